@@ -1,0 +1,99 @@
+"""Every error this package raises on purpose.
+
+::
+
+    LensError
+    ├── TraceError            a trace file cannot be used
+    │   ├── NotATraceError        the file is something else, or damaged
+    │   ├── NewerFormatError      written by a newer autograd_lens
+    │   └── TraceExistsError      refusing to overwrite
+    ├── RecordingError        a recording was asked for something it cannot do
+    ├── NotRecordedError      the trace does not hold what was asked for
+    │   ├── NoSuchStepError
+    │   └── NoSuchParameterError
+    ├── ReplayError           a recorded tape cannot be executed again
+    ├── RenderError           a picture cannot be drawn
+    └── SelectionError        a step, axis or condition could not be understood
+
+Each message says what was wrong, what was given, and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "LensError",
+    "NewerFormatError",
+    "NoSuchParameterError",
+    "NoSuchStepError",
+    "NotATraceError",
+    "NotRecordedError",
+    "RecordingError",
+    "RenderError",
+    "ReplayError",
+    "SelectionError",
+    "TraceError",
+    "TraceExistsError",
+]
+
+
+class LensError(Exception):
+    """Base of all errors raised by autograd_lens.
+
+    Attributes:
+        hint: What to do next, one sentence; empty where the message says it.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.hint}" if self.hint else message
+
+
+class TraceError(LensError):
+    """A trace file cannot be used."""
+
+
+class NotATraceError(TraceError):
+    """The file is not a trace, or is damaged."""
+
+
+class NewerFormatError(TraceError):
+    """The trace was written by a newer version of this package."""
+
+
+class TraceExistsError(TraceError):
+    """Writing would overwrite a file."""
+
+
+class RecordingError(LensError):
+    """A recording was asked for something it cannot do."""
+
+
+class NotRecordedError(LensError):
+    """The trace does not hold what was asked for."""
+
+
+class NoSuchStepError(NotRecordedError, IndexError):
+    """The step is not in the trace."""
+
+
+class NoSuchParameterError(NotRecordedError, KeyError):
+    """The parameter is not in the trace."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return LensError.__str__(self)
+
+
+class ReplayError(LensError):
+    """A recorded tape cannot be executed again."""
+
+
+class RenderError(LensError):
+    """A picture cannot be drawn."""
+
+
+class SelectionError(LensError, ValueError):
+    """A step, axis or condition could not be understood."""
