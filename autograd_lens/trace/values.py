@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,16 +55,19 @@ class Summary:
         nan_count: Elements that are NaN, or None where they were not counted.
         inf_count: Elements that are infinite, or None where they were not counted.
         sample: Up to eight elements at equal distances, first and last included.
+
+    Two summaries are equal where their digests are: the other fields follow from the bytes,
+    and a NaN among them would make a value differ from itself.
     """
 
     digest: str
-    norm: float
-    minimum: float | None = None
-    maximum: float | None = None
-    mean: float | None = None
-    nan_count: int | None = None
-    inf_count: int | None = None
-    sample: tuple[float, ...] = ()
+    norm: float = field(compare=False)
+    minimum: float | None = field(default=None, compare=False)
+    maximum: float | None = field(default=None, compare=False)
+    mean: float | None = field(default=None, compare=False)
+    nan_count: int | None = field(default=None, compare=False)
+    inf_count: int | None = field(default=None, compare=False)
+    sample: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""Reading a tensor's value without running a torch kernel.
+
+NOTE 1 [Why not clone]: a clone is a kernel. Other dispatch modes and profilers would see it,
+it costs more than a microsecond, and under the program's own modes it may not even copy.
+Dense CPU tensors are read straight from memory instead: the bytes at ``data_ptr()`` where
+the tensor is contiguous, a strided NumPy view otherwise. Only what cannot be read like this
+(other devices, sparse layouts, lazy conjugation) goes through torch, with all modes off.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import xxhash
+from torch.nn import Parameter
+from torch.utils._python_dispatch import _disable_current_modes
+
+from autograd_lens.trace.values import Summary, numpy_dtype
+
+__all__ = ["DTYPE_NAMES", "RawValue", "bytes_at", "read", "read_scalar"]
+
+RawValue = bytes | Summary | None
+
+# A function object of our own: setting argtypes on the one that ctypes.pythonapi shares
+# would change it for every other user in the process.
+bytes_at: Callable[[int, int], bytes] = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
+)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
+
+_PLAIN_TYPES = frozenset({torch.Tensor, Parameter, torch.nn.Buffer})
+_COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_SAMPLES = 8
+
+DTYPE_NAMES: dict[torch.dtype, str] = {
+    dtype: str(dtype).removeprefix("torch.")
+    for dtype in vars(torch).values()
+    if isinstance(dtype, torch.dtype)
+}
+
+
+def read(tensor: torch.Tensor, limit: int) -> RawValue:
+    """The value of a tensor now.
+
+    Args:
+        tensor: Any tensor.
+        limit: Largest size in bytes that is kept whole.
+
+    Returns:
+        Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
+        than ``limit`` bytes, or None where the tensor has no readable value (meta and fake
+        tensors, sparse and quantized layouts).
+    """
+    try:
+        if (
+            tensor.is_cpu
+            and tensor.is_contiguous()
+            and type(tensor) in _PLAIN_TYPES
+            and tensor.dtype not in _COMPLEX
+            and tensor.nbytes <= limit
+        ):
+            return bytes_at(tensor.data_ptr(), tensor.nbytes)
+        return _read_general(tensor, limit)
+    except (RuntimeError, TypeError, NotImplementedError, ValueError):
+        return None
+
+
+def read_scalar(tensor: torch.Tensor) -> bytes | None:
+    """The raw bytes of a one-element tensor, None where it has more or cannot be read."""
+    if tensor.numel() != 1:
+        return None
+    value = read(tensor, 16)
+    return value if isinstance(value, bytes) else None
+
+
+def _read_general(tensor: torch.Tensor, limit: int) -> RawValue:
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+        return None
+    if not tensor.is_cpu or tensor.is_conj() or tensor.is_neg() or not _is_plain(tensor):
+        with _disable_current_modes(), torch.no_grad():
+            plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+        if not _is_plain(plain):
+            return None
+        return _from_memory(plain, limit)
+    return _from_memory(tensor, limit)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return type(tensor) in _PLAIN_TYPES
+
+
+def _from_memory(tensor: torch.Tensor, limit: int) -> RawValue:
+    array = _strided_view(tensor)
+    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor, array)
+
+
+def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    """The tensor's memory as unsigned integers of its item size; no copy is made."""
+    itemsize = tensor.element_size()
+    shape, strides = tuple(tensor.shape), tensor.stride()
+    dtype = np.dtype(_UNSIGNED.get(itemsize, f"V{itemsize}"))
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    memory = (ctypes.c_char * (span * itemsize)).from_address(tensor.data_ptr())
+    return np.ndarray(shape, dtype, memory, strides=[stride * itemsize for stride in strides])
+
+
+def _summarize(tensor: torch.Tensor, array: np.ndarray[Any, np.dtype[Any]]) -> Summary:
+    raw = np.ascontiguousarray(array).reshape(-1)
+    digest = xxhash.xxh3_128_hexdigest(raw.data)
+    try:
+        values = raw.view(numpy_dtype(DTYPE_NAMES[tensor.dtype]))
+    except TypeError:
+        return Summary(digest=digest, norm=math.nan)
+    if values.dtype.kind not in "fiu":
+        values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
+    picks = np.linspace(0, values.size - 1, min(_SAMPLES, values.size)).astype(np.int64)
+    return Summary(
+        digest=digest,
+        norm=_norm(values),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(values.mean(dtype=np.float64)),
+        nan_count=int(np.isnan(values).sum()),
+        inf_count=int(np.isinf(values).sum()),
+        sample=tuple(float(v) for v in values[picks]),
+    )
+
+
+def _norm(values: np.ndarray[Any, np.dtype[Any]]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide = values.astype(np.float64) if values.dtype.kind != "f" else values
+        return float(np.sqrt(np.dot(wide, wide)))
