@@ -1,0 +1,78 @@
+"""See what ``loss.backward()`` did: record a PyTorch training run, then look at any step.
+
+::
+
+    import autograd_lens as lens
+
+    with lens.record("linear.lens") as run:
+        model, loss_fn, optimizer = run.watch(model, loss_fn, optimizer)
+        for t in run.steps(5000):
+            ...
+
+    trace = lens.open("linear.lens")
+    trace.parameter("w1").values  # every value w1 had
+
+Names are looked up when first used, so that ``import autograd_lens`` is quick and a program
+that only reads traces never imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograd_lens.api import Trace, open  # noqa: A004  read as lens.open
+    from autograd_lens.capture import record
+    from autograd_lens.errors import (
+        LensError,
+        NewerFormatError,
+        NoSuchParameterError,
+        NoSuchStepError,
+        NotATraceError,
+        NotRecordedError,
+        RecordingError,
+        RenderError,
+        ReplayError,
+        SelectionError,
+        TraceError,
+        TraceExistsError,
+    )
+
+__all__ = [
+    "LensError",
+    "NewerFormatError",
+    "NoSuchParameterError",
+    "NoSuchStepError",
+    "NotATraceError",
+    "NotRecordedError",
+    "RecordingError",
+    "RenderError",
+    "ReplayError",
+    "SelectionError",
+    "Trace",
+    "TraceError",
+    "TraceExistsError",
+    "__version__",
+    "open",
+    "record",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Trace": "autograd_lens.api",
+    "open": "autograd_lens.api",
+    "record": "autograd_lens.capture",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES.get(name, "autograd_lens.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
