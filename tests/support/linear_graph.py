@@ -40,13 +40,17 @@ NODES = (
         (
             (
                 "self",
-                "mm_mat1_backward(grad, mat2, self.sym_sizes(), self.sym_strides(), "
-                "self.layout(), 1)",
+                (
+                    "mm_mat1_backward(grad, mat2, self.sym_sizes(), self.sym_strides(), "
+                    "self.layout(), 1)"
+                ),
             ),
             (
                 "mat2",
-                "mm_mat2_backward(grad, self, mat2.sym_sizes(), mat2.sym_strides(), "
-                "mat2.layout(), 1)",
+                (
+                    "mm_mat2_backward(grad, self, mat2.sym_sizes(), mat2.sym_strides(), "
+                    "mat2.layout(), 1)"
+                ),
             ),
         ),
         0,
