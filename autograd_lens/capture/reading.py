@@ -32,7 +32,7 @@ bytes_at: Callable[[int, int], bytes] = ctypes.PYFUNCTYPE(
     ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
 )(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
-_PLAIN_TYPES = frozenset({torch.Tensor, Parameter, torch.nn.Buffer})
+_PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SAMPLES = 8
@@ -118,7 +118,9 @@ def _summarize(tensor: torch.Tensor, array: np.ndarray[Any, np.dtype[Any]]) -> S
         values = raw.view(numpy_dtype(DTYPE_NAMES[tensor.dtype]))
     except TypeError:
         return Summary(digest=digest, norm=math.nan)
-    if values.dtype.kind not in "fiu":
+    if values.dtype.kind == "c":
+        values = np.abs(values)
+    elif values.dtype.kind not in "fiu":
         values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
     picks = np.linspace(0, values.size - 1, min(_SAMPLES, values.size)).astype(np.int64)
     return Summary(

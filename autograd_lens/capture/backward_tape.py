@@ -1,0 +1,207 @@
+"""One backward at full level: the graph before it runs, and each node as it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from types import CodeType
+from typing import Any
+
+import torch
+
+from autograd_lens.capture.autograd_graph import (
+    GraphWalk,
+    SavedFields,
+    read_saved,
+    walk_graph,
+)
+from autograd_lens.capture.stream import NUMBER, Stream
+from autograd_lens.capture.tape_mode import TapeMode
+
+__all__ = [
+    "BACKWARD_BEGIN",
+    "BACKWARD_END",
+    "GRAD_WRITE",
+    "NODE_RUN",
+    "SAVED_COPY",
+    "SAVED_LIST",
+    "SAVED_TENSOR",
+    "BackwardTape",
+]
+
+BACKWARD_BEGIN = "backward begins"
+BACKWARD_END = "backward ends"
+NODE_RUN = "node ran"
+GRAD_WRITE = "grad written"
+SAVED_LIST = "saved list"
+SAVED_TENSOR = "saved tensor of the forward"
+SAVED_COPY = "saved tensor of unknown origin"
+
+Hook = Callable[..., None]
+
+
+class BackwardTape:
+    """Hooks every node of one graph for the time of one backward.
+
+    A node's post-hook sees both its ``grad_outputs`` and its ``grad_inputs``, so one hook a
+    node is enough; only ``AccumulateGrad`` needs a pre-hook too, because its post-hook sees
+    ``.grad`` already written.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        mode: TapeMode,
+        saved: SavedFields,
+        index_of: Callable[[torch.Tensor], int | None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._stream = stream
+        self._mode = mode
+        self._saved = saved
+        self._index_of = index_of
+        self._on_failure = on_failure
+        self._handles: list[Any] = []
+
+    def begin(
+        self,
+        roots: Sequence[Any],
+        outputs: Sequence[Any],
+        site: tuple[CodeType, int] | None,
+        flags: Hashable,
+    ) -> GraphWalk:
+        """Write the graph to the stream and hook its nodes."""
+        walk = walk_graph(roots)
+        stream = self._stream
+        first_slot = stream.dropped[1] + len(stream.slots)
+        first_use = stream.dropped[2] + len(stream.uses)
+        outputs_pattern = tuple([stream.pattern(o) for o in outputs])
+        variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
+        saved = tuple([self._saved_pattern(node) for node in walk.nodes])
+        base = self._mode.base_sequence
+        stream.keys.append(
+            (
+                BACKWARD_BEGIN,
+                tuple([type(node) for node in walk.nodes]),
+                walk.edges,
+                tuple([s - base if s >= 0 else None for s in walk.sequence]),
+                variables,
+                saved,
+                outputs_pattern,
+                site,
+                flags,
+            )
+        )
+        # The key has sequence numbers relative to this one, so that it repeats from step to step.
+        stream.marks.append((first_slot, first_use, base, -1))
+        self._hook_nodes(walk)
+        self._mode.node_index = walk.index
+        self._mode.in_backward = True
+        return walk
+
+    def end(self, error: str) -> None:
+        """Remove all hooks and close the backward in the stream."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._mode.in_backward = False
+        self._mode.node_index = {}
+        self._append((BACKWARD_END, error))
+
+    def _append(self, key: Hashable) -> None:
+        stream = self._stream
+        stream.keys.append(key)
+        position = (stream.dropped[1] + len(stream.slots), stream.dropped[2] + len(stream.uses))
+        stream.marks.append((*position, 0, -1))
+
+    def _saved_pattern(self, node: Any) -> Hashable:
+        stream = self._stream
+        found = []
+        for field in self._saved.of(node):
+            held = read_saved(node, field, self._saved_tensor)
+            if field.tensor and isinstance(held, tuple):
+                held = (SAVED_LIST, *held)
+            elif not field.tensor and held.__class__ is float:
+                stream.slots.append(held)
+                held = NUMBER
+            elif not field.tensor and held.__class__ not in _HASHABLE:
+                held = stream.pattern(held)
+            found.append((field.name, held))
+        return tuple(found)
+
+    def _saved_tensor(self, tensor: torch.Tensor) -> Hashable:
+        """Note a saved tensor as a use of the tensor that the forward made, where known.
+
+        A node keeps its inputs as they are, but of its outputs only the memory, so an output
+        is recognised by its address, and only while the tensor there is alive.
+        """
+        stream = self._stream
+        entry = stream.entries.get(id(tensor))
+        if entry is None or entry.reference() is not tensor:
+            entry = None
+            if tensor.layout is torch.strided and not tensor.is_meta:
+                entry = stream.by_address.get(tensor.data_ptr())
+        if entry is None or entry.reference() is None or entry.spec[1] != tuple(tensor.shape):
+            stream.use(tensor)
+            return SAVED_COPY
+        stream.uses.append(entry)
+        stream.value(tensor)
+        return SAVED_TENSOR
+
+    def _hook_nodes(self, walk: GraphWalk) -> None:
+        handles = self._handles
+        for position, node in enumerate(walk.nodes):
+            variable = walk.variables.get(position)
+            if variable is None:
+                handles.append(node.register_hook(self._node_hook(position)))
+            else:
+                before, after = self._accumulate_hooks(position, variable)
+                handles.append(node.register_prehook(before))
+                handles.append(node.register_hook(after))
+
+    def _node_hook(self, position: int) -> Hook:
+        stream = self._stream
+
+        def ran(grad_inputs: Any, grad_outputs: Any) -> None:
+            try:
+                first_slot = stream.dropped[1] + len(stream.slots)
+                first_use = stream.dropped[2] + len(stream.uses)
+                arrived = tuple([stream.pattern(g) for g in grad_outputs])
+                computed = tuple([stream.pattern(g) for g in grad_inputs])
+                stream.keys.append((NODE_RUN, position, arrived, computed))
+                stream.marks.append((first_slot, first_use, 0, -1))
+            except Exception as error:  # noqa: BLE001  must not fail the program
+                self._on_failure(error)
+
+        return ran
+
+    def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
+        stream = self._stream
+        parameter = self._index_of(variable)
+        pending: list[tuple[int, int, Hashable, Hashable]] = []
+
+        def before(grad_outputs: Any) -> None:
+            try:
+                first_slot = stream.dropped[1] + len(stream.slots)
+                first_use = stream.dropped[2] + len(stream.uses)
+                old = stream.pattern(variable.grad)
+                pending.append((first_slot, first_use, old, stream.pattern(grad_outputs[0])))
+            except Exception as error:  # noqa: BLE001  must not fail the program
+                self._on_failure(error)
+
+        def after(_grad_inputs: Any, _grad_outputs: Any) -> None:
+            try:
+                first_slot, first_use, old, incoming = pending.pop()
+                # The kernels that accumulate stand in between, so the value after the write
+                # has a position of its own.
+                after_slot = stream.dropped[1] + len(stream.slots)
+                after_use = stream.dropped[2] + len(stream.uses)
+                new = stream.pattern(variable.grad)
+                stream.keys.append((GRAD_WRITE, position, parameter, old, incoming, new))
+                stream.marks.append((first_slot, first_use, after_slot, after_use))
+            except Exception as error:  # noqa: BLE001  must not fail the program
+                self._on_failure(error)
+
+        return before, after
+
+
+_HASHABLE = frozenset({int, bool, type(None), str})

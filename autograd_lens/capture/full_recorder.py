@@ -1,0 +1,275 @@
+"""Records the chosen steps in full: switches the dispatch mode, cuts the stream into steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+
+from autograd_lens.capture.autograd_graph import GraphWalk, SavedFields
+from autograd_lens.capture.backward_tape import BackwardTape
+from autograd_lens.capture.derivatives import DerivativeTable
+from autograd_lens.capture.dispatch_stack import switch_off, switch_on
+from autograd_lens.capture.frames import UserFrames, frame_names
+from autograd_lens.capture.modules import ModulePaths
+from autograd_lens.capture.names import name_entries
+from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.schedule import Schedule
+from autograd_lens.capture.segment import Segment
+from autograd_lens.capture.steps import LoopFrame, find_boundary
+from autograd_lens.capture.stream import Stream
+from autograd_lens.capture.tape_mode import TapeMode
+from autograd_lens.capture.template_builder import TemplateBuilder
+from autograd_lens.capture.torchviz_dot import graph_dot
+from autograd_lens.trace.writer import TraceWriter
+
+__all__ = ["FullRecorder"]
+
+_MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
+_MAX_DOT_NODES = 20_000
+
+
+class FullRecorder:
+    """The full level of one recording.
+
+    Attributes:
+        state_names: Yields (parameter, state tensor, name) of the known optimizers.
+    """
+
+    def __init__(
+        self,
+        writer: TraceWriter,
+        schedule: Schedule,
+        frames: UserFrames,
+        registry: ParameterRegistry,
+        limits: tuple[int, int],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.state_names: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor, str]]] = lambda: (
+            iter(())
+        )
+        self._writer = writer
+        self._schedule = schedule
+        self._frames = frames
+        self._registry = registry
+        self._on_failure = on_failure
+        self._stream = Stream(*limits)
+        self._mode = TapeMode(self._stream, frames, on_failure)
+        self._modules = ModulePaths(self._mode)
+        self._saved = SavedFields()
+        self._derivatives = DerivativeTable()
+        self._loop = LoopFrame()
+        self._tape: BackwardTape | None = None
+        self._on = False
+        self._whole = False  # whether the stream holds the current step from its start
+        self._begin = 0  # first event of the current step
+        self._after = 0  # first event after the last backward
+        self._turn = -1  # position of the last backward's call in the loop's frame
+        self._templates: dict[Any, int] = {}
+        self._dots: dict[Any, str] = {}
+        self._step_dots: list[str] = []
+
+    # -- on and off -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Switch on before the first step, where that one is to be recorded in full."""
+        if self._schedule(0):
+            self._switch(on=True)
+            self._whole = self._on
+
+    def _switch(self, *, on: bool) -> None:
+        if on and not self._on:
+            self._on = switch_on(self._mode)
+            if self._on:
+                self._mode.rebase()
+                self._modules.install()
+        elif not on and self._on:
+            switch_off(self._mode)
+            self._modules.remove()
+            self._on = self._whole = False
+            self._stream.drop_before(self._stream.position)
+
+    def stop(self, last_step: int) -> None:
+        """Write the last step and switch off."""
+        if self._on and self._whole and last_step >= 0 and self._schedule(last_step):
+            ends = find_boundary(self._stream, self._after, self._turn)
+            self._write(last_step, ends, [])
+        self._switch(on=False)
+
+    def mark(self, current: int, upcoming: int) -> None:
+        """The program says that a step begins: all before it belongs to the current one."""
+        if self._on and self._whole and current >= 0 and self._schedule(current):
+            self._write(current, self._stream.position, [])
+        wanted = self._schedule(upcoming)
+        self._switch(on=wanted)
+        if self._on:
+            self._start_step(self._stream.position)
+            self._mode.armed = True
+            self._mode.rebase()
+
+    def enter_context(self, phase: str, number: int) -> None:
+        """A known optimizer begins its update."""
+        self._mode.context = (phase, number)
+
+    def leave_context(self) -> None:
+        """It has ended."""
+        self._mode.context = None
+
+    # -- every backward -------------------------------------------------------------------
+
+    def before_backward(
+        self,
+        finished: int | None,
+        step: int,
+        nodes: Sequence[Any],
+        outputs: Sequence[Any],
+        site: tuple[CodeType, int] | None,
+        flags: tuple[Any, ...],
+        frame: FrameType,
+    ) -> None:
+        """Cut the step that ended, and hook the graph where the new one is recorded in full.
+
+        Args:
+            finished: The step that this backward's forward ended, -1 before the first, or
+                None where the step goes on.
+            step: The step this backward belongs to.
+            nodes: Where the engine will start.
+            outputs: The tensors or edges that backward is called on.
+            site: The line of the program that calls backward.
+            flags: (kind, retain_graph, create_graph, fingerprint).
+            frame: The innermost frame, torch's included.
+        """
+        if not self._on:
+            return
+        chain = list(self._frames.chain(frame))
+        if finished is not None and finished >= 0:
+            ends = find_boundary(self._stream, self._after, self._turn)
+            if self._whole and self._schedule(finished):
+                self._write(finished, ends, chain)
+            self._start_step(ends)
+        self._mode.loop_frame = self._loop.see(chain)
+        self._turn = next(
+            (f.f_lasti for f in chain if id(f) == self._mode.loop_frame), -1
+        )
+        if self._whole and self._schedule(step):
+            self._hook(nodes, outputs, site, flags, chain)
+
+    def after_backward(self, step: int, marked: bool, error: str) -> None:
+        """Unhook, and switch to what the rest of this step and the next one need."""
+        if self._tape is not None:
+            self._tape.end(error)
+            self._tape = None
+            self._name_grads()
+        if marked:
+            return
+        self._switch(on=self._schedule(step) or self._schedule(step + 1))
+        self._mode.rebase()
+        self._after = self._stream.position
+
+    def _start_step(self, event: int) -> None:
+        self._stream.drop_before(event)
+        self._begin = event
+        self._after = event
+        self._whole = True
+        self._step_dots = []
+
+    def _hook(
+        self,
+        nodes: Sequence[Any],
+        outputs: Sequence[Any],
+        site: tuple[CodeType, int] | None,
+        flags: tuple[Any, ...],
+        chain: list[FrameType],
+    ) -> None:
+        tape = BackwardTape(
+            self._stream, self._mode, self._saved, self._registry.index_of, self._on_failure
+        )
+        walk = tape.begin(nodes, outputs, site, flags)
+        self._tape = tape
+        key = (tuple([type(node) for node in walk.nodes]), walk.edges)
+        if key not in self._dots:
+            self._dots[key] = self._draw(outputs, walk)
+            self._name(chain)
+        self._step_dots.append(self._dots[key])
+
+    def _draw(self, outputs: Sequence[Any], walk: GraphWalk) -> str:
+        if len(self._dots) >= _MAX_DOTS or len(walk.nodes) > _MAX_DOT_NODES:
+            return ""
+        tensors = [output for output in outputs if isinstance(output, torch.Tensor)]
+        names = {
+            position: self._registry.records[index].name
+            for position, variable in walk.variables.items()
+            if (index := self._registry.index_of(variable)) is not None
+        }
+        try:
+            return graph_dot(tensors, walk.index, names)
+        except Exception as error:  # noqa: BLE001  the picture must not cost the recording
+            self._on_failure(error)
+            return ""
+
+    # -- names ------------------------------------------------------------------------------
+
+    def _name_grads(self) -> None:
+        """Name each ``.grad`` while it is sure to be there, and note where writes would go."""
+        targets = self._mode.targets
+        targets.clear()
+        for index, parameter in self._registry.alive():
+            if parameter.layout is not torch.strided or parameter.is_meta:
+                continue
+            targets[parameter.data_ptr()] = ("p", index)
+            grad = parameter.grad
+            if grad is not None and grad.layout is torch.strided:
+                targets[grad.data_ptr()] = ("g", index)
+                entry = self._stream.entry_of(grad)
+                entry.role = "gradient"
+                entry.name = f"{self._registry.records[index].name}.grad"
+
+    def _name(self, chain: Iterable[FrameType]) -> None:
+        name_entries(
+            self._stream.entries.values(),
+            self._registry,
+            [frame_names(frame) for frame in chain],
+            self.state_names(),
+        )
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
+        segment = Segment.cut(self._stream, self._begin, ends)
+        key = segment.key
+        template = self._templates.get(key)
+        if template is None:
+            self._name(chain)
+            template = self._templates[key] = self._build(segment, ends)
+        self._writer.full(step, template, segment.slots)
+
+    def _build(self, segment: Segment, ends: int) -> int:
+        builder = TemplateBuilder(
+            segment,
+            lambda index: self._registry.records[index].name,
+            [write for write in self._stream.writes if write.event < ends],
+            self._derivatives,
+        )
+        template = builder.build()
+        for row in template["sources"]:
+            self._store_source(row[0])
+        number = self._writer.template(template)
+        for position, dot in enumerate(self._step_dots):
+            if dot:
+                self._writer.dot(number, position, dot)
+        return number
+
+    def _store_source(self, file: str) -> None:
+        text = source_text(file)
+        if text is not None:
+            self._writer.source(file, text)
+
+
+def source_text(file: str) -> str | None:
+    """The text of a source file, also where it only lives in ``linecache`` (notebooks)."""
+    import linecache  # noqa: PLC0415  needed once per file, at the first full step
+
+    lines = linecache.getlines(file)
+    return "".join(lines) if lines else None

@@ -1,0 +1,71 @@
+"""Knowing when an optimizer of torch.optim, or one that is watched, makes an update."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from autograd_lens.capture.full_recorder import FullRecorder
+from autograd_lens.capture.steps import StepCounter
+
+__all__ = ["OptimizerHooks"]
+
+
+class OptimizerHooks:
+    """Follows every ``torch.optim`` optimizer of the program through torch's global hooks."""
+
+    def __init__(self, steps: StepCounter, full: FullRecorder) -> None:
+        self._steps = steps
+        self._full = full
+        self._handles: list[Any] = []
+        self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._calls = 0
+        full.state_names = self._state_names
+
+    def install(self) -> None:
+        """Follow from now on."""
+        self._handles = [
+            register_optimizer_step_pre_hook(self._begins),
+            register_optimizer_step_post_hook(self._ended),
+        ]
+
+    def remove(self) -> None:
+        """Stop following."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def begins(self, phase: str) -> None:
+        """An optimizer begins to update or to clear."""
+        self._calls += 1
+        self._full.enter_context(phase, self._calls)
+
+    def ended(self, phase: str) -> None:
+        """It has ended."""
+        if phase == "update":
+            self._steps.note_optimizer()
+        self._full.leave_context()
+
+    def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self._seen.add(optimizer)
+        self.begins("update")
+
+    def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self.ended("update")
+
+    def _state_names(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, str]]:
+        """(parameter, state tensor, name of the state) of all optimizers that made updates."""
+        for optimizer in list(self._seen):
+            for parameter, state in optimizer.state.items():
+                if isinstance(parameter, torch.Tensor):
+                    for name, value in state.items():
+                        if isinstance(value, torch.Tensor):
+                            yield parameter, value, str(name)

@@ -1,0 +1,139 @@
+"""Where one step of a training loop ends and the next begins.
+
+NOTE 1 [Steps nobody marked]: an unmodified program says nothing about steps. What is seen is
+its calls of backward. A backward opens a new step where the line that calls it has already
+run in this step *and* something was updated or cleared since: so two losses on two lines
+belong to one step (as a GAN's do), and so do several backwards on one line before an update
+(gradient accumulation).
+
+NOTE 2 [The boundary between two backwards]: after the last backward of a step come its update
+and zeroing, then the next step's forward. A loop turns where the position in the bytecode of
+the frame that holds the loop jumps back, so the boundary is the first such jump after the last
+write to a parameter; where there is none, it is behind the last write. Zeroing at the top of
+the loop therefore opens the next step, at the bottom it closes this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from types import FrameType
+
+from autograd_lens.capture.reading import RawValue
+from autograd_lens.capture.stream import Stream, Write
+
+__all__ = ["LoopFrame", "StepCounter", "find_boundary"]
+
+
+@dataclass(slots=True)
+class StepCounter:
+    """Counts steps by the rule of NOTE 1, or as the program marks them.
+
+    Attributes:
+        index: The current step, -1 before the first.
+        marked: Whether the program marks its steps itself.
+    """
+
+    index: int = -1
+    marked: bool = False
+    _sites: set[Hashable] = field(default_factory=set)
+    _values: list[RawValue] = field(default_factory=list)
+    _grads: list[RawValue] = field(default_factory=list)
+    _optimizer_called: bool = False
+
+    def mark(self, index: int) -> None:
+        """The program says that a step begins."""
+        self.marked = True
+        self._open(index)
+
+    def note_optimizer(self) -> None:
+        """A known optimizer made an update, even if no value changed."""
+        self._optimizer_called = True
+
+    def backward_begins(
+        self, site: Hashable, values: list[RawValue], grads: list[RawValue]
+    ) -> bool:
+        """Tell whether this backward opens a new step, and count it.
+
+        Args:
+            site: The line that calls backward.
+            values: All parameters now.
+            grads: All ``.grad`` now.
+        """
+        if self.index < 0 and not self.marked:
+            self._open(0)
+            self._sites.add(site)
+            return True
+        if self.marked or site not in self._sites:
+            self._sites.add(site)
+            return False
+        known = len(self._values)
+        changed = (
+            self._optimizer_called
+            or values[:known] != self._values
+            or grads[: len(self._grads)] != self._grads
+        )
+        if changed:
+            self._open(self.index + 1)
+            self._sites.add(site)
+        return changed
+
+    def backward_ended(self, values: list[RawValue], grads: list[RawValue]) -> None:
+        """Remember the state that the next backward is compared with."""
+        self._values = values
+        self._grads = grads
+        self._optimizer_called = False
+
+    def _open(self, index: int) -> None:
+        self.index = index
+        self._sites.clear()
+
+
+class LoopFrame:
+    """Finds the frame that holds the training loop.
+
+    It is the innermost frame of the program that was on the stack at two consecutive
+    backwards; frames inside it are made anew in every turn. Only ``id`` and code are kept.
+    """
+
+    def __init__(self) -> None:
+        self._chain: list[tuple[int, int]] = []
+
+    def see(self, frames: list[FrameType]) -> int:
+        """Take note of the stack at a backward, and return the ``id`` of the loop's frame.
+
+        Args:
+            frames: The program's frames, innermost first.
+
+        Returns:
+            The frame's ``id``; on the first backward, a guess: the innermost frame.
+        """
+        chain = [(id(frame), id(frame.f_code)) for frame in frames]
+        common = [link for link in chain if link in self._chain]
+        self._chain = chain
+        candidates = common or chain
+        return candidates[0][0] if candidates else 0
+
+
+def find_boundary(stream: Stream, after: int, turn: int) -> int:
+    """The absolute position of the first event of the next step.
+
+    Args:
+        stream: The events.
+        after: First event after the last backward of the step.
+        turn: Position of that backward's call in the loop's frame.
+    """
+    offset = stream.dropped[0]
+    writes = [write for write in stream.writes if write.event >= after]
+    start = _behind([w for w in writes if w.kind == "p"], after)
+    previous = turn if start == after else stream.marks[start - 1 - offset][3]
+    for event in range(start, stream.position):
+        loop = stream.marks[event - offset][3]
+        if 0 <= loop < previous:
+            return event
+        previous = max(loop, previous) if loop >= 0 else previous
+    return _behind(writes, start)
+
+
+def _behind(writes: list[Write], default: int) -> int:
+    return writes[-1].event + 1 if writes else default

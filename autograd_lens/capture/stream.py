@@ -1,0 +1,243 @@
+"""The stream of events while a step is recorded in full.
+
+NOTE 1 [Structure and values apart]: the steps of a loop run the same kernels again and again.
+So every event goes to two places: what is the same each time (operator, pattern of
+arguments, source position, node) to ``keys``, what differs (bytes, numbers) to ``slots``,
+and the tensors' identities to ``uses``. A step whose keys are known costs no more than its
+slots; only the first step of each structure is written out as a template.
+
+NOTE 2 [Identity without keeping alive]: a tensor is known by ``id()``, which is only safe
+while it lives. Each entry therefore holds a weak reference, and an entry whose reference
+points elsewhere is replaced. Nothing here keeps a tensor, a node or a frame alive.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn import Parameter
+
+from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, bytes_at, read
+from autograd_lens.trace.records import Role
+
+__all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
+
+Spec = tuple[str, tuple[int, ...], str]
+
+
+class Write(NamedTuple):
+    """A kernel outside of backward wrote a parameter or a ``.grad``.
+
+    Attributes:
+        event: Absolute position of the kernel's event.
+        kind: ``"p"`` for the parameter, ``"g"`` for its ``.grad``.
+        parameter: Index of the parameter.
+        argument: Position of the argument that was written.
+        item: Position in that argument where it is a list, else -1.
+    """
+
+    event: int
+    kind: str
+    parameter: int
+    argument: int
+    item: int
+
+
+class _Marker:
+    """Stands in a pattern for an argument that differs from step to step."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+TENSOR = _Marker("TENSOR")
+NUMBER = _Marker("NUMBER")
+
+_PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
+_CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.device})
+_REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
+_SMALL = 4096
+
+
+class TensorEntry:
+    """One tensor of the stream.
+
+    Attributes:
+        reference: The tensor, weakly.
+        spec: (dtype, shape, device).
+        last: The bytes last read, so that an unchanged value is one object.
+        plain: Whether its memory can be read directly while it stays contiguous on the CPU.
+        name: What the program calls it, once known.
+        role: What it is, once known.
+    """
+
+    __slots__ = ("last", "name", "plain", "reference", "role", "spec")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.reference = weakref.ref(tensor)
+        self.spec: Spec = (
+            DTYPE_NAMES[tensor.dtype],
+            tuple(tensor.shape),
+            str(tensor.device),
+        )
+        self.last: RawValue = None
+        self.plain = (
+            type(tensor) in _PLAIN_TYPES
+            and tensor.layout is torch.strided
+            and not tensor.dtype.is_complex
+        )
+        self.name = ""
+        self.role: Role = "intermediate"
+
+
+class Stream:
+    """Collects events until steps are cut from it.
+
+    Attributes:
+        keys: What is the same each time, one hashable per event.
+        marks: (first slot, first use, sequence number, loop position) per event, absolute.
+        slots: Values in the order they were met.
+        uses: Tensors in the order they were met.
+        writes: Kernels outside of backward that wrote a parameter or a ``.grad``.
+        dropped: Events, slots and uses cut off so far, by which absolute positions are offset.
+    """
+
+    def __init__(self, value_limit: int, step_limit: int) -> None:
+        self.keys: list[Hashable] = []
+        self.marks: list[tuple[int, int, int, int]] = []
+        self.slots: list[Any] = []
+        self.uses: list[TensorEntry] = []
+        self.writes: list[Write] = []
+        self.entries: dict[int, TensorEntry] = {}
+        self.by_address: dict[int, TensorEntry] = {}
+        self.dropped = (0, 0, 0)
+        self._value_limit = value_limit
+        self._step_limit = step_limit
+        self._step_bytes = 0
+        self._sweep_at = 256
+
+    # -- values -----------------------------------------------------------------------
+
+    def use(self, tensor: torch.Tensor) -> None:
+        """Note that a tensor is read or written now, with its value."""
+        entry = self.entries.get(id(tensor))
+        if entry is None or entry.reference() is not tensor:
+            entry = self.register(tensor)
+        self.uses.append(entry)
+        if entry.plain and tensor.is_cpu and tensor.is_contiguous():
+            size = tensor.nbytes
+            if size <= _SMALL:
+                value: RawValue = bytes_at(tensor.data_ptr(), size)
+                if value == entry.last:
+                    value = entry.last
+                else:
+                    entry.last = value
+                self.slots.append(value)
+                return
+        self.slots.append(self._read_large(tensor, entry))
+
+    def register(self, tensor: torch.Tensor) -> TensorEntry:
+        """Give a tensor an entry."""
+        entry = TensorEntry(tensor)
+        self.entries[id(tensor)] = entry
+        if entry.plain:
+            self.by_address[tensor.data_ptr()] = entry
+        return entry
+
+    def entry_of(self, tensor: torch.Tensor) -> TensorEntry:
+        """The entry of a tensor, made where it has none."""
+        entry = self.entries.get(id(tensor))
+        if entry is None or entry.reference() is not tensor:
+            entry = self.register(tensor)
+        return entry
+
+    def value(self, tensor: torch.Tensor) -> None:
+        """Add a tensor's value to the slots, without noting a use."""
+        self.slots.append(self._read_large(tensor, None))
+
+    def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
+        limit = self._value_limit if self._step_bytes < self._step_limit else _SMALL
+        value = read(tensor, limit)
+        if isinstance(value, bytes):
+            self._step_bytes += len(value)
+            if entry is not None and len(value) <= _REMEMBER:
+                if value == entry.last:
+                    return entry.last
+                entry.last = value
+        return value
+
+    # -- arguments that are no plain tensor ---------------------------------------------
+
+    def pattern(self, argument: Any) -> Hashable:
+        """The pattern of one argument or result; tensors and numbers go to the slots."""
+        kind = argument.__class__
+        if kind in _PLAIN_TYPES or isinstance(argument, torch.Tensor):
+            self.use(argument)
+            return TENSOR
+        if kind is float or kind is complex:
+            self.slots.append(argument)
+            return NUMBER
+        if kind in _CONSTANT_TYPES:
+            return argument  # type: ignore[no-any-return]
+        if kind is list or kind is tuple or isinstance(argument, (list, tuple)):
+            return (kind, *[self.pattern(item) for item in argument])
+        return Opaque.of(argument)
+
+    # -- steps --------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """Absolute position of the next event."""
+        return self.dropped[0] + len(self.keys)
+
+    def undo(self, first_slot: int, first_use: int) -> None:
+        """Take back the slots and uses of an event that did not happen: its kernel raised."""
+        del self.slots[first_slot - self.dropped[1] :]
+        del self.uses[first_use - self.dropped[2] :]
+
+    def drop_before(self, event: int) -> None:
+        """Forget all events before an absolute position."""
+        events, slots, uses = self.dropped
+        count = event - events
+        if count <= 0:
+            return
+        if count >= len(self.keys):
+            first_slot, first_use = slots + len(self.slots), uses + len(self.uses)
+        else:
+            first_slot, first_use = self.marks[count][:2]
+        del self.keys[:count], self.marks[:count]
+        del self.slots[: first_slot - slots], self.uses[: first_use - uses]
+        self.writes = [write for write in self.writes if write.event >= event]
+        self.dropped = (event, first_slot, first_use)
+        self._step_bytes = 0
+        if len(self.entries) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        alive = {key: e for key, e in self.entries.items() if e.reference() is not None}
+        self.entries = alive
+        self.by_address = {k: e for k, e in self.by_address.items() if e.reference() is not None}
+        self._sweep_at = 256 + 2 * len(alive)
+
+
+class Opaque(str):
+    """The written form of an argument that is neither tensor nor plain constant."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, argument: Any) -> Opaque:
+        """Name the argument: its torch name where it has one, else its type."""
+        if isinstance(argument, (torch.layout, torch.memory_format)):
+            return cls(f"{type(argument).__name__}:{str(argument).removeprefix('torch.')}")
+        if isinstance(argument, torch.Generator):
+            return cls(f"generator:{argument.device}")
+        return cls(f"opaque:{type(argument).__module__}.{type(argument).__qualname__}")

@@ -1,0 +1,315 @@
+"""Writes out the structure of one step as a template (see ``trace.template``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd_lens.capture.backward_tape import (
+    BACKWARD_BEGIN,
+    BACKWARD_END,
+    GRAD_WRITE,
+    NODE_RUN,
+    SAVED_COPY,
+    SAVED_LIST,
+    SAVED_TENSOR,
+)
+from autograd_lens.capture.derivatives import DerivativeTable
+from autograd_lens.capture.frames import source_of
+from autograd_lens.capture.segment import Segment
+from autograd_lens.capture.stream import NUMBER, Write
+from autograd_lens.capture.update_phases import assign_phases, tensor_uses
+from autograd_lens.trace.values import Summary
+
+__all__ = ["TemplateBuilder"]
+
+Template = dict[str, Any]
+
+
+class TemplateBuilder:
+    """Builds the template of one segment.
+
+    Attributes:
+        template: The result, complete after ``build``.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        names: Callable[[int], str],
+        writes: Sequence[Write],
+        derivatives: DerivativeTable,
+    ) -> None:
+        self._segment = segment
+        self._parameter_name = names
+        self._writes = writes
+        self._derivatives = derivatives
+        self._sources: dict[Any, int] = {}
+        self._specs: dict[Any, int] = {}
+        self._kernel_of_event: dict[int, int] = {}
+        self._last_sequence = -1
+        self._makers: dict[int, int] = {}
+        self._sequences: list[tuple[int | None, ...]] = []
+        self.template: Template = {
+            "specs": [],
+            "tensors": [],
+            "sources": [],
+            "kernels": [],
+            "backwards": [],
+            "updates": [],
+            "zero_grads": [],
+            "omitted": [],
+        }
+
+    def build(self) -> Template:
+        """Go through the events once, then connect what refers across events."""
+        for position, key in enumerate(self._segment.keys):
+            handler = self._HANDLERS.get(key[0], TemplateBuilder._kernel)
+            handler(self, position, key)
+        self._tensors()
+        self._connect_nodes()
+        assign_phases(self.template, self._kernel_writes(), self._parameter_name)
+        self._note_omissions()
+        return self.template
+
+    # -- events -------------------------------------------------------------------------
+
+    def _kernel(self, position: int, key: Any) -> None:
+        func, pattern, keywords, results, site, where, module = key
+        cursor = self._segment.cursor(position)
+        schema = func._schema  # noqa: SLF001  torch's own tools read it like this
+        names = [argument.name for argument in schema.arguments]
+        args = [
+            [names[i] if i < len(names) else f"arg{i}", cursor.encode(item), False]
+            for i, item in enumerate(pattern)
+        ]
+        args += [[name, cursor.encode(item), True] for name, item in keywords or ()]
+        several = isinstance(results, tuple)
+        outs = [cursor.encode(r) for r in (results[1:] if several else (results,))]
+        in_backward = isinstance(where, int)
+        index = len(self.template["kernels"])
+        self._kernel_of_event[position] = index
+        if not in_backward:
+            self._note_maker(self._segment.marks[position][2] - 1, index)
+        self.template["kernels"].append(
+            {
+                "op": str(func),
+                "args": args,
+                "outs": [o for o in outs if o is not None and o[0] == "t"],
+                "phase": "backward" if in_backward else "forward",
+                "node": where if in_backward and where >= 0 else None,
+                "backward": max(len(self.template["backwards"]) - 1, 0),
+                "source": self._source(site),
+                "module": module,
+                # For assign_phases, which takes these two out again.
+                "context": None if in_backward else where[1],
+                "region": len(self.template["backwards"]),
+            }
+        )
+
+    def _note_maker(self, sequence: int, kernel: int) -> None:
+        """The first kernel that sees a new sequence number is the one that made the node."""
+        if sequence > self._last_sequence:
+            self._makers[sequence] = kernel
+            self._last_sequence = sequence
+
+    def _begin(self, position: int, key: Any) -> None:
+        _, types, edges, sequence, variables, saved, outputs, site, flags = key
+        cursor = self._segment.cursor(position)
+        roots = [cursor.encode(pattern) for pattern in outputs]
+        leaves = {node: index for node, index in variables}
+        nodes = [
+            {
+                "name": kind.__name__,
+                "formula": [],
+                "kernel": None,
+                "saved": [self._saved(cursor, name, pattern) for name, pattern in fields],
+                "variable": self._leaf_name(leaves, node),
+            }
+            for node, (kind, fields) in enumerate(zip(types, saved, strict=True))
+        ]
+        backward_kind, retain_graph, create_graph, fingerprint = flags
+        self.template["backwards"].append(
+            {
+                "kind": backward_kind,
+                "roots": roots,
+                "retain_graph": retain_graph,
+                "create_graph": create_graph,
+                "source": self._source(site),
+                "fingerprint": fingerprint,
+                "error": "",
+                "nodes": nodes,
+                "edges": [list(edge) for edge in edges],
+                "runs": [],
+                "writes": [],
+            }
+        )
+        base = self._segment.marks[position][2]
+        self._sequences.append(tuple(None if s is None else s + base for s in sequence))
+        self._claim_first_gradient(self._source(site))
+
+    def _claim_first_gradient(self, source: int | None) -> None:
+        """``backward()`` makes the gradient it starts with (``ones_like``) before the engine."""
+        for kernel in reversed(self.template["kernels"]):
+            if source is None or kernel["source"] != source:
+                break
+            kernel.update(phase="backward", node=None, backward=len(self._sequences) - 1)
+
+    def _leaf_name(self, leaves: dict[int, int | None], node: int) -> str | None:
+        if node not in leaves:
+            return None
+        index = leaves[node]
+        return self._parameter_name(index) if index is not None else ""
+
+    def _saved(self, cursor: Any, name: str, pattern: Any) -> dict[str, Any]:
+        field: dict[str, Any] = {"name": name, "tensor": None, "made": None, "note": ""}
+        if pattern in (SAVED_TENSOR, SAVED_COPY):
+            encoded = cursor.tensor()
+            field["value"] = encoded
+            field["tensor"] = encoded[1] if pattern == SAVED_TENSOR else None
+        elif pattern is NUMBER:
+            field["value"] = cursor.encode(pattern)
+        elif pattern is None:
+            field["value"] = None
+        elif isinstance(pattern, tuple) and pattern[0] == SAVED_LIST:
+            items = [self._saved(cursor, name, item)["value"] for item in pattern[1:]]
+            field["value"] = ["l", items]
+        else:
+            field["value"] = cursor.encode(pattern)
+        return field
+
+    def _end(self, _position: int, key: Any) -> None:
+        self.template["backwards"][-1]["error"] = key[1]
+
+    def _node_run(self, position: int, key: Any) -> None:
+        _, node, arrived, computed = key
+        cursor = self._segment.cursor(position)
+        self.template["backwards"][-1]["runs"].append(
+            {
+                "node": node,
+                "grad_outputs": [_value(cursor.encode(p)) for p in arrived],
+                "grad_inputs": [_value(cursor.encode(p)) for p in computed],
+                "kernels": [],
+            }
+        )
+
+    def _grad_write(self, position: int, key: Any) -> None:
+        _, node, parameter, old, incoming, new = key
+        cursor = self._segment.cursor(position)
+        before, arrived = _value(cursor.encode(old)), _value(cursor.encode(incoming))
+        after_slot, after_use = self._segment.marks[position][2:]
+        after = _value(self._segment.cursor_at(after_slot, after_use).encode(new))
+        backward = self.template["backwards"][-1]
+        backward["runs"].append(
+            {"node": node, "grad_outputs": [arrived], "grad_inputs": [], "kernels": []}
+        )
+        if parameter is not None:
+            backward["writes"].append(
+                {
+                    "parameter": self._parameter_name(parameter),
+                    "before": before,
+                    "incoming": arrived,
+                    "after": after,
+                    "mode": "set" if before is None else "accumulate",
+                }
+            )
+
+    _HANDLERS: dict[Any, Callable[[TemplateBuilder, int, Any], None]] = {
+        BACKWARD_BEGIN: _begin,
+        BACKWARD_END: _end,
+        NODE_RUN: _node_run,
+        GRAD_WRITE: _grad_write,
+    }
+
+    # -- what refers across events --------------------------------------------------------
+
+    def _tensors(self) -> None:
+        roles = self._roles()
+        for number, entry in enumerate(self._segment.tensors()):
+            if entry.spec not in self._specs:
+                self._specs[entry.spec] = len(self._specs)
+                dtype, shape, device = entry.spec
+                self.template["specs"].append([dtype, list(shape), device])
+            role = entry.role if entry.role != "intermediate" else roles.get(number, entry.role)
+            name = entry.name or ("loss" if role == "loss" else "")
+            self.template["tensors"].append([self._specs[entry.spec], role, name])
+
+    def _roles(self) -> dict[int, str]:
+        """What a tensor is by how the step uses it: read before it is made, or a root."""
+        roles: dict[int, str] = {}
+        for kernel in self.template["kernels"]:
+            for use in tensor_uses({"args": kernel["args"], "outs": []}):
+                roles.setdefault(use[1], "input")
+            for use in tensor_uses({"args": [], "outs": kernel["outs"]}):
+                roles.setdefault(use[1], "intermediate")
+        for backward in self.template["backwards"]:
+            for root in backward["roots"]:
+                if root and root[0] == "t":
+                    roles[root[1]] = "loss"
+        return roles
+
+    def _connect_nodes(self) -> None:
+        kernels = self.template["kernels"]
+        for number, backward in enumerate(self.template["backwards"]):
+            for node, sequence in zip(backward["nodes"], self._sequences[number], strict=True):
+                maker = None if sequence is None else self._makers.get(sequence)
+                node["kernel"] = maker
+                if maker is not None and kernels[maker]["node"] is None:
+                    kernels[maker]["node"] = backward["nodes"].index(node)
+                    kernels[maker]["backward"] = number
+                op = kernels[maker]["op"] if maker is not None else ""
+                node["formula"] = [list(f) for f in self._derivatives.formula(op, node["name"])]
+                if maker is not None:
+                    self._find_made(node, kernels[maker])
+            ran: dict[int, list[int]] = {}
+            for index, kernel in enumerate(kernels):
+                if kernel["phase"] == "backward" and kernel["backward"] == number:
+                    ran.setdefault(kernel["node"], []).append(index)
+            for run in backward["runs"]:
+                run["kernels"] = ran.get(run["node"], [])
+
+    @staticmethod
+    def _find_made(node: dict[str, Any], kernel: dict[str, Any]) -> None:
+        """Point each saved tensor to its value when the forward made the node."""
+        slots = {use[1]: use[2] for use in tensor_uses(kernel)}
+        for field in node["saved"]:
+            if field["tensor"] is not None:
+                field["made"] = slots.get(field["tensor"])
+
+    def _kernel_writes(self) -> list[Write]:
+        first = self._segment.offset[0]
+        return [
+            write._replace(event=self._kernel_of_event[write.event - first])
+            for write in self._writes
+            if write.event - first in self._kernel_of_event
+        ]
+
+    def _source(self, site: Any) -> int | None:
+        if site is None:
+            return None
+        if site not in self._sources:
+            self._sources[site] = len(self._sources)
+            source = source_of(*site)
+            self.template["sources"].append(
+                [
+                    source.file,
+                    source.line,
+                    source.end_line,
+                    source.column,
+                    source.end_column,
+                    source.function,
+                ]
+            )
+        return self._sources[site]
+
+    def _note_omissions(self) -> None:
+        summarized = sum(isinstance(slot, Summary) for slot in self._segment.slots)
+        if summarized:
+            self.template["omitted"].append(
+                f"{summarized} values were larger than the budget; of these the statistics, "
+                "a sample and a digest were kept."
+            )
+
+
+def _value(encoded: Any) -> Any:
+    return None if encoded == ["k", "scalar", None] else encoded
