@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from autograd_lens.trace.arguments import is_spoken, operator_name, tensors
 from autograd_lens.trace.arithmetic import Term, atom, combine, number
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
@@ -34,9 +35,6 @@ _WHOLE_VIEWS = frozenset(
 )
 _PARTIAL_VIEWS = frozenset({"narrow", "permute", "select", "slice", "split", "t", "transpose"})
 _ON_LISTS = ("_foreach_", "_fused_")
-_UNSPOKEN = frozenset(  # names and kinds of arguments
-    {"device", "dtype", "generator", "layout", "memory_format", "opaque", "out", "pin_memory"}
-)
 
 
 def update_expression(kernels: Sequence[Kernel], indexes: Sequence[int], parameter: str) -> str:
@@ -84,7 +82,7 @@ class _Roots:
 
     def __post_init__(self) -> None:
         for kernel in self.chosen:
-            operator = _operator(kernel)
+            operator = operator_name(kernel)
             if operator in _WHOLE_VIEWS and kernel.outputs:
                 self.aliases[kernel.outputs[0].tensor] = self.of(_first_tensor(kernel))
             elif operator in _PARTIAL_VIEWS:
@@ -116,7 +114,7 @@ class _Roots:
         shape: tuple[int, ...] | None = None
         derived: dict[Root, None] = {}
         for kernel in self.chosen:
-            sources = {self.of(use): use.spec.shape for use in _tensors(kernel.inputs)}
+            sources = {self.of(use): use.spec.shape for use in tensors(kernel.inputs)}
             if any(self._meets(use, {target}) for _, uses in _targets(kernel) for use in uses):
                 return target
             shape = sources.get(target, shape)
@@ -134,9 +132,9 @@ class _Roots:
             for position, targets in _targets(kernel):
                 if not any(self._meets(use, wanted) for use in targets):
                     continue
-                call = _Call(_operator(kernel), _arguments(kernel, position), targets)
+                call = _Call(operator_name(kernel), _arguments(kernel, position), targets)
                 kept.append(call)
-                wanted.update(self.of(use) for use in _tensors(call.arguments))
+                wanted.update(self.of(use) for use in tensors(call.arguments))
         return kept[::-1]
 
     def _meets(self, use: TensorUse, wanted: set[Root]) -> bool:
@@ -178,7 +176,7 @@ class _Writer:
         return {
             argument.name: self._spoken(argument.value, dtype)
             for argument in call.arguments
-            if _is_spoken(argument)
+            if is_spoken(argument)
         }
 
     def _write(self, use: TensorUse, term: Term, call: _Call) -> None:
@@ -235,10 +233,6 @@ class _Writer:
         return self.states.setdefault(root, f"state{len(self.states) + 1}")
 
 
-def _operator(kernel: Kernel) -> str:
-    return kernel.op.split(".")[1]
-
-
 def _plain(operator: str) -> str:
     """The operator's arithmetic: ``"add"`` for ``"_foreach_add_"``; fused ones stay whole."""
     if operator.startswith("_fused_"):
@@ -250,32 +244,17 @@ def _has_own_name(use: TensorUse) -> bool:
     return use.spec.role in _NAMED_ROLES and bool(use.spec.name)
 
 
-def _is_spoken(argument: Argument) -> bool:
-    value = argument.value
-    if argument.name in _UNSPOKEN:
-        return False
-    if isinstance(value, Constant):
-        return value.kind not in _UNSPOKEN and value.value is not None
-    return value != ()
-
-
-def _tensors(arguments: Sequence[Argument]) -> Iterator[TensorUse]:
-    for argument in arguments:
-        items = argument.value if isinstance(argument.value, tuple) else (argument.value,)
-        yield from (item for item in items if isinstance(item, TensorUse))
-
-
 def _first_tensor(kernel: Kernel) -> TensorUse:
-    return next(_tensors(kernel.inputs))
+    return next(tensors(kernel.inputs))
 
 
 def _targets(kernel: Kernel) -> Iterator[tuple[int | None, tuple[TensorUse, ...]]]:
     """What the kernel wrote; for a foreach kernel element by element, with its position."""
-    operator = _operator(kernel)
+    operator = operator_name(kernel)
     if operator in _WHOLE_VIEWS:
         return
     in_place = operator.endswith("_") and not operator.endswith("__")
-    written = tuple(_tensors(kernel.inputs[:1])) if in_place else kernel.outputs
+    written = tuple(tensors(kernel.inputs[:1])) if in_place else kernel.outputs
     if not operator.startswith(_ON_LISTS):
         yield None, written
         return
