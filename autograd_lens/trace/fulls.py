@@ -1,0 +1,79 @@
+"""Reading the slots of full steps."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+
+import numpy as np
+
+from autograd_lens.trace.block import Block, Fetch
+from autograd_lens.trace.columns import Entry
+from autograd_lens.trace.database import wrapped
+from autograd_lens.trace.schema import damaged, seal, unseal
+
+__all__ = ["Fulls"]
+
+_KEPT_BATCHES = 4
+
+
+class Fulls:
+    """The full steps of an open trace.
+
+    Args:
+        connection: The trace.
+        fetch: Gives large values.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, fetch: Fetch) -> None:
+        self._connection = connection
+        self._fetch = fetch
+        self._places: dict[int, tuple[int, int, int]] = {}
+        self._newest = 0
+        self._kept: OrderedDict[int, Block] = OrderedDict()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Notice steps written since; a step written twice is as it was written last."""
+        query = "SELECT id, template, steps, seal FROM fulls WHERE id > ? ORDER BY id"
+        with wrapped():
+            found = self._connection.execute(query, (self._newest,)).fetchall()
+        for batch, template, steps, mark in found:
+            if seal(template, steps) != mark:
+                damaged("the list of full steps is not what was written")
+            for row, step in enumerate(np.frombuffer(steps, "<i8").tolist()):
+                self._places[step] = (batch, row, template)
+            self._newest = batch
+
+    def steps(self) -> tuple[int, ...]:
+        """All full steps, in order."""
+        return tuple(sorted(self._places))
+
+    def __contains__(self, step: int) -> bool:
+        return step in self._places
+
+    def slots(self, step: int) -> tuple[int, list[Entry]]:
+        """The template and the slots of a full step."""
+        batch, row, template = self._places[step]
+        block = self._block(batch)
+        if row >= block.rows:
+            damaged("a full step is missing from its batch")
+        return template, [block.column(column).entry(row) for column in range(len(block))]
+
+    def _block(self, batch: int) -> Block:
+        if batch in self._kept:
+            self._kept.move_to_end(batch)
+        else:
+            self._kept[batch] = self._load(batch)
+            if len(self._kept) > _KEPT_BATCHES:
+                self._kept.popitem(last=False)
+        return self._kept[batch]
+
+    def _load(self, batch: int) -> Block:
+        query = "SELECT template, steps, data FROM fulls WHERE id = ?"
+        with wrapped():
+            found = self._connection.execute(query, (batch,)).fetchone()
+        if found is None:
+            damaged("a batch of full steps is missing")
+        template, steps, data = found
+        return Block(unseal(data, template, steps), len(steps) // 8, self._fetch)

@@ -1,0 +1,216 @@
+"""Records of a step out of its light rows and, where it is full, its tape.
+
+The rows say what was there at every engine run: loss, parameters, ``.grad`` before and after.
+Updates and clearings are what changed between one run and the next, so the row behind a step
+(the next step's first, or the one that holds the state at the end) belongs to it as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from autograd_lens.trace.columns import Entry
+from autograd_lens.trace.lightgraph import LightGraph
+from autograd_lens.trace.records import (
+    Backward,
+    GradMode,
+    GradWrite,
+    Parameter,
+    ParameterStep,
+    ParameterUpdate,
+    Step,
+    ZeroGrad,
+)
+from autograd_lens.trace.rows import LightRow
+from autograd_lens.trace.typed import as_value, at, differ
+from autograd_lens.trace.values import Value
+
+__all__ = ["LightStep", "read_loss"]
+
+
+@dataclass(frozen=True)
+class LightStep:
+    """The rows of one step, with what they refer to.
+
+    Attributes:
+        rows: Its engine runs, in order.
+        behind: The next row of the run, or None where there is none yet.
+        graphs: Description of each row's graph, in the same order.
+        known: All parameters of the run, by index.
+    """
+
+    rows: Sequence[LightRow]
+    behind: LightRow | None
+    graphs: Sequence[LightGraph]
+    known: Sequence[Parameter]
+
+    def step(self, index: int) -> Step:
+        """The step at light level."""
+        return Step(
+            index=index,
+            level="light",
+            loss=self.loss,
+            parameters=self.parameters(),
+            backwards=self.backwards(),
+            updates=self.updates(),
+            zero_grads=self.zero_grads(),
+        )
+
+    @property
+    def loss(self) -> float | None:
+        """The scalar root of the last run that has one; see ``Step.loss``."""
+        for row, graph in zip(reversed(self.rows), reversed(self.graphs), strict=True):
+            if row.loss is not None and graph.loss is not None:
+                return read_loss(row.loss, graph)
+        return math.nan if self.rows else None
+
+    def parameters(self) -> Mapping[str, ParameterStep]:
+        """Each parameter over the step, by name."""
+        return {
+            parameter.name: self._parameter_step(index, parameter)
+            for index, parameter in enumerate(self.known)
+        }
+
+    def backwards(self) -> tuple[Backward, ...]:
+        """The engine runs."""
+        return tuple(
+            self._backward(index, row, graph)
+            for index, (row, graph) in enumerate(zip(self.rows, self.graphs, strict=True))
+        )
+
+    def updates(self) -> tuple[ParameterUpdate, ...]:
+        """Parameters that changed between one run and the next."""
+        return tuple(
+            ParameterUpdate(
+                parameter=parameter.name,
+                before=_value(row.values, index, parameter),
+                after=_value(following.values, index, parameter),
+                grad=_value(row.grads_after, index, parameter),
+            )
+            for row, following, index, parameter in self._between_runs()
+            if differ(_entry(row.values, index), _entry(following.values, index))
+        )
+
+    def zero_grads(self) -> tuple[ZeroGrad, ...]:
+        """Grads that were cleared between one run and the next."""
+        return tuple(
+            ZeroGrad(
+                parameter=parameter.name,
+                before=_value(row.grads_after, index, parameter),
+                after=_value(following.grads_before, index, parameter),
+            )
+            for row, following, index, parameter in self._between_runs()
+            if _cleared(
+                _value(row.grads_after, index, parameter),
+                _value(following.grads_before, index, parameter),
+            )
+        )
+
+    def _between_runs(self) -> Iterator[tuple[LightRow, LightRow, int, Parameter]]:
+        rows = [*self.rows, self.behind] if self.behind else self.rows
+        for row, following in pairwise(rows):
+            for index, parameter in enumerate(self.known):
+                yield row, following, index, parameter
+
+    def _parameter_step(self, index: int, parameter: Parameter) -> ParameterStep:
+        behind = self.behind
+        first = self.rows[0] if self.rows else behind
+        grads = (first.grads_before, self.rows[-1].grads_after) if self.rows and first else None
+        if grads is None and behind is not None:  # no engine ran: what the next one found
+            grads = (behind.grads_before, behind.grads_before)
+        before, after = grads or ((), ())
+        grad = _value(after, index, parameter)
+        next_grad = _value(behind.grads_before, index, parameter) if behind else None
+        return ParameterStep(
+            name=parameter.name,
+            before=_value(first.values, index, parameter) if first else None,
+            grad_before=_value(before, index, parameter),
+            grad=grad,
+            mode=self._mode(index),
+            after=_value(behind.values, index, parameter) if behind else None,
+            zeroed=_cleared(grad, next_grad) if behind and self.rows else None,
+        )
+
+    def _mode(self, index: int) -> GradMode | None:
+        for row, graph in zip(reversed(self.rows), reversed(self.graphs), strict=True):
+            if mode := _write_mode(row, graph, index):
+                return mode
+        return None
+
+    def _backward(self, index: int, row: LightRow, graph: LightGraph) -> Backward:
+        roots = tuple(
+            as_value(row.loss if position == graph.loss else None, dtype, shape)
+            for position, (dtype, shape) in enumerate(graph.roots)
+        )
+        return Backward(
+            index=index,
+            kind=graph.kind,
+            roots=roots,
+            retain_graph=graph.retain_graph,
+            create_graph=graph.create_graph,
+            source=graph.source,
+            fingerprint=graph.fingerprint,
+            grad_writes=tuple(self._grad_writes(row, graph)),
+            error=graph.error,
+        )
+
+    def _grad_writes(self, row: LightRow, graph: LightGraph) -> Iterator[GradWrite]:
+        for index in graph.reached:
+            if mode := _write_mode(row, graph, index):
+                parameter = at(self.known, index)
+                yield GradWrite(
+                    parameter=parameter.name,
+                    before=_value(row.grads_before, index, parameter),
+                    incoming=None,
+                    after=_value(row.grads_after, index, parameter),
+                    mode=mode,
+                )
+
+
+def read_loss(entry: Entry, graph: LightGraph) -> float:
+    """A loss as a float; NaN where it is no single real number."""
+    dtype, shape = at(graph.roots, graph.loss)
+    value = as_value(entry, dtype, shape)
+    if value is None or not value.complete or value.numel != 1:
+        return math.nan
+    number = value.item()
+    return math.nan if isinstance(number, complex) else float(number)
+
+
+def _write_mode(row: LightRow, graph: LightGraph, index: int) -> GradMode | None:
+    """How a run wrote a grad; None where it did not, or failed before it came to it."""
+    if graph.kind != "backward" or index not in graph.reached:
+        return None
+    before, after = _entry(row.grads_before, index), _entry(row.grads_after, index)
+    if graph.error and before == after:
+        return None
+    return "set" if before is None else "accumulate"
+
+
+def _entry(entries: Sequence[Entry], index: int) -> Entry:
+    return entries[index] if index < len(entries) else None
+
+
+def _value(entries: Sequence[Entry], index: int, parameter: Parameter) -> Value | None:
+    return as_value(_entry(entries, index), parameter.dtype, parameter.shape)
+
+
+def _cleared(grad: Value | None, following: Value | None) -> bool | None:
+    """Whether a grad was cleared; None where it was zero already, and nobody can tell."""
+    if grad is None:
+        return False
+    if following is None:
+        return True
+    if not _all_zero(following):
+        return False
+    return None if _all_zero(grad) else True
+
+
+def _all_zero(value: Value) -> bool:
+    """Whether all elements are zero; the norm also knows -0.0 and summaries."""
+    if value.data is not None and not value.data.strip(b"\x00"):
+        return True
+    return value.norm == 0.0

@@ -1,0 +1,241 @@
+"""Reading a trace; works while its run still goes on.
+
+::
+
+    with Trace("train.lens") as trace:
+        trace.steps[-1].loss
+        trace.parameter("w1").values
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd_lens.errors import NoSuchParameterError
+from autograd_lens.trace.blobs import BlobReader
+from autograd_lens.trace.database import open_database, wrapped
+from autograd_lens.trace.decode import decode
+from autograd_lens.trace.expression import update_expression
+from autograd_lens.trace.fulls import Fulls
+from autograd_lens.trace.fullstep import merge
+from autograd_lens.trace.history import ParameterHistory
+from autograd_lens.trace.info import RunInfo, run_status
+from autograd_lens.trace.items import Items, parsing
+from autograd_lens.trace.lightgraph import LightGraph, parse_graph
+from autograd_lens.trace.lightstep import LightStep
+from autograd_lens.trace.losses import read_losses
+from autograd_lens.trace.owner import owner_lives
+from autograd_lens.trace.records import Event, Parameter, Source, Step
+from autograd_lens.trace.rows import Rows
+from autograd_lens.trace.schema import count_rows, damaged
+from autograd_lens.trace.steps import Steps
+from autograd_lens.trace.typed import parse_event, parse_parameter
+
+__all__ = ["Trace"]
+
+_CHANGING = ("info", "parameters", "steps", "full_steps", "losses", "events", "_names")
+
+
+class Trace:
+    """An open trace. Close it, or use it as a context manager.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        path: The file.
+        rows: The light rows as they were written.
+        items: What the trace defines once, as it was written.
+
+    Raises:
+        NotATraceError: It is no trace, or is damaged.
+        NewerFormatError: A newer version wrote it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self._connection = open_database(self.path)
+        try:
+            self.items = Items(self._connection)
+            fetch = BlobReader(self._connection).fetch
+            self.rows = Rows(self._connection, fetch)
+            self._fulls = Fulls(self._connection, fetch)
+            self._graphs: dict[int, LightGraph] = {}
+            self._templates: dict[int, tuple[Mapping[str, Any], Mapping[int, str]]] = {}
+            self._check()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check(self) -> None:
+        """Refuse a file that lost rows since it was finished."""
+        counts = self.items.parse("about", "counts", dict)
+        with wrapped():
+            if counts is not None and counts != count_rows(self._connection):
+                damaged("parts of it are missing")
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """What is known of the run as a whole."""
+        info = self.items.parse("about", "info", RunInfo.from_json_object)
+        if info is None:
+            damaged("it does not say what was recorded")
+        end = self.items.parse("about", "end", dict)
+        if end is None:
+            return replace(info, status="running" if self._writer_lives() else "killed")
+        with parsing("how the run ended"):
+            return replace(info, status=run_status(end["status"]), ended=float(end["ended"]))
+
+    def _writer_lives(self) -> bool:
+        owner = self.items.parse("about", "owner", dict) or {}
+        beat = self.items.parse("about", "heartbeat", float) or 0.0
+        return owner_lives(owner, beat)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """All parameters of the run by name."""
+        with parsing("a parameter"):
+            found = [parse_parameter(json.loads(data)) for data in self.items.numbered("parameter")]
+        names = {parameter.name: parameter for parameter in found}
+        if len(names) != len(found):
+            damaged("two parameters have the same name")
+        return MappingProxyType(names)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """All steps, each put together when it is asked for."""
+        last_full = self.full_steps[-1] + 1 if self.full_steps else 0
+        return Steps(max(self.rows.step_count, last_full), self._step)
+
+    @cached_property
+    def full_steps(self) -> tuple[int, ...]:
+        """The steps recorded at full level, in order."""
+        return self._fulls.steps()
+
+    @cached_property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """The loss of each step, NaN where it has none: (steps,)."""
+        losses = read_losses(self.rows, self._graph, len(self.steps))
+        losses.flags.writeable = False
+        return losses
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """What happened to the run as a whole, in order."""
+        with parsing("an event"):
+            return tuple(parse_event(json.loads(data)) for data in self.items.numbered("event"))
+
+    def parameter(self, name: str) -> ParameterHistory:
+        """One parameter over the run; also found under its other names.
+
+        Raises:
+            NoSuchParameterError: There is none.
+        """
+        index = self._names.get(name)
+        if index is None:
+            raise _no_such_parameter(name, self.parameters)
+        known = list(self.parameters.values())[index]
+        return ParameterHistory(self.rows, index, known, len(self.steps))
+
+    @cached_property
+    def _names(self) -> Mapping[str, int]:
+        known = list(enumerate(self.parameters.values()))
+        aliases = {alias: index for index, one in reversed(known) for alias in one.aliases}
+        return aliases | {one.name: index for index, one in known}
+
+    def source(self, file: str) -> str | None:
+        """The text of a source file as it was when the program ran, or None."""
+        data = self.items.get("source", file)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    def line(self, source: Source | None) -> str:
+        """The code at a source, stripped, its lines joined; ``""`` where it is not known."""
+        text = self.source(source.file) if source else None
+        if text is None or source is None:
+            return ""
+        lines = text.splitlines()[max(0, source.line - 1) : source.end_line]
+        return " ".join(line.strip() for line in lines).strip()
+
+    def extra(self, key: str) -> bytes | None:
+        """The bytes kept under a name, or None."""
+        return self.items.get("extra", key)
+
+    def refresh(self) -> None:
+        """Notice what was written since the trace was opened or last refreshed."""
+        self.rows.refresh()
+        self._fulls.refresh()
+        self._templates.clear()
+        for name in _CHANGING:
+            self.__dict__.pop(name, None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _graph(self, number: int) -> LightGraph:
+        if number not in self._graphs:
+            graph = self.items.parse("graph", str(number), parse_graph)
+            self._graphs[number] = graph or damaged("the description of a graph is missing")
+        return self._graphs[number]
+
+    def _template(self, number: int) -> tuple[Mapping[str, Any], Mapping[int, str]]:
+        """A template and the drawings of its backwards."""
+        if number not in self._templates:
+            template = self.items.parse("template", str(number), dict)
+            if template is None:
+                damaged("the structure of a full step is missing")
+            drawings = {
+                backward: dot.decode("utf-8", "replace")
+                for backward in range(len(template.get("backwards", ())))
+                if (dot := self.items.get("dot", f"{number}.{backward}")) is not None
+            }
+            self._templates[number] = template, drawings
+        return self._templates[number]
+
+    def _step(self, step: int) -> Step:
+        with wrapped(), parsing("a step"):
+            light = self._light_step(step)
+            if step not in self._fulls:
+                return light.step(step)
+            number, slots = self._fulls.slots(step)
+            template, drawings = self._template(number)
+            return merge(step, decode(template, slots, drawings), light, update_expression)
+
+    def _light_step(self, step: int) -> LightStep:
+        places = self.rows.of_step(step)
+        rows = [self.rows.row(place) for place in places]
+        return LightStep(
+            rows=rows,
+            behind=self.rows.row(places.stop) if places.stop < len(self.rows) else None,
+            graphs=[self._graph(row.graph) for row in rows],
+            known=tuple(self.parameters.values()),
+        )
+
+
+def _no_such_parameter(name: str, known: Mapping[str, Parameter]) -> NoSuchParameterError:
+    names = [*known, *(alias for one in known.values() for alias in one.aliases)]
+    close: Sequence[str] = difflib.get_close_matches(name, names) or list(known)[:8]
+    hint = f"Did you mean {' or '.join(close)}?" if close else "The trace has none at all."
+    return NoSuchParameterError(f"The trace has no parameter {name!r}.", hint=hint)

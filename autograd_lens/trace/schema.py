@@ -1,0 +1,156 @@
+"""Tables of a trace file, and how bytes are squeezed and sealed inside them.
+
+A trace is one SQLite database with four tables::
+
+    items   what is defined once: parameters, sources, graphs, templates, drawings, events,
+            named extras, and notes about the run itself ("about")
+    blocks  light rows, some thousand a block, column by column
+    fulls   slots of full steps, some dozens of steps a batch, column by column
+    blobs   large values, each content once
+
+``columns.py`` describes the inside of ``blocks.data`` and ``fulls.data``.
+
+NOTE 1: seals. SQLite notices a damaged page only where its structure breaks; a flipped bit
+in a number would be read as another number. A trace is evidence, so every row carries a hash
+over its fields (``seal``; blocks and fulls have a second one, over these and the data, in the
+first eight bytes of ``data``; blobs the digest of their content), and a row whose hash differs
+is refused. The counts of rows are sealed at the end as well, so that a lost row is noticed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from typing import NoReturn
+
+import xxhash
+
+from autograd_lens.errors import NotATraceError
+
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT",
+    "SCHEMA",
+    "SEAL",
+    "count_rows",
+    "damaged",
+    "seal",
+    "squeeze",
+    "unseal",
+    "unsqueeze",
+]
+
+FORMAT = 1
+APPLICATION_ID = 0x4C454E53  # "LENS", at byte 68 of the file
+
+SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE items (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    data BLOB NOT NULL,
+    seal BLOB NOT NULL,
+    UNIQUE (kind, key)
+);
+CREATE TABLE blocks (
+    first_row INTEGER PRIMARY KEY,
+    rows INTEGER NOT NULL,
+    first_step INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE fulls (
+    id INTEGER PRIMARY KEY,
+    template INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    seal BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+"""
+
+SEAL = 8  # bytes
+_WORTH_IT = 0.9  # compressed bytes are slower to read: keep them where they save a tenth
+_LARGEST_RATIO = 1100  # deflate cannot do better than 1032 to 1
+_HEADER = 9  # one byte for the method, eight for the size
+
+
+def seal(*fields: object) -> bytes:
+    """A hash over the fields of one row; bytes are hashed as they are."""
+    state = xxhash.xxh3_64()
+    for part in fields:
+        state.update(part if isinstance(part, bytes) else repr(part).encode())
+        state.update(b"\x00")
+    return state.digest()
+
+
+def unseal(sealed: object, *keys: object) -> bytes:
+    """The data of a block or batch, where its hash fits.
+
+    Raises:
+        NotATraceError: It does not.
+    """
+    if not isinstance(sealed, bytes) or sealed[:SEAL] != seal(*keys, data := sealed[SEAL:]):
+        damaged("a block of steps is not what was written")
+    return data
+
+
+def squeeze(data: bytes) -> bytes:
+    """``data`` compressed where that pays, with a small header."""
+    if len(data) > 64:  # noqa: PLR2004  below, the header of deflate eats the gain
+        smaller = zlib.compress(data, 1)
+        if len(smaller) < _WORTH_IT * len(data):
+            return b"\x01" + len(data).to_bytes(8, "little") + smaller
+    return b"\x00" + len(data).to_bytes(8, "little") + data
+
+
+def unsqueeze(stored: bytes | memoryview) -> bytes:
+    """What ``squeeze`` was given.
+
+    Raises:
+        NotATraceError: The bytes are damaged.
+    """
+    view = memoryview(stored)
+    if len(view) < _HEADER:
+        damaged("a stored value is cut short")
+    size = int.from_bytes(view[1:_HEADER], "little")
+    body = view[_HEADER:]
+    if view[0] == 0:
+        data = bytes(body)
+    elif view[0] == 1 and size <= _LARGEST_RATIO * len(body):
+        data = _inflate(body, size)
+    else:
+        damaged("a stored value has an impossible header")
+    if len(data) != size:
+        damaged(f"a stored value has {len(data)} bytes where {size} were written")
+    return data
+
+
+def _inflate(body: memoryview, size: int) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        return inflater.decompress(body, size + 1)
+    except zlib.error as error:
+        damaged(f"a stored value cannot be decompressed ({error})", error)
+
+
+def damaged(what: str, cause: BaseException | None = None) -> NoReturn:
+    """Refuse a trace that does not hold what its writer wrote."""
+    msg = f"This trace is damaged: {what}."
+    raise NotATraceError(msg, hint="Record the run again, or use another copy.") from cause
+
+
+def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
+    """Number of rows of each table, and of each kind of item except notes on the run."""
+    kinds = "SELECT kind, count(*) FROM items WHERE kind != 'about' GROUP BY kind"
+    counts = {f"items.{kind}": int(number) for kind, number in connection.execute(kinds)}
+    for table in ("blocks", "fulls"):
+        query = f"SELECT count(*) FROM {table}"  # noqa: S608  the names are ours
+        counts[table] = int(connection.execute(query).fetchone()[0])
+    return counts
