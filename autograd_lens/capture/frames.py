@@ -24,6 +24,9 @@ class UserFrames:
 
     A library that is installed but builds models (``torchvision``, ``transformers``) counts as
     the program: its lines are what asked for the kernels.
+
+    Attributes:
+        known: What was found of each code object so far; read directly on hot paths.
     """
 
     def __init__(self) -> None:
@@ -36,13 +39,13 @@ class UserFrames:
             "<frozen",
         )
         self._stdlib = (paths["stdlib"], paths["platstdlib"])
-        self._known: dict[CodeType, bool] = {}
+        self.known: dict[CodeType, bool] = {}
 
     def is_user(self, code: CodeType) -> bool:
         """Whether the code belongs to the program."""
-        known = self._known.get(code)
+        known = self.known.get(code)
         if known is None:
-            known = self._known[code] = self._classify(code.co_filename)
+            known = self.known[code] = self._classify(code.co_filename)
         return known
 
     def _classify(self, filename: str) -> bool:
@@ -52,7 +55,7 @@ class UserFrames:
 
     def innermost(self, frame: FrameType | None) -> FrameType | None:
         """The nearest frame of the program at or above ``frame``."""
-        known = self._known
+        known = self.known
         while frame is not None:
             code = frame.f_code
             if known.get(code) or (code not in known and self.is_user(code)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.autograd_graph import GraphWalk, SavedFields
+from autograd_lens.capture.autograd_graph import GraphWalk, SavedFields, root_nodes
 from autograd_lens.capture.backward_tape import BackwardTape
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.dispatch_stack import switch_off, switch_on
@@ -36,6 +36,8 @@ class FullRecorder:
 
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
+        on: Whether the mode is on.
+        next_switch: The step after whose backward it is to be switched on.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class FullRecorder:
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
         self._tape: BackwardTape | None = None
-        self._on = False
+        self.on = False
+        self.next_switch = schedule.next(0) - 1
         self._whole = False  # whether the stream holds the current step from its start
         self._begin = 0  # first event of the current step
         self._after = 0  # first event after the last backward
@@ -75,36 +78,36 @@ class FullRecorder:
 
     def start(self) -> None:
         """Switch on before the first step, where that one is to be recorded in full."""
-        if self._schedule(0):
+        if 0 in self._schedule:
             self._switch(on=True)
-            self._whole = self._on
+            self._whole = self.on
 
     def _switch(self, *, on: bool) -> None:
-        if on and not self._on:
-            self._on = switch_on(self._mode)
-            if self._on:
+        if on and not self.on:
+            self.on = switch_on(self._mode)
+            if self.on:
                 self._mode.rebase()
                 self._modules.install()
-        elif not on and self._on:
+        elif not on and self.on:
             switch_off(self._mode)
             self._modules.remove()
-            self._on = self._whole = False
+            self.on = self._whole = False
             self._stream.drop_before(self._stream.position)
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
-        if self._on and self._whole and last_step >= 0 and self._schedule(last_step):
+        if self.on and self._whole and last_step >= 0 and last_step in self._schedule:
             ends = find_boundary(self._stream, self._after, self._turn)
             self._write(last_step, ends, [])
         self._switch(on=False)
 
     def mark(self, current: int, upcoming: int) -> None:
         """The program says that a step begins: all before it belongs to the current one."""
-        if self._on and self._whole and current >= 0 and self._schedule(current):
+        if self.on and self._whole and current >= 0 and current in self._schedule:
             self._write(current, self._stream.position, [])
-        wanted = self._schedule(upcoming)
+        wanted = upcoming in self._schedule
         self._switch(on=wanted)
-        if self._on:
+        if self.on:
             self._start_step(self._stream.position)
             self._mode.armed = True
             self._mode.rebase()
@@ -123,7 +126,6 @@ class FullRecorder:
         self,
         finished: int | None,
         step: int,
-        nodes: Sequence[Any],
         outputs: Sequence[Any],
         site: tuple[CodeType, int] | None,
         flags: tuple[Any, ...],
@@ -135,36 +137,39 @@ class FullRecorder:
             finished: The step that this backward's forward ended, -1 before the first, or
                 None where the step goes on.
             step: The step this backward belongs to.
-            nodes: Where the engine will start.
             outputs: The tensors or edges that backward is called on.
             site: The line of the program that calls backward.
             flags: (kind, retain_graph, create_graph, fingerprint).
             frame: The innermost frame, torch's included.
         """
-        if not self._on:
+        if not self.on:
             return
         chain = list(self._frames.chain(frame))
         if finished is not None and finished >= 0:
             ends = find_boundary(self._stream, self._after, self._turn)
-            if self._whole and self._schedule(finished):
+            if self._whole and finished in self._schedule:
                 self._write(finished, ends, chain)
             self._start_step(ends)
         self._mode.loop_frame = self._loop.see(chain)
         self._turn = next(
             (f.f_lasti for f in chain if id(f) == self._mode.loop_frame), -1
         )
-        if self._whole and self._schedule(step):
-            self._hook(nodes, outputs, site, flags, chain)
+        if self._whole and step in self._schedule:
+            self._hook(outputs, site, flags, chain)
 
     def after_backward(self, step: int, marked: bool, error: str) -> None:
-        """Unhook, and switch to what the rest of this step and the next one need."""
+        """Unhook, and switch to what the rest of this step and the next one need.
+
+        Called only where the mode is on or ``next_switch`` is reached.
+        """
         if self._tape is not None:
             self._tape.end(error)
             self._tape = None
             self._name_grads()
         if marked:
             return
-        self._switch(on=self._schedule(step) or self._schedule(step + 1))
+        self._switch(on=self._schedule.next(step) <= step + 1)
+        self.next_switch = self._schedule.next(step + 1) - 1
         self._mode.rebase()
         self._after = self._stream.position
 
@@ -177,7 +182,6 @@ class FullRecorder:
 
     def _hook(
         self,
-        nodes: Sequence[Any],
         outputs: Sequence[Any],
         site: tuple[CodeType, int] | None,
         flags: tuple[Any, ...],
@@ -186,7 +190,7 @@ class FullRecorder:
         tape = BackwardTape(
             self._stream, self._mode, self._saved, self._registry.index_of, self._on_failure
         )
-        walk = tape.begin(nodes, outputs, site, flags)
+        walk = tape.begin(root_nodes(outputs), outputs, site, flags)
         self._tape = tape
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         if key not in self._dots:

@@ -6,7 +6,9 @@ regression's step takes about 60 microseconds, and this may add a fifth of that.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
@@ -14,97 +16,186 @@ import torch
 import xxhash
 
 from autograd_lens.capture.frames import source_of
-from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, bytes_at, read
+from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
 
-__all__ = ["GraphBook", "fingerprint", "snapshot"]
+__all__ = ["Flags", "GraphBook", "Outline", "ParameterReader", "Site", "fingerprint"]
 
 Site = tuple[CodeType, int] | None
-_SMALL = 4096
+Flags = tuple[str, bool, bool]
+Outline = tuple[Site, Flags, type, int]
+
+_WALKS = 16
+_WALK_EVERY = 8
 
 
-def snapshot(
-    references: Sequence[Callable[[], torch.Tensor | None]], limit: int
-) -> tuple[list[RawValue], list[RawValue]]:
-    """The value and the ``.grad`` of every parameter now, by index.
+class ParameterReader:
+    """Reads all parameters and their ``.grad`` again and again.
 
-    Args:
-        references: Weak references to the parameters.
-        limit: Largest size in bytes that is kept whole.
+    NOTE 1 [Memory that is read without asking twice]: a parameter keeps its memory for the
+    whole run, and ``.grad`` often does. Where the address is the one of last time and the
+    tensor is contiguous, the bytes are read through a ctypes view made then, which costs a
+    third of asking the tensor for everything. The view owns nothing and is only used while
+    a living tensor says that the address is its own.
+
+    Attributes:
+        died: How many of the parameters no longer existed at the last reading.
     """
-    values: list[RawValue] = []
-    grads: list[RawValue] = []
-    for reference in references:
-        parameter = reference()
-        if parameter is None:
-            values.append(None)
-            grads.append(None)
-            continue
-        if parameter.is_cpu and parameter.is_contiguous() and parameter.nbytes <= _SMALL:
-            values.append(bytes_at(parameter.data_ptr(), parameter.nbytes))
-        else:
-            values.append(read(parameter, limit))
-        grads.append(grad_value(parameter, limit))
-    return values, grads
+
+    def __init__(self, limit: int) -> None:
+        self.died = 0
+        self._limit = limit
+        self._slots: list[_Slot] = []
+
+    def follow(self, references: Sequence[Callable[[], torch.Tensor | None]]) -> None:
+        """Read these parameters from now on, in this order.
+
+        Args:
+            references: A weak reference to each.
+        """
+        self._slots = [_Slot(reference) for reference in references]
+
+    def before(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...]]:
+        """The value and the ``.grad`` of every parameter now."""
+        values: list[RawValue] = []
+        grads: list[RawValue] = []
+        died = 0
+        for slot in self._slots:
+            parameter = slot.reference()
+            if parameter is None:
+                values.append(None)
+                grads.append(None)
+                died += 1
+                continue
+            if parameter.data_ptr() == slot.address and parameter.is_contiguous():
+                values.append(slot.memory.raw)
+            else:
+                values.append(self._value(slot, parameter))
+            grad = parameter.grad
+            if grad is None:
+                grads.append(None)
+            elif grad.data_ptr() == slot.grad_address and grad.is_contiguous():
+                grads.append(slot.grad_memory.raw)
+            else:
+                grads.append(self._grad(slot, grad))
+        self.died = died
+        return tuple(values), tuple(grads)
+
+    def after(self) -> tuple[RawValue, ...]:
+        """The ``.grad`` of every parameter now."""
+        grads: list[RawValue] = []
+        for slot in self._slots:
+            parameter = slot.reference()
+            grad = None if parameter is None else parameter.grad
+            if grad is None:
+                grads.append(None)
+            elif grad.data_ptr() == slot.grad_address and grad.is_contiguous():
+                grads.append(slot.grad_memory.raw)
+            else:
+                grads.append(self._grad(slot, grad))
+        return tuple(grads)
+
+    def _value(self, slot: _Slot, parameter: torch.Tensor) -> RawValue:
+        if is_small_and_plain(parameter):
+            slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
+        return read(parameter, self._limit)
+
+    def _grad(self, slot: _Slot, grad: torch.Tensor) -> RawValue:
+        if is_small_and_plain(grad):
+            slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
+        return read(grad, self._limit)
 
 
-def grad_value(parameter: torch.Tensor, limit: int) -> RawValue:
-    """The value of ``.grad`` now, None where it is None."""
-    grad = parameter.grad
-    if grad is None:
-        return None
-    # The type is compared exactly: a subclass may keep its data elsewhere.
-    if (
-        grad.__class__ is torch.Tensor
-        and grad.is_cpu
-        and grad.layout is torch.strided
-        and grad.is_contiguous()
-        and grad.nbytes <= _SMALL
-    ):
-        return bytes_at(grad.data_ptr(), grad.nbytes)
-    return read(grad, limit)
+class _Slot:
+    """Where one parameter and its ``.grad`` were last seen."""
+
+    __slots__ = ("address", "grad_address", "grad_memory", "memory", "reference")
+
+    def __init__(self, reference: Callable[[], torch.Tensor | None]) -> None:
+        self.reference = reference
+        self.address = self.grad_address = -1
+        self.memory = self.grad_memory = ctypes.create_string_buffer(0)
 
 
-def grads_after(
-    references: Sequence[Callable[[], torch.Tensor | None]], limit: int
-) -> list[RawValue]:
-    """The ``.grad`` of every parameter now, by index."""
-    grads: list[RawValue] = []
-    for reference in references:
-        parameter = reference()
-        grads.append(None if parameter is None else grad_value(parameter, limit))
-    return grads
+def _memory(tensor: torch.Tensor) -> ctypes.Array[ctypes.c_char]:
+    return (ctypes.c_char * tensor.nbytes).from_address(tensor.data_ptr())
+
+
+@dataclass(slots=True)
+class _Recalled:
+    """A graph that was walked before, and how often its outline has been met."""
+
+    graph: int
+    met: int = 0
 
 
 class GraphBook:
     """Gives each distinct backward (its graph, its line, its flags) an id in the trace.
+
+    NOTE 2 [Not walking every graph]: walking a graph from Python costs most of a microsecond
+    a node, as each node gets a Python object. The *outline* of a graph costs nothing: the
+    line that calls backward, the type of the root, and how many nodes were made since the
+    last backward. The graph is walked the first 16 times that an outline is met and every
+    eighth time after that; an outline that has stood for two different graphs is walked
+    every time from then on. So a rare second structure with exactly as many nodes may go
+    unnoticed for a few steps; replay, which compares bit for bit, would tell.
 
     Attributes:
         fingerprints: Fingerprint of the graph by id.
     """
 
     def __init__(self, define: Callable[[dict[str, Any]], int]) -> None:
-        self._define = define
-        self._ids: dict[Any, int] = {}
         self.fingerprints: dict[int, str] = {}
+        self._define = define
+        self._keys: dict[int, Any] = {}
+        self._ids: dict[Any, int] = {}
+        self._recalled: dict[Outline, _Recalled] = {}
+        self._ambiguous: set[Outline] = set()
 
-    def id_of(
+    def recall(self, outline: Outline) -> int | None:
+        """The id of the graph, None where it has to be walked."""
+        found = self._recalled.get(outline)
+        if found is None:
+            return None
+        found.met += 1
+        if found.met > _WALKS and found.met % _WALK_EVERY:
+            return found.graph
+        return None
+
+    def learn(
         self,
+        outline: Outline | None,
         site: Site,
         types: tuple[type, ...],
         reached: tuple[int, ...],
-        roots: tuple[torch.Tensor, ...],
-        flags: tuple[str, bool, bool],
-        error: str = "",
+        roots: Sequence[Any],
+        flags: Flags,
     ) -> int:
-        """The id, made where this backward is new."""
-        specs = tuple([(root.dtype, root.shape) for root in roots])
-        key = (site, types, reached, specs, flags, error)
+        """The id of a graph that was walked."""
+        graph = self._id_of((site, types, reached, _specs(roots), flags, ""))
+        if outline is not None and outline not in self._ambiguous:
+            known = self._recalled.setdefault(outline, _Recalled(graph))
+            if known.graph != graph:
+                del self._recalled[outline]
+                self._ambiguous.add(outline)
+        return graph
+
+    def failed(self, graph: int, roots: Sequence[Any], error: str) -> int:
+        """The id of a backward through ``graph`` that raised ``error``."""
+        site, types, reached, _, flags, _ = self._keys[graph]
+        return self._id_of((site, types, reached, _specs(roots), flags, error))
+
+    def _id_of(self, key: Any) -> int:
         known = self._ids.get(key)
         if known is None:
-            description = _describe(site, types, reached, specs, flags, error)
+            description = _describe(*key)
             known = self._ids[key] = self._define(description)
+            self._keys[known] = key
             self.fingerprints[known] = description["fingerprint"]
         return known
+
+
+def _specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
+    return tuple([(r.dtype, r.shape) for r in roots if isinstance(r, torch.Tensor)])
 
 
 def _describe(
@@ -112,7 +203,7 @@ def _describe(
     types: Sequence[type],
     reached: Sequence[int],
     specs: Sequence[tuple[torch.dtype, torch.Size]],
-    flags: tuple[str, bool, bool],
+    flags: Flags,
     error: str,
 ) -> dict[str, Any]:
     kind, retain_graph, create_graph = flags

@@ -28,12 +28,13 @@ class ParameterRegistry:
     Attributes:
         references: Weak reference of each parameter by index.
         records: What each index stands for.
+        version: Changes whenever an index gets a new tensor.
     """
 
     def __init__(self, frames: UserFrames, define: Callable[[int, Parameter], None]) -> None:
         self.references: list[weakref.ref[torch.Tensor]] = []
         self.records: list[Parameter] = []
-        self.rebound: list[tuple[int, str]] = []
+        self.version = 0
         self._index: dict[int, int] = {}
         self._frames = frames
         self._define = define
@@ -96,8 +97,8 @@ class ParameterRegistry:
         else:
             self.records[index] = record
             self.references[index] = reference
-            self.rebound.append((index, name))
         self._index[id(tensor)] = index
+        self.version += 1
         self._define(index, record)
 
     def _slot_for(self, name: str, tensor: torch.Tensor) -> int:

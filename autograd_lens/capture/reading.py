@@ -22,7 +22,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.trace.values import Summary, numpy_dtype
 
-__all__ = ["DTYPE_NAMES", "RawValue", "bytes_at", "read", "read_scalar"]
+__all__ = [
+    "DTYPE_NAMES",
+    "SMALL",
+    "RawValue",
+    "bytes_at",
+    "is_small_and_plain",
+    "read",
+    "read_scalar",
+]
 
 RawValue = bytes | Summary | None
 
@@ -36,6 +44,7 @@ _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SAMPLES = 8
+SMALL = 4096  # bytes; below it, copying costs less than deciding
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
     dtype: str(dtype).removeprefix("torch.")
@@ -70,10 +79,24 @@ def read(tensor: torch.Tensor, limit: int) -> RawValue:
         return None
 
 
+def is_small_and_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's bytes may be read from its memory as they stand, again and again."""
+    return (
+        type(tensor) in _PLAIN_TYPES
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and 0 < tensor.nbytes <= SMALL
+        and tensor.dtype not in _COMPLEX
+    )
+
+
 def read_scalar(tensor: torch.Tensor) -> bytes | None:
     """The raw bytes of a one-element tensor, None where it has more or cannot be read."""
     if tensor.numel() != 1:
         return None
+    if tensor.is_cpu and tensor.__class__ is torch.Tensor and tensor.dtype is torch.float32:
+        return bytes_at(tensor.data_ptr(), 4)
     value = read(tensor, 16)
     return value if isinstance(value, bytes) else None
 

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ import torch
 from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
 from autograd_lens.capture.frames import UserFrames
 from autograd_lens.capture.full_recorder import FullRecorder
-from autograd_lens.capture.light_rows import GraphBook, grads_after, snapshot
+from autograd_lens.capture.light_rows import Flags, GraphBook, Outline, ParameterReader, Site
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.reading import read_scalar
@@ -35,6 +35,12 @@ from autograd_lens.trace.records import Event
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["Limits", "Recorder"]
+
+# Graph id, loss, values and grads before the engine runs: a tuple, for speed.
+_Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...]]
+
+_Tensor = torch.Tensor
+_sequence_number = torch._C._autograd._get_sequence_nr  # noqa: SLF001  no public name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +58,6 @@ class Limits:
     step: int = 1 << 28
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What is known of a backward before the engine runs."""
-
-    outputs: Sequence[Any]
-    site: tuple[CodeType, int] | None
-    types: tuple[type, ...]
-    reached: tuple[int, ...]
-    roots: tuple[torch.Tensor, ...]
-    flags: tuple[str, bool, bool]
-    graph: int
-    loss: bytes | None
-    values: list[Any]
-    grads: list[Any]
-
-
 class Recorder:
     """Records one run.
 
@@ -81,8 +71,8 @@ class Recorder:
         self.steps = StepCounter()
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
-        self._limits = limits
-        self._book = GraphBook(writer.graph)
+        self._graphs = GraphBook(writer.graph)
+        self._reader = ParameterReader(limits.light)
         self._full = FullRecorder(
             writer, full, self.frames, self.registry, (limits.value, limits.step), self.fail
         )
@@ -91,6 +81,10 @@ class Recorder:
         self._process = os.getpid()
         self._inside = False
         self._failures = 0
+        self._died = 0
+        self._followed = 0
+        self._sequence = 0
+        self._is_user = self.frames.known
         self._original: Callable[..., Any] | None = None
 
     # -- switching on and off -------------------------------------------------------------
@@ -112,7 +106,7 @@ class Recorder:
             return
         try:
             self._full.stop(self.steps.index)
-            values, grads = snapshot(self.registry.references, self._limits.light)
+            values, grads = self._reader.before()
             self._writer.rows.append((self.steps.index + 1, -1, None, values, grads, []))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -145,76 +139,90 @@ class Recorder:
     # -- every backward -------------------------------------------------------------------
 
     def _run_backward(self, outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        original = self._original or torch.autograd.graph._engine_run_backward  # noqa: SLF001
         if (
             self._inside
             or threading.get_ident() != self._thread
             or os.getpid() != self._process
+            or self._original is None
         ):
-            return original(outputs, *args, **kwargs)
+            return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)  # noqa: SLF001
         pending = None
         try:
-            pending = self._before(outputs, args, kwargs, sys._getframe(1))  # noqa: SLF001
+            pending = self._before(outputs, args, kwargs)
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
         self._inside = True
         try:
-            result = original(outputs, *args, **kwargs)
+            result = self._original(outputs, *args, **kwargs)
         except BaseException as error:
             self._inside = False
-            self._after(pending, f"{type(error).__name__}: {error}")
+            self._after(pending, outputs, f"{type(error).__name__}: {error}")
             raise
         self._inside = False
-        self._after(pending, "")
+        self._after(pending, outputs, "")
         return result
 
-    def _before(
-        self, outputs: Sequence[Any], args: Any, kwargs: Any, frame: FrameType
-    ) -> _Pending:
-        caller = self.frames.innermost(frame)
+    def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
+        """Record the state before the engine runs; this and ``_after`` are the hot path."""
+        caller = sys._getframe(4)  # noqa: SLF001  who called Tensor.backward, nearly always
+        if not self._is_user.get(caller.f_code):
+            caller = self.frames.innermost(sys._getframe(3))  # noqa: SLF001  the documented way
         site = (caller.f_code, caller.f_lasti) if caller is not None else None
-        nodes = root_nodes(outputs)
-        types, leaves = leaf_outline(nodes)
-        reached = self._reached(leaves, frame)
-        values, grads = snapshot(self.registry.references, self._limits.light)
+        values, grads = self._reader.before()
+        flags = _flags(args, kwargs)
+        root = outputs[0]
+        plain = root.__class__ is _Tensor
+        outline = None
+        if plain and len(outputs) == 1:
+            outline = (site, flags, root.grad_fn.__class__, _sequence_number() - self._sequence)
+        graph = self._graphs.recall(outline) if outline is not None else None
+        if graph is None or self._reader.died != self._died:
+            graph = self._identify(outline, site, outputs, flags)
+            values, grads = self._reader.before()
+        loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
-        flags = _flags(args, kwargs)
-        roots = tuple([output for output in outputs if isinstance(output, torch.Tensor)])
-        graph = self._book.id_of(site, types, reached, roots, flags)
-        loss = next((found for r in roots if (found := read_scalar(r)) is not None), None)
-        self._full.before_backward(
-            previous if opens else None, self.steps.index, nodes, outputs, site,
-            (*flags, self._book.fingerprints[graph]), frame,
-        )
-        return _Pending(
-            outputs, site, types, reached, roots, flags, graph, loss, values, grads
-        )
+        if self._full.on:
+            self._full.before_backward(
+                previous if opens else None,
+                self.steps.index,
+                outputs,
+                site,
+                (*flags, self._graphs.fingerprints[graph]),
+                sys._getframe(3),  # noqa: SLF001  the documented way to the caller
+            )
+        return graph, loss, values, grads
 
-    def _reached(self, leaves: list[torch.Tensor], frame: FrameType) -> tuple[int, ...]:
+    def _identify(
+        self, outline: Outline | None, site: Site, outputs: Sequence[Any], flags: Flags
+    ) -> int:
+        """Walk the graph, and register leaves that were not known."""
+        self._died = self._reader.died
+        types, leaves = leaf_outline(root_nodes(outputs))
+        self.registry.discover(
+            leaves, sys._getframe(4), max(self.steps.index, 0)  # noqa: SLF001
+        )
         index_of = self.registry.index_of
-        reached = [index_of(leaf) for leaf in leaves]
-        if None in reached:
-            self.registry.discover(leaves, frame, max(self.steps.index, 0))
-            reached = [index_of(leaf) for leaf in leaves]
-        return tuple(sorted([index for index in reached if index is not None]))
+        reached = sorted([i for leaf in leaves if (i := index_of(leaf)) is not None])
+        if self._followed != self.registry.version:
+            self._followed = self.registry.version
+            self._reader.follow(self.registry.references)
+        return self._graphs.learn(outline, site, types, tuple(reached), outputs, flags)
 
-    def _after(self, pending: _Pending | None, error: str) -> None:
+    def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
         if pending is None:
             return
         try:
-            grads = grads_after(self.registry.references, self._limits.light)
-            graph = pending.graph
+            graph, loss, values, before = pending
+            after = self._reader.after()
+            steps = self.steps
             if error:
-                graph = self._book.id_of(
-                    pending.site, pending.types, pending.reached, pending.roots,
-                    pending.flags, error,
-                )
-            self._writer.rows.append(
-                (self.steps.index, graph, pending.loss, pending.values, pending.grads, grads)
-            )
-            self.steps.backward_ended(pending.values, grads)
-            self._full.after_backward(self.steps.index, self.steps.marked, error)
+                graph = self._graphs.failed(graph, outputs, error)
+            self._writer.rows.append((steps.index, graph, loss, values, before, after))
+            steps.backward_ended(values, after)
+            self._sequence = _sequence_number()
+            if self._full.on or steps.index >= self._full.next_switch:
+                self._full.after_backward(steps.index, steps.marked, error)
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
 

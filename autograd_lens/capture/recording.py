@@ -150,7 +150,7 @@ class Recording:
             if self._writer is None or self._recorder is not None:
                 msg = "The recording has not ended."
                 raise RecordingError(msg, hint="Leave the with block first.")
-            self._trace = Trace(self.path)
+            self._trace = autograd_lens.open(self.path)
         return self._trace
 
     def __getattr__(self, name: str) -> Any:

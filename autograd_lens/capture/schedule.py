@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from autograd_lens.errors import SelectionError
 
-__all__ = ["Schedule", "parse_schedule"]
+__all__ = ["NEVER", "Schedule", "parse_schedule"]
 
-Schedule = Callable[[int], bool]
+NEVER = 2**62
 
-_DECADE = (1, 2, 5)
 _HINT = 'Use "default", "none", "all", "every:100", or steps and ranges such as "0:10,500".'
+
+# The first chosen step at or after a step; NEVER where there is none.
+_Rule = Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The steps to record in full.
+
+    Attributes:
+        text: What the user asked for.
+    """
+
+    text: str
+    _rules: tuple[_Rule, ...]
+
+    def next(self, step: int) -> int:
+        """The first chosen step at or after ``step``; ``NEVER`` where there is none."""
+        return min(rule(step) for rule in self._rules)
+
+    def __contains__(self, step: int) -> bool:
+        return self.next(step) == step
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -23,40 +45,43 @@ def parse_schedule(text: str) -> Schedule:
             ``every:N``, or a comma-separated list of steps and ranges ``first:last``, the
             last one excluded. Parts may be combined: ``default,137``.
 
-    Returns:
-        A function that tells whether a step (from 0) is recorded in full.
-
     Raises:
         SelectionError: The text is none of these.
     """
-    rules = [_parse_part(part.strip()) for part in text.split(",")]
-    return lambda step: any(rule(step) for rule in rules)
+    return Schedule(text, tuple(_parse_part(part.strip()) for part in text.split(",")))
 
 
-def _parse_part(part: str) -> Schedule:
-    named: dict[str, Schedule] = {
-        "default": _is_default,
-        "none": lambda _step: False,
-        "all": lambda _step: True,
+def _parse_part(part: str) -> _Rule:
+    named: dict[str, _Rule] = {
+        "default": _next_default,
+        "none": lambda _step: NEVER,
+        "all": lambda step: step,
     }
     if part in named:
         return named[part]
     if match := re.fullmatch(r"every:([1-9]\d*)", part):
         every = int(match[1])
-        return lambda step: step % every == 0
+        return lambda step: -(-step // every) * every
     if match := re.fullmatch(r"(\d+)", part):
-        wanted = int(match[1])
-        return lambda step: step == wanted
+        return _range(int(match[1]), int(match[1]) + 1)
     if match := re.fullmatch(r"(\d*):(\d*)", part):
-        first, last = int(match[1] or 0), int(match[2]) if match[2] else None
-        return lambda step: first <= step and (last is None or step < last)
+        return _range(int(match[1] or 0), int(match[2]) if match[2] else NEVER)
     msg = f"{part!r} is not a choice of steps."
     raise SelectionError(msg, hint=_HINT)
 
 
-def _is_default(step: int) -> bool:
-    if step == 0:
-        return True
-    while step % 10 == 0:
-        step //= 10
-    return step in _DECADE
+def _range(first: int, last: int) -> _Rule:
+    def following(step: int) -> int:
+        candidate = max(step, first)
+        return candidate if candidate < last else NEVER
+
+    return following
+
+
+def _next_default(step: int) -> int:
+    decade = 1
+    if step <= 0:
+        return 0
+    while decade * 5 < step:
+        decade *= 10
+    return next(decade * part for part in (1, 2, 5) if decade * part >= step)

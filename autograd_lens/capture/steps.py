@@ -37,8 +37,8 @@ class StepCounter:
     index: int = -1
     marked: bool = False
     _sites: set[Hashable] = field(default_factory=set)
-    _values: list[RawValue] = field(default_factory=list)
-    _grads: list[RawValue] = field(default_factory=list)
+    _values: tuple[RawValue, ...] = ()
+    _grads: tuple[RawValue, ...] = ()
     _optimizer_called: bool = False
 
     def mark(self, index: int) -> None:
@@ -51,7 +51,7 @@ class StepCounter:
         self._optimizer_called = True
 
     def backward_begins(
-        self, site: Hashable, values: list[RawValue], grads: list[RawValue]
+        self, site: Hashable, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]
     ) -> bool:
         """Tell whether this backward opens a new step, and count it.
 
@@ -78,7 +78,7 @@ class StepCounter:
             self._sites.add(site)
         return changed
 
-    def backward_ended(self, values: list[RawValue], grads: list[RawValue]) -> None:
+    def backward_ended(self, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]) -> None:
         """Remember the state that the next backward is compared with."""
         self._values = values
         self._grads = grads

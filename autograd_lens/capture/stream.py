@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import Parameter
 
-from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, bytes_at, read
+from autograd_lens.capture.reading import DTYPE_NAMES, SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
 
 __all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
@@ -64,7 +64,6 @@ NUMBER = _Marker("NUMBER")
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.device})
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
-_SMALL = 4096
 
 
 class TensorEntry:
@@ -134,7 +133,7 @@ class Stream:
         self.uses.append(entry)
         if entry.plain and tensor.is_cpu and tensor.is_contiguous():
             size = tensor.nbytes
-            if size <= _SMALL:
+            if size <= SMALL:
                 value: RawValue = bytes_at(tensor.data_ptr(), size)
                 if value == entry.last:
                     value = entry.last
@@ -164,7 +163,7 @@ class Stream:
         self.slots.append(self._read_large(tensor, None))
 
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
-        limit = self._value_limit if self._step_bytes < self._step_limit else _SMALL
+        limit = self._value_limit if self._step_bytes < self._step_limit else SMALL
         value = read(tensor, limit)
         if isinstance(value, bytes):
             self._step_bytes += len(value)

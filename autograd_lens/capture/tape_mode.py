@@ -19,6 +19,7 @@ __all__ = ["TapeMode"]
 _sequence_number = torch._C._autograd._get_sequence_nr  # noqa: SLF001  no public name
 _current_node = torch._C._current_autograd_node  # noqa: SLF001  no public name
 _Tensor = torch.Tensor
+_NO_KERNEL = ((-1, ""),)  # stands for the marks that torch.profiler leaves, which compute nothing
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -49,7 +50,7 @@ class TapeMode(TorchDispatchMode):
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
         self._stream = stream
-        self._known_frames = frames._known  # noqa: SLF001  read on every kernel
+        self._known_frames = frames.known
         self._frames = frames
         self._on_failure = on_failure
         self._mutated: dict[Any, tuple[tuple[int, str], ...]] = {}
@@ -72,8 +73,11 @@ class TapeMode(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         sequence = _sequence_number()
-        if not self.armed:
-            if sequence <= self.base_sequence:
+        mutated = self._mutated.get(func)
+        if mutated is None:
+            mutated = self._mutated[func] = _mutated_arguments(func)
+        if not self.armed or mutated is _NO_KERNEL:
+            if sequence <= self.base_sequence or mutated is _NO_KERNEL:
                 return func(*args, **kwargs) if kwargs else func(*args)
             self.armed = True
         stream = self._stream
@@ -90,13 +94,10 @@ class TapeMode(TorchDispatchMode):
             stream.undo(first_slot, first_use)
             raise
         try:
-            mutated = self._mutated.get(func)
-            if mutated is None:
-                mutated = self._mutated[func] = _mutated_arguments(func)
             if result.__class__ is _Tensor:
                 stream.use(result)
                 results: Any = TENSOR
-            elif mutated and not result:
+            elif mutated and (result is None or result == () or result == []):
                 results = stream.pattern([_argument(p, args, kwargs) for p in mutated])
             else:
                 results = stream.pattern(result)
@@ -170,6 +171,8 @@ class TapeMode(TorchDispatchMode):
 
 def _mutated_arguments(func: Any) -> tuple[tuple[int, str], ...]:
     """Position and name of each argument that an operator writes to."""
+    if func.namespace == "profiler":
+        return _NO_KERNEL
     arguments = func._schema.arguments  # noqa: SLF001  torch's own tools read it like this
     return tuple(
         (position, argument.name)
