@@ -1,0 +1,95 @@
+"""Intermediate tensors get the names that the program's source gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd_lens.analysis.names import tensor_names
+from autograd_lens.trace.records import Source, TensorUse
+from tests.support.linear_step import SOURCE, Tape, linear_step
+
+A = np.zeros(2, np.float32)
+
+
+def names_in(step: Any, text: str | None) -> dict[int, str]:
+    return dict(tensor_names(step.kernels, lambda _: text))
+
+
+def test_the_operand_of_the_loss_is_the_prediction() -> None:
+    names = names_in(linear_step(), SOURCE)
+
+    assert names[4] == "y_pred"
+    assert {names[0], names[1], names[3], names[5], names[9]} == {"x", "w1", "b1", "y", "loss"}
+    assert 2 not in names, "x.mm(self.w1) is given no name by the program"
+
+
+@pytest.mark.parametrize("text", [None, "", "this is not Python", SOURCE.replace("\n", "\n\n")])
+def test_without_matching_source_only_recorded_names_remain(text: str | None) -> None:
+    assert set(names_in(linear_step(), text).values()) == {
+        *("x", "w1", "b1", "y", "loss", "w1.grad", "b1.grad")
+    }
+
+
+class Program:
+    """A program of one-line statements, run by hand."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tape = Tape()
+
+    def run(self, snippet: str, op: str, *inputs: TensorUse) -> TensorUse:
+        start = self.text.index(snippet)
+        line = self.text.count("\n", 0, start) + 1
+        column = start - (self.text.rfind("\n", 0, start) + 1)
+        self.tape.source = Source("p.py", line, line, column, column + len(snippet), "f")
+        names = ("self", "other")
+        return self.tape.run(op, dict(zip(names, inputs, strict=False)), self.tape.tensor(A))
+
+    def names(self) -> dict[int, str]:
+        return dict(tensor_names(self.tape.kernels, lambda _: self.text))
+
+
+def test_an_assigned_result() -> None:
+    program = Program("import torch\nh = torch.relu(z)\n")
+    z = program.tape.tensor(A)
+    h = program.run("torch.relu(z)", "relu.default", z)
+
+    assert program.names() == {h.tensor: "h", z.tensor: "z"}
+
+
+def test_only_the_last_kernel_of_a_line_is_the_result() -> None:
+    program = Program("h = layer(x)\n")
+    inner = program.run("layer(x)", "t.default", program.tape.tensor(A))
+    outer = program.run("layer(x)", "relu.default", inner)
+
+    assert program.names() == {outer.tensor: "h"}
+
+
+def test_a_name_used_again_is_numbered() -> None:
+    program = Program("x = x.relu()\nx = x.tanh()\n")
+    first = program.run("x.relu()", "relu.default", program.tape.tensor(A, "x", "input"))
+    second = program.run("x.tanh()", "tanh.default", first)
+
+    assert program.names() == {0: "x", first.tensor: "x₂", second.tensor: "x₃"}
+
+
+def test_a_method_call_names_its_receiver_but_a_module_call_does_not() -> None:
+    program = Program("loss = (h.exp() + net.body(h)).sum()\n")
+    h = program.tape.tensor(A)
+    program.run("h.exp()", "exp.default", h)
+    inner = program.run("net.body(h)", "relu.default", program.tape.tensor(A))
+
+    assert program.names() == {h.tensor: "h"}
+    assert inner.tensor not in program.names()
+
+
+def test_a_product_with_a_plain_number_says_nothing_about_the_tensor() -> None:
+    program = Program("z = rate * x\n")
+    x = program.tape.tensor(A)
+    z = program.run("rate * x", "mul.Tensor", x)
+
+    assert program.names() == {z.tensor: "z"}
+    assert x.tensor not in program.names()
