@@ -1,0 +1,119 @@
+"""Folding a large graph: nodes of one module, or of one line of code, become one group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from autograd_lens.render.graph_outline import Outline
+from autograd_lens.trace.records import Kernel, Node, Source
+
+__all__ = ["Fold", "Group", "fold"]
+
+_Key = tuple[Hashable, ...]
+_RUNS = 12  # groups where neither modules nor lines tell the nodes apart
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes that are drawn as one.
+
+    Attributes:
+        module: Path of their module, ``""`` where they are grouped by line.
+        source: Their line of code; None where they are grouped by module.
+        part: Number of the run of neighbours where names do not help, else -1.
+        nodes: Indexes of the nodes, in the order of the graph.
+    """
+
+    module: str
+    source: Source | None
+    part: int
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A folded graph.
+
+    Attributes:
+        groups: All groups, roots first.
+        group_of: Position of each node's group.
+        arrows: How many edges run between two groups, as (tail, head): count.
+        by_name: Whether the groups are modules and lines; else they are runs of neighbours.
+    """
+
+    groups: tuple[Group, ...]
+    group_of: tuple[int, ...]
+    arrows: Mapping[tuple[int, int], int]
+    by_name: bool
+
+
+def fold(of: Outline, most: int) -> Fold:
+    """Fold a graph into at most ``most`` groups, as many as module paths and lines allow.
+
+    Modules are kept apart as deep as possible: ``layers.0.attention`` before ``layers.0``
+    before ``layers``. Code outside of modules is grouped by line. Where that leaves too many
+    groups, or a single one, runs of neighbours in the graph are grouped.
+    """
+    places = _places(of)
+    depth = max((len(_path(kernel)) for kernel in places if kernel), default=0)
+    for choice in (*(_by_module(level) for level in range(depth, 0, -1)), _by_line):
+        keys = [choice(kernel) for kernel in places]
+        if 1 < len(set(keys)) <= most:
+            return _folded(of, keys)
+    size = -(-len(places) // min(most, _RUNS))
+    return _folded(of, [("part", index // size) for index in range(len(places))])
+
+
+def _places(of: Outline) -> list[Kernel | None]:
+    """The forward kernel that places each node; one without is placed where it is used.
+
+    A node is reached from nodes of smaller index, so one pass is enough.
+    """
+    places = [of.kernel(node) for node in of.graph.nodes]
+    for edge in of.graph.edges:
+        if places[edge.to_node] is None:
+            places[edge.to_node] = places[edge.from_node]
+    return places
+
+
+def _path(kernel: Kernel) -> list[str]:
+    return kernel.module.split(".") if kernel.module else []
+
+
+def _by_module(depth: int) -> Callable[[Kernel | None], _Key]:
+    def key(kernel: Kernel | None) -> _Key:
+        if kernel is not None and kernel.module:
+            return ("module", ".".join(_path(kernel)[:depth]))
+        return _by_line(kernel)
+
+    return key
+
+
+def _by_line(kernel: Kernel | None) -> _Key:
+    at = None if kernel is None else kernel.source
+    return ("line", None) if at is None else ("line", at.file, at.line)
+
+
+def _folded(of: Outline, keys: Sequence[_Key]) -> Fold:
+    members: dict[_Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        members.setdefault(key, []).append(index)
+    number = {key: position for position, key in enumerate(members)}
+    group_of = tuple(number[key] for key in keys)
+    pairs = ((group_of[edge.to_node], group_of[edge.from_node]) for edge in of.graph.edges)
+    arrows = Counter(pair for pair in pairs if pair[0] != pair[1])
+    groups = tuple(_group(of, key, nodes) for key, nodes in members.items())
+    return Fold(groups, group_of, arrows, by_name=keys[0][0] != "part")
+
+
+def _group(of: Outline, key: _Key, indexes: Sequence[int]) -> Group:
+    nodes: list[Node] = [of.graph.nodes[index] for index in indexes]
+    made = next((kernel for node in nodes if (kernel := of.kernel(node))), None)
+    return Group(
+        module=str(key[1]) if key[0] == "module" else "",
+        source=made.source if made is not None and key[0] == "line" else None,
+        part=int(str(key[1])) if key[0] == "part" else -1,
+        nodes=tuple(indexes),
+    )
