@@ -72,8 +72,8 @@ class BackwardTape:
         """Write the graph to the stream and hook its nodes."""
         walk = walk_graph(roots)
         stream = self._stream
-        first_slot = stream.dropped[1] + len(stream.slots)
-        first_use = stream.dropped[2] + len(stream.uses)
+        first_slot = len(stream.slots)
+        first_use = len(stream.uses)
         outputs_pattern = tuple([stream.pattern(o) for o in outputs])
         variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
         saved = tuple([self._saved_pattern(node) for node in walk.nodes])
@@ -110,7 +110,7 @@ class BackwardTape:
     def _append(self, key: Hashable) -> None:
         stream = self._stream
         stream.keys.append(key)
-        position = (stream.dropped[1] + len(stream.slots), stream.dropped[2] + len(stream.uses))
+        position = (len(stream.slots), len(stream.uses))
         stream.marks.append((*position, 0, -1))
 
     def _saved_pattern(self, node: Any) -> Hashable:
@@ -140,7 +140,7 @@ class BackwardTape:
             entry = None
             if tensor.layout is torch.strided and not tensor.is_meta:
                 entry = stream.by_address.get(tensor.data_ptr())
-        if entry is None or entry.reference() is None or entry.spec[1] != tuple(tensor.shape):
+        if entry is None or entry.reference() is None or entry.spec[1] != tensor.shape:
             stream.use(tensor)
             return SAVED_COPY
         stream.uses.append(entry)
@@ -163,8 +163,8 @@ class BackwardTape:
 
         def ran(grad_inputs: Any, grad_outputs: Any) -> None:
             try:
-                first_slot = stream.dropped[1] + len(stream.slots)
-                first_use = stream.dropped[2] + len(stream.uses)
+                first_slot = len(stream.slots)
+                first_use = len(stream.uses)
                 arrived = tuple([stream.pattern(g) for g in grad_outputs])
                 computed = tuple([stream.pattern(g) for g in grad_inputs])
                 stream.keys.append((NODE_RUN, position, arrived, computed))
@@ -181,8 +181,8 @@ class BackwardTape:
 
         def before(grad_outputs: Any) -> None:
             try:
-                first_slot = stream.dropped[1] + len(stream.slots)
-                first_use = stream.dropped[2] + len(stream.uses)
+                first_slot = len(stream.slots)
+                first_use = len(stream.uses)
                 old = stream.pattern(variable.grad)
                 pending.append((first_slot, first_use, old, stream.pattern(grad_outputs[0])))
             except Exception as error:  # noqa: BLE001  must not fail the program
@@ -193,8 +193,8 @@ class BackwardTape:
                 first_slot, first_use, old, incoming = pending.pop()
                 # The kernels that accumulate stand in between, so the value after the write
                 # has a position of its own.
-                after_slot = stream.dropped[1] + len(stream.slots)
-                after_use = stream.dropped[2] + len(stream.uses)
+                after_slot = len(stream.slots)
+                after_use = len(stream.uses)
                 new = stream.pattern(variable.grad)
                 stream.keys.append((GRAD_WRITE, position, parameter, old, incoming, new))
                 stream.marks.append((first_slot, first_use, after_slot, after_use))

@@ -67,7 +67,6 @@ class FullRecorder:
         self.on = False
         self.next_switch = schedule.next(0) - 1
         self._whole = False  # whether the stream holds the current step from its start
-        self._begin = 0  # first event of the current step
         self._after = 0  # first event after the last backward
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._templates: dict[Any, int] = {}
@@ -92,7 +91,7 @@ class FullRecorder:
             switch_off(self._mode)
             self._modules.remove()
             self.on = self._whole = False
-            self._stream.drop_before(self._stream.position)
+            self._stream.drop_before(len(self._stream.keys))
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
@@ -104,11 +103,11 @@ class FullRecorder:
     def mark(self, current: int, upcoming: int) -> None:
         """The program says that a step begins: all before it belongs to the current one."""
         if self.on and self._whole and current >= 0 and current in self._schedule:
-            self._write(current, self._stream.position, [])
+            self._write(current, len(self._stream.keys), [])
         wanted = upcoming in self._schedule
         self._switch(on=wanted)
         if self.on:
-            self._start_step(self._stream.position)
+            self._start_step(len(self._stream.keys))
             self._mode.armed = True
             self._mode.rebase()
 
@@ -171,12 +170,11 @@ class FullRecorder:
         self._switch(on=self._schedule.next(step) <= step + 1)
         self.next_switch = self._schedule.next(step + 1) - 1
         self._mode.rebase()
-        self._after = self._stream.position
+        self._after = len(self._stream.keys)
 
     def _start_step(self, event: int) -> None:
         self._stream.drop_before(event)
-        self._begin = event
-        self._after = event
+        self._after = 0
         self._whole = True
         self._step_dots = []
 
@@ -241,7 +239,7 @@ class FullRecorder:
     # -- writing ----------------------------------------------------------------------------
 
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
-        segment = Segment.cut(self._stream, self._begin, ends)
+        segment = Segment.cut(self._stream, 0, ends)
         key = segment.key
         template = self._templates.get(key)
         if template is None:

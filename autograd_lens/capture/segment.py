@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,12 @@ class Segment:
 
     Attributes:
         keys: What is the same each time, per event.
-        marks: (first slot, first use, sequence, loop position) per event, absolute.
+        marks: (first slot, first use, sequence, loop position) per event, as in the stream.
         slots: Values of these events.
         entries: Tensor of each use.
         ids: Id within the step of each use.
-        offset: Absolute positions of the first event, slot and use.
+        tensors: Tensor by id.
+        offset: Positions in the stream of the first event, slot and use.
     """
 
     keys: list[Any]
@@ -34,32 +35,32 @@ class Segment:
     slots: list[Any]
     entries: list[TensorEntry]
     ids: list[int]
+    tensors: list[TensorEntry]
     offset: tuple[int, int, int]
 
     @classmethod
     def cut(cls, stream: Stream, first: int, last: int) -> Segment:
-        """The events from ``first`` to before ``last`` (absolute positions)."""
-        events, slots, uses = stream.dropped
-        low, high = first - events, last - events
-        slot_low, use_low = _start(stream, low)
-        slot_high, use_high = _start(stream, high)
-        entries = stream.uses[use_low - uses : use_high - uses]
+        """The events from ``first`` to before ``last``."""
+        slot_low, use_low = _start(stream, first)
+        slot_high, use_high = _start(stream, last)
+        entries = stream.uses[use_low:use_high]
         numbers: dict[TensorEntry, int] = {}
         ids = [numbers.setdefault(entry, len(numbers)) for entry in entries]
         return cls(
-            keys=stream.keys[low:high],
-            marks=stream.marks[low:high],
-            slots=stream.slots[slot_low - slots : slot_high - slots],
+            keys=stream.keys[first:last],
+            marks=stream.marks[first:last],
+            slots=stream.slots[slot_low:slot_high],
             entries=entries,
             ids=ids,
+            tensors=list(numbers),
             offset=(first, slot_low, use_low),
         )
 
     @property
     def key(self) -> Hashable:
         """Equal for two steps that differ in nothing but their slots."""
-        specs = {number: entry.spec for number, entry in zip(self.ids, self.entries, strict=True)}
-        return (tuple(self.keys), tuple(self.ids), tuple(specs.values()))
+        specs = tuple([entry.spec for entry in self.tensors])
+        return (tuple(self.keys), tuple(self.ids), specs)
 
     def cursor(self, event: int) -> Cursor:
         """Reads the slots and uses of one event of this segment."""
@@ -67,22 +68,14 @@ class Segment:
         return Cursor(self, mark[0] - self.offset[1], mark[1] - self.offset[2])
 
     def cursor_at(self, slot: int, use: int) -> Cursor:
-        """Reads from an absolute position."""
+        """Reads from a position in the stream."""
         return Cursor(self, slot - self.offset[1], use - self.offset[2])
-
-    def tensors(self) -> Iterator[TensorEntry]:
-        """Each tensor once, in the order of its id."""
-        seen = -1
-        for number, entry in zip(self.ids, self.entries, strict=True):
-            if number > seen:
-                seen = number
-                yield entry
 
 
 def _start(stream: Stream, event: int) -> tuple[int, int]:
     if event < len(stream.marks):
         return stream.marks[event][:2]
-    return stream.dropped[1] + len(stream.slots), stream.dropped[2] + len(stream.uses)
+    return len(stream.slots), len(stream.uses)
 
 
 class Cursor:

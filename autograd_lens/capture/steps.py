@@ -116,19 +116,18 @@ class LoopFrame:
 
 
 def find_boundary(stream: Stream, after: int, turn: int) -> int:
-    """The absolute position of the first event of the next step.
+    """The position of the first event of the next step.
 
     Args:
         stream: The events.
         after: First event after the last backward of the step.
         turn: Position of that backward's call in the loop's frame.
     """
-    offset = stream.dropped[0]
     writes = [write for write in stream.writes if write.event >= after]
     start = _behind([w for w in writes if w.kind == "p"], after)
-    previous = turn if start == after else stream.marks[start - 1 - offset][3]
-    for event in range(start, stream.position):
-        loop = stream.marks[event - offset][3]
+    previous = turn if start == after else stream.marks[start - 1][3]
+    for event in range(start, len(stream.keys)):
+        loop = stream.marks[event][3]
         if 0 <= loop < previous:
             return event
         previous = max(loop, previous) if loop >= 0 else previous

@@ -20,19 +20,20 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import Parameter
 
-from autograd_lens.capture.reading import DTYPE_NAMES, SMALL, RawValue, bytes_at, read
+from autograd_lens.capture.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
 
 __all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
 
-Spec = tuple[str, tuple[int, ...], str]
+# dtype, shape and device as torch has them, the device None on the CPU: made for every tensor.
+Spec = tuple[torch.dtype, torch.Size, torch.device | None]
 
 
 class Write(NamedTuple):
     """A kernel outside of backward wrote a parameter or a ``.grad``.
 
     Attributes:
-        event: Absolute position of the kernel's event.
+        event: Position of the kernel's event.
         kind: ``"p"`` for the parameter, ``"g"`` for its ``.grad``.
         parameter: Index of the parameter.
         argument: Position of the argument that was written.
@@ -63,6 +64,8 @@ NUMBER = _Marker("NUMBER")
 
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.device})
+_STRIDED = torch.strided
+_COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
 
 
@@ -82,16 +85,15 @@ class TensorEntry:
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.reference = weakref.ref(tensor)
-        self.spec: Spec = (
-            DTYPE_NAMES[tensor.dtype],
-            tuple(tensor.shape),
-            str(tensor.device),
-        )
+        on_cpu = tensor.is_cpu
+        dtype = tensor.dtype
+        self.spec: Spec = (dtype, tensor.shape, None if on_cpu else tensor.device)
         self.last: RawValue = None
         self.plain = (
-            type(tensor) in _PLAIN_TYPES
-            and tensor.layout is torch.strided
-            and not tensor.dtype.is_complex
+            on_cpu
+            and tensor.layout is _STRIDED
+            and tensor.__class__ in _PLAIN_TYPES
+            and dtype not in _COMPLEX
         )
         self.name = ""
         self.role: Role = "intermediate"
@@ -102,11 +104,10 @@ class Stream:
 
     Attributes:
         keys: What is the same each time, one hashable per event.
-        marks: (first slot, first use, sequence number, loop position) per event, absolute.
+        marks: (first slot, first use, sequence number, loop position) per event.
         slots: Values in the order they were met.
         uses: Tensors in the order they were met.
         writes: Kernels outside of backward that wrote a parameter or a ``.grad``.
-        dropped: Events, slots and uses cut off so far, by which absolute positions are offset.
     """
 
     def __init__(self, value_limit: int, step_limit: int) -> None:
@@ -117,7 +118,6 @@ class Stream:
         self.writes: list[Write] = []
         self.entries: dict[int, TensorEntry] = {}
         self.by_address: dict[int, TensorEntry] = {}
-        self.dropped = (0, 0, 0)
         self._value_limit = value_limit
         self._step_limit = step_limit
         self._step_bytes = 0
@@ -192,30 +192,29 @@ class Stream:
 
     # -- steps --------------------------------------------------------------------------
 
-    @property
-    def position(self) -> int:
-        """Absolute position of the next event."""
-        return self.dropped[0] + len(self.keys)
-
     def undo(self, first_slot: int, first_use: int) -> None:
         """Take back the slots and uses of an event that did not happen: its kernel raised."""
-        del self.slots[first_slot - self.dropped[1] :]
-        del self.uses[first_use - self.dropped[2] :]
+        del self.slots[first_slot:]
+        del self.uses[first_use:]
 
     def drop_before(self, event: int) -> None:
-        """Forget all events before an absolute position."""
-        events, slots, uses = self.dropped
-        count = event - events
-        if count <= 0:
+        """Forget all events before a position; those behind it move to the front."""
+        if event <= 0:
             return
-        if count >= len(self.keys):
-            first_slot, first_use = slots + len(self.slots), uses + len(self.uses)
+        if event >= len(self.keys):
+            for part in (self.keys, self.marks, self.slots, self.uses, self.writes):
+                part.clear()
         else:
-            first_slot, first_use = self.marks[count][:2]
-        del self.keys[:count], self.marks[:count]
-        del self.slots[: first_slot - slots], self.uses[: first_use - uses]
-        self.writes = [write for write in self.writes if write.event >= event]
-        self.dropped = (event, first_slot, first_use)
+            slot, use = self.marks[event][:2]
+            del self.keys[:event], self.slots[:slot], self.uses[:use]
+            self.marks = [
+                (mark[0] - slot, mark[1] - use, mark[2], mark[3]) for mark in self.marks[event:]
+            ]
+            self.writes = [
+                write._replace(event=write.event - event)
+                for write in self.writes
+                if write.event >= event
+            ]
         self._step_bytes = 0
         if len(self.entries) > self._sweep_at:
             self._sweep()

@@ -16,8 +16,10 @@ from autograd_lens.capture.backward_tape import (
 )
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.frames import source_of
+from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.stream import NUMBER, Write
+from autograd_lens.capture.tape_mode import IN_BACKWARD
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
 from autograd_lens.trace.values import Summary
 
@@ -64,7 +66,8 @@ class TemplateBuilder:
     def build(self) -> Template:
         """Go through the events once, then connect what refers across events."""
         for position, key in enumerate(self._segment.keys):
-            handler = self._HANDLERS.get(key[0], TemplateBuilder._kernel)
+            kind = key[0] if isinstance(key[0], str) else None
+            handler = self._HANDLERS.get(kind, TemplateBuilder._kernel)
             handler(self, position, key)
         self._tensors()
         self._connect_nodes()
@@ -75,9 +78,10 @@ class TemplateBuilder:
     # -- events -------------------------------------------------------------------------
 
     def _kernel(self, position: int, key: Any) -> None:
-        func, pattern, keywords, results, site, where, module = key
+        func, pattern, keywords, results, code, lasti, where, context, module = key
         cursor = self._segment.cursor(position)
-        schema = func._schema  # noqa: SLF001  torch's own tools read it like this
+        op = func.op
+        schema = op._schema  # noqa: SLF001  torch's own tools read it like this
         names = [argument.name for argument in schema.arguments]
         args = [
             [names[i] if i < len(names) else f"arg{i}", cursor.encode(item), False]
@@ -86,23 +90,23 @@ class TemplateBuilder:
         args += [[name, cursor.encode(item), True] for name, item in keywords or ()]
         several = isinstance(results, tuple)
         outs = [cursor.encode(r) for r in (results[1:] if several else (results,))]
-        in_backward = isinstance(where, int)
+        in_backward = context is IN_BACKWARD
         index = len(self.template["kernels"])
         self._kernel_of_event[position] = index
         if not in_backward:
             self._note_maker(self._segment.marks[position][2] - 1, index)
         self.template["kernels"].append(
             {
-                "op": str(func),
+                "op": str(op),
                 "args": args,
                 "outs": [o for o in outs if o is not None and o[0] == "t"],
                 "phase": "backward" if in_backward else "forward",
                 "node": where if in_backward and where >= 0 else None,
                 "backward": max(len(self.template["backwards"]) - 1, 0),
-                "source": self._source(site),
+                "source": self._source((code, lasti) if code is not None else None),
                 "module": module,
                 # For assign_phases, which takes these two out again.
-                "context": None if in_backward else where[1],
+                "context": None if in_backward else context,
                 "region": len(self.template["backwards"]),
             }
         )
@@ -225,11 +229,13 @@ class TemplateBuilder:
 
     def _tensors(self) -> None:
         roles = self._roles()
-        for number, entry in enumerate(self._segment.tensors()):
+        for number, entry in enumerate(self._segment.tensors):
             if entry.spec not in self._specs:
                 self._specs[entry.spec] = len(self._specs)
                 dtype, shape, device = entry.spec
-                self.template["specs"].append([dtype, list(shape), device])
+                self.template["specs"].append(
+                    [DTYPE_NAMES[dtype], list(shape), str(device or "cpu")]
+                )
             role = entry.role if entry.role != "intermediate" else roles.get(number, entry.role)
             name = entry.name or ("loss" if role == "loss" else "")
             self.template["tensors"].append([self._specs[entry.spec], role, name])
@@ -277,11 +283,10 @@ class TemplateBuilder:
                 field["made"] = slots.get(field["tensor"])
 
     def _kernel_writes(self) -> list[Write]:
-        first = self._segment.offset[0]
         return [
-            write._replace(event=self._kernel_of_event[write.event - first])
+            write._replace(event=self._kernel_of_event[write.event])
             for write in self._writes
-            if write.event - first in self._kernel_of_event
+            if write.event in self._kernel_of_event
         ]
 
     def _source(self, site: Any) -> int | None:
