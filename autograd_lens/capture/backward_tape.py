@@ -96,6 +96,7 @@ class BackwardTape:
         self._hook_nodes(walk)
         self._mode.node_index = walk.index
         self._mode.in_backward = True
+        stream.addresses = False
         return walk
 
     def end(self, error: str) -> None:
@@ -104,6 +105,7 @@ class BackwardTape:
             handle.remove()
         self._handles.clear()
         self._mode.in_backward = False
+        self._stream.addresses = True
         self._mode.node_index = {}
         self._append((BACKWARD_END, error))
 

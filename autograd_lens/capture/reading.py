@@ -118,6 +118,9 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 
 def _from_memory(tensor: torch.Tensor, limit: int) -> RawValue:
+    if tensor.nbytes <= limit and not any(tensor.stride()):
+        # One number expanded, as every mean's and sum's gradient is.
+        return bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
     array = _strided_view(tensor)
     return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor, array)
 

@@ -107,6 +107,9 @@ class Stream:
         marks: (first slot, first use, sequence number, loop position) per event.
         slots: Values in the order they were met.
         uses: Tensors in the order they were met.
+        entries: Entry by ``id`` of the tensor.
+        by_address: Entry by address, for tensors that a node may have saved.
+        addresses: Whether such tensors are being made: not while the engine runs.
         writes: Kernels outside of backward that wrote a parameter or a ``.grad``.
     """
 
@@ -118,6 +121,7 @@ class Stream:
         self.writes: list[Write] = []
         self.entries: dict[int, TensorEntry] = {}
         self.by_address: dict[int, TensorEntry] = {}
+        self.addresses = True
         self._value_limit = value_limit
         self._step_limit = step_limit
         self._step_bytes = 0
@@ -147,7 +151,7 @@ class Stream:
         """Give a tensor an entry."""
         entry = TensorEntry(tensor)
         self.entries[id(tensor)] = entry
-        if entry.plain:
+        if entry.plain and self.addresses:
             self.by_address[tensor.data_ptr()] = entry
         return entry
 

@@ -133,24 +133,25 @@ class Mirror:
         suffix = mirrored.key.removeprefix("n")
         if type(node).__name__ == "AccumulateGrad":
             leaf = self._tensor(node.variable, f"p{suffix}")
+            if leaf.key[0] == "s":  # a custom function that saved it was met first
+                leaf.key = f"p{suffix}"
             vars(mirrored)["variable"] = leaf
             if node in self._index:
                 self.leaves[self._index[node]] = leaf
         elif isinstance(node, torch.autograd.function.BackwardCFunction):
             vars(mirrored)["saved_tensors"] = tuple(
                 self._tensor(tensor, f"s{suffix}_{position}")
-                for position, tensor in enumerate(_saved_by_custom_function(node))
+                for position, tensor in _saved_by_custom_function(node)
             )
 
 
-def _saved_by_custom_function(node: Any) -> list[torch.Tensor]:
-    """List the saved tensors that can be seen without running a hook of the program."""
+def _saved_by_custom_function(node: Any) -> list[tuple[int, torch.Tensor]]:
+    """List the saved tensors, with positions, that can be seen without running a hook."""
     try:
-        raw = node._raw_saved_tensors
-        kept = [saved.data for saved in raw if saved.unpack_hook is None]
+        kept = [each.data if each.unpack_hook is None else None for each in node._raw_saved_tensors]
     except (AttributeError, RuntimeError):  # freed already, or another torch
         return []
-    return [tensor for tensor in kept if isinstance(tensor, torch.Tensor)]
+    return [(k, tensor) for k, tensor in enumerate(kept) if isinstance(tensor, torch.Tensor)]
 
 
 def _sizes(tensor: torch.Tensor) -> tuple[int, ...]:
