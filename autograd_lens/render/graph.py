@@ -91,8 +91,9 @@ def _look(
         return {"label": cards.leaf(of, of.graph.nodes[index], short=brief)}
     if key[0] == "r" and index >= 0:
         return {"label": cards.root(of, index, _root_node(of, key))}
-    kinds = {"s": "saved", "v": "base of the view", "x": "not reached by backward"}
-    return {"label": cards.tensor(base.get("label", ""), kinds.get(key[0], "tensor"))}
+    if key[0] == "x":
+        return {"label": cards.card(base.get("label", key), "not run", [], [], header=cards.GREY)}
+    return {"label": cards.tensor(of, key)}
 
 
 def _root_node(of: Outline, key: str) -> Node | None:

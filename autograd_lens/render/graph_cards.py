@@ -17,7 +17,7 @@ from autograd_lens.render.dot_source import Markup, markup
 from autograd_lens.render.graph_outline import Outline
 from autograd_lens.render.numbers import shape
 from autograd_lens.trace.arguments import operator_name
-from autograd_lens.trace.records import GradWrite, Kernel, Node, NodeRun, SavedTensor
+from autograd_lens.trace.records import Constant, GradWrite, Kernel, Node, NodeRun
 from autograd_lens.trace.values import Value
 
 __all__ = [
@@ -89,7 +89,7 @@ def node(of: Outline, item: Node, source: Callable[[str], str | None] = lambda _
     subtitle = f"{item.name}{order}"
     if item.variable is not None or item.name == "AccumulateGrad":
         return card(title, subtitle, [], _accumulate(of, item, run), header=GREY)
-    left = [*_forward(kernel, source), *_saved(item.saved)]
+    left = [*_forward(kernel, source), *_saved(of, item)]
     return card(title, subtitle, left, _backward(of, item, run), header=GREY)
 
 
@@ -102,11 +102,15 @@ def brief(of: Outline, item: Node) -> Markup:
 
 
 def operation(item: Node, kernel: Kernel | None) -> str:
-    """The operation's name: ``mm`` for ``aten.mm.default``, ``Scale`` for ``ScaleBackward``."""
-    if kernel is not None:
-        return operator_name(kernel)
+    """The operation's name: ``mm`` for ``aten.mm.default``, ``Scale`` for ``ScaleBackward``.
+
+    PyTorch numbers its own nodes (``MmBackward0``); a custom function's has no number, and
+    the kernels it ran are not what it is.
+    """
     if item.name == "AccumulateGrad":
         return "write .grad"
+    if kernel is not None and not item.name.endswith("Backward"):
+        return operator_name(kernel)
     return re.sub(r"Backward\d*$", "", item.name) or item.name
 
 
@@ -123,9 +127,28 @@ def leaf(of: Outline, item: Node, *, short: bool = False) -> Markup:
     return card(name, kind, value, [Line(text.value(known.grad), BACKWARD, ".grad")], header=BLUE)
 
 
-def tensor(label: str, what: str) -> Markup:
-    """A tensor of which torchviz knows the sizes alone: saved by a custom function, or a base."""
-    return card(what, " ".join(label.split()), [], [], header=AMBER if what == "saved" else GREEN)
+def tensor(of: Outline, key: str) -> Markup:
+    """A tensor that torchviz drew: saved by a custom function, or what a root is a view of.
+
+    Its sizes in torchviz's DOT are those of the first step of this structure, so they are
+    not repeated here.
+    """
+    node, _, position = key[1:].partition("_")
+    if key[0] != "s":
+        return card(
+            "base" if key[0] == "v" else "leaf", "seen through a view", [], [], header=GREEN
+        )
+    value = _saved_at(of.graph.nodes[int(node)], int(position)) if node.isdecimal() else None
+    lines = [] if value is None else [Line(text.saved(value), SAVED)]
+    return card("saved", "by the custom function", lines, [], header=AMBER)
+
+
+def _saved_at(item: Node, position: int) -> Value | Constant | None:
+    """What a custom function saved; the record keeps all of it as one tuple."""
+    for each in item.saved:
+        if isinstance(each.value, tuple) and position < len(each.value):
+            return each.value[position]
+    return None
 
 
 def root(of: Outline, position: int, item: Node | None) -> Markup:
@@ -155,12 +178,16 @@ def _forward(kernel: Kernel | None, source: Callable[[str], str | None]) -> Iter
     yield from first(results, "results")
 
 
-def _saved(saved: Sequence[SavedTensor]) -> Iterable[Line]:
-    for item in saved:
-        held = text.shorten(item.note) if item.value is None else text.saved(item.value)
-        changed = "  (changed since!)" if item.changed else ""
+def _saved(of: Outline, item: Node) -> Iterable[Line]:
+    cards_of_their_own = any(key.startswith(f"s{item.index}_") for key in of.base)
+    for each in item.saved:
+        # sizes and strides are seen in the results
+        if "_sym_" in each.name or (each.name == "tensors" and cards_of_their_own):
+            continue
+        held = text.shorten(each.note) if each.value is None else text.saved(each.value)
+        changed = "  (changed since!)" if each.changed else ""
         if held:
-            yield Line(f"{held}{changed}", SAVED, f"keeps {item.name}")
+            yield Line(f"{held}{changed}", SAVED, f"keeps {each.name}")
 
 
 def _backward(of: Outline, item: Node, run: NodeRun | None) -> Iterable[Line]:
@@ -171,22 +198,22 @@ def _backward(of: Outline, item: Node, run: NodeRun | None) -> Iterable[Line]:
         Line(text.value(grad), BACKWARD, f"in {number}" if many else "in")
         for number, grad in enumerate(run.grad_outputs)
     ]
+    return [*first(incoming, "outputs"), *first(list(_outgoing(of, item, run)), "inputs")]
+
+
+def _outgoing(of: Outline, item: Node, run: NodeRun) -> Iterable[Line]:
+    """Formula and gradient of each input that needs one; a list's formula is said once."""
     known = dict(enumerate(text.gradients(item, of.kernel(item))))
-    needed = sorted(e.input_position for e in of.graph.edges if e.from_node == item.index)
-    outgoing = [
-        line
-        for position in needed
-        if position < len(run.grad_inputs)
-        for line in _outgoing(*known.get(position, (str(position), "")), run.grad_inputs[position])
-    ]
-    return [*first(incoming, "outputs"), *first(outgoing, "inputs")]
-
-
-def _outgoing(name: str, expression: str, grad: Value | None) -> Iterable[Line]:
-    if expression:
-        equation = f"{name.partition(' ')[0]} = {text.formula(expression)}"
-        yield Line(text.shorten_call(equation, _FORMULA_WIDTH), QUIET, mono=True)
-    yield Line(text.value(grad), BACKWARD, f"out → {name}")
+    needed = sorted(edge.input_position for edge in of.graph.edges if edge.from_node == item.index)
+    said = ""
+    for position in needed:
+        name, expression = known.get(position, (str(position), ""))
+        if expression and expression != said:
+            said = expression
+            equation = f"{name.partition(' ')[0]} = {text.formula(expression)}"
+            yield Line(text.shorten_call(equation, _FORMULA_WIDTH), QUIET, mono=True)
+        if position < len(run.grad_inputs):
+            yield Line(text.value(run.grad_inputs[position]), BACKWARD, f"out → {name}")
 
 
 def first(lines: Sequence[Line], noun: str, most: int = 8) -> Iterable[Line]:

@@ -53,29 +53,50 @@ def fold(of: Outline, most: int) -> Fold:
     """Fold a graph into at most ``most`` groups, as many as module paths and lines allow.
 
     Modules are kept apart as deep as possible: ``layers.0.attention`` before ``layers.0``
-    before ``layers``. Code outside of modules is grouped by line. Where that leaves too many
-    groups, or a single one, runs of neighbours in the graph are grouped.
+    before ``layers``. Code outside of modules is grouped by line. A module that the forward
+    comes back to is a new group, so that all arrows run down; where that makes too many
+    groups (a loop), it is one group. Where neither modules nor lines tell the nodes apart,
+    runs of neighbours in the graph are grouped.
     """
     places = _places(of)
     depth = max((len(_path(kernel)) for kernel in places if kernel), default=0)
-    for choice in (*(_by_module(level) for level in range(depth, 0, -1)), _by_line):
-        keys = [choice(kernel) for kernel in places]
-        if 1 < len(set(keys)) <= most:
-            return _folded(of, keys)
+    names = [*(_by_module(level) for level in range(depth, 0, -1)), _by_line]
+    for visits in (True, False):
+        for name in names:
+            keys = [name(kernel) for kernel in places]
+            if visits:
+                keys = _visits(keys, places)
+            if 1 < len(set(keys)) <= most:
+                return _folded(of, keys)
     size = -(-len(places) // min(most, _RUNS))
     return _folded(of, [("part", index // size) for index in range(len(places))])
 
 
 def _places(of: Outline) -> list[Kernel | None]:
-    """The forward kernel that places each node; one without is placed where it is used.
+    """The forward kernel that places each node; one without is placed where it is first used.
 
-    A node is reached from nodes of smaller index, so one pass is enough.
+    Nodes stand behind those they were reached from, so one pass is enough.
     """
-    places = [of.kernel(node) for node in of.graph.nodes]
-    for edge in of.graph.edges:
-        if places[edge.to_node] is None:
-            places[edge.to_node] = places[edge.from_node]
+    made = [of.kernel(node) for node in of.graph.nodes]
+    places = list(made)
+    for edge in sorted(of.graph.edges, key=lambda edge: edge.from_node):
+        user, known = places[edge.from_node], places[edge.to_node]
+        if made[edge.to_node] is None and user is not None:
+            places[edge.to_node] = user if known is None or user.index < known.index else known
     return places
+
+
+def _visits(keys: Sequence[_Key], places: Sequence[Kernel | None]) -> list[_Key]:
+    """Tell apart the visits of the forward to one module or line."""
+    order = sorted(
+        range(len(keys)), key=lambda n: -1 if (kernel := places[n]) is None else kernel.index
+    )
+    visits = list(keys)
+    visit = 0
+    for before, node in zip([None, *order], order, strict=False):
+        visit += before is not None and keys[before] != keys[node]
+        visits[node] = (*keys[node], visit)
+    return visits
 
 
 def _path(kernel: Kernel) -> list[str]:
@@ -93,7 +114,7 @@ def _by_module(depth: int) -> Callable[[Kernel | None], _Key]:
 
 def _by_line(kernel: Kernel | None) -> _Key:
     at = None if kernel is None else kernel.source
-    return ("line", None) if at is None else ("line", at.file, at.line)
+    return ("line", "", 0) if at is None else ("line", at.file, at.line)
 
 
 def _folded(of: Outline, keys: Sequence[_Key]) -> Fold:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from html import unescape
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autograd_lens.errors import RenderError
 from autograd_lens.render.graph import GraphOptions, graph_dot
-from autograd_lens.trace.records import Backward, Edge, Node, Step
+from autograd_lens.trace.records import Backward, Edge, Node, SavedTensor, Step
 from tests.support.linear_step import (
     ACCUMULATE_W1,
     ADD,
@@ -21,6 +22,7 @@ from tests.support.linear_step import (
     light,
     linear_step,
     linear_steps,
+    value,
 )
 
 TRACE = LinearTrace()
@@ -112,6 +114,18 @@ def test_a_node_the_engine_did_not_run_says_so() -> None:
     dot = graph_dot(replace(step, backwards=(replace(backward, error="RuntimeError: no"),)))
     assert "not run" in card(dot, f"n{MM}")
     assert "This backward stopped: RuntimeError: no" in dot
+
+
+def test_a_custom_function_has_its_own_name_and_its_saved_tensors_have_cards() -> None:
+    step = linear_step()
+    nodes = list(step.backwards[0].graph.nodes)
+    held = SavedTensor("tensors", (None, value(np.float32([1, 2]))))
+    nodes[MM] = replace(nodes[MM], name="MyProductBackward", saved=(held,))
+    keys = "".join(f"\tn{index} [label=f]\n" for index in range(8))
+    dot = f"digraph {{\n{keys}\ts{MM}_1 -> n{MM} [dir=none]\n}}\n"
+    drawn = graph_dot(with_graph(step, nodes=tuple(nodes), dot=dot))
+    assert card(drawn, f"n{MM}").startswith("MyProduct MyProductBackward")
+    assert card(drawn, f"s{MM}_1") == "saved by the custom function [1, 2]"
 
 
 def test_names_cannot_break_out_of_the_picture() -> None:
