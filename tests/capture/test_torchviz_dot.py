@@ -172,6 +172,13 @@ def test_the_dot_of_the_linear_regression() -> None:
     )
 
 
+def test_a_leaf_that_a_custom_function_saved_is_a_leaf_first() -> None:
+    dot = draw(Scale.apply(leaf(2)).sum())  # type: ignore[no-untyped-call]
+    assert "p2 -> n1 [dir=none]" in dot
+    assert "p2 -> n2" in dot
+    assert "s1_1 -> n1 [dir=none]" in dot
+
+
 def test_names_with_quotes_and_backslashes_stay_inside_their_label() -> None:
     w = leaf(1)
     loss = w.sum()
