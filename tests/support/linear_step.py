@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
+from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.records import (
     Event,
     Parameter,
@@ -90,15 +90,15 @@ class LinearTrace:
     steps: tuple[Step, ...] = field(default_factory=linear_steps)
     path: Path = Path("linear.lens")
     events: tuple[Event, ...] = ()
-    info: Any = field(
-        default_factory=lambda: SimpleNamespace(
+    info: RunInfo = field(
+        default_factory=lambda: RunInfo(
             program=FILE,
             argv=(),
             cwd="/home/ada/first-steps",
             torch="2.13.0",
             python="3.11.2",
-            started="2026-03-01T10:00:00",
-            ended="2026-03-01T10:00:02",
+            started=1772359200.0,
+            ended=1772359202.1,
             status="finished",
             threads=1,
             seed=0,

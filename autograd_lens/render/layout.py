@@ -1,0 +1,105 @@
+"""Lines of text that fit a width: cut, folded, or side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.text import Text
+
+__all__ = ["BAR", "CODE", "NAME", "QUIET", "beside", "cut", "folded", "heading", "line", "table"]
+
+# Styles of the whole trace. Dim and bold follow the terminal's own colours; the one hue is
+# the one that reads well on black and on white alike, and what it marks has a line number too.
+QUIET = "dim"
+NAME = "bold"
+CODE = "magenta"
+BAR = "│"
+
+_WORD = re.compile(r"(?:[-+*/@=]+\s+)?\S+\s*")
+_GUTTER = 6  # columns left of the bar
+
+
+def line(body: Text | str, label: str = "", style: str = "") -> Text:
+    """A line of a section: label, bar, body."""
+    text = Text.assemble((f"{label:>{_GUTTER - 2}} {BAR} ", QUIET))
+    return text.append_text(body if isinstance(body, Text) else Text(body, style=style))
+
+
+def cut(text: Text, width: int) -> Text:
+    """The text on one line; what goes beyond ``width`` is replaced by ``…``."""
+    kept = text.copy()
+    kept.truncate(width, overflow="ellipsis")
+    return kept
+
+
+def heading(title: str, note: Text | str, width: int, stroke: str = "─") -> Text:
+    """A title, a rule, and a note at the right edge."""
+    note = note if isinstance(note, Text) else Text(note)
+    start = Text.assemble((f"{title} ", NAME))
+    free = width - start.cell_len - note.cell_len - (1 if note else 0)
+    if free < 1:
+        return cut(start.append_text(note), width)
+    rule = Text(stroke * free, style=QUIET)
+    return start.append_text(rule).append_text(Text.assemble(" ", note) if note else Text())
+
+
+def beside(left: Text, right: Text, width: int, column: int) -> Iterator[Text]:
+    """A section's line with a text at ``column``; the text below it where both do not fit."""
+    if not right:
+        yield left
+        return
+    free = width - left.cell_len - right.cell_len
+    gap = min(max(column - left.cell_len, 2), free)
+    if gap > 1:
+        yield left.copy().append(" " * gap).append_text(right)
+        return
+    yield left
+    below = line("")
+    indent = max(min(column, width - right.cell_len) - below.cell_len, 0)
+    yield below.append(" " * indent).append_text(right)
+
+
+def folded(text: str, width: int, style: str = "") -> Iterator[Text]:
+    """A long expression or sentence: broken between summands if they fit, else at blanks."""
+    room = max(width, 16)
+    current = ""
+    terms = re.split(r"(?<= )(?=[-+/] )", text)
+    for word in [word for term in terms for word in _words(term, room)]:
+        if current and len((current + word).rstrip()) > room:
+            yield Text(current.rstrip(), style=style)
+            current = ""
+        current += word
+        while len(current.rstrip()) > room:  # one word wider than all the room
+            yield Text(current[:room], style=style)
+            current = current[room:]
+    if current.strip():
+        yield Text(current.rstrip(), style=style)
+
+
+def _words(term: str, room: int) -> list[str]:
+    return [term] if len(term.rstrip()) <= room else _WORD.findall(term)
+
+
+def table(
+    rows: list[list[Text]], gap: int = 2, *, right: frozenset[int] = frozenset()
+) -> list[Text]:
+    """Rows with their cells under one another.
+
+    Args:
+        rows: Cells; all rows have as many.
+        gap: Blanks between columns.
+        right: Columns that are flush right.
+    """
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    return [_row(row, widths, gap, right) for row in rows]
+
+
+def _row(row: list[Text], widths: list[int], gap: int, right: frozenset[int]) -> Text:
+    text = Text()
+    for position, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+        padding = " " * (wide - cell.cell_len)
+        before, after = (padding, "") if position in right else ("", padding)
+        text.append(before).append_text(cell).append(after + " " * gap)
+    text.rstrip()
+    return text
