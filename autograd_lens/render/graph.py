@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from autograd_lens.render import graph_card as look
 from autograd_lens.render import graph_cards as cards
 from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import DotEdge, DotGraph, Markup, markup, write
@@ -92,7 +93,7 @@ def _look(
     if key[0] == "r" and index >= 0:
         return {"label": cards.root(of, index, _root_node(of, key))}
     if key[0] == "x":
-        return {"label": cards.card(base.get("label", key), "not run", [], [], header=cards.GREY)}
+        return {"label": look.card(base.get("label", key), "not run", [], [], header=look.GREY)}
     return {"label": cards.tensor(of, key)}
 
 
@@ -111,7 +112,7 @@ def _tooltip(of: Outline, index: int) -> str:
 def _arrow(of: Outline, arrow: Arrow, *, brief: bool) -> dict[str, str]:
     """Both ways on one arrow: the forward in blue to its head, the gradient in red back."""
     if arrow.style.get("dir") == "none" or "style" in arrow.style:
-        return {"dir": "forward", "color": cards.QUIET, **arrow.style}
+        return {"dir": "forward", "color": look.QUIET, **arrow.style}
     grad = _flowing(of, arrow)
     return {} if brief or grad is None else {"label": f"  {text.brief(grad)} "}
 
@@ -170,8 +171,8 @@ def _defaults(of: Outline, note: str) -> dict[str, Mapping[str, str]]:
         "edge": {
             "fontname": _FONT,
             "fontsize": "9",
-            "fontcolor": cards.BACKWARD,
-            "color": f"{cards.FORWARD}:{cards.BACKWARD}",
+            "fontcolor": look.BACKWARD,
+            "color": f"{look.FORWARD}:{look.BACKWARD}",
             "dir": "both",
             "arrowsize": "0.6",
         },
@@ -182,11 +183,11 @@ def _caption(of: Outline, note: str) -> Markup:
     """The title, and what the colours mean."""
     lines = [f'<FONT POINT-SIZE="16"><B>{markup(_title(of))}</B></FONT>']
     lines += [
-        f'<FONT POINT-SIZE="11" COLOR="{cards.BACKWARD}">{markup(remark)}</FONT>'
+        f'<FONT POINT-SIZE="11" COLOR="{look.BACKWARD}">{markup(remark)}</FONT>'
         for remark in _remarks(of)
     ]
     lines += [f'<FONT POINT-SIZE="11">{markup(note)}</FONT>'] if note else []
-    rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, cards.LEGEND])
+    rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, look.LEGEND])
     return Markup(f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>')
 
 

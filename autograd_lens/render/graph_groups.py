@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import Markup
-from autograd_lens.render.graph_cards import BACKWARD, FORWARD, GREY, Line, card, first, operation
+from autograd_lens.render.graph_card import BACKWARD, FORWARD, GREY, Line, card, first
+from autograd_lens.render.graph_cards import operation
 from autograd_lens.render.graph_fold import Group
 from autograd_lens.render.graph_outline import Outline
 from autograd_lens.trace.records import Node
