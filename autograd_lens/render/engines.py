@@ -97,16 +97,22 @@ def save_dot(dot: str, output: Path, program: str | None = None) -> Drawing:
         program: The engine to use; else the first that is installed (NOTE 1).
 
     Raises:
-        RenderError: The suffix is unknown, or the engine failed.
+        RenderError: The suffix is unknown, the engine failed, or ``.gv`` would overwrite a file.
     """
     wanted = format_of(output)
     engines = find_engines(program)
-    if wanted != "dot" and not engines:
-        source = output.with_suffix(".gv")
-        source.write_text(dot, encoding="utf-8")
-        return Drawing(source, f"No Graphviz engine was found to draw {output.name}. {_INSTALL}")
-    output.write_bytes(render_dot(dot, wanted, engines))
-    return Drawing(output)
+    if wanted == "dot" or engines:
+        output.write_bytes(render_dot(dot, wanted, engines))
+        return Drawing(output)
+    hint = f"No Graphviz engine was found to draw {output.name}. {_INSTALL}"
+    source = output.with_suffix(".gv")
+    try:
+        with source.open("x", encoding="utf-8") as file:
+            file.write(dot)
+    except FileExistsError as error:
+        msg = f"{hint} Its source was not written either: {source.name} is there already."
+        raise RenderError(msg) from error
+    return Drawing(source, hint)
 
 
 def format_of(output: Path) -> Format:

@@ -187,6 +187,16 @@ def test_without_an_engine_the_source_is_written_with_a_hint(
     assert not (tmp_path / "graph.svg").exists()
 
 
+def test_without_an_engine_no_other_file_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "find_engines", lambda _: ())
+    (tmp_path / "graph.gv").write_text("mine")
+    with pytest.raises(RenderError, match=r"No Graphviz engine.*graph\.gv is there already"):
+        save_dot(DOT, tmp_path / "graph.svg")
+    assert (tmp_path / "graph.gv").read_text() == "mine"
+
+
 def test_without_the_package_nothing_is_packaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_PACKAGE", "a-package-that-nobody-has-installed")
     assert engines._packaged() is None
