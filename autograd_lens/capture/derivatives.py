@@ -45,6 +45,8 @@ class DerivativeTable:
         return ()
 
     def _candidates(self, op: str, node_name: str) -> list[str]:
+        if not node_name[-1:].isdigit():
+            return []  # a custom Function, whatever operator its class may be named like
         base = re.sub(r"\d*$", "", node_name)
         number = re.search(r"Backward(\d+)$", node_name)
         by_op = re.fullmatch(r"aten\.(\w+?)_?\.(\w+)", op)

@@ -13,15 +13,16 @@ from autograd_lens.capture.backward_tape import BackwardTape
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.dispatch_stack import switch_off, switch_on
 from autograd_lens.capture.frames import UserFrames, frame_names
+from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.parameters import ParameterRegistry
-from autograd_lens.capture.schedule import Schedule
+from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.stream import Stream
 from autograd_lens.capture.tape_mode import TapeMode
-from autograd_lens.capture.template_builder import TemplateBuilder
+from autograd_lens.capture.template_builder import TemplateBuilder, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
 from autograd_lens.trace.writer import TraceWriter
 
@@ -29,6 +30,7 @@ __all__ = ["FullRecorder"]
 
 _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
 _MAX_DOT_NODES = 20_000
+_CHASE = 20
 
 
 class FullRecorder:
@@ -36,7 +38,9 @@ class FullRecorder:
 
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
-        on: Whether the mode is on.
+        inputs: What observes the inputs of light steps.
+        mode: The dispatch mode.
+        on: Whether it is on.
         next_switch: The step after whose backward it is to be switched on.
     """
 
@@ -47,8 +51,10 @@ class FullRecorder:
         frames: UserFrames,
         registry: ParameterRegistry,
         limits: tuple[int, int],
+        inputs: InputObserver,
         on_failure: Callable[[Exception], None],
     ) -> None:
+        self.inputs = inputs
         self.state_names: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor, str]]] = lambda: (
             iter(())
         )
@@ -58,8 +64,8 @@ class FullRecorder:
         self._registry = registry
         self._on_failure = on_failure
         self._stream = Stream(*limits)
-        self._mode = TapeMode(self._stream, frames, on_failure)
-        self._modules = ModulePaths(self._mode)
+        self.mode = TapeMode(self._stream, frames, on_failure)
+        self._modules = ModulePaths(self.mode)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
@@ -67,9 +73,14 @@ class FullRecorder:
         self.on = False
         self.next_switch = schedule.next(0) - 1
         self._whole = False  # whether the stream holds the current step from its start
+        self._hooked = False  # whether the current step is being recorded in full
+        self._chasing = 0  # steps for which the mode stays on to catch a new structure
+        self._seen: set[str] = set()  # fingerprints recorded in full
         self._after = 0  # first event after the last backward
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._templates: dict[Any, int] = {}
+        self._input_slots: dict[int, tuple[int, ...]] = {}
+        self._last_inputs: set[Any] | None = None
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
@@ -83,41 +94,50 @@ class FullRecorder:
 
     def _switch(self, *, on: bool) -> None:
         if on and not self.on:
-            self.on = switch_on(self._mode)
+            self.on = switch_on(self.mode)
             if self.on:
-                self._mode.rebase()
+                self.mode.rebase()
                 self._modules.install()
         elif not on and self.on:
-            switch_off(self._mode)
+            switch_off(self.mode)
             self._modules.remove()
             self.on = self._whole = False
             self._stream.drop_before(len(self._stream.keys))
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
-        if self.on and self._whole and last_step >= 0 and last_step in self._schedule:
+        if self.on and self._whole and self._hooked:
             ends = find_boundary(self._stream, self._after, self._turn)
             self._write(last_step, ends, [])
         self._switch(on=False)
 
     def mark(self, current: int, upcoming: int) -> None:
         """The program says that a step begins: all before it belongs to the current one."""
-        if self.on and self._whole and current >= 0 and current in self._schedule:
+        if self.on and self._whole and self._hooked:
             self._write(current, len(self._stream.keys), [])
-        wanted = upcoming in self._schedule
-        self._switch(on=wanted)
+        self._switch(on=upcoming in self._schedule or self._chasing > 0)
         if self.on:
             self._start_step(len(self._stream.keys))
-            self._mode.armed = True
-            self._mode.rebase()
+            self.mode.armed = True
+            self.mode.rebase()
+
+    def chase(self, fingerprint: str, step: int) -> None:
+        """A graph was seen at light level: record it in full when it appears again.
+
+        When that will be is not known, so the mode stays on for the next steps; those that
+        bring nothing new are not written.
+        """
+        if fingerprint not in self._seen and self._schedule.next(step) != NEVER:
+            self._chasing = max(self._chasing, _CHASE)
+            self.next_switch = min(self.next_switch, step)
 
     def enter_context(self, phase: str, number: int) -> None:
         """A known optimizer begins its update."""
-        self._mode.context = (phase, number)
+        self.mode.context = (phase, number)
 
     def leave_context(self) -> None:
         """It has ended."""
-        self._mode.context = None
+        self.mode.context = None
 
     # -- every backward -------------------------------------------------------------------
 
@@ -146,14 +166,17 @@ class FullRecorder:
         chain = list(self._frames.chain(frame))
         if finished is not None and finished >= 0:
             ends = find_boundary(self._stream, self._after, self._turn)
-            if self._whole and finished in self._schedule:
+            if self._whole and self._hooked:
                 self._write(finished, ends, chain)
             self._start_step(ends)
-        self._mode.loop_frame = self._loop.see(chain)
+        self.mode.loop_frame = self._loop.see(chain)
         self._turn = next(
-            (f.f_lasti for f in chain if id(f) == self._mode.loop_frame), -1
+            (f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1
         )
-        if self._whole and step in self._schedule:
+        new = flags[-1] not in self._seen
+        if self._whole and (self._hooked or new or step in self._schedule):
+            self._seen.add(flags[-1])
+            self._hooked = True
             self._hook(outputs, site, flags, chain)
 
     def after_backward(self, step: int, marked: bool, error: str) -> None:
@@ -167,15 +190,17 @@ class FullRecorder:
             self._name_grads()
         if marked:
             return
-        self._switch(on=self._schedule.next(step) <= step + 1)
+        self._chasing -= 1
+        self._switch(on=self._schedule.next(step) <= step + 1 or self._chasing > 0)
         self.next_switch = self._schedule.next(step + 1) - 1
-        self._mode.rebase()
+        self.mode.rebase()
         self._after = len(self._stream.keys)
 
     def _start_step(self, event: int) -> None:
         self._stream.drop_before(event)
         self._after = 0
         self._whole = True
+        self._hooked = False
         self._step_dots = []
 
     def _hook(
@@ -186,7 +211,7 @@ class FullRecorder:
         chain: list[FrameType],
     ) -> None:
         tape = BackwardTape(
-            self._stream, self._mode, self._saved, self._registry.index_of, self._on_failure
+            self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
         )
         walk = tape.begin(root_nodes(outputs), outputs, site, flags)
         self._tape = tape
@@ -215,7 +240,7 @@ class FullRecorder:
 
     def _name_grads(self) -> None:
         """Name each ``.grad`` while it is sure to be there, and note where writes would go."""
-        targets = self._mode.targets
+        targets = self.mode.targets
         targets.clear()
         for index, parameter in self._registry.alive():
             if parameter.layout is not torch.strided or parameter.is_meta:
@@ -246,6 +271,16 @@ class FullRecorder:
             self._name(chain)
             template = self._templates[key] = self._build(segment, ends)
         self._writer.full(step, template, segment.slots)
+        self._compare_inputs(template, segment.slots)
+
+    def _compare_inputs(self, template: int, slots: list[Any]) -> None:
+        """Begin to observe the program's inputs where two full steps read different ones."""
+        if self.inputs.active:
+            return
+        read = {slots[slot] for slot in self._input_slots[template] if slots[slot] is not None}
+        if self._last_inputs is not None and read != self._last_inputs:
+            self.inputs.begin()
+        self._last_inputs = read
 
     def _build(self, segment: Segment, ends: int) -> int:
         builder = TemplateBuilder(
@@ -258,6 +293,7 @@ class FullRecorder:
         for row in template["sources"]:
             self._store_source(row[0])
         number = self._writer.template(template)
+        self._input_slots[number] = input_slots(template)
         for position, dot in enumerate(self._step_dots):
             if dot:
                 self._writer.dot(number, position, dot)

@@ -29,12 +29,14 @@ class ParameterRegistry:
         references: Weak reference of each parameter by index.
         records: What each index stands for.
         version: Changes whenever an index gets a new tensor.
+        roots: Modules that variables of the program name, loss modules included.
     """
 
     def __init__(self, frames: UserFrames, define: Callable[[int, Parameter], None]) -> None:
         self.references: list[weakref.ref[torch.Tensor]] = []
         self.records: list[Parameter] = []
         self.version = 0
+        self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._index: dict[int, int] = {}
         self._frames = frames
         self._define = define
@@ -55,10 +57,14 @@ class ParameterRegistry:
 
     def add_module(self, module: nn.Module, prefix: str, alias: str, step: int) -> None:
         """Register a module's parameters under the module's own names."""
+        self.roots.add(module)
         for name, parameter in module.named_parameters():
-            if self.index_of(parameter) is None:
-                aliases = (f"{alias}.{name}",) if alias else ()
-                self._add(parameter, f"{prefix}.{name}" if prefix else name, aliases, step)
+            if self.index_of(parameter) is not None:
+                continue
+            long = f"{alias}.{name}" if alias else name
+            # "0.weight", a name in a Sequential, would read like a number in a formula.
+            short = long if name[0].isdigit() else f"{prefix}.{name}" if prefix else name
+            self._add(parameter, short, tuple({long, name} - {short}), step)
 
     def discover(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, step: int) -> None:
         """Register leaves that the graph reached, named as the program names them."""
@@ -75,8 +81,10 @@ class ParameterRegistry:
 
     def _add_modules_of(self, frames: list[Mapping[str, Any]], step: int) -> None:
         roots = _root_modules(frames)
-        for name, module in roots.items():
-            self.add_module(module, name if len(roots) > 1 else "", name, step)
+        self.roots.update(roots.values())
+        models = {n: m for n, m in roots.items() if next(m.parameters(), None) is not None}
+        for name, module in models.items():
+            self.add_module(module, name if len(models) > 1 else "", name, step)
 
     def _add(
         self, tensor: torch.Tensor, name: str, aliases: tuple[str, ...], step: int
@@ -127,7 +135,7 @@ def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in named.items()
-        if id(module) not in inner and next(module.parameters(), None) is not None
+        if id(module) not in inner
     }
 
 

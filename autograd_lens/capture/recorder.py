@@ -25,6 +25,7 @@ import torch
 from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
 from autograd_lens.capture.frames import UserFrames
 from autograd_lens.capture.full_recorder import FullRecorder
+from autograd_lens.capture.inputs import InputObserver, RandomState
 from autograd_lens.capture.light_rows import Flags, GraphBook, Outline, ParameterReader, Site
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
@@ -51,11 +52,13 @@ class Limits:
         light: Bytes of one parameter or ``.grad`` that a light step keeps whole.
         value: Bytes of one value that a full step keeps whole.
         step: Bytes of all values of a full step; beyond it only small ones are kept whole.
+        inputs: Bytes of the inputs of light steps that are kept over the whole run.
     """
 
     light: int = 65536
     value: int = 1 << 20
     step: int = 1 << 28
+    inputs: int = 1 << 28
 
 
 class Recorder:
@@ -73,9 +76,17 @@ class Recorder:
         self._writer = writer
         self._graphs = GraphBook(writer.graph)
         self._reader = ParameterReader(limits.light)
+        self.inputs = InputObserver(limits.inputs)
         self._full = FullRecorder(
-            writer, full, self.frames, self.registry, (limits.value, limits.step), self.fail
+            writer,
+            full,
+            self.frames,
+            self.registry,
+            (limits.value, limits.step),
+            self.inputs,
+            self.fail,
         )
+        self._random = RandomState()
         self._optimizers = OptimizerHooks(self.steps, self._full)
         self._thread = threading.get_ident()
         self._process = os.getpid()
@@ -102,6 +113,7 @@ class Recorder:
             torch.autograd._engine_run_backward = self._original  # noqa: SLF001  see NOTE 1
             self._original = None
         self._optimizers.remove()
+        self.inputs.end()
         if os.getpid() != self._process:
             return
         try:
@@ -114,6 +126,8 @@ class Recorder:
     def mark_step(self, index: int) -> None:
         """The program says that a step begins."""
         self._full.mark(self.steps.index, index)
+        if not self._random.idle:
+            self._random.reset()
         self.steps.mark(index)
 
     def optimizer_begins(self, phase: str) -> None:
@@ -193,6 +207,10 @@ class Recorder:
             )
         return graph, loss, values, grads
 
+    def _random_state(self) -> bytes | None:
+        with self._full.mode.silence():
+            return self._random.before_step()
+
     def _identify(
         self, outline: Outline | None, site: Site, outputs: Sequence[Any], flags: Flags
     ) -> int:
@@ -203,11 +221,15 @@ class Recorder:
             leaves, sys._getframe(4), max(self.steps.index, 0)  # noqa: SLF001
         )
         index_of = self.registry.index_of
+        self.inputs.add_roots(self.registry.roots)
         reached = sorted([i for leaf in leaves if (i := index_of(leaf)) is not None])
         if self._followed != self.registry.version:
             self._followed = self.registry.version
             self._reader.follow(self.registry.references)
-        return self._graphs.learn(outline, site, types, tuple(reached), outputs, flags)
+        graph = self._graphs.learn(outline, site, types, tuple(reached), outputs, flags)
+        if not self._full.on:
+            self._full.chase(self._graphs.fingerprints[graph], self.steps.index)
+        return graph
 
     def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
         if pending is None:
@@ -218,7 +240,12 @@ class Recorder:
             steps = self.steps
             if error:
                 graph = self._graphs.failed(graph, outputs, error)
-            self._writer.rows.append((steps.index, graph, loss, values, before, after))
+            random = self._random_state() if self._full.on else self._random.before_step()
+            if random is None and not self.inputs.active:
+                self._writer.rows.append((steps.index, graph, loss, values, before, after))
+            else:
+                extras = {"random": random, "inputs": self.inputs.take()}
+                self._writer.rows.append((steps.index, graph, loss, values, before, after, extras))
             steps.backward_ended(values, after)
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:

@@ -7,8 +7,9 @@ long function with local names, and lookups by ``id``: hashing an ``OpOverload``
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -79,11 +80,21 @@ class TapeMode(TorchDispatchMode):
         self.module = ""
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
+        self._silent = False
         self._stream = stream
         self._known_frames = frames.known
         self._frames = frames
         self._on_failure = on_failure
         self._operators: dict[int, Operator] = {}
+
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Leave out the kernels of this block: they are the recorder's own."""
+        armed, self.armed, self._silent = self.armed, False, True
+        try:
+            yield
+        finally:
+            self.armed, self._silent = armed, False
 
     def rebase(self) -> None:
         """Count sequence numbers from here, so that they are the same in every step."""
@@ -108,7 +119,7 @@ class TapeMode(TorchDispatchMode):
         if operator is None:
             operator = self._operators[id(func)] = Operator(func)
         if not self.armed or not operator.computes:
-            if sequence <= self.base_sequence or not operator.computes:
+            if self._silent or sequence <= self.base_sequence or not operator.computes:
                 return func(*args, **kwargs) if kwargs else func(*args)
             self.armed = True
         stream = self._stream

@@ -23,7 +23,7 @@ from autograd_lens.capture.tape_mode import IN_BACKWARD
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
 from autograd_lens.trace.values import Summary
 
-__all__ = ["TemplateBuilder"]
+__all__ = ["TemplateBuilder", "input_slots"]
 
 Template = dict[str, Any]
 
@@ -318,3 +318,16 @@ class TemplateBuilder:
 
 def _value(encoded: Any) -> Any:
     return None if encoded == ["k", "scalar", None] else encoded
+
+
+def input_slots(template: Template) -> tuple[int, ...]:
+    """The slots of tensors that the forward reads from outside: no parameter, no state."""
+    found: dict[int, int] = {}
+    made: set[int] = set()
+    for kernel in template["kernels"]:
+        if kernel["phase"] == "forward":
+            for use in tensor_uses({"args": kernel["args"], "outs": []}):
+                if use[1] not in made and template["tensors"][use[1]][1] == "input":
+                    found.setdefault(use[1], use[2])
+        made.update(use[1] for use in tensor_uses({"args": [], "outs": kernel["outs"]}))
+    return tuple(found.values())

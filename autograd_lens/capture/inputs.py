@@ -1,0 +1,153 @@
+"""What a light step's forward reads from outside: batches, labels, and the random state.
+
+NOTE 1 [Only when it is needed]: a program that trains on the same tensors in every step needs
+nothing here: the nearest full step holds them. Whether inputs change is seen by comparing
+what two full steps read, and only then are the program's module calls and data loaders
+observed. The random state is compared after each backward, and less often where it has not
+changed for a while.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import dataloader
+
+from autograd_lens.capture.reading import RawValue, read
+
+__all__ = ["InputObserver", "RandomState"]
+
+_EAGER = 64
+_SELDOM = 16
+_MAX_DEPTH = 4
+
+
+class RandomState:
+    """Notices which steps drew random numbers, and with which state they began.
+
+    Attributes:
+        idle: Whether no random number was drawn for so long that it is looked at seldom.
+    """
+
+    def __init__(self) -> None:
+        self._last = _state()
+        self._unchanged = 0
+
+    def before_step(self) -> bytes | None:
+        """Call after each backward: the state at the last call, where it was used since."""
+        self._unchanged += 1
+        if self.idle and self._unchanged % _SELDOM:
+            return None
+        state = _state()
+        if state == self._last:
+            return None
+        before, self._last, self._unchanged = self._last, state, 0
+        return before
+
+    @property
+    def idle(self) -> bool:
+        return self._unchanged > _EAGER
+
+    def reset(self) -> None:
+        """Take the state as it is now for the beginning of the coming step."""
+        self._last = _state()
+
+
+def _state() -> bytes:
+    return torch.default_generator.get_state().numpy().tobytes()
+
+
+class InputObserver:
+    """Collects the tensors that module calls and data loaders hand to a step.
+
+    Attributes:
+        active: Whether the program is observed.
+        budget: Bytes that may still be kept.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.active = False
+        self.budget = budget
+        self._found: dict[int, weakref.ref[torch.Tensor]] = {}
+        self._values: list[RawValue] = []
+        self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self._handles: list[Any] = []
+        self._undo: list[Callable[[], None]] = []
+
+    def add_roots(self, modules: Iterable[nn.Module]) -> None:
+        """Observe calls of these modules, now or as soon as observing begins."""
+        for module in modules:
+            if module not in self._roots:
+                self._roots.add(module)
+                if self.active:
+                    self._hook(module)
+
+    def begin(self) -> None:
+        """Observe from now on."""
+        if self.active:
+            return
+        self.active = True
+        for module in list(self._roots):
+            self._hook(module)
+        iterator = dataloader._BaseDataLoaderIter  # noqa: SLF001  every loader's iterator
+        original = iterator.__next__
+        observer = self
+
+        @functools.wraps(original)
+        def next_batch(self: Any) -> Any:
+            batch = original(self)
+            observer.collect(batch)
+            return batch
+
+        iterator.__next__ = next_batch  # type: ignore[method-assign]
+        self._undo.append(functools.partial(setattr, iterator, "__next__", original))
+
+    def end(self) -> None:
+        """Put everything back."""
+        self.active = False
+        while self._handles:
+            self._handles.pop().remove()
+        while self._undo:
+            self._undo.pop()()
+
+    def collect(self, *arguments: Any) -> None:
+        """Keep the tensors among some arguments, as far as the budget goes."""
+        for tensor in _tensors(arguments, 0):
+            if tensor.requires_grad:
+                continue  # computed by the program; what it was computed from is what counts
+            known = self._found.get(id(tensor))
+            if known is not None and known() is tensor:
+                continue
+            self._found[id(tensor)] = weakref.ref(tensor)
+            if tensor.nbytes <= self.budget:
+                self.budget -= tensor.nbytes
+                self._values.append(read(tensor, tensor.nbytes))
+
+    def take(self) -> list[RawValue]:
+        """The values collected since the last call."""
+        values, self._values = self._values, []
+        self._found.clear()
+        return values
+
+    def _hook(self, module: nn.Module) -> None:
+        def called(_module: nn.Module, args: Any, kwargs: Any) -> None:
+            self.collect(args, kwargs)
+
+        self._handles.append(module.register_forward_pre_hook(called, with_kwargs=True))
+
+
+def _tensors(item: Any, depth: int) -> Iterator[torch.Tensor]:
+    if isinstance(item, torch.Tensor):
+        yield item
+    elif depth < _MAX_DEPTH:
+        if isinstance(item, dict):
+            item = item.values()
+        elif not isinstance(item, (list, tuple)):
+            return
+        for part in item:
+            yield from _tensors(part, depth + 1)
