@@ -119,13 +119,22 @@ def _found(forward: Sequence[Kernel], codes: Mapping[str, _Code]) -> Iterator[Na
     """Results first: they carry the program's own name, an operand's is often a parameter's."""
     for kernel, following in zip_longest(forward, forward[1:]):
         done = following is None or following.source != kernel.source
-        if kernel.source and done and len(kernel.outputs) == 1:
+        if kernel.source and done and _gives_first(kernel):
             target = codes[kernel.source.file].targets.get(_span(kernel.source))
             yield from [(kernel.outputs[0], target)] if target else []
     for kernel in forward:
         if kernel.source:
             code = codes[kernel.source.file]
             yield from _operands(kernel, code.expressions.get(_span(kernel.source)), code)
+
+
+def _gives_first(kernel: Kernel) -> bool:
+    """Whether the function that the user called returned the kernel's first output alone."""
+    operator = operator_name(kernel)
+    inner = operator.startswith(("native_", "_")) or operator.endswith(
+        ("_forward", "_with_indices")
+    )
+    return len(kernel.outputs) == 1 or (inner and bool(kernel.outputs))
 
 
 def _span(at: Source) -> Span:

@@ -24,6 +24,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _BROKEN = "bold red"
 _QUIET = "dim"
 _FEW = 6  # elements that are written out
+_ROOM = 48  # columns they may take
 _TINY = np.finfo(np.float64).tiny
 _STATISTIC = 4  # significant digits of a range or a mean
 
@@ -93,8 +94,8 @@ def render_value(value: Value | None, *, few: int = _FEW) -> Text:
     array = _readable(value)
     if array is None:
         return _joined(_head(value), Text("cannot be shown as numbers", style=_QUIET))
-    if value.numel <= few and value.shape.count(1) >= len(value.shape) - 2:
-        return _with_dtype(_nested(array), value)
+    if value.numel <= few and len(written := _nested(array)) <= _ROOM:
+        return _with_dtype(written, value)
     return _joined(_head(value), *_of_array(array))
 
 

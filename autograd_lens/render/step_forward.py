@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from rich.text import Text
 
-from autograd_lens.render.layout import NAME, QUIET, beside, heading, line
+from autograd_lens.render.layout import NAME, QUIET, beside, cut, heading, line
 from autograd_lens.render.numbers import render_value
 from autograd_lens.render.step_view import StepView
 from autograd_lens.trace.arguments import operator_name
@@ -16,9 +16,14 @@ from autograd_lens.trace.records import Kernel
 
 __all__ = ["forward_lines", "kernel_lines"]
 
+_AROUND = 16  # columns of bar, arrow and kernel number
+_SHORTEST = 12
 _VALUES = 30  # column of the values where the operation is not longer
 _BOOKKEEPING = frozenset(
-    {"_local_scalar_dense", "alias", "detach", "lift_fresh", "new_empty_strided"}
+    {
+        *("_local_scalar_dense", "alias", "detach", "empty", "empty_like", "lift_fresh"),
+        *("new_empty", "new_empty_strided"),
+    }
 )
 
 
@@ -82,4 +87,6 @@ def _operation(view: StepView, kernel: Kernel) -> tuple[Text, ...]:
     made = view.results(kernel)
     if not made:
         return (Text(view.notation(kernel)),)
-    return Text(view.notation(kernel)), Text(" → ", style=QUIET), Text(made, style=NAME)
+    room = max(view.width - len(made) - _AROUND, _SHORTEST)
+    computed = cut(Text(view.notation(kernel)), room)
+    return computed, Text(" → ", style=QUIET), Text(made, style=NAME)

@@ -21,6 +21,7 @@ Rule = Callable[[Arguments], "Term"]
 
 # Kernels on these compute with constants in double precision, on all others in single.
 _DOUBLE = frozenset({"float64", "complex128", "int64"})
+_OPEN_ENDS = frozenset({0, 2**63 - 1})
 _FLOAT32 = np.finfo(np.float32)
 
 
@@ -120,6 +121,14 @@ def _operands(arguments: Arguments, count: int = 2) -> list[Term]:
     return list(arguments.values())[:count]
 
 
+def _same(arguments: Arguments) -> Term:
+    return next(iter(arguments.values()))
+
+
+def _other(arguments: Arguments) -> Term:
+    return _operands(arguments)[1]
+
+
 def _sum(left: Term, right: Term) -> Term:
     if left.constant == 0:
         return right
@@ -178,10 +187,6 @@ def _power(base: Term, exponent: Term) -> Term:
     return Term(text, Binding.POWER)
 
 
-def _square_or_product(left: Term, right: Term) -> Term:
-    return _power(left, TWO) if left == right else _product(left, right)
-
-
 def _add(arguments: Arguments) -> Term:
     left, right = _operands(arguments)
     return _sum(left, _product(arguments.get("alpha", ONE), right))
@@ -199,7 +204,8 @@ def _rsub(arguments: Arguments) -> Term:
 
 def _mul(arguments: Arguments) -> Term:
     left, right = _operands(arguments)
-    return _square_or_product(left, right) if left.constant is None else _product(left, right)
+    squared = left == right and left.constant is None
+    return _power(left, TWO) if squared else _product(left, right)
 
 
 def _div(arguments: Arguments) -> Term:
@@ -245,27 +251,18 @@ def _addmm(arguments: Arguments) -> Term:
     return _sum(_product(beta, start), _product(alpha, _chain(left, "@", right)))
 
 
-def _reciprocal(arguments: Arguments) -> Term:
-    return _quotient(ONE, *_operands(arguments, 1))
-
-
-def _same(arguments: Arguments) -> Term:
-    return next(iter(arguments.values()))
-
-
-def _other(arguments: Arguments) -> Term:
-    return _operands(arguments)[1]
-
-
 def _transpose(arguments: Arguments) -> Term:
     return atom(f"{_same(arguments).within(Binding.ATOM)}.T")
 
 
 def _subscript(operator: str, arguments: Arguments) -> Term:
     whole, dim, *bounds = arguments.values()
-    if dim.constant != 0:
+    if dim.constant is None or dim.constant < 0:
         return _call(operator, arguments)
-    return atom(f"{whole.within(Binding.ATOM)}[{':'.join(bound.text for bound in bounds)}]")
+    leading = ":, " * int(dim.constant)
+    shown = ("" if bound.constant in _OPEN_ENDS else bound.text for bound in bounds[:2])
+    inner = ":".join(shown) if operator == "slice" else bounds[0].text
+    return atom(f"{whole.within(Binding.ATOM)}[{leading}{inner}]")
 
 
 _RULES: Mapping[str, Rule] = {
@@ -287,7 +284,7 @@ _RULES: Mapping[str, Rule] = {
     "mv": _matmul,
     "neg": lambda arguments: _negative(_same(arguments)),
     "pow": lambda arguments: _power(*_operands(arguments)),
-    "reciprocal": _reciprocal,
+    "reciprocal": lambda arguments: _quotient(ONE, _same(arguments)),
     "rsub": _rsub,
     "select": lambda arguments: _subscript("select", arguments),
     "slice": lambda arguments: _subscript("slice", arguments),

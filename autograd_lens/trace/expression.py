@@ -150,6 +150,7 @@ class _Writer:
     terms: dict[Root, Term] = field(default_factory=dict)
     states: dict[Root, str] = field(default_factory=dict)
     definitions: list[str] = field(default_factory=list)
+    places: dict[Root, str] = field(default_factory=dict)
     patches: dict[Root, list[str]] = field(default_factory=dict)
     written: set[Root] = field(default_factory=set)
 
@@ -182,19 +183,29 @@ class _Writer:
     def _write(self, use: TensorUse, term: Term, call: _Call) -> None:
         root = self.roots.of(use)
         whole = self.roots.parts.get(root)
-        if whole is not None and call.operator not in _PARTIAL_VIEWS:
-            self._patch(
-                whole, self.terms[root].text if root in self.terms else self._name(use), term
-            )
+        if whole is not None and call.operator in _PARTIAL_VIEWS:
+            self.places[root] = self._place(call)
+        elif whole is not None:
+            self._patch(whole, root, term)
             return
         self.terms[root] = term
         self.written.add(root)
 
-    def _patch(self, whole: Root, place: str, term: Term) -> None:
-        """A part of a tensor was overwritten; ``w[0] -= g`` also writes ``w[0]`` onto itself."""
+    def _place(self, call: _Call) -> str:
+        """A part of a tensor as a place that can be written to: ``w[0]``."""
+        arguments = self._arguments(call)
+        viewed = next(tensors(call.arguments))
+        name = self.places.get(self.roots.of(viewed)) or self._name(viewed)
+        return combine(call.operator, {**arguments, next(iter(arguments)): atom(name)}).text
+
+    def _patch(self, whole: Root, part: Root, term: Term) -> None:
+        """A part was overwritten; ``w[0] -= g`` ends with writing ``w[0]`` onto itself."""
         self.written.add(whole)
-        if place != term.text:
-            self.patches.setdefault(whole, []).append(f"{place} = {term.text}")
+        self.terms[part] = term
+        change = f"{self.places[part]} = {term.text}"
+        known = self.patches.setdefault(whole, [])
+        if change not in known and self.places[part] != term.text:
+            known.append(change)
 
     def _spoken(self, item: Item, dtype: str) -> Term:
         if isinstance(item, TensorUse):
