@@ -137,9 +137,12 @@ class GraphBook:
     last backward. The graph is walked the first 16 times that an outline is met and every
     eighth time after that; an outline that has stood for two different graphs is walked
     every time from then on. So a rare second structure with exactly as many nodes may go
-    unnoticed for a few steps; replay, which compares bit for bit, would tell.
+    unnoticed for a few steps; replay, which compares bit for bit, would tell. A graph that
+    ends in new leaves, which would be taken for the old ones, is walked too: where leaves
+    changed before under this outline, or where a ``.grad`` that should have changed did not.
 
     Attributes:
+        recalled: Whether the last graph was recalled by its outline.
         fingerprints: Fingerprint of the graph by id.
     """
 
@@ -148,18 +151,38 @@ class GraphBook:
         self._define = define
         self._keys: dict[int, Any] = {}
         self._ids: dict[Any, int] = {}
+        self.recalled = False
         self._recalled: dict[Outline, _Recalled] = {}
         self._ambiguous: set[Outline] = set()
 
     def recall(self, outline: Outline) -> int | None:
         """The id of the graph, None where it has to be walked."""
+        self.recalled = False
         found = self._recalled.get(outline)
         if found is None:
             return None
         found.met += 1
         if found.met > _WALKS and found.met % _WALK_EVERY:
+            self.recalled = True
             return found.graph
         return None
+
+    def distrust(self, outline: Outline) -> None:
+        """The leaves changed: walk this outline every time, unless it is a new one."""
+        if outline in self._recalled:
+            del self._recalled[outline]
+            self._ambiguous.add(outline)
+
+    def doubtful(
+        self, graph: int, before: Sequence[RawValue], after: Sequence[RawValue]
+    ) -> bool:
+        """Whether some ``.grad`` that this graph writes is as it was before."""
+        return any(before[index] == after[index] for index in self._keys[graph][2])
+
+    def site_and_flags(self, graph: int, outputs: Sequence[Any]) -> tuple[Site, Any, Flags]:
+        """What ``learn`` was given of a graph, around the tensors backward is called on."""
+        key = self._keys[graph]
+        return key[0], outputs, key[4]
 
     def learn(
         self,

@@ -46,12 +46,14 @@ class OptimizerHooks:
     def begins(self, phase: str) -> None:
         """An optimizer begins to update or to clear."""
         self._calls += 1
+        if phase == "update":
+            self._steps.optimizer_begins()
         self._full.enter_context(phase, self._calls)
 
     def ended(self, phase: str) -> None:
         """It has ended."""
         if phase == "update":
-            self._steps.note_optimizer()
+            self._steps.optimizer_ended()
         self._full.leave_context()
 
     def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:

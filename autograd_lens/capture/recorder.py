@@ -41,6 +41,7 @@ __all__ = ["Limits", "Recorder"]
 _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...]]
 
 _Tensor = torch.Tensor
+_functorch_level = torch._C._functorch.peek_interpreter_stack  # noqa: SLF001  no public name
 _sequence_number = torch._C._autograd._get_sequence_nr  # noqa: SLF001  no public name
 
 
@@ -95,7 +96,6 @@ class Recorder:
         self._died = 0
         self._followed = 0
         self._sequence = 0
-        self._is_user = self.frames.known
         self._original: Callable[..., Any] | None = None
 
     # -- switching on and off -------------------------------------------------------------
@@ -158,6 +158,7 @@ class Recorder:
             or threading.get_ident() != self._thread
             or os.getpid() != self._process
             or self._original is None
+            or _functorch_level() is not None  # inside torch.func.grad, vmap and the like
         ):
             return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)  # noqa: SLF001
         pending = None
@@ -178,9 +179,7 @@ class Recorder:
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
-        caller = sys._getframe(4)  # noqa: SLF001  who called Tensor.backward, nearly always
-        if not self._is_user.get(caller.f_code):
-            caller = self.frames.innermost(sys._getframe(3))  # noqa: SLF001  the documented way
+        caller = self.frames.innermost(sys._getframe(3))  # noqa: SLF001  the documented way
         site = (caller.f_code, caller.f_lasti) if caller is not None else None
         values, grads = self._reader.before()
         flags = _flags(args, kwargs)
@@ -193,6 +192,7 @@ class Recorder:
         if graph is None or self._reader.died != self._died:
             graph = self._identify(outline, site, outputs, flags)
             values, grads = self._reader.before()
+            self._died = self._reader.died
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
@@ -215,10 +215,9 @@ class Recorder:
         self, outline: Outline | None, site: Site, outputs: Sequence[Any], flags: Flags
     ) -> int:
         """Walk the graph, and register leaves that were not known."""
-        self._died = self._reader.died
         types, leaves = leaf_outline(root_nodes(outputs))
         self.registry.discover(
-            leaves, sys._getframe(4), max(self.steps.index, 0)  # noqa: SLF001
+            leaves, sys._getframe(3), max(self.steps.index, 0)  # noqa: SLF001
         )
         index_of = self.registry.index_of
         self.inputs.add_roots(self.registry.roots)
@@ -226,6 +225,8 @@ class Recorder:
         if self._followed != self.registry.version:
             self._followed = self.registry.version
             self._reader.follow(self.registry.references)
+            if outline is not None:
+                self._graphs.distrust(outline)
         graph = self._graphs.learn(outline, site, types, tuple(reached), outputs, flags)
         if not self._full.on:
             self._full.chase(self._graphs.fingerprints[graph], self.steps.index)
@@ -237,6 +238,10 @@ class Recorder:
         try:
             graph, loss, values, before = pending
             after = self._reader.after()
+            if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
+                graph = self._identify(None, *self._graphs.site_and_flags(graph, outputs))
+                values, _ = self._reader.before()
+                after = self._reader.after()
             steps = self.steps
             if error:
                 graph = self._graphs.failed(graph, outputs, error)

@@ -40,14 +40,22 @@ class StepCounter:
     _values: tuple[RawValue, ...] = ()
     _grads: tuple[RawValue, ...] = ()
     _optimizer_called: bool = False
+    _inside_optimizer: bool = False
+    _backwards_inside: int = 0
 
     def mark(self, index: int) -> None:
         """The program says that a step begins."""
         self.marked = True
         self._open(index)
 
-    def note_optimizer(self) -> None:
-        """A known optimizer made an update, even if no value changed."""
+    def optimizer_begins(self) -> None:
+        """A known optimizer begins an update; a closure may call backward many times in it."""
+        self._inside_optimizer = True
+        self._backwards_inside = 0
+
+    def optimizer_ended(self) -> None:
+        """It made an update, even if no value changed."""
+        self._inside_optimizer = False
         self._optimizer_called = True
 
     def backward_begins(
@@ -61,10 +69,12 @@ class StepCounter:
             grads: All ``.grad`` now.
         """
         if self.index < 0 and not self.marked:
+            self._backwards_inside += self._inside_optimizer
             self._open(0)
             self._sites.add(site)
             return True
-        if self.marked or site not in self._sites:
+        self._backwards_inside += self._inside_optimizer
+        if self.marked or site not in self._sites or self._backwards_inside > 1:
             self._sites.add(site)
             return False
         known = len(self._values)
