@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 import xxhash
 
+from autograd_lens.trace.database import wrapped
 from autograd_lens.trace.schema import damaged, squeeze, unsqueeze
 
 __all__ = ["BlobReader", "BlobWriter"]
@@ -101,7 +102,8 @@ class BlobReader:
         if number >= 1 << 63:
             damaged("a reference to a large value is impossible")
         query = "SELECT data FROM blobs WHERE id = ?"
-        row = self._connection.execute(query, (number,)).fetchone()
+        with wrapped():
+            row = self._connection.execute(query, (number,)).fetchone()
         if row is None or not isinstance(row[0], bytes):
             damaged("a large value is missing")
         data = unsqueeze(row[0])

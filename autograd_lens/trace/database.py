@@ -48,7 +48,7 @@ def wrapped() -> Iterator[None]:
     """Turn SQLite's complaints about a damaged file into ours."""
     try:
         yield
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
         damaged(f"SQLite says {str(error) or type(error).__name__!r}", error)
 
 

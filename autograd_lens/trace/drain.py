@@ -24,7 +24,7 @@ from autograd_lens.trace.blobs import BlobWriter
 from autograd_lens.trace.columns import MOST_ROWS, Entry
 from autograd_lens.trace.fullsteps import pack_fulls, slots_bytes
 from autograd_lens.trace.lightrows import Row, pack_rows, row_bytes
-from autograd_lens.trace.schema import count_rows, seal, squeeze
+from autograd_lens.trace.schema import count_rows, item_row, seal
 
 __all__ = ["Drain", "Full", "Item", "Queue"]
 
@@ -85,20 +85,35 @@ class Drain:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._queue = queue
         self._live = live
-        self._connection.execute("DELETE FROM items WHERE kind = 'about' AND key = 'counts'")
+        if not live:
+            self._write_counts(None)
         self._blobs = BlobWriter(self._connection)
         self._tail: list[Row] = []
         query = "SELECT coalesce(max(first_row + rows), 0), coalesce(max(last_step), 0) FROM blocks"
         self._tail_start, self._floor = self._connection.execute(query).fetchone()
+        query = "SELECT coalesce(max(id), 0) FROM fulls"
+        self._batches: int = self._connection.execute(query).fetchone()[0]
         self._beat = 0.0
 
     def drain(self) -> None:
         """Write what is queued now, in one transaction."""
-        rows, fulls = len(self._queue.rows), len(self._queue.fulls)
+        queue = self._queue
         late = self._live and time.monotonic() - self._beat > _HEARTBEAT
-        if not (rows or fulls or self._queue.items or late):
-            return
+        if queue.rows or queue.fulls or queue.items or late:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._write_queue()
+            self._connection.execute("COMMIT")
+
+    def finish(self) -> None:
+        """Write what is queued, seal the counts and leave one ordinary file."""
         self._connection.execute("BEGIN IMMEDIATE")
+        self._write_queue()
+        self._write_counts(count_rows(self._connection))
+        self._connection.execute("COMMIT")
+        self.close()
+
+    def _write_queue(self) -> None:
+        rows, fulls = len(self._queue.rows), len(self._queue.fulls)
         self._write_items(_take(self._queue.items, len(self._queue.items)))
         self._write_rows(_take(self._queue.rows, rows))
         self._write_fulls(_take(self._queue.fulls, fulls))
@@ -106,15 +121,9 @@ class Drain:
             self._beat = time.monotonic()
             self._write_items([("about", "heartbeat", json.dumps(time.time()).encode())])
         self._blobs.flush()
-        self._connection.execute("COMMIT")
 
-    def finish(self) -> None:
-        """Seal the counts and leave one ordinary file."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        counts = json.dumps(count_rows(self._connection)).encode()
-        self._write_items([("about", "counts", counts)])
-        self._connection.execute("COMMIT")
-        self.close()
+    def _write_counts(self, counts: dict[str, int] | None) -> None:
+        self._write_items([("about", "counts", json.dumps(counts).encode())])
 
     def close(self) -> None:
         """Let go of the file; what was not committed is undone."""
@@ -132,12 +141,8 @@ class Drain:
 
     def _write_items(self, items: Iterable[Item]) -> None:
         self._connection.executemany(
-            "INSERT INTO items VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data, seal = excluded.seal",
-            [
-                (kind, key, stored := squeeze(data), seal(kind, key, stored))
-                for kind, key, data in items
-            ],
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)",
+            [item_row(*item) for item in items],
         )
 
     def _write_rows(self, new: list[Row]) -> None:
@@ -175,9 +180,11 @@ class Drain:
     def _write_batch(self, template: int, fulls: list[Full]) -> None:
         data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
         steps = np.array([step for step, _, _ in fulls], "<i8").tobytes()
+        self._batches += 1
+        keys = (self._batches, template, steps)
         self._connection.execute(
-            "INSERT INTO fulls VALUES (NULL, ?, ?, ?, ?)",
-            (template, steps, seal(template, steps), seal(template, steps, data) + data),
+            "INSERT INTO fulls VALUES (?, ?, ?, ?, ?)",
+            (*keys, seal(*keys), seal(*keys, data) + data),
         )
 
 

@@ -39,11 +39,15 @@ class Fulls:
         with wrapped():
             found = self._connection.execute(query, (self._newest,)).fetchall()
         for batch, template, steps, mark in found:
-            if seal(template, steps) != mark:
+            if seal(batch, template, steps) != mark or batch != self._newest + 1:
                 damaged("the list of full steps is not what was written")
             for row, step in enumerate(np.frombuffer(steps, "<i8").tolist()):
                 self._places[step] = (batch, row, template)
             self._newest = batch
+
+    def __len__(self) -> int:
+        """How many batches there are."""
+        return self._newest
 
     def steps(self) -> tuple[int, ...]:
         """All full steps, in order."""
@@ -76,4 +80,4 @@ class Fulls:
         if found is None:
             damaged("a batch of full steps is missing")
         template, steps, data = found
-        return Block(unseal(data, template, steps), len(steps) // 8, self._fetch)
+        return Block(unseal(data, batch, template, steps), len(steps) // 8, self._fetch)

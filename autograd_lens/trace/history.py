@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.errors import TraceError
+from autograd_lens.trace.database import wrapped
+from autograd_lens.trace.items import parsing
 from autograd_lens.trace.records import Parameter
 from autograd_lens.trace.rows import END, FIRST_COLUMN, Rows, parameters_in
 from autograd_lens.trace.schema import damaged
@@ -85,7 +87,8 @@ class ParameterHistory:
         if width * (len(self._rows) + 1) > _MOST_BYTES:
             msg = f"The history of {self.parameter.name} would take more than 8 GiB."
             raise TraceError(msg, hint="Look at single steps: trace.steps[t].parameters.")
-        table, there = self._table(field, width)
+        with wrapped(), parsing(f"the history of {self.parameter.name}"):
+            table, there = self._table(field, width)
         raw = np.ascontiguousarray(table[rows]).tobytes()
         shape = (len(rows), *self.parameter.shape)
         array = Value(self.parameter.dtype, shape, raw).array

@@ -38,7 +38,7 @@ from autograd_lens.trace.losses import read_losses
 from autograd_lens.trace.owner import owner_lives
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import Rows
-from autograd_lens.trace.schema import count_rows, damaged
+from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.typed import parse_event, parse_parameter
 
@@ -67,10 +67,10 @@ class Trace:
         self.path = Path(path).absolute()
         self._connection = open_database(self.path)
         try:
-            self.items = Items(self._connection)
             fetch = BlobReader(self._connection).fetch
             self.rows = Rows(self._connection, fetch)
             self._fulls = Fulls(self._connection, fetch)
+            self.items = Items(self._connection)
             self._graphs: dict[int, LightGraph] = {}
             self._templates: dict[int, tuple[Mapping[str, Any], Mapping[int, str]]] = {}
             self._check()
@@ -80,10 +80,21 @@ class Trace:
 
     def _check(self) -> None:
         """Refuse a file that lost rows since it was finished."""
-        counts = self.items.parse("about", "counts", dict)
-        with wrapped():
-            if counts is not None and counts != count_rows(self._connection):
+        if not self._complete():
+            self.refresh()  # it may have been finished while it was opened
+            if not self._complete():
                 damaged("parts of it are missing")
+
+    def _complete(self) -> bool:
+        """Whether it holds what was counted at its end; the count is null while it grows."""
+        data = self.items.get("about", "counts")
+        if data is None:
+            return "end" not in self.items.keys("about")
+        return json.loads(data) in (None, self._listed())
+
+    def _listed(self) -> dict[str, int]:
+        blocks = len(self.rows.block_rows())
+        return {"items": len(self.items), "blocks": blocks, "fulls": len(self._fulls)}
 
     @cached_property
     def info(self) -> RunInfo:
@@ -106,17 +117,19 @@ class Trace:
     def parameters(self) -> Mapping[str, Parameter]:
         """All parameters of the run by name."""
         with parsing("a parameter"):
-            found = [parse_parameter(json.loads(data)) for data in self.items.numbered("parameter")]
+            numbered = self.items.numbered("parameter")
+            found = [parse_parameter(json.loads(data)) for data in numbered.values()]
         names = {parameter.name: parameter for parameter in found}
-        if len(names) != len(found):
-            damaged("two parameters have the same name")
+        if len(names) != len(found) or list(numbered) != list(range(len(found))):
+            damaged("its parameters are not numbered one by one, each with its own name")
         return MappingProxyType(names)
 
     @cached_property
     def steps(self) -> Steps:
         """All steps, each put together when it is asked for."""
         last_full = self.full_steps[-1] + 1 if self.full_steps else 0
-        return Steps(max(self.rows.step_count, last_full), self._step)
+        with wrapped(), parsing("the number of steps"):
+            return Steps(max(self.rows.step_count, last_full), self._step)
 
     @cached_property
     def full_steps(self) -> tuple[int, ...]:
@@ -126,7 +139,8 @@ class Trace:
     @cached_property
     def losses(self) -> npt.NDArray[np.float64]:
         """The loss of each step, NaN where it has none: (steps,)."""
-        losses = read_losses(self.rows, self._graph, len(self.steps))
+        with wrapped(), parsing("the losses"):
+            losses = read_losses(self.rows, self._graph, len(self.steps))
         losses.flags.writeable = False
         return losses
 
@@ -134,7 +148,8 @@ class Trace:
     def events(self) -> tuple[Event, ...]:
         """What happened to the run as a whole, in order."""
         with parsing("an event"):
-            return tuple(parse_event(json.loads(data)) for data in self.items.numbered("event"))
+            numbered = self.items.numbered("event")
+            return tuple(parse_event(json.loads(data)) for data in numbered.values())
 
     def parameter(self, name: str) -> ParameterHistory:
         """One parameter over the run; also found under its other names.
@@ -175,6 +190,7 @@ class Trace:
         """Notice what was written since the trace was opened or last refreshed."""
         self.rows.refresh()
         self._fulls.refresh()
+        self.items.refresh()
         self._templates.clear()
         for name in _CHANGING:
             self.__dict__.pop(name, None)

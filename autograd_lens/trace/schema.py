@@ -14,7 +14,8 @@ NOTE 1: seals. SQLite notices a damaged page only where its structure breaks; a 
 in a number would be read as another number. A trace is evidence, so every row carries a hash
 over its fields (``seal``; blocks and fulls have a second one, over these and the data, in the
 first eight bytes of ``data``; blobs the digest of their content), and a row whose hash differs
-is refused. The counts of rows are sealed at the end as well, so that a lost row is noticed.
+is refused. The counts of rows are sealed at the end as well, so that a lost row is noticed. There
+is no index beside the tables, whose damage would hide rows: an item's id is made of its name.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ __all__ = [
     "FORMAT",
     "SCHEMA",
     "SEAL",
+    "as_text",
     "count_rows",
     "damaged",
+    "item_id",
+    "item_row",
     "seal",
     "squeeze",
     "unseal",
@@ -47,11 +51,11 @@ SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE items (
+    id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
-    data BLOB NOT NULL,
     seal BLOB NOT NULL,
-    UNIQUE (kind, key)
+    data BLOB NOT NULL
 );
 CREATE TABLE blocks (
     first_row INTEGER PRIMARY KEY,
@@ -77,6 +81,9 @@ CREATE TABLE blobs (
 
 SEAL = 8  # bytes
 _WORTH_IT = 0.9  # compressed bytes are slower to read: keep them where they save a tenth
+_SMALL = 64  # bytes; below, deflate's own header eats the gain
+_SAMPLES = 8
+_SAMPLE = 512  # bytes
 _LARGEST_RATIO = 1100  # deflate cannot do better than 1032 to 1
 _HEADER = 9  # one byte for the method, eight for the size
 
@@ -103,11 +110,20 @@ def unseal(sealed: object, *keys: object) -> bytes:
 
 def squeeze(data: bytes) -> bytes:
     """``data`` compressed where that pays, with a small header."""
-    if len(data) > 64:  # noqa: PLR2004  below, the header of deflate eats the gain
+    if len(data) > _SMALL and _promising(data):
         smaller = zlib.compress(data, 1)
         if len(smaller) < _WORTH_IT * len(data):
             return b"\x01" + len(data).to_bytes(8, "little") + smaller
     return b"\x00" + len(data).to_bytes(8, "little") + data
+
+
+def _promising(data: bytes) -> bool:
+    """Whether samples of ``data`` shrink: deflating noise would cost the most and save nothing."""
+    if len(data) < 8 * _SAMPLES * _SAMPLE:
+        return True
+    stride = len(data) // _SAMPLES
+    sample = b"".join(data[start : start + _SAMPLE] for start in range(0, len(data), stride))
+    return len(zlib.compress(sample, 1)) < _WORTH_IT * len(sample)
 
 
 def unsqueeze(stored: bytes | memoryview) -> bytes:
@@ -135,9 +151,12 @@ def unsqueeze(stored: bytes | memoryview) -> bytes:
 def _inflate(body: memoryview, size: int) -> bytes:
     inflater = zlib.decompressobj()
     try:
-        return inflater.decompress(body, size + 1)
+        data = inflater.decompress(body, size + 1)
     except zlib.error as error:
         damaged(f"a stored value cannot be decompressed ({error})", error)
+    if not inflater.eof or inflater.unused_data:
+        damaged("a stored value does not end where it should")
+    return data
 
 
 def damaged(what: str, cause: BaseException | None = None) -> NoReturn:
@@ -146,11 +165,32 @@ def damaged(what: str, cause: BaseException | None = None) -> NoReturn:
     raise NotATraceError(msg, hint="Record the run again, or use another copy.") from cause
 
 
+def as_text(name: str) -> str:
+    """The name of a file as SQLite can hold it: all names that no encoding knows become ``?``."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def item_id(kind: str, key: str) -> int:
+    """The id of an item."""
+    name = f"{kind}\x00{key}".encode()
+    return xxhash.xxh3_64_intdigest(name) >> 1  # SQLite's integers have a sign
+
+
+def item_row(kind: str, key: str, data: bytes) -> tuple[int, str, str, bytes, bytes]:
+    """An item as its table holds it."""
+    key, stored = as_text(key), squeeze(data)
+    return item_id(kind, key), kind, key, seal(kind, key, stored), stored
+
+
 def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
-    """Number of rows of each table, and of each kind of item except notes on the run."""
-    kinds = "SELECT kind, count(*) FROM items WHERE kind != 'about' GROUP BY kind"
-    counts = {f"items.{kind}": int(number) for kind, number in connection.execute(kinds)}
-    for table in ("blocks", "fulls"):
-        query = f"SELECT count(*) FROM {table}"  # noqa: S608  the names are ours
-        counts[table] = int(connection.execute(query).fetchone()[0])
-    return counts
+    """Number of rows of each table that readers list, apart from the counts themselves."""
+    count = "SELECT count(*) FROM"
+    queries = {
+        "items": (f"{count} items WHERE id != ?", item_id("about", "counts")),
+        "blocks": (f"{count} blocks WHERE ?", 1),
+        "fulls": (f"{count} fulls WHERE ?", 1),
+    }
+    return {
+        table: int(connection.execute(query, (value,)).fetchone()[0])
+        for table, (query, value) in queries.items()
+    }

@@ -32,16 +32,17 @@ from typing import Any
 
 from autograd_lens.errors import TraceError, TraceExistsError
 from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.database import open_database
-from autograd_lens.trace.drain import Drain, Queue
+from autograd_lens.trace.drain import Drain, Item, Queue
 from autograd_lens.trace.info import RunInfo, RunStatus, run_status
 from autograd_lens.trace.lightrows import Row
 from autograd_lens.trace.owner import describe_owner
+from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
-from autograd_lens.trace.schema import SCHEMA, seal, squeeze
+from autograd_lens.trace.schema import SCHEMA, item_row
 
 __all__ = ["RunInfo", "TraceWriter"]
 
+_NUMBERED = ("event", "graph", "template")
 _INTERVAL = 0.5  # seconds between commits
 
 
@@ -69,6 +70,7 @@ class TraceWriter:
         self._process = os.getpid()
         self._closed = False
         self._status_kept = False
+        self._last: list[Item] = []
         self._make_drain = drain
         self._thread = Thread(target=self._work, name="autograd-lens-writer", daemon=True)
         self._thread.start()
@@ -105,16 +107,15 @@ class TraceWriter:
             TraceError: It is no trace, or cannot be written.
         """
         path = Path(path).absolute()
-        database = open_database(path)
-        try:
-            kinds = "SELECT kind, max(CAST(key AS INTEGER)) + 1 FROM items GROUP BY kind"
-            counts = {str(kind): int(number) for kind, number in database.execute(kinds)}
-        finally:
-            database.close()
-        if not os.access(path, os.W_OK):
-            msg = f"The trace {path} is read-only."
-            raise TraceError(msg, hint="Copy it to a place where it can be written.")
+        with Trace(path) as trace:
+            running = trace.info.status == "running"
+            counts = {kind: 1 + max(trace.items.numbered(kind), default=-1) for kind in _NUMBERED}
+            sources = trace.items.keys("source")
+        if running or not os.access(path, os.W_OK):
+            msg = f"The trace {path} is {'still being recorded' if running else 'read-only'}."
+            raise TraceError(msg, hint="Wait until the run has ended, or copy the file elsewhere.")
         writer = cls(path, lambda queue: Drain(path, queue, live=False), counts)
+        writer._sources.update(sources)
         writer._status_kept = True
         return writer
 
@@ -162,9 +163,8 @@ class TraceWriter:
         if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        ended = {"status": run_status(status), "ended": time.time()}
-        if not self._status_kept:
-            self._queue.items.append(("about", "end", _json(ended)))
+        end = {"status": run_status(status), "ended": time.time()}
+        self._last = [] if self._status_kept else [("about", "end", _json(end))]
         self._queue.stop.set()
         self._queue.wake.set()
         self._thread.join()
@@ -198,19 +198,18 @@ class TraceWriter:
                 drain.drain()
                 self._queue.wake.wait(_INTERVAL)
                 self._queue.wake.clear()
-            drain.drain()
+            self._queue.items.extend(self._last)
             drain.finish()
         except Exception as error:  # noqa: BLE001  whatever it is, the training goes on
             self._fail(error)
             if drain is not None:
                 drain.close()
             self._discard()
+            with suppress(Exception):  # by now there may be room again
+                self._say_incomplete()
 
     def _fail(self, error: Exception) -> None:
-        self.failed = (
-            f"Recording to {self.path} stopped: {error}. The program goes on; "
-            "what was recorded before can be read."
-        )
+        self.failed = f"{self.path.name}: {str(error) or type(error).__name__}"
         if self.on_failure is not None:
             with suppress(Exception):  # a failing callback must not hide the failure
                 self.on_failure(self.failed)
@@ -221,6 +220,16 @@ class TraceWriter:
             self._queue.wake.wait(_INTERVAL)
             self._queue.wake.clear()
         self._queue.clear()
+
+    def _say_incomplete(self) -> None:
+        """Note in the trace itself that it is incomplete, and how the run ended."""
+        message = f"The recording stopped before the run did: {self.failed}"
+        with Trace(self.path) as trace:
+            number = 1 + max(trace.items.numbered("event"), default=-1)
+        event = ("event", str(number), _json(asdict(Event("incomplete", None, message))))
+        drain = self._make_drain(self._queue)
+        self._queue.items.extend([event, *self._last])
+        drain.finish()
 
 
 def _make_room(path: Path, *, force: bool) -> None:
@@ -251,9 +260,8 @@ def _create_tables(path: Path, info: RunInfo) -> None:
             ("owner", _json(describe_owner())),
         )
         for key, data in about:
-            stored = squeeze(data)
-            row = ("about", key, stored, seal("about", key, stored))
-            connection.execute("INSERT INTO items VALUES (?, ?, ?, ?)", row)
+            row = item_row("about", key, data)
+            connection.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?)", row)
         connection.execute("COMMIT")
     finally:
         connection.close()

@@ -303,3 +303,14 @@ def test_what_is_known_of_the_run(tmp_path: Path) -> None:
         assert trace.source("other.py") is None
         assert len(trace.steps) == 0
         assert trace.losses.shape == (0,)
+
+
+def test_names_that_are_no_text_are_no_obstacle(tmp_path: Path) -> None:
+    undecodable = "caf\udce9.py"  # as Python spells file names of an unknown encoding
+    writer = TraceWriter.create(tmp_path / "run.lens", RunInfo(program=undecodable))
+    writer.source(undecodable, "x = '\udce9'\n")
+    writer.close("finished")
+    assert writer.failed is None
+    with Trace(tmp_path / "run.lens") as trace:
+        assert trace.info.program == undecodable
+        assert trace.source(undecodable) == "x = '?'\n"

@@ -1,0 +1,225 @@
+"""A damaged file, or one made to do harm, gives a clear error or the true values."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autograd_lens.errors import NewerFormatError, NotATraceError, TraceError
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Event, Parameter, Source
+from autograd_lens.trace.schema import squeeze, unsqueeze
+from autograd_lens.trace.writer import RunInfo, TraceWriter
+
+GRAPH: dict[str, Any] = {
+    "kind": "backward",
+    "source": ["train.py", 1, 1, 0, 3, "<module>"],
+    "fingerprint": "f00d",
+    "roots": [["float32", []]],
+    "retain_graph": False,
+    "create_graph": False,
+    "reached": [0, 1],
+    "loss": 0,
+    "error": "",
+}
+TEMPLATE: dict[str, Any] = {
+    "specs": [["float32", [1], "cpu"], ["uint8", [6000], "cpu"]],
+    "tensors": [[0, "parameter", "w"], [1, "input", "x"]],
+    "sources": [["train.py", 1, 1, 0, 3, "<module>"]],
+    "kernels": [
+        {
+            "op": "aten.mul.Tensor",
+            "args": [["self", ["t", 0, 0], False], ["other", ["t", 1, 1], False]],
+            "outs": [["v", 0, 2]],
+            "phase": "forward",
+            "node": None,
+            "backward": 0,
+            "source": 0,
+            "module": "",
+        }
+    ],
+    "backwards": [],
+    "updates": [],
+    "zero_grads": [],
+    "omitted": [],
+}
+
+
+def f32(number: float) -> bytes:
+    return struct.pack("<f", number)
+
+
+def read_everything(path: Path) -> list[object]:
+    """All that a trace says."""
+    with Trace(path) as trace:
+        return [
+            repr(trace.info),
+            dict(trace.parameters),
+            trace.events,
+            trace.full_steps,
+            trace.losses.tobytes(),
+            trace.parameter("w").values.tobytes(),
+            trace.parameter("big").grads.tobytes(),
+            trace.line(Source("train.py", 1, 1, 0, 3, "")),
+            trace.extra("surface"),  # noqa: S610
+            [trace.rows.extras(row) for row in range(len(trace.rows))],
+            list(trace.steps),
+        ]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A finished trace with something of everything."""
+    path = tmp_path_factory.mktemp("sound") / "run.lens"
+    writer = TraceWriter.create(path, RunInfo(program="train.py", seed=0))
+    writer.parameter(0, Parameter("w", (1,), "float32", "cpu"))
+    writer.parameter(1, Parameter("big", (2000,), "float32", "cpu"))
+    writer.source("train.py", "loss.backward()\n")
+    writer.event(Event("warning", 1, "hot"))
+    writer.extra("surface", bytes(range(256)))  # noqa: S610
+    writer.graph(GRAPH)
+    template = writer.template(TEMPLATE)
+    for step in range(40):
+        big = struct.pack("<f", step % 3) * 2000
+        row = (step, 0, f32(step), [f32(step), big], [None, None], [f32(1), big], {"rng": b"r"})
+        writer.rows.append(row)
+        if step % 5 == 0:
+            writer.full(step, template, [f32(step), bytes(6000), f32(2)])
+    writer.close("finished")
+    assert writer.failed is None
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def truth(sound: bytes) -> list[object]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.lens")
+        path.write_bytes(sound)
+        return read_everything(path)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(flips=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), min_size=1))
+def test_flipped_bytes_are_noticed_or_do_not_matter(
+    sound: bytes, truth: list[object], flips: list[tuple[int, int]]
+) -> None:
+    damaged = bytearray(sound)
+    for place, bits in flips:
+        damaged[place % len(sound)] ^= bits
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.lens")
+        path.write_bytes(damaged)
+        try:
+            said = read_everything(path)
+        except TraceError:
+            return
+        assert repr(said) == repr(truth), flips
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_cut_file_is_refused(tmp_path: Path, sound: bytes, share: float) -> None:
+    path = tmp_path / "run.lens"
+    path.write_bytes(sound[: int(share * len(sound))])
+    with pytest.raises(NotATraceError):
+        read_everything(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 3\x00", os.urandom(5000)])
+def test_other_files_are_no_traces(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(NotATraceError, match=r"notes\.txt is not a trace"):
+        Trace(path)
+
+
+def test_other_databases_are_no_traces(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE items (kind)")
+    connection.close()
+    with pytest.raises(NotATraceError, match="is not a trace"):
+        Trace(path)
+
+
+def test_a_missing_file_and_a_folder_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(NotATraceError, match="There is no trace"):
+        Trace(tmp_path / "run.lens")
+    with pytest.raises(NotATraceError, match="cannot be read"):
+        Trace(tmp_path)
+
+
+def change(path: Path, sound: bytes, *statements: str) -> Path:
+    """The sound trace, changed with SQL."""
+    path.write_bytes(sound)
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    return path
+
+
+def test_a_newer_format_is_refused(tmp_path: Path, sound: bytes) -> None:
+    path = change(tmp_path / "run.lens", sound, "PRAGMA user_version = 2")
+    with pytest.raises(NewerFormatError, match=r"has format 2; this version reads up to 1.*pip"):
+        Trace(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM blocks",
+        "DELETE FROM fulls",
+        "DELETE FROM blobs",
+        "DELETE FROM items WHERE kind = 'parameter'",
+        "DELETE FROM items WHERE kind = 'graph'",
+        "DELETE FROM items WHERE kind = 'template'",
+        "DELETE FROM items WHERE key = 'info'",
+        "DROP TABLE blobs",
+        "UPDATE blocks SET rows = rows + 1",
+        "UPDATE blocks SET last_step = 'x'",
+        "UPDATE blocks SET data = 5",
+        "UPDATE fulls SET steps = zeroblob(8000)",
+        "UPDATE fulls SET template = 7",
+        "UPDATE blobs SET data = zeroblob(8)",
+        "UPDATE items SET data = 'text'",
+    ],
+)
+def test_edited_tables_are_refused(tmp_path: Path, sound: bytes, statement: str) -> None:
+    path = change(tmp_path / "run.lens", sound, statement)
+    with pytest.raises(NotATraceError, match="damaged"):
+        read_everything(path)
+
+
+def test_a_small_stored_value_cannot_claim_a_huge_size() -> None:
+    stored = bytearray(squeeze(bytes(100_000)))
+    stored[1:9] = (1 << 50).to_bytes(8, "little")
+    with pytest.raises(NotATraceError, match="impossible header"):
+        unsqueeze(bytes(stored))
+
+
+@pytest.mark.parametrize("edit", [lambda b: b[:-1], lambda b: b + b"x", lambda b: b[:5]])
+def test_a_stored_value_has_exactly_its_size(edit: Callable[[bytes], bytes]) -> None:
+    for data in (b"short", bytes(10_000)):
+        with pytest.raises(NotATraceError):
+            unsqueeze(edit(squeeze(data)))
+
+
+@pytest.fixture(autouse=True)
+def no_files_left(tmp_path: Path) -> Iterator[None]:
+    """Reading, also in vain, leaves nothing beside the trace."""
+    yield
+    assert not list(tmp_path.glob("*-wal"))
