@@ -81,25 +81,15 @@ def _words(term: str, room: int) -> list[str]:
     return [term] if len(term.rstrip()) <= room else _WORD.findall(term)
 
 
-def table(
-    rows: list[list[Text]], gap: int = 2, *, right: frozenset[int] = frozenset()
-) -> list[Text]:
-    """Rows with their cells under one another.
-
-    Args:
-        rows: Cells; all rows have as many.
-        gap: Blanks between columns.
-        right: Columns that are flush right.
-    """
+def table(rows: list[list[Text]], gap: int = 2) -> list[Text]:
+    """Rows with their cells under one another."""
     widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-    return [_row(row, widths, gap, right) for row in rows]
+    return [_row(row, widths, gap) for row in rows]
 
 
-def _row(row: list[Text], widths: list[int], gap: int, right: frozenset[int]) -> Text:
+def _row(row: list[Text], widths: list[int], gap: int) -> Text:
     text = Text()
-    for position, (cell, wide) in enumerate(zip(row, widths, strict=True)):
-        padding = " " * (wide - cell.cell_len)
-        before, after = (padding, "") if position in right else ("", padding)
-        text.append(before).append_text(cell).append(after + " " * gap)
+    for cell, wide in zip(row, widths, strict=True):
+        text.append_text(cell).append(" " * (wide - cell.cell_len + gap))
     text.rstrip()
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,17 @@ def test_only_the_last_kernel_of_a_line_is_the_result() -> None:
     outer = program.run("layer(x)", "relu.default", inner)
 
     assert program.names() == {outer.tensor: "h"}
+
+
+def test_what_a_function_made_of_several_kernel_outputs() -> None:
+    program = Program("h = F.layer_norm(x, n)\nm = x.max(dim=1)\n")
+    x, spare = program.tape.tensor(A, "x", "input"), program.tape.tensor(A)
+    program.run("F.layer_norm(x, n)", "native_layer_norm.default", x)
+    program.run("x.max(dim=1)", "max.dim", x)
+    both = [replace(each, outputs=(*each.outputs, spare)) for each in program.tape.kernels]
+    program.tape.kernels[:] = both
+
+    assert program.names() == {x.tensor: "x", both[0].outputs[0].tensor: "h"}
 
 
 def test_a_name_used_again_is_numbered() -> None:

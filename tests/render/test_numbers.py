@@ -45,6 +45,8 @@ def test_decimal_points_stand_under_one_another() -> None:
         (np.float32([[1, 2], [3, 4]]), "[[1, 2], [3, 4]]"),
         (np.float64([1.5]), "[1.5]  float64"),
         (np.zeros((3, 4), np.float32), "(3, 4)  all 0"),
+        (np.float32([[[1, 2]]]), "[[[1, 2]]]"),
+        (np.full((1, 2, 3), 1 / 3, np.float32), "(1, 2, 3)  all 0.333333"),
         (np.zeros((0, 3), np.float32), "(0, 3)  empty"),
         (RAMP, "(10,)  █▅▅▅▅▅▅█  0 to 9, mean 4.5"),
         (np.arange(10) > 6, "(10,)  bool  3 of 10 True"),

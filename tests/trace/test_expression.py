@@ -200,9 +200,20 @@ def test_a_part_of_a_parameter_is_written_in_place(
     row = new(tape, "select.int", this=w, dim=0, index=1)
     grad_row = new(tape, "select.int", this=grad, dim=0, index=1)
     change(tape, "sub_.Tensor", this=row, other=grad_row)
-    change(tape, "copy_.default", this=row, src=row)  # what ``w[1] -= ...`` ends with
+    again = new(tape, "select.int", this=w, dim=0, index=1)
+    change(tape, "copy_.default", this=again, src=row)  # what ``w[1] -= ...`` ends with
 
     assert expression(tape) == "w with w[1] = w[1] - w.grad[1]"
+
+
+def test_a_part_that_is_written_after_the_whole_keeps_its_name(
+    tape: Tape, w: TensorUse, grad: TensorUse
+) -> None:
+    change(tape, "sub_.Tensor", this=w, other=grad)
+    column = new(tape, "slice.Tensor", this=w, dim=1, start=0, end=2)
+    change(tape, "zero_.default", this=column)
+
+    assert expression(tape) == "w - w.grad with w[:, :2] = 0"
 
 
 def test_unnamed_state_and_scalars_without_a_name(tape: Tape, w: TensorUse) -> None:
