@@ -106,10 +106,14 @@ class FullRecorder:
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
-        if self.on and self._whole and self._hooked:
-            ends = find_boundary(self._stream, self._after, self._turn)
-            self._write(last_step, ends, [])
-        self._switch(on=False)
+        try:
+            if self._tape is not None:
+                self._tape.end("")
+            if self.on and self._whole and self._hooked:
+                ends = find_boundary(self._stream, self._after, self._turn)
+                self._write(last_step, ends, [])
+        finally:
+            self._switch(on=False)
 
     def mark(self, current: int, upcoming: int) -> None:
         """The program says that a step begins: all before it belongs to the current one."""
@@ -243,11 +247,11 @@ class FullRecorder:
         targets = self.mode.targets
         targets.clear()
         for index, parameter in self._registry.alive():
-            if parameter.layout is not torch.strided or parameter.is_meta:
+            if not _has_memory(parameter):
                 continue
             targets[parameter.data_ptr()] = ("p", index)
             grad = parameter.grad
-            if grad is not None and grad.layout is torch.strided:
+            if grad is not None and _has_memory(grad):
                 targets[grad.data_ptr()] = ("g", index)
                 entry = self._stream.entry_of(grad)
                 entry.role = "gradient"
@@ -303,6 +307,10 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _has_memory(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_meta
 
 
 def source_text(file: str) -> str | None:

@@ -66,40 +66,39 @@ class ParameterReader:
                 grads.append(None)
                 died += 1
                 continue
-            if parameter.data_ptr() == slot.address and parameter.is_contiguous():
-                values.append(slot.memory.raw)
-            else:
-                values.append(self._value(slot, parameter))
-            grad = parameter.grad
-            if grad is None:
-                grads.append(None)
-            elif grad.data_ptr() == slot.grad_address and grad.is_contiguous():
-                grads.append(slot.grad_memory.raw)
-            else:
-                grads.append(self._grad(slot, grad))
+            try:
+                if parameter.data_ptr() == slot.address and parameter.is_contiguous():
+                    values.append(slot.memory.raw)
+                else:
+                    values.append(self._value(slot, parameter))
+            except RuntimeError:  # it has no memory of its own
+                values.append(None)
+            grads.append(self._grad(slot, parameter.grad))
         self.died = died
         return tuple(values), tuple(grads)
 
     def after(self) -> tuple[RawValue, ...]:
         """The ``.grad`` of every parameter now."""
-        grads: list[RawValue] = []
-        for slot in self._slots:
-            parameter = slot.reference()
-            grad = None if parameter is None else parameter.grad
-            if grad is None:
-                grads.append(None)
-            elif grad.data_ptr() == slot.grad_address and grad.is_contiguous():
-                grads.append(slot.grad_memory.raw)
-            else:
-                grads.append(self._grad(slot, grad))
-        return tuple(grads)
+        return tuple(
+            [
+                None if (parameter := slot.reference()) is None else self._grad(slot, parameter.grad)
+                for slot in self._slots
+            ]
+        )
 
     def _value(self, slot: _Slot, parameter: torch.Tensor) -> RawValue:
         if is_small_and_plain(parameter):
             slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
         return read(parameter, self._limit)
 
-    def _grad(self, slot: _Slot, grad: torch.Tensor) -> RawValue:
+    def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
+        if grad is None:
+            return None
+        try:
+            if grad.data_ptr() == slot.grad_address and grad.is_contiguous():
+                return slot.grad_memory.raw
+        except RuntimeError:  # it has no memory of its own, as a sparse one
+            return read(grad, self._limit)
         if is_small_and_plain(grad):
             slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
         return read(grad, self._limit)

@@ -44,6 +44,7 @@ _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SAMPLES = 8
+_MAX_DENSE = 1 << 26  # bytes that a sparse tensor may take when it is written out
 SMALL = 4096  # bytes; below it, copying costs less than deciding
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
@@ -63,7 +64,7 @@ def read(tensor: torch.Tensor, limit: int) -> RawValue:
     Returns:
         Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
         than ``limit`` bytes, or None where the tensor has no readable value (meta and fake
-        tensors, sparse and quantized layouts).
+        tensors, quantized ones, huge sparse ones). A sparse tensor is read as a dense one.
     """
     try:
         if (
@@ -102,8 +103,10 @@ def read_scalar(tensor: torch.Tensor) -> bytes | None:
 
 
 def _read_general(tensor: torch.Tensor, limit: int) -> RawValue:
-    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+    if tensor.is_meta or tensor.is_quantized:
         return None
+    if tensor.layout is not torch.strided:
+        return _read_sparse(tensor, limit)
     if not tensor.is_cpu or tensor.is_conj() or tensor.is_neg() or not _is_plain(tensor):
         with _disable_current_modes(), torch.no_grad():
             plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
@@ -111,6 +114,13 @@ def _read_general(tensor: torch.Tensor, limit: int) -> RawValue:
             return None
         return _from_memory(plain, limit)
     return _from_memory(tensor, limit)
+
+
+def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
+    if tensor.numel() * tensor.element_size() > _MAX_DENSE:
+        return None
+    with _disable_current_modes(), torch.no_grad():
+        return _from_memory(tensor.detach().to_dense().contiguous(), limit)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

@@ -118,6 +118,9 @@ class Recorder:
             return
         try:
             self._full.stop(self.steps.index)
+        except Exception as error:  # noqa: BLE001  see NOTE 2
+            self.fail(error)
+        try:
             values, grads = self._reader.before()
             self._writer.rows.append((self.steps.index + 1, -1, None, values, grads, []))
         except Exception as error:  # noqa: BLE001  see NOTE 2
