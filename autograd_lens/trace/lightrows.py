@@ -3,6 +3,9 @@
 The columns of a block are the step, the graph and the loss, then for each parameter its
 value, its grad before and its grad after; then one for each name of the rows' extras, which
 the block's note lists with the number of parameters.
+
+NOTE 1: rows are transposed with ``itemgetter``. ``zip(*rows)`` makes an iterator per row, and
+thousands of new objects start garbage collections, which cost more than all else here.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import chain, zip_longest
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -35,6 +39,7 @@ Row = tuple[Any, ...]
 Extra = Any
 """None, a number, text, bytes, or a list or dict of these."""
 
+_FIELDS = 6  # of a row without extras
 _EXTRA_INLINE = 2 * INLINE  # the random state is 5 KB and hardly changes: differences are small
 
 
@@ -50,21 +55,30 @@ def pack_rows(rows: Sequence[Row], put: Put, floor: int = 0) -> tuple[bytes, int
     A row that arrives late from another thread is counted to the step that runs already
     (``floor`` or later): readers rely on the order of steps.
     """
-    steps, graphs, losses, values, befores, afters = zip(
-        *[row[:6] for row in rows] if any(len(row) != 6 for row in rows) else rows,  # noqa: PLR2004
-        strict=True,
-    )
+    steps, graphs, losses, *lists = (_field(rows, field) for field in range(_FIELDS))
     ordered = np.maximum.accumulate(np.maximum(np.array(steps, "<i8"), floor))
     columns = [_integers(ordered), _integers(graphs), pack_column(losses, put)]
-    packed = [_pack_lists(lists, put) for lists in (values, befores, afters)]
+    packed = [_pack_lists(one, put) for one in lists]
     nothing = Packed(Layout.CONST, EntryKind.NONE, 0, b"")
     per_parameter = list(zip_longest(*packed, fillvalue=nothing))
     columns.extend(chain.from_iterable(per_parameter))
-    extras = [row[6] or {} if len(row) > 6 else {} for row in rows]  # noqa: PLR2004
-    names = sorted(set().union(*extras))
+    extras = _extras(rows)
+    names = sorted({name for extra in extras if extra for name in extra})
     columns.extend(_pack_extra(name, extras, put) for name in names)
     note = {"parameters": len(per_parameter), "extras": names}
     return pack_block(len(rows), columns, note), int(ordered[0]), int(ordered[-1])
+
+
+def _field(rows: Sequence[Sequence[Any]], field: int) -> list[Any]:
+    """One field of all rows (NOTE 1)."""
+    return list(map(itemgetter(field), rows))
+
+
+def _extras(rows: Sequence[Row]) -> list[dict[str, Extra] | None]:
+    """The extras of all rows; none at all in the usual case that no row has any."""
+    if set(map(len, rows)) == {_FIELDS}:
+        return []
+    return [row[_FIELDS] if len(row) > _FIELDS else None for row in rows]
 
 
 def _integers(numbers: npt.ArrayLike) -> Packed:
@@ -73,12 +87,17 @@ def _integers(numbers: npt.ArrayLike) -> Packed:
 
 
 def _pack_lists(lists: Sequence[Sequence[Entry]], put: Put) -> list[Packed]:
-    return [pack_column(column, put) for column in zip_longest(*lists)]
+    lengths = set(map(len, lists))
+    if len(lengths) > 1:
+        return [pack_column(column, put) for column in zip_longest(*lists)]
+    return [pack_column(_field(lists, index), put) for index in range(lengths.pop())]
 
 
-def _pack_extra(name: str, extras: Sequence[dict[str, Any]], put: Put) -> Packed:
+def _pack_extra(name: str, extras: Sequence[dict[str, Extra] | None], put: Put) -> Packed:
     """One extra: bytes as they are; anything else as JSON whose bytes are blobs, marked by NUL."""
-    entries: list[Entry] = [_extra_entry(extra.get(name), put) for extra in extras]
+    entries: list[Entry] = [
+        _extra_entry(extra.get(name) if extra else None, put) for extra in extras
+    ]
     return pack_column(entries, put, _EXTRA_INLINE)
 
 
