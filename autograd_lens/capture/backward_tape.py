@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from types import CodeType
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from autograd_lens.capture.autograd_graph import (
     read_saved,
     walk_graph,
 )
+from autograd_lens.capture.frames import Site
 from autograd_lens.capture.stream import NUMBER, Stream
 from autograd_lens.capture.tape_mode import TapeMode
 
@@ -66,7 +66,7 @@ class BackwardTape:
         self,
         roots: Sequence[Any],
         outputs: Sequence[Any],
-        site: tuple[CodeType, int] | None,
+        site: Site,
         flags: Hashable,
     ) -> GraphWalk:
         """Write the graph to the stream and hook its nodes."""

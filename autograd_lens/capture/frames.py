@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -14,9 +15,13 @@ import torch
 import autograd_lens
 from autograd_lens.trace.records import Source
 
-__all__ = ["UserFrames", "frame_names", "source_of"]
+__all__ = ["Site", "UserFrames", "frame_names", "source_of"]
+
+# id of the code object and the frame's f_lasti, or None where no frame is the program's.
+Site = tuple[int, int] | None
 
 _OPTIMIZED = 0x1  # CO_OPTIMIZED: locals live in fast slots, f_locals is a snapshot
+_FRESH_SNAPSHOT = 3  # references: the frame's, ours, and the one that getrefcount is given
 
 
 class UserFrames:
@@ -26,26 +31,25 @@ class UserFrames:
     the program: its lines are what asked for the kernels.
 
     Attributes:
-        known: What was found of each code object so far; read directly on hot paths.
+        known: What was found of each code object so far, by ``id``: hashing a code object goes
+            through all its constants. Read directly on hot paths.
     """
 
     def __init__(self) -> None:
         paths = sysconfig.get_paths()
         self._site = (paths["purelib"], paths["platlib"])
-        self._foreign = (
-            str(Path(torch.__file__).parent),
-            str(Path(autograd_lens.__file__).parent),
-            str(Path(sys.modules["numpy"].__file__ or "").parent),
-            "<frozen",
-        )
+        packages = (torch, autograd_lens, sys.modules["numpy"])
+        self._foreign = (*[_folder_of(package) for package in packages], "<frozen")
         self._stdlib = (paths["stdlib"], paths["platstdlib"])
-        self.known: dict[CodeType, bool] = {}
+        self.known: dict[int, bool] = {}
+        self._codes: dict[int, CodeType] = {}
 
     def is_user(self, code: CodeType) -> bool:
         """Whether the code belongs to the program."""
-        known = self.known.get(code)
+        known = self.known.get(id(code))
         if known is None:
-            known = self.known[code] = self._classify(code.co_filename)
+            self._codes[id(code)] = code
+            known = self.known[id(code)] = self._classify(code.co_filename)
         return known
 
     def _classify(self, filename: str) -> bool:
@@ -57,11 +61,15 @@ class UserFrames:
         """The nearest frame of the program at or above ``frame``."""
         known = self.known
         while frame is not None:
-            code = frame.f_code
-            if known.get(code) or (code not in known and self.is_user(code)):
+            found = known.get(id(frame.f_code))
+            if found or (found is None and self.is_user(frame.f_code)):
                 return frame
             frame = frame.f_back
         return None
+
+    def source_of(self, site: Site) -> Source | None:
+        """The source position of a site of the program."""
+        return source_of(self._codes[site[0]], site[1]) if site is not None else None
 
     def chain(self, frame: FrameType | None) -> Iterator[FrameType]:
         """All frames of the program at or above ``frame``, innermost first."""
@@ -69,6 +77,11 @@ class UserFrames:
         while found is not None:
             yield found
             found = self.innermost(found.f_back)
+
+
+def _folder_of(package: ModuleType) -> str:
+    """Its folder with the separator behind it, so that ``torchvision`` is not ``torch``."""
+    return str(Path(package.__file__ or "").parent) + os.sep
 
 
 def source_of(code: CodeType, lasti: int) -> Source:
@@ -100,11 +113,13 @@ def frame_names(frame: FrameType) -> Mapping[str, Any]:
     NOTE 1 [The snapshot of f_locals]: before Python 3.13, reading ``f_locals`` of a function
     fills a dictionary that stays with the frame and keeps every local alive until the
     function returns. A tensor that the program drops would live on. So a copy is taken and
-    the snapshot emptied; the locals themselves are in fast slots and are not touched.
+    the snapshot emptied; the locals themselves are in fast slots and are not touched. Only
+    where the program holds the dictionary itself (``config = locals()``) is it left as it is.
     """
     names = dict(frame.f_globals)
     snapshot = frame.f_locals
     names.update(snapshot)
-    if frame.f_code.co_flags & _OPTIMIZED and isinstance(snapshot, dict):
+    fresh = isinstance(snapshot, dict) and sys.getrefcount(snapshot) == _FRESH_SNAPSHOT
+    if fresh and frame.f_code.co_flags & _OPTIMIZED:
         snapshot.clear()
     return names

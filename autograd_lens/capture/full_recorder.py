@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from autograd_lens.capture.autograd_graph import GraphWalk, SavedFields, root_no
 from autograd_lens.capture.backward_tape import BackwardTape
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.dispatch_stack import switch_off, switch_on
-from autograd_lens.capture.frames import UserFrames, frame_names
+from autograd_lens.capture.frames import Site, UserFrames, frame_names
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
@@ -150,7 +150,7 @@ class FullRecorder:
         finished: int | None,
         step: int,
         outputs: Sequence[Any],
-        site: tuple[CodeType, int] | None,
+        site: Site,
         flags: tuple[Any, ...],
         frame: FrameType,
     ) -> None:
@@ -210,7 +210,7 @@ class FullRecorder:
     def _hook(
         self,
         outputs: Sequence[Any],
-        site: tuple[CodeType, int] | None,
+        site: Site,
         flags: tuple[Any, ...],
         chain: list[FrameType],
     ) -> None:
@@ -292,6 +292,7 @@ class FullRecorder:
             lambda index: self._registry.records[index].name,
             [write for write in self._stream.writes if write.event < ends],
             self._derivatives,
+            self._frames.source_of,
         )
         template = builder.build()
         for row in template["sources"]:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.utils.data import dataloader
 
-from autograd_lens.capture.reading import RawValue, read
+from autograd_lens.capture.reading import RawValue, bytes_at, read
 
 __all__ = ["InputObserver", "RandomState"]
 
@@ -59,7 +59,8 @@ class RandomState:
 
 
 def _state() -> bytes:
-    return torch.default_generator.get_state().numpy().tobytes()
+    state = torch.default_generator.get_state()
+    return bytes_at(state.data_ptr(), state.nbytes)
 
 
 class InputObserver:

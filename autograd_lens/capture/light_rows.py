@@ -9,23 +9,23 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any
 
 import torch
 import xxhash
 
-from autograd_lens.capture.frames import source_of
+from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
+from autograd_lens.trace.records import Source
 
-__all__ = ["Flags", "GraphBook", "Outline", "ParameterReader", "Site", "fingerprint"]
+__all__ = ["Flags", "GraphBook", "Outline", "ParameterReader", "fingerprint"]
 
-Site = tuple[CodeType, int] | None
 Flags = tuple[str, bool, bool]
 Outline = tuple[Site, Flags, type, int]
 
 _WALKS = 16
-_WALK_EVERY = 8
+_WALK_EVERY = 32
+_MAX_CHANGES = 4
 
 
 class ParameterReader:
@@ -125,6 +125,7 @@ class _Recalled:
 
     graph: int
     met: int = 0
+    changes: int = 0
 
 
 class GraphBook:
@@ -134,20 +135,25 @@ class GraphBook:
     a node, as each node gets a Python object. The *outline* of a graph costs nothing: the
     line that calls backward, the type of the root, and how many nodes were made since the
     last backward. The graph is walked the first 16 times that an outline is met and every
-    eighth time after that; an outline that has stood for two different graphs is walked
+    32nd time after that; an outline that has stood for two different graphs is walked
     every time from then on. So a rare second structure with exactly as many nodes may go
     unnoticed for a few steps; replay, which compares bit for bit, would tell. A graph that
     ends in new leaves, which would be taken for the old ones, is walked too: where leaves
-    changed before under this outline, or where a ``.grad`` that should have changed did not.
+    changed often under this outline, or where a ``.grad`` that should have changed did not.
 
     Attributes:
         recalled: Whether the last graph was recalled by its outline.
         fingerprints: Fingerprint of the graph by id.
     """
 
-    def __init__(self, define: Callable[[dict[str, Any]], int]) -> None:
+    def __init__(
+        self,
+        define: Callable[[dict[str, Any]], int],
+        source_of: Callable[[Site], Source | None],
+    ) -> None:
         self.fingerprints: dict[int, str] = {}
         self._define = define
+        self._source_of = source_of
         self._keys: dict[int, Any] = {}
         self._ids: dict[Any, int] = {}
         self.recalled = False
@@ -167,10 +173,14 @@ class GraphBook:
         return None
 
     def distrust(self, outline: Outline) -> None:
-        """The leaves changed: walk this outline every time, unless it is a new one."""
-        if outline in self._recalled:
-            del self._recalled[outline]
-            self._ambiguous.add(outline)
+        """The leaves changed: walk this outline again, and every time where they keep changing."""
+        known = self._recalled.get(outline)
+        if known is not None:
+            known.met = 0
+            known.changes += 1
+            if known.changes > _MAX_CHANGES:
+                del self._recalled[outline]
+                self._ambiguous.add(outline)
 
     def doubtful(
         self, graph: int, before: Sequence[RawValue], after: Sequence[RawValue]
@@ -209,7 +219,7 @@ class GraphBook:
     def _id_of(self, key: Any) -> int:
         known = self._ids.get(key)
         if known is None:
-            description = _describe(*key)
+            description = _describe(self._source_of(key[0]), *key[1:])
             known = self._ids[key] = self._define(description)
             self._keys[known] = key
             self.fingerprints[known] = description["fingerprint"]
@@ -221,7 +231,7 @@ def _specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
 
 
 def _describe(
-    site: Site,
+    source: Source | None,
     types: Sequence[type],
     reached: Sequence[int],
     specs: Sequence[tuple[torch.dtype, torch.Size]],
@@ -229,7 +239,6 @@ def _describe(
     error: str,
 ) -> dict[str, Any]:
     kind, retain_graph, create_graph = flags
-    source = source_of(*site) if site is not None else None
     scalar = [i for i, (_, shape) in enumerate(specs) if shape.numel() == 1]
     return {
         "kind": kind,

@@ -1,10 +1,18 @@
-"""Which module is running, as a path from its root."""
+"""Which module is running, as a path from its root.
+
+NOTE 1 [Giving way to torch.compile]: a global hook on modules makes ``torch.compile`` warn, and
+may make it fail, as it would have to compile the hook too. So the hooks are left out as soon
+as the program has compiled anything; its kernels are then recorded without module paths.
+"""
 
 from __future__ import annotations
 
+import functools
+import sys
 import weakref
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.module import (
     register_module_forward_hook,
@@ -13,7 +21,14 @@ from torch.nn.modules.module import (
 
 from autograd_lens.capture.tape_mode import TapeMode
 
-__all__ = ["ModulePaths"]
+__all__ = ["ModulePaths", "program_compiles"]
+
+
+def program_compiles() -> bool:
+    """Whether the program has called ``torch.compile``."""
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    # torch's own optimizers leave a None here.
+    return dynamo is not None and any(b is not None for b in dynamo.cached_backends.values())
 
 
 class ModulePaths:
@@ -28,9 +43,14 @@ class ModulePaths:
         self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
         self._stack: list[str] = []
         self._handles: list[Any] = []
+        self._compile: Any = None
 
     def install(self) -> None:
-        """Follow every module's forward from now on."""
+        """Follow every module's forward from now on, unless the program compiles (NOTE 1)."""
+        if program_compiles():
+            return
+        self._compile = torch.compile
+        torch.compile = self._giving_way(torch.compile)
         self._handles = [
             register_module_forward_pre_hook(self._enter),
             register_module_forward_hook(self._leave, always_call=True),
@@ -41,8 +61,19 @@ class ModulePaths:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        if self._compile is not None:
+            torch.compile = self._compile
+            self._compile = None
         self._stack.clear()
         self._mode.module = ""
+
+    def _giving_way(self, compile_: Any) -> Any:
+        @functools.wraps(compile_)
+        def compile_without_hooks(*args: Any, **kwargs: Any) -> Any:
+            self.remove()
+            return compile_(*args, **kwargs)
+
+        return compile_without_hooks
 
     def _enter(self, module: nn.Module, _inputs: Any) -> None:
         path = self._paths.get(module)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from autograd_lens.capture.frames import UserFrames, frame_names
 from autograd_lens.capture.reading import DTYPE_NAMES
@@ -59,7 +60,7 @@ class ParameterRegistry:
         """Register a module's parameters under the module's own names."""
         self.roots.add(module)
         for name, parameter in module.named_parameters():
-            if self.index_of(parameter) is not None:
+            if self.index_of(parameter) is not None or is_lazy(parameter):
                 continue
             long = f"{alias}.{name}" if alias else name
             # "0.weight", a name in a Sequential, would read like a number in a formula.

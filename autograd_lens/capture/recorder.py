@@ -23,10 +23,10 @@ from typing import Any
 import torch
 
 from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
-from autograd_lens.capture.frames import UserFrames
+from autograd_lens.capture.frames import Site, UserFrames
 from autograd_lens.capture.full_recorder import FullRecorder
 from autograd_lens.capture.inputs import InputObserver, RandomState
-from autograd_lens.capture.light_rows import Flags, GraphBook, Outline, ParameterReader, Site
+from autograd_lens.capture.light_rows import Flags, GraphBook, Outline, ParameterReader
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.reading import read_scalar
@@ -75,7 +75,7 @@ class Recorder:
         self.steps = StepCounter()
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
-        self._graphs = GraphBook(writer.graph)
+        self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs)
         self._full = FullRecorder(
@@ -183,7 +183,7 @@ class Recorder:
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
         caller = self.frames.innermost(sys._getframe(3))  # noqa: SLF001  the documented way
-        site = (caller.f_code, caller.f_lasti) if caller is not None else None
+        site = (id(caller.f_code), caller.f_lasti) if caller is not None else None
         values, grads = self._reader.before()
         flags = _flags(args, kwargs)
         root = outputs[0]

@@ -160,8 +160,8 @@ class TapeMode(TorchDispatchMode):
                 results = stream.pattern(result)
             known, frame = self._known_frames, _get_frame(1)
             while frame is not None:
-                code = frame.f_code
-                if known.get(code) or (code not in known and self._frames.is_user(code)):
+                found = known.get(id(frame.f_code))
+                if found or (found is None and self._frames.is_user(frame.f_code)):
                     break
                 frame = frame.f_back  # type: ignore[assignment]
             context: Any = IN_BACKWARD
@@ -179,7 +179,7 @@ class TapeMode(TorchDispatchMode):
                         position = outer.f_lasti
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
-            code, lasti = (frame.f_code, frame.f_lasti) if frame is not None else (None, 0)  # type: ignore[assignment]
+            code, lasti = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
             stream.keys.append(
                 (
                     operator,

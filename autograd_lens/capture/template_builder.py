@@ -15,12 +15,13 @@ from autograd_lens.capture.backward_tape import (
     SAVED_TENSOR,
 )
 from autograd_lens.capture.derivatives import DerivativeTable
-from autograd_lens.capture.frames import source_of
+from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.stream import NUMBER, Write
 from autograd_lens.capture.tape_mode import IN_BACKWARD
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
+from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Summary
 
 __all__ = ["TemplateBuilder", "input_slots"]
@@ -41,11 +42,13 @@ class TemplateBuilder:
         names: Callable[[int], str],
         writes: Sequence[Write],
         derivatives: DerivativeTable,
+        source_of: Callable[[Site], Source | None],
     ) -> None:
         self._segment = segment
         self._parameter_name = names
         self._writes = writes
         self._derivatives = derivatives
+        self._source_of = source_of
         self._sources: dict[Any, int] = {}
         self._specs: dict[Any, int] = {}
         self._kernel_of_event: dict[int, int] = {}
@@ -103,7 +106,7 @@ class TemplateBuilder:
                 "phase": "backward" if in_backward else "forward",
                 "node": where if in_backward and where >= 0 else None,
                 "backward": max(len(self.template["backwards"]) - 1, 0),
-                "source": self._source((code, lasti) if code is not None else None),
+                "source": self._source((code, lasti) if code else None),
                 "module": module,
                 # For assign_phases, which takes these two out again.
                 "context": None if in_backward else context,
@@ -289,12 +292,12 @@ class TemplateBuilder:
             if write.event in self._kernel_of_event
         ]
 
-    def _source(self, site: Any) -> int | None:
+    def _source(self, site: Site) -> int | None:
         if site is None:
             return None
         if site not in self._sources:
             self._sources[site] = len(self._sources)
-            source = source_of(*site)
+            source = self._source_of(site)
             self.template["sources"].append(
                 [
                     source.file,
