@@ -74,7 +74,9 @@ class BackwardTape:
         stream = self._stream
         first_slot = len(stream.slots)
         first_use = len(stream.uses)
-        outputs_pattern = tuple([stream.pattern(o) for o in outputs])
+        # A GradientEdge has no value of its own.
+        tensors = [o if isinstance(o, torch.Tensor) else None for o in outputs]
+        outputs_pattern = tuple([stream.pattern(tensor) for tensor in tensors])
         variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
         saved = tuple([self._saved_pattern(node) for node in walk.nodes])
         base = self._mode.base_sequence

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ class OptimizerHooks:
         self._handles: list[Any] = []
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._calls = 0
+        self._frame: int | None = None
         full.state_names = self._state_names
 
     def install(self) -> None:
@@ -56,11 +59,23 @@ class OptimizerHooks:
             self._steps.optimizer_ended()
         self._full.leave_context()
 
+    def check(self, frame: FrameType | None) -> None:
+        """Notice that an update was left by an exception: then no hook said that it ended."""
+        if self._frame is None:
+            return
+        while frame is not None and id(frame) != self._frame:
+            frame = frame.f_back
+        if frame is None:
+            self._frame = None
+            self.ended("update")
+
     def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self._frame = id(sys._getframe(1))  # noqa: SLF001  torch's wrapper around step
         self._seen.add(optimizer)
         self.begins("update")
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self._frame = None
         self.ended("update")
 
     def _state_names(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, str]]:

@@ -151,7 +151,8 @@ class Recorder:
                 f"({message}); the program goes on, and what could not be recorded is missing "
                 "from the trace.\n"
             )
-            self._writer.event(Event("incomplete", self.steps.index, message))
+            step = self.steps.index if self.steps.index >= 0 else None
+            self._writer.event(Event("incomplete", step, message))
 
     # -- every backward -------------------------------------------------------------------
 
@@ -200,6 +201,7 @@ class Recorder:
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
         if self._full.on:
+            self._optimizers.check(sys._getframe(3))  # noqa: SLF001  the documented way
             self._full.before_backward(
                 previous if opens else None,
                 self.steps.index,

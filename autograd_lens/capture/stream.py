@@ -87,7 +87,7 @@ class TensorEntry:
         self.reference = weakref.ref(tensor)
         on_cpu = tensor.is_cpu
         dtype = tensor.dtype
-        self.spec: Spec = (dtype, tensor.shape, None if on_cpu else tensor.device)
+        self.spec: Spec = (dtype, _shape(tensor), None if on_cpu else tensor.device)
         self.last: RawValue = None
         self.plain = (
             on_cpu
@@ -97,6 +97,13 @@ class TensorEntry:
         )
         self.name = ""
         self.role: Role = "intermediate"
+
+
+def _shape(tensor: torch.Tensor) -> torch.Size:
+    try:
+        return tensor.shape
+    except RuntimeError:  # a parameter of a lazy module, before its first forward
+        return torch.Size((0,))
 
 
 class Stream:

@@ -123,7 +123,7 @@ class TemplateBuilder:
     def _begin(self, position: int, key: Any) -> None:
         _, types, edges, sequence, variables, saved, outputs, site, flags = key
         cursor = self._segment.cursor(position)
-        roots = [cursor.encode(pattern) for pattern in outputs]
+        roots = [_value(cursor.encode(pattern)) for pattern in outputs]
         leaves = {node: index for node, index in variables}
         nodes = [
             {
