@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -81,7 +82,7 @@ class Drain:
 
     def __init__(self, path: Path, queue: Queue, *, live: bool) -> None:
         self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-        self._connection.execute(f"PRAGMA journal_mode = {'WAL' if live else 'DELETE'}")
+        self._set_journal("WAL" if live else "DELETE")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._queue = queue
         self._live = live
@@ -130,14 +131,23 @@ class Drain:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            if self._live:  # fails while a reader has the file open: SQLite then keeps the log
-                self._connection.execute("PRAGMA busy_timeout = 200")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self._connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.Error:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._set_journal("DELETE")
+        except sqlite3.Error:  # the disk is full or gone: the log stays, and readers find it
             pass
         finally:
             self._connection.close()
+
+    def _set_journal(self, mode: str) -> None:
+        """Switch between a log beside the file and a single file.
+
+        A reader that has the file open prevents it. Then the log stays beside the file, which
+        is as good to read; the next writer tidies up.
+        """
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA busy_timeout = 200")
+            self._connection.execute(f"PRAGMA journal_mode = {mode}")
+        self._connection.execute("PRAGMA busy_timeout = 5000")
 
     def _write_items(self, items: Iterable[Item]) -> None:
         self._connection.executemany(

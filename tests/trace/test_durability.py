@@ -318,3 +318,37 @@ def test_owner_is_kept_as_plain_data(tmp_path: Path) -> None:
         owner = trace.items.get("about", "owner")
         assert owner is not None
         assert json.loads(owner)["pid"] == os.getpid()
+
+
+def test_an_open_reader_hinders_neither_the_end_nor_a_later_writer(tmp_path: Path) -> None:
+    writer = create(tmp_path / "run.lens")
+    writer.rows.append((0, 0, f64(1), [f64(1)], [None], [None]))
+    with Trace(writer.path) as trace:
+        wait_for(trace, 1)
+        writer.close("finished")
+        later = TraceWriter.reopen(writer.path)
+        later.extra("surface", b"late")  # noqa: S610
+        later.close("finished")
+        assert (writer.failed, later.failed) == (None, None)
+        assert trace.items.get("extra", "surface") == b"late"
+    TraceWriter.reopen(writer.path).close("finished")
+    assert [file.name for file in tmp_path.iterdir()] == ["run.lens"]
+
+
+def test_a_killed_run_can_be_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "run.lens"
+    program = start("writer.rows.append(row(0)); time.sleep(1.2); os._exit(9)", path)
+    program.communicate(timeout=30)
+    writer = TraceWriter.reopen(path)
+    writer.extra("surface", b"late")  # noqa: S610
+    writer.close("finished")
+    with Trace(path) as trace:
+        assert (trace.info.status, len(trace.steps)) == ("killed", 1)
+        assert trace.extra("surface") == b"late"  # noqa: S610
+
+
+def test_a_run_that_goes_on_is_not_reopened(tmp_path: Path) -> None:
+    writer = create(tmp_path / "run.lens")
+    with pytest.raises(TraceError, match="still being recorded"):
+        TraceWriter.reopen(writer.path)
+    writer.close("finished")
