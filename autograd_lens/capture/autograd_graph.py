@@ -22,9 +22,9 @@ __all__ = [
 AutogradNode = Any
 
 _NO_SEQUENCE = 2**64 - 1
-_ACCUMULATE = type(
-    torch.empty(0, requires_grad=True).expand(1, 0).grad_fn.next_functions[0][0]  # type: ignore[union-attr]
-)
+_LEAF_EDGE: Any = torch.empty(0, requires_grad=True).expand(1, 0).grad_fn
+_ACCUMULATE: type = type(_LEAF_EDGE.next_functions[0][0])
+del _LEAF_EDGE
 
 
 def root_nodes(outputs: Sequence[Any]) -> list[AutogradNode]:
@@ -88,12 +88,12 @@ class GraphWalk:
 
 def walk_graph(roots: Iterable[AutogradNode]) -> GraphWalk:
     """All nodes and edges reached from the roots; no recursion, so depth does not matter."""
-    nodes = list(dict.fromkeys(roots))
+    nodes: list[AutogradNode] = list(dict.fromkeys(roots))
     index = {node: position for position, node in enumerate(nodes)}
     edges: list[tuple[int, int, int, int]] = []
     variables: dict[int, torch.Tensor] = {}
     for position, node in enumerate(nodes):  # nodes grows while we go through it
-        if type(node) is _ACCUMULATE:
+        if node.__class__ is _ACCUMULATE:
             variables[position] = node.variable
         for input_position, (child, output_nr) in enumerate(node.next_functions):
             if child is None:
@@ -108,7 +108,7 @@ def walk_graph(roots: Iterable[AutogradNode]) -> GraphWalk:
 
 def sequence_number(node: AutogradNode) -> int:
     """The node's sequence number, -1 where it has none (``AccumulateGrad``)."""
-    number = node._sequence_nr()  # noqa: SLF001  torch offers no public name for it
+    number = node._sequence_nr()
     return -1 if number == _NO_SEQUENCE else number
 
 
@@ -155,9 +155,7 @@ def _saved_fields(kind: type) -> tuple[SavedField, ...]:
     return tuple(fields)
 
 
-def read_saved(
-    node: AutogradNode, field: SavedField, on_tensor: Callable[[Any], Any]
-) -> Any:
+def read_saved(node: AutogradNode, field: SavedField, on_tensor: Callable[[Any], Any]) -> Any:
     """What one saved attribute holds now.
 
     NOTE 1 [Unpacking without side effects]: ``_saved_*`` unpacks, which calls the hooks that

@@ -87,9 +87,7 @@ class DerivativeTable:
     def _entries(self) -> dict[str, tuple[int, int]]:
         matches = list(_ENTRY.finditer(self._text))
         ends = [match.start() for match in matches[1:]] + [len(self._text)]
-        return {
-            match[1]: (match.start(), end) for match, end in zip(matches, ends, strict=True)
-        }
+        return {match[1]: (match.start(), end) for match, end in zip(matches, ends, strict=True)}
 
     @cached_property
     def _by_node_base(self) -> dict[str, list[str]]:

@@ -67,9 +67,9 @@ class UserFrames:
             frame = frame.f_back
         return None
 
-    def source_of(self, site: Site) -> Source | None:
+    def source_of(self, site: tuple[int, int]) -> Source:
         """The source position of a site of the program."""
-        return source_of(self._codes[site[0]], site[1]) if site is not None else None
+        return source_of(self._codes[site[0]], site[1])
 
     def chain(self, frame: FrameType | None) -> Iterator[FrameType]:
         """All frames of the program at or above ``frame``, innermost first."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -15,7 +17,7 @@ from autograd_lens.capture.dispatch_stack import switch_off, switch_on
 from autograd_lens.capture.frames import Site, UserFrames, frame_names
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.modules import ModulePaths
-from autograd_lens.capture.names import name_entries
+from autograd_lens.capture.names import name_entries, optimizer_attributes
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
@@ -33,6 +35,45 @@ _MAX_DOT_NODES = 20_000
 _CHASE = 20
 
 
+StateName = tuple[torch.Tensor, torch.Tensor, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the parts of one recording share.
+
+    Attributes:
+        writer: Where everything goes.
+        frames: Tells the program's frames from others.
+        registry: The parameters.
+        inputs: What observes the inputs of light steps.
+        on_failure: Reports a failure of the recording.
+    """
+
+    writer: TraceWriter
+    frames: UserFrames
+    registry: ParameterRegistry
+    inputs: InputObserver
+    on_failure: Callable[[Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardCall:
+    """One call of backward, as the program made it.
+
+    Attributes:
+        outputs: The tensors or edges that backward is called on.
+        site: The line of the program that calls it.
+        flags: (kind, retain_graph, create_graph, fingerprint).
+        frame: The innermost frame, torch's included.
+    """
+
+    outputs: Sequence[Any]
+    site: Site
+    flags: tuple[str, bool, bool, str]
+    frame: FrameType
+
+
 class FullRecorder:
     """The full level of one recording.
 
@@ -45,26 +86,17 @@ class FullRecorder:
     """
 
     def __init__(
-        self,
-        writer: TraceWriter,
-        schedule: Schedule,
-        frames: UserFrames,
-        registry: ParameterRegistry,
-        limits: tuple[int, int],
-        inputs: InputObserver,
-        on_failure: Callable[[Exception], None],
+        self, services: Services, schedule: Schedule, value_limit: int, step_limit: int
     ) -> None:
-        self.inputs = inputs
-        self.state_names: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor, str]]] = lambda: (
-            iter(())
-        )
-        self._writer = writer
+        self.inputs = services.inputs
+        self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
+        self._writer = services.writer
         self._schedule = schedule
-        self._frames = frames
-        self._registry = registry
-        self._on_failure = on_failure
-        self._stream = Stream(*limits)
-        self.mode = TapeMode(self._stream, frames, on_failure)
+        self._frames = services.frames
+        self._registry = services.registry
+        self._on_failure = services.on_failure
+        self._stream = Stream(value_limit, step_limit)
+        self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._modules = ModulePaths(self.mode)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
@@ -81,6 +113,7 @@ class FullRecorder:
         self._templates: dict[Any, int] = {}
         self._input_slots: dict[int, tuple[int, ...]] = {}
         self._last_inputs: set[Any] | None = None
+        self._optimizers: list[dict[str, Any]] = []
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
@@ -145,45 +178,33 @@ class FullRecorder:
 
     # -- every backward -------------------------------------------------------------------
 
-    def before_backward(
-        self,
-        finished: int | None,
-        step: int,
-        outputs: Sequence[Any],
-        site: Site,
-        flags: tuple[Any, ...],
-        frame: FrameType,
-    ) -> None:
+    def before_backward(self, finished: int | None, step: int, call: BackwardCall) -> None:
         """Cut the step that ended, and hook the graph where the new one is recorded in full.
 
         Args:
             finished: The step that this backward's forward ended, -1 before the first, or
                 None where the step goes on.
             step: The step this backward belongs to.
-            outputs: The tensors or edges that backward is called on.
-            site: The line of the program that calls backward.
-            flags: (kind, retain_graph, create_graph, fingerprint).
-            frame: The innermost frame, torch's included.
+            call: The call.
         """
         if not self.on:
             return
-        chain = list(self._frames.chain(frame))
+        chain = list(self._frames.chain(call.frame))
         if finished is not None and finished >= 0:
             ends = find_boundary(self._stream, self._after, self._turn)
             if self._whole and self._hooked:
                 self._write(finished, ends, chain)
             self._start_step(ends)
         self.mode.loop_frame = self._loop.see(chain)
-        self._turn = next(
-            (f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1
-        )
-        new = flags[-1] not in self._seen
+        self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
+        fingerprint = call.flags[-1]
+        new = fingerprint not in self._seen
         if self._whole and (self._hooked or new or step in self._schedule):
-            self._seen.add(flags[-1])
+            self._seen.add(fingerprint)
             self._hooked = True
-            self._hook(outputs, site, flags, chain)
+            self._hook(call, chain)
 
-    def after_backward(self, step: int, marked: bool, error: str) -> None:
+    def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
         Called only where the mode is on or ``next_switch`` is reached.
@@ -207,21 +228,15 @@ class FullRecorder:
         self._hooked = False
         self._step_dots = []
 
-    def _hook(
-        self,
-        outputs: Sequence[Any],
-        site: Site,
-        flags: tuple[Any, ...],
-        chain: list[FrameType],
-    ) -> None:
+    def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
         tape = BackwardTape(
             self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
         )
-        walk = tape.begin(root_nodes(outputs), outputs, site, flags)
+        walk = tape.begin(root_nodes(call.outputs), call.outputs, call.site, call.flags)
         self._tape = tape
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         if key not in self._dots:
-            self._dots[key] = self._draw(outputs, walk)
+            self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
         self._step_dots.append(self._dots[key])
 
@@ -265,6 +280,13 @@ class FullRecorder:
             self.state_names(),
         )
 
+    def _note_optimizers(self, chain: Iterable[FrameType]) -> None:
+        """Keep the numbers of the optimizers, so that constants of an update have names."""
+        found = optimizer_attributes([frame_names(frame) for frame in chain])
+        if found and found != self._optimizers:
+            self._optimizers = found
+            self._writer.extra("optimizers", json.dumps(found).encode())
+
     # -- writing ----------------------------------------------------------------------------
 
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
@@ -273,6 +295,7 @@ class FullRecorder:
         template = self._templates.get(key)
         if template is None:
             self._name(chain)
+            self._note_optimizers(chain)
             template = self._templates[key] = self._build(segment, ends)
         self._writer.full(step, template, segment.slots)
         self._compare_inputs(template, segment.slots)

@@ -28,11 +28,7 @@ _MAX_DEPTH = 4
 
 
 class RandomState:
-    """Notices which steps drew random numbers, and with which state they began.
-
-    Attributes:
-        idle: Whether no random number was drawn for so long that it is looked at seldom.
-    """
+    """Notices which steps drew random numbers, and with which state they began."""
 
     def __init__(self) -> None:
         self._last = _state()
@@ -51,6 +47,7 @@ class RandomState:
 
     @property
     def idle(self) -> bool:
+        """Whether no random number was drawn for so long that it is looked at seldom."""
         return self._unchanged > _EAGER
 
     def reset(self) -> None:
@@ -95,7 +92,7 @@ class InputObserver:
         self.active = True
         for module in list(self._roots):
             self._hook(module)
-        iterator = dataloader._BaseDataLoaderIter  # noqa: SLF001  every loader's iterator
+        iterator = dataloader._BaseDataLoaderIter
         original = iterator.__next__
         observer = self
 

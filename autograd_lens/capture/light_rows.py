@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple
 
 import torch
 import xxhash
@@ -18,7 +18,15 @@ from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
 from autograd_lens.trace.records import Source
 
-__all__ = ["Flags", "GraphBook", "Outline", "ParameterReader", "fingerprint"]
+__all__ = [
+    "Flags",
+    "GraphBook",
+    "GraphKey",
+    "Outline",
+    "ParameterReader",
+    "fingerprint",
+    "root_specs",
+]
 
 Flags = tuple[str, bool, bool]
 Outline = tuple[Site, Flags, type, int]
@@ -81,7 +89,9 @@ class ParameterReader:
         """The ``.grad`` of every parameter now."""
         return tuple(
             [
-                None if (parameter := slot.reference()) is None else self._grad(slot, parameter.grad)
+                None
+                if (parameter := slot.reference()) is None
+                else self._grad(slot, parameter.grad)
                 for slot in self._slots
             ]
         )
@@ -119,6 +129,26 @@ def _memory(tensor: torch.Tensor) -> ctypes.Array[ctypes.c_char]:
     return (ctypes.c_char * tensor.nbytes).from_address(tensor.data_ptr())
 
 
+class GraphKey(NamedTuple):
+    """What makes two backwards the same one.
+
+    Attributes:
+        site: The line that calls backward.
+        types: Types of all nodes in depth-first order.
+        reached: Indexes of the parameters the graph ends in, ascending.
+        roots: dtype and shape of the tensors it starts from.
+        flags: (kind, retain_graph, create_graph).
+        error: What the backward raised, else ``""``.
+    """
+
+    site: Site
+    types: tuple[type, ...]
+    reached: tuple[int, ...]
+    roots: tuple[tuple[torch.dtype, torch.Size], ...]
+    flags: Flags
+    error: str = ""
+
+
 @dataclass(slots=True)
 class _Recalled:
     """A graph that was walked before, and how often its outline has been met."""
@@ -149,13 +179,13 @@ class GraphBook:
     def __init__(
         self,
         define: Callable[[dict[str, Any]], int],
-        source_of: Callable[[Site], Source | None],
+        source_of: Callable[[tuple[int, int]], Source],
     ) -> None:
         self.fingerprints: dict[int, str] = {}
         self._define = define
         self._source_of = source_of
-        self._keys: dict[int, Any] = {}
-        self._ids: dict[Any, int] = {}
+        self._keys: dict[int, GraphKey] = {}
+        self._ids: dict[GraphKey, int] = {}
         self.recalled = False
         self._recalled: dict[Outline, _Recalled] = {}
         self._ambiguous: set[Outline] = set()
@@ -182,28 +212,13 @@ class GraphBook:
                 del self._recalled[outline]
                 self._ambiguous.add(outline)
 
-    def doubtful(
-        self, graph: int, before: Sequence[RawValue], after: Sequence[RawValue]
-    ) -> bool:
+    def doubtful(self, graph: int, before: Sequence[RawValue], after: Sequence[RawValue]) -> bool:
         """Whether some ``.grad`` that this graph writes is as it was before."""
-        return any(before[index] == after[index] for index in self._keys[graph][2])
+        return any(before[index] == after[index] for index in self._keys[graph].reached)
 
-    def site_and_flags(self, graph: int, outputs: Sequence[Any]) -> tuple[Site, Any, Flags]:
-        """What ``learn`` was given of a graph, around the tensors backward is called on."""
-        key = self._keys[graph]
-        return key[0], outputs, key[4]
-
-    def learn(
-        self,
-        outline: Outline | None,
-        site: Site,
-        types: tuple[type, ...],
-        reached: tuple[int, ...],
-        roots: Sequence[Any],
-        flags: Flags,
-    ) -> int:
+    def learn(self, outline: Outline | None, key: GraphKey) -> int:
         """The id of a graph that was walked."""
-        graph = self._id_of((site, types, reached, _specs(roots), flags, ""))
+        graph = self._id_of(key)
         if outline is not None and outline not in self._ambiguous:
             known = self._recalled.setdefault(outline, _Recalled(graph))
             if known.graph != graph:
@@ -213,53 +228,43 @@ class GraphBook:
 
     def failed(self, graph: int, roots: Sequence[Any], error: str) -> int:
         """The id of a backward through ``graph`` that raised ``error``."""
-        site, types, reached, _, flags, _ = self._keys[graph]
-        return self._id_of((site, types, reached, _specs(roots), flags, error))
+        key = self._keys[graph]
+        return self._id_of(key._replace(roots=root_specs(roots), error=error))
 
-    def _id_of(self, key: Any) -> int:
+    def key_of(self, graph: int) -> GraphKey:
+        """What makes this graph the one it is."""
+        return self._keys[graph]
+
+    def _id_of(self, key: GraphKey) -> int:
         known = self._ids.get(key)
         if known is None:
-            description = _describe(self._source_of(key[0]), *key[1:])
+            source = self._source_of(key.site) if key.site is not None else None
+            description = _describe(source, key)
             known = self._ids[key] = self._define(description)
             self._keys[known] = key
             self.fingerprints[known] = description["fingerprint"]
         return known
 
 
-def _specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
+def root_specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
+    """The dtype and shape of the tensors that a backward starts from."""
     return tuple([(r.dtype, r.shape) for r in roots if isinstance(r, torch.Tensor)])
 
 
-def _describe(
-    source: Source | None,
-    types: Sequence[type],
-    reached: Sequence[int],
-    specs: Sequence[tuple[torch.dtype, torch.Size]],
-    flags: Flags,
-    error: str,
-) -> dict[str, Any]:
-    kind, retain_graph, create_graph = flags
-    scalar = [i for i, (_, shape) in enumerate(specs) if shape.numel() == 1]
+def _describe(source: Source | None, key: GraphKey) -> dict[str, Any]:
+    kind, retain_graph, create_graph = key.flags
+    scalar = [i for i, (_, shape) in enumerate(key.roots) if shape.numel() == 1]
     return {
         "kind": kind,
-        "source": [
-            source.file,
-            source.line,
-            source.end_line,
-            source.column,
-            source.end_column,
-            source.function,
-        ]
-        if source is not None
-        else None,
-        "fingerprint": fingerprint(types, reached),
-        "nodes": len(types),
-        "roots": [[DTYPE_NAMES[dtype], list(shape)] for dtype, shape in specs],
+        "source": list(astuple(source)) if source is not None else None,
+        "fingerprint": fingerprint(key.types, key.reached),
+        "nodes": len(key.types),
+        "roots": [[DTYPE_NAMES[dtype], list(shape)] for dtype, shape in key.roots],
         "retain_graph": retain_graph,
         "create_graph": create_graph,
-        "reached": list(reached),
+        "reached": list(key.reached),
         "loss": scalar[0] if scalar else None,
-        "error": error,
+        "error": key.error,
     }
 
 

@@ -70,7 +70,7 @@ class OptimizerHooks:
             self.ended("update")
 
     def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frame = id(sys._getframe(1))  # noqa: SLF001  torch's wrapper around step
+        self._frame = id(sys._getframe(1))
         self._seen.add(optimizer)
         self.begins("update")
 

@@ -15,7 +15,7 @@ from autograd_lens.capture.frames import UserFrames, frame_names
 from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.trace.records import Parameter
 
-__all__ = ["ParameterRegistry", "name_tensors"]
+__all__ = ["ParameterRegistry", "name_tensors", "reachable"]
 
 _MAX_DEPTH = 3
 _MAX_ITEMS = 1000
@@ -87,9 +87,7 @@ class ParameterRegistry:
         for name, module in models.items():
             self.add_module(module, name if len(models) > 1 else "", name, step)
 
-    def _add(
-        self, tensor: torch.Tensor, name: str, aliases: tuple[str, ...], step: int
-    ) -> None:
+    def _add(self, tensor: torch.Tensor, name: str, aliases: tuple[str, ...], step: int) -> None:
         index = self._slot_for(name, tensor)
         record = Parameter(
             name=self._unique(name, index),
@@ -129,27 +127,23 @@ class ParameterRegistry:
 def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:
     """Modules that variables name and that are no part of another such module."""
     named: dict[str, nn.Module] = {}
-    for name, value in _walk(frames):
+    for name, value in reachable(frames):
         if isinstance(value, nn.Module) and all(value is not m for m in named.values()):
             named[name] = value
     inner = {id(sub) for m in named.values() for sub in m.modules() if sub is not m}
-    return {
-        name: module
-        for name, module in named.items()
-        if id(module) not in inner
-    }
+    return {name: module for name, module in named.items() if id(module) not in inner}
 
 
 def name_tensors(frames: list[Mapping[str, Any]]) -> dict[int, str]:
     """What the program calls the tensors it can see, by ``id``; the shortest path wins."""
     names: dict[int, str] = {}
-    for name, value in _walk(frames):
+    for name, value in reachable(frames):
         if isinstance(value, torch.Tensor):
             names.setdefault(id(value), name)
     return names
 
 
-def _walk(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+def reachable(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Everything reachable from variables, nearest first, with the path that leads to it."""
     level = [item for names in frames for item in names.items() if not item[0].startswith("__")]
     seen: set[int] = set()

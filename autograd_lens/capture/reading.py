@@ -143,7 +143,7 @@ def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
     if 0 in shape:
         return np.empty(shape, dtype)
     span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    memory = (ctypes.c_char * (span * itemsize)).from_address(tensor.data_ptr())
+    memory: Any = (ctypes.c_char * (span * itemsize)).from_address(tensor.data_ptr())
     return np.ndarray(shape, dtype, memory, strides=[stride * itemsize for stride in strides])
 
 

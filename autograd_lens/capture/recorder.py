@@ -17,16 +17,22 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import torch
 
 from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
 from autograd_lens.capture.frames import Site, UserFrames
-from autograd_lens.capture.full_recorder import FullRecorder
+from autograd_lens.capture.full_recorder import BackwardCall, FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
-from autograd_lens.capture.light_rows import Flags, GraphBook, Outline, ParameterReader
+from autograd_lens.capture.light_rows import (
+    Flags,
+    GraphBook,
+    GraphKey,
+    Outline,
+    ParameterReader,
+    root_specs,
+)
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.reading import read_scalar
@@ -41,8 +47,9 @@ __all__ = ["Limits", "Recorder"]
 _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...]]
 
 _Tensor = torch.Tensor
-_functorch_level = torch._C._functorch.peek_interpreter_stack  # noqa: SLF001  no public name
-_sequence_number = torch._C._autograd._get_sequence_nr  # noqa: SLF001  no public name
+_autograd: Any = torch.autograd  # the name that is replaced is none of its public ones
+_functorch_level = torch._C._functorch.peek_interpreter_stack
+_sequence_number = torch._C._autograd._get_sequence_nr
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,8 @@ class Recorder:
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs)
-        self._full = FullRecorder(
-            writer,
-            full,
-            self.frames,
-            self.registry,
-            (limits.value, limits.step),
-            self.inputs,
-            self.fail,
-        )
+        services = Services(writer, self.frames, self.registry, self.inputs, self.fail)
+        self._full = FullRecorder(services, full, limits.value, limits.step)
         self._random = RandomState()
         self._optimizers = OptimizerHooks(self.steps, self._full)
         self._thread = threading.get_ident()
@@ -102,15 +102,15 @@ class Recorder:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._original = torch.autograd._engine_run_backward  # noqa: SLF001  see NOTE 1
-        torch.autograd._engine_run_backward = self._run_backward  # noqa: SLF001  see NOTE 1
+        self._original = _autograd._engine_run_backward
+        _autograd._engine_run_backward = self._run_backward
         self._optimizers.install()
         self._full.start()
 
     def stop(self) -> None:
         """Stop watching, put everything back, and write the last state."""
         if self._original is not None:
-            torch.autograd._engine_run_backward = self._original  # noqa: SLF001  see NOTE 1
+            _autograd._engine_run_backward = self._original
             self._original = None
         self._optimizers.remove()
         self.inputs.end()
@@ -164,7 +164,7 @@ class Recorder:
             or self._original is None
             or _functorch_level() is not None  # inside torch.func.grad, vmap and the like
         ):
-            return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)  # noqa: SLF001
+            return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)
         pending = None
         try:
             pending = self._before(outputs, args, kwargs)
@@ -183,7 +183,7 @@ class Recorder:
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
-        caller = self.frames.innermost(sys._getframe(3))  # noqa: SLF001  the documented way
+        caller = self.frames.innermost(sys._getframe(3))
         site = (id(caller.f_code), caller.f_lasti) if caller is not None else None
         values, grads = self._reader.before()
         flags = _flags(args, kwargs)
@@ -201,15 +201,10 @@ class Recorder:
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
         if self._full.on:
-            self._optimizers.check(sys._getframe(3))  # noqa: SLF001  the documented way
-            self._full.before_backward(
-                previous if opens else None,
-                self.steps.index,
-                outputs,
-                site,
-                (*flags, self._graphs.fingerprints[graph]),
-                sys._getframe(3),  # noqa: SLF001  the documented way to the caller
-            )
+            frame = sys._getframe(3)
+            self._optimizers.check(frame)
+            call = BackwardCall(outputs, site, (*flags, self._graphs.fingerprints[graph]), frame)
+            self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads
 
     def _random_state(self) -> bytes | None:
@@ -221,9 +216,7 @@ class Recorder:
     ) -> int:
         """Walk the graph, and register leaves that were not known."""
         types, leaves = leaf_outline(root_nodes(outputs))
-        self.registry.discover(
-            leaves, sys._getframe(3), max(self.steps.index, 0)  # noqa: SLF001
-        )
+        self.registry.discover(leaves, sys._getframe(3), max(self.steps.index, 0))
         index_of = self.registry.index_of
         self.inputs.add_roots(self.registry.roots)
         reached = sorted([i for leaf in leaves if (i := index_of(leaf)) is not None])
@@ -232,7 +225,8 @@ class Recorder:
             self._reader.follow(self.registry.references)
             if outline is not None:
                 self._graphs.distrust(outline)
-        graph = self._graphs.learn(outline, site, types, tuple(reached), outputs, flags)
+        key = GraphKey(site, types, tuple(reached), root_specs(outputs), flags)
+        graph = self._graphs.learn(outline, key)
         if not self._full.on:
             self._full.chase(self._graphs.fingerprints[graph], self.steps.index)
         return graph
@@ -244,7 +238,8 @@ class Recorder:
             graph, loss, values, before = pending
             after = self._reader.after()
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
-                graph = self._identify(None, *self._graphs.site_and_flags(graph, outputs))
+                key = self._graphs.key_of(graph)
+                graph = self._identify(None, key.site, outputs, key.flags)
                 values, _ = self._reader.before()
                 after = self._reader.after()
             steps = self.steps
@@ -259,7 +254,7 @@ class Recorder:
             steps.backward_ended(values, after)
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, steps.marked, error)
+                self._full.after_backward(steps.index, error, marked=steps.marked)
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
 

@@ -52,7 +52,7 @@ def record(
         TraceExistsError: The file exists and ``force`` is false (on entering).
     """
     parse_schedule(full)
-    return Recording(Path(path), full, force, limits or Limits())
+    return Recording(Path(path), full, limits or Limits(), force=force)
 
 
 class Recording:
@@ -62,7 +62,7 @@ class Recording:
         path: Where the trace is written.
     """
 
-    def __init__(self, path: Path, full: str, force: bool, limits: Limits) -> None:
+    def __init__(self, path: Path, full: str, limits: Limits, *, force: bool) -> None:
         self.path = path
         self._full = full
         self._force = force
@@ -117,7 +117,7 @@ class Recording:
                 neither model, loss function nor optimizer.
         """
         _, _, watch = self._active()
-        names = sys._getframe(1)  # noqa: SLF001  to name models as the caller does
+        names = sys._getframe(1)
         watched = tuple(watch.add(item, names) for item in objects)
         return watched[0] if len(watched) == 1 else watched
 
@@ -196,7 +196,7 @@ def run_info(program: str, argv: list[str], full: str) -> RunInfo:
 
 
 def random_state() -> bytes:
-    """torch's random state on the CPU; reading it draws nothing."""
+    """Torch's random state on the CPU; reading it draws nothing."""
     return bytes(torch.get_rng_state().numpy().tobytes())
 
 

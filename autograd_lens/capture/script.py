@@ -61,7 +61,7 @@ class _Program:
     spec: ModuleSpec | None
 
 
-def run_script(
+def run_script(  # noqa: PLR0913  one keyword for each option of the command
     script: str,
     arguments: Sequence[str],
     output: Path,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -23,9 +24,9 @@ __all__ = ["IN_BACKWARD", "Operator", "TapeMode"]
 
 IN_BACKWARD = "in backward"
 
-_sequence_number = torch._C._autograd._get_sequence_nr  # noqa: SLF001  no public name
-_current_node = torch._C._current_autograd_node  # noqa: SLF001  no public name
-_get_frame = sys._getframe  # noqa: SLF001  the documented way to the caller
+_sequence_number = torch._C._autograd._get_sequence_nr
+_current_node = torch._C._current_autograd_node
+_get_frame = sys._getframe
 _Tensor = torch.Tensor
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
@@ -44,11 +45,11 @@ class Operator:
 
     def __init__(self, op: Any) -> None:
         self.op = op
-        self.run = op._op  # noqa: SLF001  what OpOverload.__call__ calls, half a microsecond later
+        self.run = op._op
         self.computes = op.namespace != "profiler"
         self.mutated = tuple(
             (position, argument.name)
-            for position, argument in enumerate(op._schema.arguments)  # noqa: SLF001
+            for position, argument in enumerate(op._schema.arguments)
             if argument.alias_info is not None and argument.alias_info.is_write
         )
 
@@ -110,7 +111,7 @@ class TapeMode(TorchDispatchMode):
         """Stay out of torch.compile's tracing: compiled regions run as they would have."""
         return True
 
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # noqa: C901, PLR0912, PLR0915  one function, see NOTE 1
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run one kernel, and write down what it read and what it made."""
@@ -126,7 +127,7 @@ class TapeMode(TorchDispatchMode):
         slots, use = stream.slots, stream.use
         first_slot, first_use = len(slots), len(stream.uses)
         try:
-            pattern = []
+            pattern: list[Any] = []
             for argument in args:
                 kind = argument.__class__
                 if kind is _Tensor or kind is Parameter:
@@ -158,12 +159,13 @@ class TapeMode(TorchDispatchMode):
                 results = stream.pattern([_argument(m, args, kwargs) for m in operator.mutated])
             else:
                 results = stream.pattern(result)
-            known, frame = self._known_frames, _get_frame(1)
+            known = self._known_frames
+            frame: FrameType | None = _get_frame(1)
             while frame is not None:
                 found = known.get(id(frame.f_code))
                 if found or (found is None and self._frames.is_user(frame.f_code)):
                     break
-                frame = frame.f_back  # type: ignore[assignment]
+                frame = frame.f_back
             context: Any = IN_BACKWARD
             position = -1
             if self.in_backward:
@@ -174,7 +176,7 @@ class TapeMode(TorchDispatchMode):
                 outer, loop = frame, self.loop_frame
                 if loop:
                     while outer is not None and id(outer) != loop:
-                        outer = outer.f_back  # type: ignore[assignment]
+                        outer = outer.f_back
                     if outer is not None:
                         position = outer.f_lasti
                 if operator.mutated:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, ClassVar
 
 from autograd_lens.capture.backward_tape import (
     BACKWARD_BEGIN,
@@ -42,7 +43,7 @@ class TemplateBuilder:
         names: Callable[[int], str],
         writes: Sequence[Write],
         derivatives: DerivativeTable,
-        source_of: Callable[[Site], Source | None],
+        source_of: Callable[[tuple[int, int]], Source],
     ) -> None:
         self._segment = segment
         self._parameter_name = names
@@ -84,7 +85,7 @@ class TemplateBuilder:
         func, pattern, keywords, results, code, lasti, where, context, module = key
         cursor = self._segment.cursor(position)
         op = func.op
-        schema = op._schema  # noqa: SLF001  torch's own tools read it like this
+        schema = op._schema
         names = [argument.name for argument in schema.arguments]
         args = [
             [names[i] if i < len(names) else f"arg{i}", cursor.encode(item), False]
@@ -124,7 +125,7 @@ class TemplateBuilder:
         _, types, edges, sequence, variables, saved, outputs, site, flags = key
         cursor = self._segment.cursor(position)
         roots = [_value(cursor.encode(pattern)) for pattern in outputs]
-        leaves = {node: index for node, index in variables}
+        leaves = dict(variables)
         nodes = [
             {
                 "name": kind.__name__,
@@ -221,7 +222,7 @@ class TemplateBuilder:
                 }
             )
 
-    _HANDLERS: dict[Any, Callable[[TemplateBuilder, int, Any], None]] = {
+    _HANDLERS: ClassVar[Mapping[Any, Callable[[TemplateBuilder, int, Any], None]]] = {
         BACKWARD_BEGIN: _begin,
         BACKWARD_END: _end,
         NODE_RUN: _node_run,
@@ -297,17 +298,7 @@ class TemplateBuilder:
             return None
         if site not in self._sources:
             self._sources[site] = len(self._sources)
-            source = self._source_of(site)
-            self.template["sources"].append(
-                [
-                    source.file,
-                    source.line,
-                    source.end_line,
-                    source.column,
-                    source.end_column,
-                    source.function,
-                ]
-            )
+            self.template["sources"].append(list(astuple(self._source_of(site))))
         return self._sources[site]
 
     def _note_omissions(self) -> None:

@@ -20,9 +20,7 @@ Template = dict[str, Any]
 _ZEROING = frozenset({"zero_", "_foreach_zero_"})
 
 
-def assign_phases(
-    template: Template, writes: Sequence[Write], name: Callable[[int], str]
-) -> None:
+def assign_phases(template: Template, writes: Sequence[Write], name: Callable[[int], str]) -> None:
     """Set the phase of each kernel and fill in ``updates`` and ``zero_grads``.
 
     Args:
@@ -119,9 +117,7 @@ def _written(kernel: dict[str, Any], write: Write) -> tuple[Any, Any]:
     return before, after[-1] if after else None
 
 
-def _zero_grad(
-    kernel: dict[str, Any], write: Write, name: Callable[[int], str]
-) -> dict[str, Any]:
+def _zero_grad(kernel: dict[str, Any], write: Write, name: Callable[[int], str]) -> dict[str, Any]:
     before, after = _written(kernel, write)
     return {
         "parameter": name(write.parameter),

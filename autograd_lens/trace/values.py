@@ -38,7 +38,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     if name in _EXTENDED:
         import ml_dtypes  # noqa: PLC0415  only traces in reduced precision need it
 
-        return np.dtype(getattr(ml_dtypes, name))
+        extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return extended
     return np.dtype(name)
 
 
