@@ -92,6 +92,7 @@ def walk_graph(roots: Iterable[AutogradNode]) -> GraphWalk:
     index = {node: position for position, node in enumerate(nodes)}
     edges: list[tuple[int, int, int, int]] = []
     variables: dict[int, torch.Tensor] = {}
+    node: AutogradNode
     for position, node in enumerate(nodes):  # nodes grows while we go through it
         if node.__class__ is _ACCUMULATE:
             variables[position] = node.variable

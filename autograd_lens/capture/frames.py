@@ -117,7 +117,7 @@ def frame_names(frame: FrameType) -> Mapping[str, Any]:
     where the program holds the dictionary itself (``config = locals()``) is it left as it is.
     """
     names = dict(frame.f_globals)
-    snapshot = frame.f_locals
+    snapshot: Any = frame.f_locals
     names.update(snapshot)
     fresh = isinstance(snapshot, dict) and sys.getrefcount(snapshot) == _FRESH_SNAPSHOT
     if fresh and frame.f_code.co_flags & _OPTIMIZED:
