@@ -36,8 +36,8 @@ class RandomState:
 
     def before_step(self) -> bytes | None:
         """Call after each backward: the state at the last call, where it was used since."""
-        self._unchanged += 1
-        if self.idle and self._unchanged % _SELDOM:
+        unchanged = self._unchanged = self._unchanged + 1
+        if unchanged > _EAGER and unchanged % _SELDOM:
             return None
         state = _state()
         if state == self._last:

@@ -191,7 +191,8 @@ class Recorder:
         plain = root.__class__ is _Tensor
         outline = None
         if plain and len(outputs) == 1:
-            outline = (site, flags, root.grad_fn.__class__, _sequence_number() - self._sequence)
+            made = _sequence_number() - self._sequence
+            outline = (*site, *flags, root.grad_fn.__class__, made) if site else None
         graph = self._graphs.recall(outline) if outline is not None else None
         if graph is None or self._reader.died != self._died:
             graph = self._identify(outline, site, outputs, flags)
