@@ -6,13 +6,12 @@ starts from a random line and walks towards them in 5,000 small steps. At the en
 the fitted line are drawn into ``linear_regression.png``.
 """
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
 
-matplotlib.use("Agg")  # draw into a file: needs no screen and never waits for a window
-import matplotlib.pyplot as plt
+plt.switch_backend("agg")  # draw into a file: needs no screen and never waits for a window
 
 
 class mylinermodel(nn.Module):

@@ -24,8 +24,10 @@ for step in range(3000):
     loss.backward()
 
     with torch.no_grad():
+        height -= learning_rate * height.grad
+        speed -= learning_rate * speed.grad
+        gravity -= learning_rate * gravity.grad
         for parameter in (height, speed, gravity):
-            parameter -= learning_rate * parameter.grad
             parameter.grad = None
 
     if step % 500 == 0 or step == 2999:
