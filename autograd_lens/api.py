@@ -1,0 +1,33 @@
+"""Traces for programs and notebooks: the recorded data, with its figures at hand."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from autograd_lens.trace.reader import Trace as RecordedTrace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Trace", "open"]
+
+
+class Trace(RecordedTrace):
+    """An open trace that draws itself; see ``autograd_lens.trace.reader.Trace`` for the rest."""
+
+    def plot_path(self, axes: str | None = None) -> Figure:
+        """Draw the descent path on the loss surface."""
+        raise NotImplementedError
+
+
+def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.open
+    """Open a recorded run for reading.
+
+    Args:
+        path: The file; it may still be recorded into.
+
+    Raises:
+        TraceError: There is no such file, or it is not a trace.
+    """
+    return Trace(path)

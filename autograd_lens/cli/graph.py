@@ -1,0 +1,105 @@
+"""``autograd-lens graph``: the autograd graph of one step, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from autograd_lens.cli.files import (
+    explained,
+    file_argument,
+    force_option,
+    named_after,
+    open_trace,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+from autograd_lens.errors import NotRecordedError, RenderError
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Step
+from autograd_lens.trace.selection import select_step
+
+__all__ = ["command", "draw_graph", "full_step"]
+
+Fold = Literal["auto", "always", "never"]
+
+
+@click.command("graph", short_help="Draw the graph of a step, with values and gradients.")
+@file_argument()
+@click.option("--step", default="0", show_default=True, help="A step recorded in full, or last.")
+@click.option("--backward", default=-1, show_default="the last", help="Which backward, from 0.")
+@output_option("The picture: .svg, .png, .pdf or .dot.  [default: NAME-step0.svg]")
+@force_option()
+@click.option(
+    "--fold",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Draw modules as one box each; auto does where there are very many nodes.",
+)
+@click.option(
+    "--dot",
+    metavar="PROGRAM",
+    help="The Graphviz program to draw with.  [default: dot, else graphviz-pure]",
+)
+def command(
+    file: Path | None,
+    step: str,
+    backward: int,
+    output: Path | None,
+    force: bool,
+    fold: Fold,
+    dot: str | None,
+) -> None:
+    """Draw torchviz's graph of one step's loss, with formulas, values and gradients.
+
+    \b
+    autograd-lens graph train.lens --step 0 -o graph.svg
+    """
+    with open_trace(file) as trace:
+        chosen = full_step(trace, select_step(step, len(trace.steps)))
+        target = output or named_after(trace.path, f"step{chosen.index}.svg")
+        writable(target, force=force)
+        draw_graph(trace, chosen, target, backward=backward, fold=fold, program=dot)
+
+
+def draw_graph(
+    trace: Trace,
+    step: Step,
+    output: Path,
+    *,
+    backward: int = -1,
+    fold: Fold = "auto",
+    program: str | None = None,
+) -> None:
+    """Draw the graph of a full step into a file, and say so."""
+    from autograd_lens.render.engines import format_of, save_dot
+    from autograd_lens.render.graph import GraphOptions, graph_dot
+
+    format_of(output)  # an unknown suffix is told before any work is done
+    source = graph_dot(step, backward, GraphOptions(source=trace.source, fold=fold))
+    with explained(output):
+        drawing = save_dot(source, output, program)
+    say(f"Wrote {shown(drawing.path)}")
+    if drawing.hint:
+        msg = f"{shown(output)} was not drawn."
+        raise RenderError(msg, hint=drawing.hint)
+
+
+def full_step(trace: Trace, index: int) -> Step:
+    """A step with its tape.
+
+    Raises:
+        NotRecordedError: It was recorded at light level.
+    """
+    step = trace.steps[index]
+    if step.level == "full":
+        return step
+    near = sorted(trace.full_steps, key=lambda full: abs(full - index))[:3]
+    there = f"Steps near it that were: {', '.join(map(str, sorted(near)))}." if near else ""
+    msg = f"Step {index} was not recorded in full."
+    raise NotRecordedError(msg, hint=f"{there} Record it with: run --full default,{index}".strip())

@@ -1,0 +1,81 @@
+"""``autograd-lens run``: execute a script as ``python`` would, and record it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autograd_lens.cli.files import (
+    Bytes,
+    force_option,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+
+__all__ = ["command"]
+
+
+@click.command(
+    "run",
+    short_help="Run a training script and record it.",
+    context_settings={"allow_interspersed_args": False},
+)
+@output_option("The trace to write.  [default: SCRIPT.lens]")
+@force_option()
+@click.option(
+    "--full",
+    default="default",
+    show_default="0, 1, 2, then 5, 10, 20, 50, 100, ...",
+    metavar="STEPS",
+    help="Steps to record with every value: all, none, every:100, or steps and ranges 0:10,500; "
+    "default,137 adds one to the default.",
+)
+@click.option(
+    "--keep-inputs",
+    type=Bytes(),
+    metavar="SIZE",
+    show_default="256MB",
+    help="Keep up to this much of the batches that steps read, so that they can be replayed.",
+)
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    script: str,
+    arguments: tuple[str, ...],
+    module: bool,
+    output: Path | None,
+    force: bool,
+    full: str,
+    keep_inputs: int | None,
+) -> None:
+    """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
+
+    Everything behind SCRIPT belongs to the script. Its exit status is handed on.
+
+    \b
+    autograd-lens run train.py --lr 0.1
+    autograd-lens run -o big.lens --full 0:10,500 train.py
+    autograd-lens run -m project.train
+    """
+    from autograd_lens.capture import Limits, run_script
+    from autograd_lens.trace.latest import remember
+
+    target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
+    limits = Limits() if keep_inputs is None else Limits(inputs=keep_inputs)
+    result = run_script(
+        script, arguments, target, full=full, module=module, force=force, limits=limits
+    )
+    remember(target)
+    steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
+    say(f"Recorded {steps} in {shown(target)}. Next: autograd-lens trace {shown(target)}")
+    ctx.exit(result.exit_code)
+
+
+def _stem(script: str, *, module: bool) -> str:
+    return script.rpartition(".")[2] if module else Path(script).stem
