@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import platform
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 import autograd_lens
+from autograd_lens.capture.reading import bytes_at
 from autograd_lens.capture.recorder import Limits, Recorder
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.watching import Watch
@@ -196,8 +200,21 @@ def run_info(program: str, argv: list[str], full: str) -> RunInfo:
 
 
 def random_state() -> bytes:
-    """Torch's random state on the CPU; reading it draws nothing."""
-    return bytes(torch.get_rng_state().numpy().tobytes())
+    """The random states at the start, as JSON; reading them draws nothing.
+
+    Returns:
+        ``{"torch": hex, "python": [...], "numpy": [...]}``: torch's CPU generator as raw bytes,
+        ``random.getstate()``, and ``numpy.random.get_state()`` without its array type.
+    """
+    state = torch.default_generator.get_state()
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002  the generator that programs share
+    return json.dumps(
+        {
+            "torch": bytes_at(state.data_ptr(), state.nbytes).hex(),
+            "python": random.getstate(),
+            "numpy": [kind, np.asarray(keys).tolist(), *rest],
+        }
+    ).encode()
 
 
 def ending(error: BaseException | None) -> RunStatus:

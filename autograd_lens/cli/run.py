@@ -40,6 +40,14 @@ __all__ = ["command"]
     show_default="256MB",
     help="Keep up to this much of the batches that steps read, so that they can be replayed.",
 )
+@click.option(
+    "--keep-values",
+    type=Bytes(),
+    metavar="SIZE",
+    show_default="1MB",
+    help="Keep values of full steps whole up to this size; of larger ones statistics and a "
+    "sample.",
+)
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -53,6 +61,7 @@ def command(
     force: bool,
     full: str,
     keep_inputs: int | None,
+    keep_values: int | None,
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
@@ -67,7 +76,8 @@ def command(
     from autograd_lens.trace.latest import remember
 
     target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
-    limits = Limits() if keep_inputs is None else Limits(inputs=keep_inputs)
+    usual = Limits()
+    limits = Limits(value=keep_values or usual.value, inputs=keep_inputs or usual.inputs)
     result = run_script(
         script, arguments, target, full=full, module=module, force=force, limits=limits
     )
