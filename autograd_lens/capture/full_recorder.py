@@ -21,12 +21,12 @@ from autograd_lens.capture.names import name_entries, optimizer_attributes
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
+from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.stream import Stream
 from autograd_lens.capture.tape_mode import TapeMode
 from autograd_lens.capture.template_builder import TemplateBuilder, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
-from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["FullRecorder"]
 
@@ -50,7 +50,7 @@ class Services:
         on_failure: Reports a failure of the recording.
     """
 
-    writer: TraceWriter
+    writer: Sink
     frames: UserFrames
     registry: ParameterRegistry
     inputs: InputObserver

@@ -37,9 +37,9 @@ from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.reading import read_scalar
 from autograd_lens.capture.schedule import Schedule
+from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.trace.records import Event
-from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["Limits", "Recorder"]
 
@@ -77,11 +77,12 @@ class Recorder:
         registry: The parameters.
     """
 
-    def __init__(self, writer: TraceWriter, full: Schedule, limits: Limits) -> None:
+    def __init__(self, writer: Sink, full: Schedule, limits: Limits) -> None:
         self.frames = UserFrames()
         self.steps = StepCounter()
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
+        self._rows = writer.rows
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs)
@@ -122,7 +123,7 @@ class Recorder:
             self.fail(error)
         try:
             values, grads = self._reader.before()
-            self._writer.rows.append((self.steps.index + 1, -1, None, values, grads, []))
+            self._rows.append((self.steps.index + 1, -1, None, values, grads, []))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
 
@@ -247,15 +248,15 @@ class Recorder:
             if error:
                 graph = self._graphs.failed(graph, outputs, error)
             random = self._random_state() if self._full.on else self._random.before_step()
-            if random is None and not self.inputs.active:
-                self._writer.rows.append((steps.index, graph, loss, values, before, after))
-            else:
-                extras = {"random": random, "inputs": self.inputs.take()}
-                self._writer.rows.append((steps.index, graph, loss, values, before, after, extras))
             steps.backward_ended(values, after)
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
                 self._full.after_backward(steps.index, error, marked=steps.marked)
+            if random is None and not self.inputs.active:
+                self._rows.append((steps.index, graph, loss, values, before, after))
+            else:
+                extras = {"random": random, "inputs": self.inputs.take()}
+                self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
 

@@ -183,7 +183,7 @@ def progress_bar(count: int) -> Iterator[Callable[[], None]]:
         yield functools.partial(bar.advance, bar.add_task("training", total=count))
 
 
-def run_info(program: str, argv: list[str], full: str) -> RunInfo:
+def run_info(program: str, argv: list[str], full: str, *, module: str = "") -> RunInfo:
     """What is known of a run at its start."""
     return RunInfo(
         program=program,
@@ -195,7 +195,7 @@ def run_info(program: str, argv: list[str], full: str) -> RunInfo:
         threads=torch.get_num_threads(),
         seed=torch.initial_seed(),
         lens=autograd_lens.__version__,
-        options={"full": full},
+        options={"full": full, "module": module},
     )
 
 

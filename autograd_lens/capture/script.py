@@ -12,9 +12,11 @@ import traceback
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
+
+import torch
 
 import autograd_lens
 from autograd_lens.capture.recorder import Limits, Recorder
@@ -29,8 +31,17 @@ from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.writer import TraceWriter
 
-__all__ = ["ScriptResult", "run_script"]
+__all__ = [
+    "Program",
+    "ScriptResult",
+    "as_main",
+    "execute",
+    "load_program",
+    "report",
+    "run_script",
+]
 
+_OWN = str(Path(autograd_lens.__file__).parent) + os.sep
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -52,11 +63,12 @@ class ScriptResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Program:
+class Program:
     """A script or module, ready to run."""
 
     code: CodeType
-    path: str
+    name: str  # sys.argv[0]
+    path: str  # __file__
     search: str  # what python puts at the front of sys.path
     spec: ModuleSpec | None
 
@@ -91,14 +103,15 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         TraceExistsError: ``output`` exists and ``force`` is false.
     """
     schedule = parse_schedule(full)
-    program = _load_module(script) if module else _load_script(script)
-    writer = TraceWriter.create(output, run_info(program.path, list(arguments), full), force=force)
+    program = load_program(script, module=module)
+    info = run_info(program.name, list(arguments), full, module=script if module else "")
+    writer = TraceWriter.create(output, info, force=force)
     writer.on_failure = warn_of_lost_trace
-    with _as_main(program, arguments) as main:
+    with as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
         recorder = Recorder(writer, schedule, limits or Limits())
-        error = _execute(program, main, recorder)
-        detail = _report(error) if error is not None else ""
+        error = execute(program, main, recorder)
+        detail = report(error) if error is not None else ""
     if error is not None and ending(error) != "finished":
         writer.event(ending_event(error, recorder.steps.index, detail))
     writer.close(ending(error))
@@ -110,7 +123,8 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     )
 
 
-def _execute(program: _Program, main: ModuleType, recorder: Recorder) -> BaseException | None:
+def execute(program: Program, main: ModuleType, recorder: Recorder) -> BaseException | None:
+    """Run the program under the recorder; returns what it raised."""
     recorder.start()
     try:
         exec(program.code, main.__dict__)  # noqa: S102  this is the user's own script
@@ -121,18 +135,27 @@ def _execute(program: _Program, main: ModuleType, recorder: Recorder) -> BaseExc
     return None
 
 
-def _load_script(script: str) -> _Program:
-    path = Path(script)
+def load_program(script: str, *, module: bool) -> Program:
+    """A script or module, compiled.
+
+    Raises:
+        RecordingError: There is none, or it does not compile.
+    """
+    return _load_module(script) if module else _load_script(script)
+
+
+def _load_script(script: str) -> Program:
+    path = os.path.join(Path.cwd(), script)  # noqa: PTH118  keeps "./" in it, as python does
     try:
-        with io.open_code(str(path.absolute())) as file:
+        with io.open_code(path) as file:
             text = file.read()
     except OSError as error:
         msg = f"The script {script} cannot be read: {error.strerror or error}."
         raise RecordingError(msg, hint="Check its path.") from error
-    return _Program(_compile(text, script), script, str(path.absolute().parent), None)
+    return Program(_compile(text, path), script, path, str(Path(path).resolve().parent), None)
 
 
-def _load_module(name: str) -> _Program:
+def _load_module(name: str) -> Program:
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -146,7 +169,7 @@ def _load_module(name: str) -> _Program:
         msg = f"There is no module {name} with source code."
         raise RecordingError(msg, hint="Run it where `python -m` finds it.")
     code = _compile(Path(spec.origin).read_bytes(), spec.origin)
-    return _Program(code, spec.origin, str(Path.cwd()), spec)
+    return Program(code, spec.origin, spec.origin, str(Path.cwd()), spec)
 
 
 def _compile(text: bytes, path: str) -> CodeType:
@@ -159,17 +182,22 @@ def _compile(text: bytes, path: str) -> CodeType:
 
 
 @contextlib.contextmanager
-def _as_main(program: _Program, arguments: Sequence[str]) -> Iterator[ModuleType]:
+def as_main(program: Program, arguments: Sequence[str]) -> Iterator[ModuleType]:
     """A new ``__main__`` with the program's arguments; the old one comes back at the end."""
     main = types.ModuleType("__main__")
     main.__dict__.update(
-        __file__=program.path, __builtins__=builtins, __spec__=program.spec, __cached__=None
+        __file__=program.path,
+        __builtins__=builtins,
+        __spec__=program.spec,
+        __cached__=None,
+        __annotations__={},
+        __loader__=SourceFileLoader("__main__", program.path),
     )
     if program.spec is not None:
         main.__package__ = program.spec.parent
     before = sys.modules["__main__"], sys.argv, sys.path[:]
     sys.modules["__main__"] = main
-    sys.argv = [program.path, *arguments]
+    sys.argv = [program.name, *arguments]
     sys.path[:1] = [program.search]
     try:
         yield main
@@ -187,16 +215,31 @@ def _exit_code(error: BaseException | None) -> int:
     return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _report(error: BaseException) -> str:
+def report(error: BaseException) -> str:
     """Print an exception as Python would, and return what was printed."""
     if isinstance(error, SystemExit):
         if error.code is not None and not isinstance(error.code, int):
             sys.stderr.write(f"{error.code}\n")
         return ""
     _hide_own_frames(error, set())
-    sys.stdout.flush()
-    sys.excepthook(type(error), error, error.__traceback__)
-    return "".join(traceback.format_exception(error))
+    with contextlib.suppress(Exception):  # the script may have closed it
+        sys.stdout.flush()
+    shown = "".join(traceback.format_exception(error))
+    _call_excepthook(error)
+    return shown
+
+
+def _call_excepthook(error: BaseException) -> None:
+    """Hand an exception to the hook; one that the hook raises is told as Python tells it."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception as failure:  # noqa: BLE001  the hook is the script's own
+        failure.__traceback__ = _without_own(failure.__traceback__)
+        failure.__context__ = None
+        sys.stderr.write("Error in sys.excepthook:\n")
+        traceback.print_exception(failure)
+        sys.stderr.write("\nOriginal exception was:\n")
+        traceback.print_exception(error)
 
 
 def _hide_own_frames(error: BaseException | None, seen: set[int]) -> None:
@@ -205,15 +248,21 @@ def _hide_own_frames(error: BaseException | None, seen: set[int]) -> None:
         return
     seen.add(id(error))
     error.__traceback__ = _without_own(error.__traceback__)
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            _hide_own_frames(member, seen)
     _hide_own_frames(error.__cause__, seen)
     _hide_own_frames(error.__context__, seen)
 
 
 def _without_own(entry: TracebackType | None) -> TracebackType | None:
-    own = str(Path(autograd_lens.__file__).parent) + os.sep
+    """The traceback without this package's frames, and those of torch that only they called."""
     kept: list[TracebackType] = []
+    after_own = False
     while entry is not None:
-        if not entry.tb_frame.f_code.co_filename.startswith(own):
+        file = entry.tb_frame.f_code.co_filename
+        after_own = file.startswith(_OWN) or (after_own and file == torch._ops.__file__)
+        if not after_own:
             kept.append(entry)
         entry = entry.tb_next
     chain: TracebackType | None = None

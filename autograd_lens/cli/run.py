@@ -45,8 +45,7 @@ __all__ = ["command"]
     type=Bytes(),
     metavar="SIZE",
     show_default="1MB",
-    help="Keep values of full steps whole up to this size; of larger ones statistics and a "
-    "sample.",
+    help="Keep values of full steps whole up to this size; of larger ones statistics and a sample.",
 )
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
 @click.argument("script")

@@ -140,7 +140,7 @@ class Trace:
     def losses(self) -> npt.NDArray[np.float64]:
         """The loss of each step, NaN where it has none: (steps,)."""
         with wrapped(), parsing("the losses"):
-            losses = read_losses(self.rows, self._graph, len(self.steps))
+            losses = read_losses(self.rows, self.graph, len(self.steps))
         losses.flags.writeable = False
         return losses
 
@@ -210,7 +210,12 @@ class Trace:
     ) -> None:
         self.close()
 
-    def _graph(self, number: int) -> LightGraph:
+    def graph(self, number: int) -> LightGraph:
+        """What the rows of one graph have in common, by the number that rows give.
+
+        Raises:
+            NotATraceError: The trace lacks it.
+        """
         if number not in self._graphs:
             graph = self.items.parse("graph", str(number), parse_graph)
             self._graphs[number] = graph or damaged("the description of a graph is missing")
@@ -245,7 +250,7 @@ class Trace:
         return LightStep(
             rows=rows,
             behind=self.rows.row(places.stop) if places.stop < len(self.rows) else None,
-            graphs=[self._graph(row.graph) for row in rows],
+            graphs=[self.graph(row.graph) for row in rows],
             known=tuple(self.parameters.values()),
         )
 

@@ -1,0 +1,49 @@
+"""What a recorder writes to: a trace, or something that compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from autograd_lens.trace.records import Event, Parameter
+
+__all__ = ["RowSink", "Sink"]
+
+
+class RowSink(Protocol):
+    """Takes light rows."""
+
+    def append(self, row: Any, /) -> None:
+        """Take one row, see ``trace.lightrows.Row``."""
+
+
+class Sink(Protocol):
+    """The part of ``TraceWriter`` that a recorder uses."""
+
+    @property
+    def rows(self) -> RowSink:
+        """Where light rows go."""
+
+    def parameter(self, index: int, parameter: Parameter) -> None:
+        """Define what rows hold at an index."""
+
+    def source(self, file: str, text: str) -> None:
+        """Keep a source file."""
+
+    def graph(self, description: Mapping[str, Any]) -> int:
+        """Define what rows of one graph have in common."""
+
+    def template(self, template: Mapping[str, Any]) -> int:
+        """Define the structure of a full step."""
+
+    def full(self, step: int, template: int, slots: list[Any]) -> None:
+        """Write a full step."""
+
+    def dot(self, template: int, backward: int, text: str) -> None:
+        """Keep torchviz's drawing of a graph."""
+
+    def event(self, event: Event) -> None:
+        """Note something that happened to the run."""
+
+    def extra(self, key: str, data: bytes) -> None:
+        """Keep something under a name."""
