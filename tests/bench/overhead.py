@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,7 @@ def measure(steps: int, rounds: int, folder: Path) -> dict[str, Times]:
     best = dict.fromkeys(named, (float("inf"), float("inf")))
     for _ in range(rounds):
         for name, run in named.items():
+            gc.collect()  # what the variant before left behind is not this one's to clear
             seconds, whole = run(steps)
             best[name] = min(best[name][0], seconds), min(best[name][1], whole)
     return best
