@@ -185,15 +185,24 @@ class Recorder:
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
         caller = self.frames.innermost(sys._getframe(3))
-        site = (id(caller.f_code), caller.f_lasti) if caller is not None else None
         values, grads = self._reader.before()
-        flags = _flags(args, kwargs)
+        kind = "backward" if kwargs.get("accumulate_grad", True) else "grad"
+        retain_graph, create_graph = args[1], args[2]
         root = outputs[0]
         plain = root.__class__ is _Tensor
         outline = None
-        if plain and len(outputs) == 1:
-            made = _sequence_number() - self._sequence
-            outline = (*site, *flags, root.grad_fn.__class__, made) if site else None
+        if plain and caller is not None and len(outputs) == 1:
+            outline = (
+                id(caller.f_code),
+                caller.f_lasti,
+                kind,
+                retain_graph,
+                create_graph,
+                root.grad_fn.__class__,
+                _sequence_number() - self._sequence,
+            )
+        site = (id(caller.f_code), caller.f_lasti) if caller is not None else None
+        flags = (kind, retain_graph, create_graph)
         graph = self._graphs.recall(outline) if outline is not None else None
         if graph is None or self._reader.died != self._died:
             graph = self._identify(outline, site, outputs, flags)
@@ -259,10 +268,3 @@ class Recorder:
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
-
-
-def _flags(args: tuple[Any, ...], kwargs: Any) -> tuple[str, bool, bool]:
-    """(kind, retain_graph, create_graph) from the arguments of the engine's entry point."""
-    accumulate = kwargs.get("accumulate_grad", args[5] if len(args) > 5 else True)  # noqa: PLR2004
-    kind = "backward" if accumulate else "grad"
-    return kind, bool(args[1]), bool(args[2])

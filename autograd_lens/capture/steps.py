@@ -77,11 +77,10 @@ class StepCounter:
         if self.marked or site not in self._sites or self._backwards_inside > 1:
             self._sites.add(site)
             return False
-        known = len(self._values)
         changed = (
             self._optimizer_called
-            or values[:known] != self._values
-            or grads[: len(self._grads)] != self._grads
+            or (values != self._values and values[: len(self._values)] != self._values)
+            or (grads != self._grads and grads[: len(self._grads)] != self._grads)
         )
         if changed:
             self._open(self.index + 1)

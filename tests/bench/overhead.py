@@ -2,10 +2,11 @@
 
     python tests/bench/overhead.py [--steps 2000] [--rounds 7]
 
-Each round runs every variant once, so that a machine that slows down slows all of them; the
-best round of each is compared. ``light`` and ``full`` are the whole recording of the linear
-regression through ``lens.record``, writer thread and file included; the time until the file
-is closed is shown beside the loop's. The others keep nothing of what they see.
+Each round runs every variant once, and a variant is compared with the bare loop of its own
+round, so that a machine that slows down slows both; medians are shown. ``light`` and ``full``
+are the whole recording of the linear regression through ``lens.record``, writer thread and
+file included; the time until the file is closed is shown beside the loop's. The others keep
+nothing of what they see.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from operator import truediv
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -133,25 +136,27 @@ def variants(folder: Path) -> dict[str, Callable[[int], Times]]:
     }
 
 
-def measure(steps: int, rounds: int, folder: Path) -> dict[str, Times]:
+def measure(steps: int, rounds: int, folder: Path) -> dict[str, list[Times]]:
     named = variants(folder)
     for run in named.values():
         run(min(steps, 100))
-    best = dict.fromkeys(named, (float("inf"), float("inf")))
+    times: dict[str, list[Times]] = {name: [] for name in named}
     for _ in range(rounds):
         for name, run in named.items():
             gc.collect()  # what the variant before left behind is not this one's to clear
-            seconds, whole = run(steps)
-            best[name] = min(best[name][0], seconds), min(best[name][1], whole)
-    return best
+            times[name].append(run(steps))
+    return times
 
 
-def print_table(best: dict[str, Times], steps: int) -> None:
-    base = best["bare loop"][0]
+def print_table(times: dict[str, list[Times]], steps: int) -> None:
+    base = [loop_seconds for loop_seconds, _ in times["bare loop"]]
     print(f"linear regression, {steps} steps, one thread, torch {torch.__version__}")
     print(f"{'':36}{'us a step':>10}{'ratio':>8}{'until written':>16}")
-    for name, (seconds, whole) in best.items():
-        print(f"{name:36}{seconds / steps * 1e6:10.1f}{seconds / base:8.2f}{whole / base:16.2f}")
+    for name, pairs in times.items():
+        loops = [loop_seconds for loop_seconds, _ in pairs]
+        whole = [whole_seconds for _, whole_seconds in pairs]
+        ratios = median(map(truediv, loops, base)), median(map(truediv, whole, base))
+        print(f"{name:36}{median(loops) / steps * 1e6:10.1f}{ratios[0]:8.2f}{ratios[1]:16.2f}")
 
 
 def print_sizes(folder: Path, steps: int) -> None:
