@@ -261,11 +261,12 @@ class TemplateBuilder:
     def _connect_nodes(self) -> None:
         kernels = self.template["kernels"]
         for number, backward in enumerate(self.template["backwards"]):
-            for node, sequence in zip(backward["nodes"], self._sequences[number], strict=True):
+            sequences = self._sequences[number]
+            for index, (node, sequence) in enumerate(zip(backward["nodes"], sequences, strict=True)):
                 maker = None if sequence is None else self._makers.get(sequence)
                 node["kernel"] = maker
                 if maker is not None and kernels[maker]["node"] is None:
-                    kernels[maker]["node"] = backward["nodes"].index(node)
+                    kernels[maker]["node"] = index
                     kernels[maker]["backward"] = number
                 op = kernels[maker]["op"] if maker is not None else ""
                 node["formula"] = [list(f) for f in self._derivatives.formula(op, node["name"])]
