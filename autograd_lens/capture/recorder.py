@@ -114,13 +114,14 @@ class Recorder:
             _autograd._engine_run_backward = self._original
             self._original = None
         self._optimizers.remove()
-        self.inputs.end()
         if os.getpid() != self._process:
+            self.inputs.end()
             return
         try:
             self._full.stop(self.steps.index)
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
+        self.inputs.end()  # the last full step may be what began it
         try:
             values, grads = self._reader.before()
             self._rows.append((self.steps.index + 1, -1, None, values, grads, []))

@@ -1,0 +1,37 @@
+"""A recorded program notices nothing, and its trace says what a person would say.
+
+Every program of ``programs/shapes.py`` runs bare, recorded light and recorded in full.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import autograd_lens as lens
+from tests.capture.programs.shapes import SHAPES
+from tests.support.twins import bare, recorded
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.mark.parametrize("full", ["none", "all"])
+def test_recorded_program_experiences_what_the_bare_one_does(
+    shape: str, full: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, steps = SHAPES[shape]
+    expected = bare(program)
+    path = tmp_path / "run.lens"
+
+    assert recorded(program, path, full) == expected
+
+    assert capsys.readouterr().err == ""
+    with lens.open(path) as trace:
+        assert len(trace.steps) == steps
+        assert [event.kind for event in trace.events] == ["exception"] * bool(expected.error)
+        # Every step can be put together.
+        assert [step.index for step in trace.steps] == list(range(steps))
