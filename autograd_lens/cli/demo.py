@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 import autograd_lens
+from autograd_lens.api import Trace
 from autograd_lens.cli.files import say, shown
 from autograd_lens.errors import LensError, TraceExistsError
-from autograd_lens.trace.reader import Trace
 
 __all__ = ["command"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from autograd_lens.api import Trace
 from autograd_lens.errors import LensError, TraceError, TraceExistsError
-from autograd_lens.trace.reader import Trace
 
 __all__ = [
     "Bytes",

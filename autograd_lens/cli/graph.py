@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from autograd_lens.api import Trace
 from autograd_lens.cli.files import (
     explained,
     file_argument,
@@ -19,7 +20,6 @@ from autograd_lens.cli.files import (
     writable,
 )
 from autograd_lens.errors import NotRecordedError, RenderError
-from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.selection import select_step
 

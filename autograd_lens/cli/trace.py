@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autograd_lens.api import Trace
 from autograd_lens.cli.files import (
     file_argument,
     force_option,
@@ -18,7 +19,6 @@ from autograd_lens.cli.files import (
     write_lines,
 )
 from autograd_lens.cli.printing import printer
-from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Phase
 from autograd_lens.trace.selection import select_steps
 

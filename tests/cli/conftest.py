@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,18 +46,15 @@ def lens(tmp_path: Path) -> Lens:
         "COLUMNS": "80",
     }
 
-    def run(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+    def run(*words: str | Path, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "autograd_lens", *map(str, words)],
-            **{
-                "capture_output": True,
-                "text": True,
-                "check": False,
-                "cwd": tmp_path,
-                "env": environment,
-                "stdin": subprocess.DEVNULL,
-                **options,
-            },
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
         )
 
     return run

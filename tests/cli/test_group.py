@@ -38,9 +38,9 @@ def test_version_is_the_packages() -> None:
 
 
 def test_a_misspelt_verb_is_answered_with_the_nearest() -> None:
-    shown = CliRunner().invoke(app, ["grpah"])
+    shown = CliRunner().invoke(app, ["exprot"])
     assert shown.exit_code == 2
-    assert "Did you mean 'graph'?" in shown.stderr
+    assert "Did you mean 'export'?" in shown.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["trace", "--nonsense"]])

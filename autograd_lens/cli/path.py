@@ -1,0 +1,67 @@
+"""``autograd-lens path``: the descent path on the loss surface, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autograd_lens.api import Trace
+from autograd_lens.cli.files import (
+    explained,
+    file_argument,
+    force_option,
+    named_after,
+    open_trace,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+from autograd_lens.errors import RenderError
+
+__all__ = ["command", "draw_path"]
+
+_DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotlib calls it
+
+
+@click.command("path", short_help="Draw the descent path on the loss surface.")
+@file_argument()
+@click.option(
+    "--axes",
+    metavar="A,B",
+    help='Two scalars to draw over, for example w1,b1 or "layer.weight[0,3],layer.bias[0]".',
+)
+@output_option("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
+@force_option()
+def command(file: Path | None, axes: str | None, output: Path | None, force: bool) -> None:
+    """Draw the path of the parameters on the loss surface, and the loss over the steps.
+
+    The surface is drawn over the two parameters, or over the two directions in which the path
+    is longest where there are more.
+
+    \b
+    autograd-lens path train.lens -o path.png
+    """
+    with open_trace(file) as trace:
+        target = writable(output or named_after(trace.path, "path.png"), force=force)
+        draw_path(trace, target, axes)
+
+
+def draw_path(trace: Trace, output: Path, axes: str | None = None) -> None:
+    """Draw the path into a file, and say so.
+
+    Raises:
+        RenderError: The suffix is unknown.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in _DATE:
+        msg = f"A path cannot be drawn into {output.name!r}."
+        raise RenderError(msg, hint=f"Choose a name that ends in {', '.join(_DATE)}.")
+    from matplotlib import rc_context
+
+    date = _DATE[suffix]
+    figure = trace.plot_path(axes)
+    with explained(output), rc_context({"svg.hashsalt": "autograd_lens"}):
+        figure.savefig(output, metadata={date: None} if date else {})  # same run, same bytes
+    say(f"Wrote {shown(output)}")
