@@ -1,1 +1,1 @@
-
+"""NumPy on traces: what a recording tells, without torch."""
