@@ -1,0 +1,86 @@
+"""Recorded values as torch tensors, and tensors as values, bit for bit."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.trace.values import Value
+
+__all__ = ["to_device", "to_double", "to_dtype", "to_tensor", "to_value", "wider"]
+
+_WIDER = dict.fromkeys(("bfloat16", "float16", "float32"), "float64") | dict.fromkeys(
+    ("complex32", "complex64"), "complex128"
+)
+
+
+def to_dtype(name: str) -> torch.dtype:
+    """The torch dtype of a recorded name, for example ``"bfloat16"``.
+
+    Raises:
+        ReplayError: This torch has no such dtype.
+    """
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype):
+        msg = f"This torch ({torch.__version__}) has no dtype {name!r}."
+        raise ReplayError(msg, hint="Open the trace with the version that recorded it.")
+    return dtype
+
+
+def to_tensor(value: Value, device: str = "cpu") -> torch.Tensor:
+    """A fresh tensor with the recorded bits, contiguous, of the value's shape.
+
+    Args:
+        value: The value, every element kept.
+        device: Where the tensor was when it was recorded.
+
+    Raises:
+        ReplayError: Only a summary was kept, the bytes do not fit the shape, or the device
+            or dtype is not there.
+    """
+    dtype = to_dtype(value.dtype)
+    if value.data is None:
+        msg = f"Only a summary was kept of a {value.dtype} tensor of shape {value.shape}."
+        raise ReplayError(msg, hint="Record with a larger value budget to keep all elements.")
+    if len(value.data) != math.prod(value.shape) * dtype.itemsize:
+        msg = f"{len(value.data)} bytes cannot be a {value.dtype} tensor of shape {value.shape}."
+        raise ReplayError(msg, hint="The trace is damaged; record the run again.")
+    if not value.data:
+        return torch.empty(value.shape, dtype=dtype, device=to_device(device))
+    # A bytearray, because torch warns of memory that it must not write to.
+    raw = torch.frombuffer(bytearray(value.data), dtype=torch.uint8)
+    return raw.view(dtype).reshape(value.shape).to(to_device(device))
+
+
+def to_device(name: str) -> torch.device:
+    """The device of a recorded name, for example ``"cuda:0"``.
+
+    Raises:
+        ReplayError: This machine has no such device.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        msg = f"The tape was recorded on {name!r}, which is not available here."
+        raise ReplayError(msg, hint="Replay it on a machine that has that device.") from error
+    return device
+
+
+def to_value(tensor: torch.Tensor) -> Value:
+    """The value of a dense tensor, every element kept."""
+    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    data = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+    return Value(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), data)
+
+
+def wider(dtype: str) -> str:
+    """The dtype of double precision that stands in for a floating or complex one."""
+    return _WIDER.get(dtype, dtype)
+
+
+def to_double(tensor: torch.Tensor) -> torch.Tensor:
+    """Floating-point tensors in float64, complex ones in complex128, others as they are."""
+    return tensor.to(to_dtype(wider(str(tensor.dtype).removeprefix("torch."))))
