@@ -1,0 +1,154 @@
+"""``autograd-lens handout``: a run as a lesson, to hand out on paper or as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autograd_lens.cli.files import (
+    explained,
+    file_argument,
+    force_option,
+    named_after,
+    open_trace,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+from autograd_lens.errors import RenderError
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.selection import select_steps
+
+if TYPE_CHECKING:
+    from autograd_lens.analysis.lesson import Lesson
+    from autograd_lens.render.handout import Document
+
+__all__ = ["command", "write_handout"]
+
+_FOOTER = "autograd_lens"
+
+
+@click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
+@file_argument()
+@output_option("The handout: .html, .pdf, .md or .ipynb.  [default: NAME-handout.html]")
+@force_option()
+@click.option("--steps", help='Steps to show, for example "0,1,-1".  [default: 0,1,-1]')
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+)
+@click.option("--title", default="", help="Title of the handout.")
+@click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
+@click.option("--seed", default=0, show_default=True, help="Which points the exercise uses.")
+def command(
+    file: Path | None,
+    output: Path | None,
+    force: bool,
+    steps: str | None,
+    lang: str,
+    title: str,
+    worksheet: bool,
+    seed: int,
+) -> None:
+    """Make a lesson of a run: data, model, loss, gradients, update, with all its numbers.
+
+    \b
+    autograd-lens handout train.lens -o lesson.html
+    autograd-lens handout train.lens -o lesson.pdf --lang zh
+    autograd-lens handout train.lens --worksheet -o exercise.pdf --seed 7
+    """
+    with open_trace(file) as trace:
+        what = "worksheet.html" if worksheet else "handout.html"
+        target = writable(output or named_after(trace.path, what), force=force)
+        _known(target)
+        chosen = select_steps(steps or "0,1,-1" if len(trace.steps) > 1 else "0", len(trace.steps))
+        if worksheet:
+            key = writable(target.with_stem(f"{target.stem}-answers"), force=force)
+            _write_worksheet(trace, target, key, chosen, lang, title, seed)
+        else:
+            write_handout(trace, target, chosen, language=lang, title=title)
+
+
+def write_handout(
+    trace: Trace, output: Path, steps: Sequence[int], *, language: str = "en", title: str = ""
+) -> None:
+    """Write the handout of a run, and say so; the suffix of ``output`` chooses the format."""
+    from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.render.handout import HandoutOptions, document
+
+    _known(output)
+    found = lesson(trace, steps)
+    graph, missing = _graph(trace, found, across=True, prefix="")
+    options = HandoutOptions(language, title, graph, missing, trace.source)
+    written = document(found, options)
+    _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
+
+
+def _known(output: Path) -> None:
+    if output.suffix.lower() not in _WRITERS:
+        msg = f"A handout cannot be written into {output.name!r}."
+        raise RenderError(msg, hint=f"Choose one of {', '.join(_WRITERS)}.")
+
+
+def _write(output: Path, data: bytes) -> None:
+    with explained(output):
+        output.write_bytes(data)
+    say(f"Wrote {shown(output)}")
+
+
+def _graph(trace: Trace, found: Lesson, *, across: bool, prefix: str) -> tuple[str, str]:
+    """The graph of the first step, or why there is none."""
+    from autograd_lens.render.engines import render_dot
+    from autograd_lens.render.handout.graph import cleaned, lesson_dot
+    from autograd_lens.render.handout.naming import Naming
+
+    if found.first.step.level != "full":
+        return "", ""
+    dot = lesson_dot(found.first, Naming(found.first.step, trace.source), across=across)
+    if not dot:
+        return "", ""
+    try:
+        return cleaned(render_dot(dot, "svg").decode(), prefix), ""
+    except RenderError as error:
+        return "", str(error)
+
+
+def _html(written: Document, found: Lesson | None, trace: Trace) -> bytes:
+    from autograd_lens.render.handout import PageOptions, page
+
+    graph = _graph(trace, found, across=False, prefix="g-")[0] if found else ""
+    options = PageOptions(trace.source, graph, None, _FOOTER)
+    text = page(written, found, options)
+    font = _font(text) if written.language == "zh" else None
+    if font is not None:
+        text = page(written, found, PageOptions(trace.source, graph, font, _FOOTER))
+    return text.encode()
+
+
+def _font(text: str) -> bytes | None:
+    """The letters of a Chinese page as a font of their own; None where no font is installed."""
+    from autograd_lens.render.handout.fonts import subset
+
+    return subset(text)
+
+
+def _pdf(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+    from autograd_lens.render.handout import pdf
+
+    return pdf(written, _FOOTER)
+
+
+def _markdown(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+    from autograd_lens.render.handout import markdown
+
+    return markdown(written).encode()
+
+
+_WRITERS: Mapping[str, Callable[[Document, Lesson | None, Trace], bytes]] = {
+    ".html": _html,
+    ".pdf": _pdf,
+    ".md": _markdown,
+}

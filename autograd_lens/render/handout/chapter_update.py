@@ -1,0 +1,158 @@
+"""Chapter 5: the update, the way down, and where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from autograd_lens.analysis.lesson import Ending, Lesson
+from autograd_lens.render.handout.blocks import (
+    Block,
+    Figure,
+    Formulas,
+    Heading,
+    Note,
+    Pair,
+    Paragraph,
+    Table,
+    code,
+    runs,
+)
+from autograd_lens.render.handout.figures import descent, loss_curve
+from autograd_lens.render.handout.mathematics import Equation, Num, Op, Sym, number
+from autograd_lens.render.handout.naming import Naming
+from autograd_lens.render.handout.values import real, value_text, written
+from autograd_lens.render.worked import worked
+from autograd_lens.trace.records import Step
+
+__all__ = ["update", "update_formulas"]
+
+Words = Mapping[str, str]
+
+_MOST = 12
+
+
+def update(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
+    """Chapter 5."""
+    yield Heading(words["chapter_5"])
+    yield from _arithmetic(lesson, words, naming)
+    yield _pictures(lesson, words)
+    yield from _steps(lesson, words)
+    yield from _status(lesson, words)
+    if lesson.ending is not None:
+        yield from _ending(lesson.ending, lesson, words)
+        return
+    broken = np.flatnonzero(~np.isfinite(lesson.path.losses))
+    if len(broken):
+        yield Paragraph(runs(words["ended_nan"], step=int(broken[0])))
+    else:
+        last = written(float(lesson.path.losses[-1]))
+        yield Paragraph(runs(words["ended_general"], count=f"{lesson.count:,}", loss=last))
+    yield Note(runs(words["no_best"]))
+
+
+def _arithmetic(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
+    step = lesson.first.step
+    if not step.updates:
+        yield Paragraph(runs(words["update_none"], step=step.index))
+        return
+    rate = lesson.ending.rate if lesson.ending else None
+    if rate is not None:
+        yield Paragraph(runs(words["update_is"], rate=written(rate), step=step.index))
+        yield Formulas(update_formulas(step, rate))
+        return
+    yield Paragraph(runs(words["update_is_general"], step=step.index))
+    head = tuple(words[key] for key in ("parameter", "operation", "before", "after"))
+    rows = []
+    for each in step.updates[:_MOST]:
+        sum_ = worked(each, step.kernels)
+        arithmetic = f"{sum_[1]} = {sum_[2]}" if sum_ else each.expression
+        before, after = (value_text(value, words) for value in (each.before, each.after))
+        rows.append(((code(each.parameter),), (code(arithmetic),), runs(before), runs(after)))
+    yield Table(head, tuple(rows), wide=1)
+
+
+def update_formulas(step: Step, rate: float) -> tuple[Equation, ...]:
+    """The arithmetic of plain gradient descent, one line for each parameter."""
+    found = []
+    for each in step.updates:
+        before, grad, after = (real(value) for value in (each.before, each.grad, each.after))
+        if before is None or grad is None or after is None:
+            continue
+        taken = Op(Num(rate), "×", number(grad))
+        shown = Op(number(before) if before >= 0 else Num(before), "−", taken)
+        found.append(Equation((Sym(each.parameter), shown, Num(after))))
+    return tuple(found)
+
+
+def _pictures(lesson: Lesson, words: Words) -> Block:
+    losses = Figure(loss_curve(lesson.path.losses, words), words["loss_curve"], "losses")
+    picture = descent(lesson, words)
+    if not picture:
+        return losses
+    first, second = lesson.path.names[:2]
+    key = "descent" if lesson.ending else "descent_flat"
+    caption = words[key].format(first=first, second=second, count=f"{lesson.count:,}")
+    return Pair((Figure(picture, caption, "descent"),), (losses,), 0.5)
+
+
+def _steps(lesson: Lesson, words: Words) -> Iterator[Block]:
+    """The steps that were chosen, in numbers."""
+    names = lesson.path.names[:3]
+    head = [words["step"], words["loss"], *names, *(f"{name}.grad" for name in names)]
+    rows = []
+    for each in sorted(lesson.steps, key=lambda one: one.step.index):
+        at = each.step.index
+        numbers = [
+            lesson.path.losses[at],
+            *lesson.path.values[at, : len(names)],
+            *lesson.path.grads[at, : len(names)],
+        ]
+        rows.append((runs(str(at)), *(runs(written(float(number))) for number in numbers)))
+    align = tuple(range(1, len(head)))
+    yield Table(tuple(head), tuple(rows), words["steps_shown"], numbers=align)
+
+
+def _status(lesson: Lesson, words: Words) -> Iterator[Block]:
+    key = f"status_{lesson.status}"
+    if key in words:
+        stops = [event.message for event in lesson.events if event.kind == "exception"]
+        yield Note(runs(words[key], message=stops[-1] if stops else "?"))
+
+
+def _ending(ending: Ending, lesson: Lesson, words: Words) -> Iterator[Block]:
+    names = lesson.path.names
+    known = {
+        "count": f"{lesson.count:,}",
+        "w_name": code(names[0]),
+        "b_name": code(names[1]),
+        "w": written(ending.weight),
+        "b": written(ending.bias),
+        "loss": written(ending.loss),
+        "best_w": written(ending.best_weight),
+        "best_b": written(ending.best_bias),
+        "best_loss": written(ending.best_loss),
+        "w_gap": written(abs(ending.weight - ending.best_weight)),
+        "b_gap": written(abs(ending.bias - ending.best_bias)),
+    }
+    said = Paragraph(runs(words["ended"], **known))
+    if not ending.others:
+        yield from (said, Note(runs(words["other_rates_none"])))
+        return
+    limit, deviation = written(ending.limit), f"{ending.deviation or 0:.1g}"
+    why = Paragraph(runs(words["other_rates"], limit=limit, deviation=deviation))
+    yield Pair((said, why), (_rates(ending, lesson, words),), 0.45)
+
+
+def _rates(ending: Ending, lesson: Lesson, words: Words) -> Table:
+    head = [words["rate"], words["steps_taken"], *lesson.path.names[:2], words["loss"]]
+    this = (ending.rate or 0.0, lesson.count, ending.weight, ending.bias, ending.loss, False)
+    all_ = [(o.rate, o.steps, o.weight, o.bias, o.loss, o.diverged) for o in ending.others]
+    rows = []
+    for rate, steps, weight, bias, loss, diverged in sorted([*all_, this]):
+        own = words["this_run"].format(rate=written(rate))
+        numbers = [words["diverges"]] * 3 if diverged else map(written, (weight, bias, loss))
+        label = own if rate == ending.rate else written(rate)
+        rows.append((runs(label), runs(f"{steps:,}"), *(runs(text) for text in numbers)))
+    return Table(tuple(head), tuple(rows), numbers=(1, 2, 3, 4))

@@ -1,0 +1,138 @@
+"""The computation graph in a small form: one box a node, with room for its numbers.
+
+Boxes and arrows keep their ids in the SVG (``n3``, ``e3_0``), so that a page can light them
+and write the numbers of any step into them. Letters are all of one width, so that the boxes
+fit whichever engine draws them and whichever fixed-width font shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autograd_lens.analysis.lesson import StepLesson
+from autograd_lens.render.dot_source import DotEdge, DotGraph, write
+from autograd_lens.render.graph import GraphOptions, graph_dot
+from autograd_lens.render.graph_text import shorten
+from autograd_lens.render.handout.naming import Naming
+from autograd_lens.render.handout.values import real, written
+from autograd_lens.trace.records import Node
+from autograd_lens.trace.values import Value
+
+__all__ = ["MOST_NODES", "boxes", "cleaned", "lesson_dot"]
+
+MOST_NODES = 40
+_WIDTH = 17  # letters of a box
+
+
+def lesson_dot(lesson: StepLesson, naming: Naming, *, across: bool) -> str:
+    """The graph of a full step as DOT; folded by module where it is large.
+
+    Args:
+        lesson: A step at full level.
+        naming: Its names.
+        across: From left to right, for paper; else from top to bottom.
+    """
+    graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
+    if graph is None:
+        return ""
+    if len(graph.nodes) > MOST_NODES:
+        return graph_dot(lesson.step, -1, GraphOptions(source=naming.source, fold="always"))
+    texts = boxes(lesson, naming)
+    nodes = {
+        f"n{node.index}": {
+            "id": f"n{node.index}",
+            "label": "\n".join(line.ljust(_WIDTH).rstrip() or " " for line in texts[node.index]),
+            "class": "leaf" if node.variable else "op",
+        }
+        for node in graph.nodes
+    }
+    edges = tuple(
+        DotEdge(
+            f"n{edge.to_node}",
+            f"n{edge.from_node}",
+            {"id": f"e{edge.from_node}_{edge.input_position}"},
+        )
+        for edge in graph.edges
+    )
+    return write(DotGraph(nodes, edges, _look(across=across)))
+
+
+def _look(*, across: bool) -> dict[str, dict[str, str]]:
+    return {
+        "graph": {
+            "rankdir": "LR" if across else "TB",
+            "nodesep": "0.15",
+            "ranksep": "0.28",
+            "bgcolor": "transparent",
+            "margin": "0",
+            "pad": "0.06",
+        },
+        "node": {
+            "shape": "box",
+            "style": "rounded",
+            "fontname": "Courier",
+            "fontsize": "10",
+            "width": f"{_WIDTH * 6 / 72 + 0.16:.2f}",
+            "height": "0.55",
+            "margin": "0.06,0.04",
+        },
+        "edge": {"arrowsize": "0.6"},
+    }
+
+
+def boxes(lesson: StepLesson, naming: Naming) -> dict[int, tuple[str, str, str]]:
+    """Three lines for each node: what it is, its value, the gradient of that value."""
+    return dict(_boxes(lesson, naming))
+
+
+def _boxes(lesson: StepLesson, naming: Naming) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    graph = lesson.step.backwards[-1].graph
+    runs = {run.node: run for run in lesson.step.backwards[-1].node_runs}
+    for node in graph.nodes if graph else ():
+        run = runs.get(node.index)
+        grad = next((each for each in run.grad_outputs if each is not None), None) if run else None
+        title, value = _what(node, lesson, naming)
+        yield node.index, (title, _short("=", value), _short("∂", grad))
+
+
+def _what(node: Node, lesson: StepLesson, naming: Naming) -> tuple[str, Value | None]:
+    made = node.forward_kernel
+    kernels = lesson.step.kernels
+    if made is not None and made < len(kernels):
+        kernel = kernels[made]
+        value = kernel.outputs[0].value if kernel.outputs else None
+        text = naming.operation(kernel, 12)
+        return (text if len(text) <= _WIDTH else shorten(text, _WIDTH)), value
+    known = lesson.step.parameters.get(node.variable or "")
+    return shorten(node.variable or node.name, _WIDTH), known.before if known else None
+
+
+def _short(sign: str, value: Value | None) -> str:
+    number = real(value)
+    if value is None or number is None:
+        return " "
+    return f"{sign} {written(number)}{' …' if value.numel > 1 else ''}"
+
+
+def cleaned(svg: str, prefix: str) -> str:
+    """An SVG of an engine, ready to stand inside a page: no prologue, own ids.
+
+    Args:
+        svg: What the engine drew.
+        prefix: Put before every id, so that two graphs can share a page.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', body)
+    body = re.sub(r"<title>[^<]*</title>", "", body)  # the engine's names of things
+    body = re.sub(r"<a [^>]*>|</a>", "", body)
+    width = re.search(r'width="(\d+)[^"]*"', body)
+    body = re.sub(
+        r"^<svg [^>]*?viewBox",
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'class="graph" data-width="{width[1] if width else 0}" viewBox',
+        body,
+        count=1,
+    )
+    return re.sub(r"\n\s*", "", body)

@@ -1,0 +1,106 @@
+"""A document as blocks of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from autograd_lens.render.handout.blocks import (
+    Block,
+    Cell,
+    Code,
+    Figure,
+    Formulas,
+    Heading,
+    Note,
+    Pair,
+    Paragraph,
+    Run,
+    Table,
+)
+from autograd_lens.render.handout.mathematics import Equation
+from autograd_lens.render.handout.writers import mathml
+
+__all__ = ["blocks_html", "listing", "text_html"]
+
+
+def blocks_html(blocks: Iterable[Block]) -> str:
+    """Blocks one after the other."""
+    return "\n".join(_block(block) for block in blocks)
+
+
+def text_html(parts: Cell) -> str:
+    """A line of text."""
+    return "".join(_part(part) for part in parts)
+
+
+def _part(part: Run | Equation) -> str:
+    if isinstance(part, Equation):
+        return mathml(part)
+    tag = {"code": "code", "bold": "b"}.get(part.style)
+    return f"<{tag}>{escape(part.text)}</{tag}>" if tag else escape(part.text)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"<h2>{escape(block.text)}</h2>"
+        case Paragraph():
+            return f"<p>{text_html(block.text)}</p>"
+        case Note():
+            return f'<p class="aside">{text_html(block.text)}</p>'
+        case Formulas():
+            made = (
+                f'<div class="formula">{mathml(each, block=True)}</div>' for each in block.equations
+            )
+            return "".join(made)
+        case Code():
+            return listing(block, "")
+        case Table():
+            return _table(block)
+        case Figure():
+            room = ' class="wide" tabindex="0"' if block.name == "graph" else ""
+            caption = f"<figcaption>{escape(block.caption)}</figcaption>"
+            return f"<figure{room}>{block.svg}{caption}</figure>"
+        case Pair():
+            sides = "".join(f"<div>{blocks_html(side)}</div>" for side in (block.left, block.right))
+            return f'<div class="pair">{sides}</div>'
+
+
+def listing(block: Code, prefix: str) -> str:
+    """Numbered lines of code; with a prefix, each line gets an id.
+
+    Args:
+        block: The lines.
+        prefix: Put before the line number; ``""`` for no ids.
+    """
+    lines = []
+    for place, line in enumerate(block.lines):
+        number = block.first + place
+        name = f' id="{prefix}{number}"' if prefix else ""
+        lines.append(f'<span class="line"{name} data-n="{number}">{escape(line) or " "}</span>')
+    return f'<pre class="code" tabindex="0"><code>{"".join(lines)}</code></pre>'
+
+
+def _table(table: Table) -> str:
+    head = "".join(
+        f'<th scope="col"{_aligned(table, place)}>{escape(each)}</th>'
+        for place, each in enumerate(table.head)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{_aligned(table, place)}>{text_html(cell)}</td>" for place, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _aligned(table: Table, place: int) -> str:
+    return ' class="number"' if place in table.numbers else ""

@@ -1,0 +1,164 @@
+"""The handout as one self-contained page that plays the run.
+
+The page asks the network for nothing: styles and script are inside and named in its
+Content-Security-Policy by their hashes, so that nothing else runs, whatever a run's names hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+from autograd_lens.analysis.lesson import Lesson
+from autograd_lens.render.handout.blocks import Code, Document
+from autograd_lens.render.handout.colours import DARK, LIGHT, PICTURE_RULES
+from autograd_lens.render.handout.figures import descent, loss_curve
+from autograd_lens.render.handout.html import blocks_html, listing
+from autograd_lens.render.handout.player import player_data
+from autograd_lens.render.handout.texts import texts
+
+__all__ = ["PageOptions", "page"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """What the page needs beside the document.
+
+    Attributes:
+        source: Gives the text of a source file.
+        graph: The graph for the player as SVG, from top to bottom; ``""`` for none.
+        font: A font that holds the page's Chinese letters, as WOFF; None to use the reader's.
+        footer: Stands at the end.
+    """
+
+    source: Callable[[str], str | None]
+    graph: str = ""
+    font: bytes | None = None
+    footer: str = ""
+
+
+def page(document: Document, lesson: Lesson | None, options: PageOptions) -> str:
+    """The whole page.
+
+    Args:
+        document: What it says.
+        lesson: The run to play; None for a page that plays nothing.
+        options: What else it needs.
+    """
+    words = texts(document.language)
+    style, script = _style(options.font), _asset("player.js") if lesson else ""
+    allowed = _hash(script) if script else "'none'"
+    policy = (
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f"font-src data:; style-src {_hash(style)}; "
+        f"script-src {allowed}"
+    )
+    language = {"zh": "zh-CN"}.get(document.language, document.language)
+    player = _player(lesson, words, options) if lesson else ""
+    data = player_data(lesson, words, options.source) if lesson else ""
+    scripts = (
+        f'<script type="application/json" id="run">{data}</script><script>{script}</script>'
+        if lesson
+        else ""
+    )
+    return (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(document.title)}</title><style>{style}</style></head>\n<body><main>"
+        f'<header><h1>{escape(document.title)}</h1><p class="lead">{escape(document.lead)}</p>'
+        f"</header>\n{player}\n<article>{blocks_html(document.blocks)}</article>"
+        f"<footer>{escape(options.footer)}</footer></main>\n{scripts}</body></html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _style(font: bytes | None) -> str:
+    light, dark = (
+        "".join(f"--{name}:{colour};" for name, colour in each.items()) for each in (LIGHT, DARK)
+    )
+    face = ""
+    if font is not None:
+        data = base64.b64encode(font).decode()
+        face = f'@font-face{{font-family:"Handout";src:url(data:font/woff;base64,{data})}}'
+    return (
+        f"{face}:root{{{light}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        f"{PICTURE_RULES}{_asset('page.css')}"
+    )
+
+
+def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions) -> str:
+    """The part of the page that moves."""
+    codes = (
+        "".join(listing(Code(block.lines, block.first), "L") for block in lesson.code)
+        or f'<p class="aside">{escape(words["code_missing"])}</p>'
+    )
+    losses = loss_curve(lesson.path.losses, words).replace('id="losses"', 'id="play-losses"')
+    pictures = descent(lesson, words).replace('id="descent"', 'id="play-descent"')
+    pictures = pictures.replace("inside", "play-inside") + losses
+    graph = f'<h3>{words["graph_title"]}</h3><div class="wide">{options.graph}</div>'
+    return (
+        f'<section id="player" aria-label="{escape(words["play"])}"><h2>{words["play"]}</h2>'
+        f'<p class="hint">{escape(words["play_hint"])}</p>'
+        f'<noscript><p class="aside">{escape(words["no_script"])}</p></noscript>'
+        f"{_controls(lesson, words)}"
+        f'<div class="stage"><div class="col"><h3>{words["code"]}</h3>'
+        f'<div class="codes">{codes}</div></div>'
+        f'<div class="col graph-col">{graph if options.graph else ""}</div>'
+        f'<div class="col"><h3>{words["values"]}</h3><div class="scroll" tabindex="0">'
+        f'<table id="values"><thead><tr><th scope="col">{words["tensor"]}</th>'
+        f'<th scope="col">{words["shape"]}</th><th scope="col">{words["numbers"]}</th></tr></thead>'
+        '<tbody id="event-rows"></tbody></table></div>'
+        f'<div class="scroll" tabindex="0"><table id="followed"><thead><tr>'
+        f'<th scope="col">{words["parameter"]}</th><th scope="col">{words["before"]}</th>'
+        f'<th scope="col">.grad</th><th scope="col">{words["after"]}</th></tr></thead>'
+        f'<tbody id="followed-rows"></tbody></table></div><div class="pictures">{pictures}</div>'
+        "</div></div></section>"
+    )
+
+
+_ICONS = {
+    "first": "M4 3v10M13 3 6 8l7 5z",
+    "back": "M11 3 5 8l6 5z",
+    "play": "M4 3l9 5-9 5z",
+    "forth": "M5 3l6 5-6 5z",
+    "last": "M12 3v10M3 3l7 5-7 5z",
+}
+
+
+def _controls(lesson: Lesson, words: Mapping[str, str]) -> str:
+    names = (
+        ("first", "previous_step"),
+        ("back", "previous_event"),
+        ("play", "run"),
+        ("forth", "next_event"),
+        ("last", "next_step"),
+    )
+    buttons = "".join(
+        f'<button type="button" id="{key}" aria-label="{escape(words[said])}" '
+        f'title="{escape(words[said])}"><svg viewBox="0 0 16 16" aria-hidden="true">'
+        f'<path d="{_ICONS[key]}"/></svg></button>'
+        for key, said in names
+    )
+    last = max(lesson.count - 1, 0)
+    return (
+        f'<div class="controls"><div class="buttons">{buttons}</div>'
+        f'<label for="slider">{escape(words["play_steps"])}</label>'
+        f'<input type="range" id="slider" min="0" max="{last}" value="0" step="1">'
+        '<output id="where" for="slider"></output></div>'
+        '<div id="event" aria-live="polite"><b id="event-title"></b>'
+        '<span id="event-more"></span></div>'
+    )

@@ -1,0 +1,207 @@
+"""A document as typst source: what paper is set from.
+
+All text of the run enters as string literals, so that nothing in it is read as markup.
+Pictures are not in the source: they are inputs, named ``svg-NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from autograd_lens.render.handout.blocks import (
+    Block,
+    Cell,
+    Code,
+    Document,
+    Figure,
+    Formulas,
+    Heading,
+    Note,
+    Pair,
+    Paragraph,
+    Run,
+    Table,
+)
+from autograd_lens.render.handout.colours import LIGHT, on_paper
+from autograd_lens.render.handout.mathematics import Equation
+from autograd_lens.render.handout.writers import typst_math
+
+__all__ = ["FACES", "PaperSource", "paper_source"]
+
+FACES: Mapping[str, tuple[str, ...]] = {
+    "en": ("Libertinus Serif",),
+    "zh": ("Libertinus Serif", "Noto Serif SC"),
+}
+_MONO = "DejaVu Sans Mono"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSource:
+    """What a compiler needs.
+
+    Attributes:
+        source: typst source.
+        inputs: Its inputs: pictures by name.
+    """
+
+    source: str
+    inputs: Mapping[str, str]
+
+
+def paper_source(document: Document, footer: str) -> PaperSource:
+    """The document as typst source.
+
+    Args:
+        document: What to set.
+        footer: Stands at the foot of each page, beside the page number.
+    """
+    inputs = {f"svg-{each.name}": _picture(each, document) for each in _figures(document.blocks)}
+    body = "\n".join(_block(block) for block in document.blocks)
+    lead = f"#lead[{_literal(document.lead)}]\n" if document.lead else ""
+    head = f"#title-line[{_literal(document.title)}]\n{lead}"
+    return PaperSource(f"{_preamble(document, footer)}\n{head}\n{body}\n", inputs)
+
+
+def _picture(figure: Figure, document: Document) -> str:
+    if figure.name == "graph":
+        return figure.svg
+    return on_paper(figure.svg, ", ".join(f"'{face}'" for face in FACES[document.language]))
+
+
+def _figures(blocks: tuple[Block, ...]) -> Iterator[Figure]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Pair):
+            yield from _figures((*block.left, *block.right))
+
+
+def _literal(text: str) -> str:
+    """Any text as an expression of typst's markup."""
+    escaped = "".join(_letter(letter) for letter in text)
+    return f'#"{escaped}";' if text else ""
+
+
+def _letter(letter: str) -> str:
+    if letter in '\\"':
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else f"\\u{{{ord(letter):x}}}"
+
+
+def _string(text: str) -> str:
+    return f'"{"".join(_letter(letter) for letter in text)}"'
+
+
+def _text(parts: Cell) -> str:
+    return "".join(_part(part) for part in parts)
+
+
+def _part(part: Run | Equation) -> str:
+    if isinstance(part, Equation):
+        return typst_math(part)
+    if part.style == "code":
+        return f"#raw({_string(part.text)});"
+    return f"#strong[{_literal(part.text)}];" if part.style == "bold" else _literal(part.text)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"= {_literal(block.text)}"
+        case Paragraph():
+            return f"{_text(block.text)}\n"
+        case Note():
+            return f"#aside[{_text(block.text)}]"
+        case Formulas():
+            return "\n".join(typst_math(each, block=True) for each in block.equations)
+        case Code():
+            return f"#listing({_string_lines(block.lines)}, {block.first})"
+        case Table():
+            return _table(block)
+        case Figure():
+            return f'#drawing("svg-{block.name}", [{_literal(block.caption)}])'
+        case Pair():
+            left, right = ("\n".join(map(_block, side)) for side in (block.left, block.right))
+            shares = f"({block.share}fr, {1 - block.share}fr)"
+            return f"#grid(columns: {shares}, gutter: 5mm, [{left}], [{right}])"
+
+
+def _string_lines(lines: tuple[str, ...]) -> str:
+    kept = [line.expandtabs(4).replace(" ", "\u00a0") for line in lines]
+    return f"({', '.join(_string(line) for line in kept)},)"
+
+
+def _table(table: Table) -> str:
+    count = len(table.head)
+    columns = ", ".join("1fr" if place == table.wide else "auto" for place in range(count))
+    align = ", ".join("right" if place in table.numbers else "left" for place in range(count))
+    head = ", ".join(f"[*{_literal(each)}*]" if each else "[]" for each in table.head)
+    rows = ",\n".join(", ".join(f"[{_text(cell)}]" for cell in row) for row in table.rows)
+    caption = f"[{_literal(table.caption)}]" if table.caption else "none"
+    return f"#data-table({caption}, ({columns},), ({align},), table.header({head}),\n{rows})"
+
+
+def _preamble(document: Document, footer: str) -> str:
+    faces = json.dumps(list(FACES[document.language]), ensure_ascii=False)[1:-1] + ","
+    region = ', region: "cn"' if document.language == "zh" else ""
+    return _PREAMBLE.format(
+        title=_string(document.title),
+        faces=faces,
+        mono=_MONO + '", "' + FACES[document.language][-1],
+        language=document.language,
+        region=region,
+        footer=_literal(footer),
+        rule=LIGHT["rule"],
+        quiet=LIGHT["quiet"],
+        blue=LIGHT["blue"],
+        panel=LIGHT["panel"],
+    )
+
+
+_PREAMBLE = """\
+#set document(title: {title})
+#set page(paper: "a4", margin: (x: 15mm, top: 13mm, bottom: 14mm), footer: context {{
+  set text(7.5pt, fill: rgb("{quiet}"))
+  [{footer} #h(1fr) #counter(page).display("1 / 1", both: true)]
+}})
+#set text(font: ({faces}), size: 9.2pt, lang: "{language}"{region}, fallback: true)
+#set par(justify: true, leading: 0.52em, spacing: 0.62em)
+#set math.equation(numbering: none)
+#show math.equation: set text(size: 9.2pt)
+#show math.equation.where(block: true): set block(above: 0.55em, below: 0.55em)
+#show raw: set text(font: ("{mono}"), size: 7.6pt)
+#show heading: set text(12pt, fill: rgb("{blue}"))
+#show heading: set block(above: 0.85em, below: 0.5em)
+#let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", body))
+#let lead(body) = block(below: 0.6em, text(fill: rgb("{quiet}"), body))
+#let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm), stroke: (left: 1.5pt + rgb("{rule}")), body)
+#let words(body) = text(8.4pt, fill: rgb("{quiet}"), body)
+#let drawing(name, caption) = block(breakable: false, above: 0.5em, below: 0.6em, width: 100%, {{
+  set align(center)
+  layout(room => {{
+    let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
+    let natural = measure(drawn)
+    image(bytes(sys.inputs.at(name)), format: "svg", width: calc.min(room.width, natural.width * 1.1))
+  }})
+  v(-0.55em)
+  words(caption)
+}})
+#let listing(lines, first) = block(fill: rgb("{panel}"), inset: 1.6mm, radius: 1mm, width: 100%, above: 0.4em, below: 0.4em,
+  grid(columns: (auto, 1fr), column-gutter: 2mm, row-gutter: 0.42em,
+    ..lines.enumerate().map(((at, line)) => (
+      align(right, text(6.5pt, fill: rgb("{quiet}"), str(first + at))),
+      raw(line, lang: "python"),
+    )).flatten()))
+#let data-table(caption, columns, aligned, head, ..cells) = block(above: 0.5em, below: 0.6em, width: 100%, {{
+  if caption != none {{ words(caption); v(-0.4em) }}
+  set text(8.4pt)
+  set par(justify: false)
+  table(columns: columns, align: aligned, inset: (x: 1.3mm, y: 0.85mm),
+    stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
+    head, ..cells)
+}})
+"""
