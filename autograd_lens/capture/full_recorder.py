@@ -23,9 +23,9 @@ from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
-from autograd_lens.capture.stream import Stream
+from autograd_lens.capture.stream import Stream, TensorEntry
 from autograd_lens.capture.tape_mode import TapeMode
-from autograd_lens.capture.template_builder import TemplateBuilder, input_slots
+from autograd_lens.capture.template_builder import TemplateBuilder, Writes, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
 
 __all__ = ["FullRecorder"]
@@ -143,7 +143,13 @@ class FullRecorder:
             if self._tape is not None:
                 self._tape.end("")
             if self.on and self._whole and self._hooked:
-                ends = find_boundary(self._stream, self._after, self._turn)
+                written = any(write.event >= self._after for write in self._stream.writes)
+                # Where no kernel wrote a parameter, an update may still have replaced one.
+                ends = (
+                    find_boundary(self._stream, self._after, self._turn)
+                    if written
+                    else len(self._stream.keys)
+                )
                 self._write(last_step, ends, [])
         finally:
             self._switch(on=False)
@@ -313,7 +319,10 @@ class FullRecorder:
         builder = TemplateBuilder(
             segment,
             lambda index: self._registry.records[index].name,
-            [write for write in self._stream.writes if write.event < ends],
+            Writes(
+                [write for write in self._stream.writes if write.event < ends],
+                list(self._replaced()),
+            ),
             self._derivatives,
             self._frames.source_of,
         )
@@ -326,6 +335,19 @@ class FullRecorder:
             if dot:
                 self._writer.dot(number, position, dot)
         return number
+
+    def _replaced(self) -> Iterator[tuple[int, TensorEntry]]:
+        """Parameters with other memory than at the last backward, and the tensor it came from.
+
+        ``p.data = ...`` and ``w = w - lr * w.grad`` update by putting a new tensor in place of
+        the old one; no kernel writes to a parameter.
+        """
+        for index, parameter in self._registry.alive():
+            if _has_memory(parameter):
+                address = parameter.data_ptr()
+                made = self._stream.by_address.get(address)
+                if made is not None and self.mode.targets.get(address) != ("p", index):
+                    yield index, made
 
     def _store_source(self, file: str) -> None:
         text = source_text(file)

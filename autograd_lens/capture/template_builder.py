@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
 from autograd_lens.capture.backward_tape import (
@@ -19,15 +19,28 @@ from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.capture.segment import Segment
-from autograd_lens.capture.stream import NUMBER, Write
+from autograd_lens.capture.stream import NUMBER, TensorEntry, Write
 from autograd_lens.capture.tape_mode import IN_BACKWARD
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Summary
 
-__all__ = ["TemplateBuilder", "input_slots"]
+__all__ = ["TemplateBuilder", "Writes", "input_slots"]
 
 Template = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """How the parameters of a step were written.
+
+    Attributes:
+        in_place: Kernels that wrote to a parameter's or a ``.grad``'s memory.
+        replaced: (parameter index, tensor) where a new tensor took the parameter's place.
+    """
+
+    in_place: list[Write]
+    replaced: list[tuple[int, TensorEntry]]
 
 
 class TemplateBuilder:
@@ -41,7 +54,7 @@ class TemplateBuilder:
         self,
         segment: Segment,
         names: Callable[[int], str],
-        writes: Sequence[Write],
+        writes: Writes,
         derivatives: DerivativeTable,
         source_of: Callable[[tuple[int, int]], Source],
     ) -> None:
@@ -55,6 +68,7 @@ class TemplateBuilder:
         self._kernel_of_event: dict[int, int] = {}
         self._last_sequence = -1
         self._makers: dict[int, int] = {}
+        self._detached: dict[int, int] = {}  # the tensor that each one was detached from
         self._sequences: list[tuple[int | None, ...]] = []
         self.template: Template = {
             "specs": [],
@@ -260,9 +274,16 @@ class TemplateBuilder:
 
     def _connect_nodes(self) -> None:
         kernels = self.template["kernels"]
+        self._detached = {
+            kernel["outs"][0][1]: kernel["args"][0][1][1]
+            for kernel in kernels
+            if kernel["op"] == "aten.detach.default" and kernel["outs"]
+        }
         for number, backward in enumerate(self.template["backwards"]):
             sequences = self._sequences[number]
-            for index, (node, sequence) in enumerate(zip(backward["nodes"], sequences, strict=True)):
+            for index, (node, sequence) in enumerate(
+                zip(backward["nodes"], sequences, strict=True)
+            ):
                 maker = None if sequence is None else self._makers.get(sequence)
                 node["kernel"] = maker
                 if maker is not None and kernels[maker]["node"] is None:
@@ -279,20 +300,41 @@ class TemplateBuilder:
             for run in backward["runs"]:
                 run["kernels"] = ran.get(run["node"], [])
 
-    @staticmethod
-    def _find_made(node: dict[str, Any], kernel: dict[str, Any]) -> None:
-        """Point each saved tensor to its value when the forward made the node."""
+    def _find_made(self, node: dict[str, Any], kernel: dict[str, Any]) -> None:
+        """Point each saved tensor to its value when the forward made the node.
+
+        A node keeps its own output through a ``detach``, which would else be taken for it.
+        """
         slots = {use[1]: use[2] for use in tensor_uses(kernel)}
         for field in node["saved"]:
-            if field["tensor"] is not None:
-                field["made"] = slots.get(field["tensor"])
+            if field["tensor"] is None:
+                continue
+            origin = self._detached.get(field["tensor"], field["tensor"])
+            if field["tensor"] not in slots and origin in slots:
+                field["tensor"] = origin
+            field["made"] = slots.get(field["tensor"])
 
     def _kernel_writes(self) -> list[Write]:
-        return [
+        in_place = [
             write._replace(event=self._kernel_of_event[write.event])
-            for write in self._writes
+            for write in self._writes.in_place
             if write.event in self._kernel_of_event
         ]
+        return in_place + [
+            Write(maker, "p", parameter, -1, -1)
+            for parameter, entry in self._writes.replaced
+            if (maker := self._maker_of(entry)) is not None
+        ]
+
+    def _maker_of(self, entry: TensorEntry) -> int | None:
+        """The last kernel outside of backward that made a tensor."""
+        tensor = next((i for i, e in enumerate(self._segment.tensors) if e is entry), None)
+        for index in reversed(range(len(self.template["kernels"]))):
+            kernel = self.template["kernels"][index]
+            made = tensor_uses({"args": [], "outs": kernel["outs"]})
+            if kernel["phase"] != "backward" and any(use[1] == tensor for use in made):
+                return index
+        return None
 
     def _source(self, site: Site) -> int | None:
         if site is None:

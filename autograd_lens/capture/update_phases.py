@@ -110,7 +110,13 @@ def _zeroes(kernel: dict[str, Any]) -> bool:
 
 
 def _written(kernel: dict[str, Any], write: Write) -> tuple[Any, Any]:
-    """The written tensor before and after the kernel, as the template encodes them."""
+    """The written tensor before and after the kernel, as the template encodes them.
+
+    Where a new tensor took the parameter's place, there is none before, and after is the one
+    the kernel made.
+    """
+    if write.argument < 0:
+        return None, _flatten(kernel["outs"][0])[0]
     encoded = kernel["args"][write.argument][1]
     before = encoded[1][write.item] if write.item >= 0 else encoded
     after = [use for out in kernel["outs"] for use in _flatten(out) if use[1] == before[1]]
