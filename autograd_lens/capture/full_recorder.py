@@ -23,7 +23,7 @@ from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
-from autograd_lens.capture.stream import Stream, TensorEntry
+from autograd_lens.capture.stream import Stream
 from autograd_lens.capture.tape_mode import TapeMode
 from autograd_lens.capture.template_builder import TemplateBuilder, Writes, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
@@ -321,7 +321,7 @@ class FullRecorder:
             lambda index: self._registry.records[index].name,
             Writes(
                 [write for write in self._stream.writes if write.event < ends],
-                list(self._replaced()),
+                self._replaced(),
             ),
             self._derivatives,
             self._frames.source_of,
@@ -336,18 +336,15 @@ class FullRecorder:
                 self._writer.dot(number, position, dot)
         return number
 
-    def _replaced(self) -> Iterator[tuple[int, TensorEntry]]:
-        """Parameters with other memory than at the last backward, and the tensor it came from.
+    def _replaced(self) -> list[tuple[int, int]]:
+        """Parameters with other memory than at the last backward, and its address.
 
         ``p.data = ...`` and ``w = w - lr * w.grad`` update by putting a new tensor in place of
         the old one; no kernel writes to a parameter.
         """
-        for index, parameter in self._registry.alive():
-            if _has_memory(parameter):
-                address = parameter.data_ptr()
-                made = self._stream.by_address.get(address)
-                if made is not None and self.mode.targets.get(address) != ("p", index):
-                    yield index, made
+        now = [(i, p.data_ptr()) for i, p in self._registry.alive() if _has_memory(p)]
+        targets = self.mode.targets
+        return [(index, address) for index, address in now if targets.get(address) != ("p", index)]
 
     def _store_source(self, file: str) -> None:
         text = source_text(file)

@@ -77,11 +77,12 @@ class TensorEntry:
         spec: (dtype, shape, device).
         last: The bytes last read, so that an unchanged value is one object.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
+        address: Where its memory was when it was first met outside of backward, else 0.
         name: What the program calls it, once known.
         role: What it is, once known.
     """
 
-    __slots__ = ("last", "name", "plain", "reference", "role", "spec")
+    __slots__ = ("address", "last", "name", "plain", "reference", "role", "spec")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.reference = weakref.ref(tensor)
@@ -95,6 +96,7 @@ class TensorEntry:
             and tensor.__class__ in _PLAIN_TYPES
             and dtype not in _COMPLEX
         )
+        self.address = 0
         self.name = ""
         self.role: Role = "intermediate"
 
@@ -159,7 +161,8 @@ class Stream:
         entry = TensorEntry(tensor)
         self.entries[id(tensor)] = entry
         if entry.plain and self.addresses:
-            self.by_address[tensor.data_ptr()] = entry
+            entry.address = tensor.data_ptr()
+            self.by_address[entry.address] = entry
         return entry
 
     def entry_of(self, tensor: torch.Tensor) -> TensorEntry:

@@ -19,7 +19,7 @@ from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.capture.segment import Segment
-from autograd_lens.capture.stream import NUMBER, TensorEntry, Write
+from autograd_lens.capture.stream import NUMBER, Write
 from autograd_lens.capture.tape_mode import IN_BACKWARD
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
 from autograd_lens.trace.records import Source
@@ -36,11 +36,11 @@ class Writes:
 
     Attributes:
         in_place: Kernels that wrote to a parameter's or a ``.grad``'s memory.
-        replaced: (parameter index, tensor) where a new tensor took the parameter's place.
+        replaced: (parameter index, address) where a new tensor took the parameter's place.
     """
 
     in_place: list[Write]
-    replaced: list[tuple[int, TensorEntry]]
+    replaced: list[tuple[int, int]]
 
 
 class TemplateBuilder:
@@ -322,17 +322,18 @@ class TemplateBuilder:
         ]
         return in_place + [
             Write(maker, "p", parameter, -1, -1)
-            for parameter, entry in self._writes.replaced
-            if (maker := self._maker_of(entry)) is not None
+            for parameter, address in self._writes.replaced
+            if (maker := self._maker_at(address)) is not None
         ]
 
-    def _maker_of(self, entry: TensorEntry) -> int | None:
-        """The last kernel outside of backward that made a tensor."""
-        tensor = next((i for i, e in enumerate(self._segment.tensors) if e is entry), None)
+    def _maker_at(self, address: int) -> int | None:
+        """The last kernel outside of backward that made memory there, rather than viewed it."""
+        here = {i for i, entry in enumerate(self._segment.tensors) if entry.address == address}
         for index in reversed(range(len(self.template["kernels"]))):
             kernel = self.template["kernels"][index]
-            made = tensor_uses({"args": [], "outs": kernel["outs"]})
-            if kernel["phase"] != "backward" and any(use[1] == tensor for use in made):
+            read = {use[1] for use in tensor_uses({"args": kernel["args"], "outs": []})}
+            made = {use[1] for use in tensor_uses({"args": [], "outs": kernel["outs"]})}
+            if kernel["phase"] != "backward" and made & here and not read & here:
                 return index
         return None
 
