@@ -77,7 +77,7 @@ class Recording:
         self._trace: Trace | None = None
 
     def __enter__(self) -> Self:
-        if self._recorder is not None or self._trace is not None:
+        if self._writer is not None:
             msg = "This recording was already used."
             raise RecordingError(msg, hint="Make a new one with lens.record(...).")
         info = run_info(sys.argv[0] if sys.argv else "", sys.argv[1:], self._full)

@@ -38,15 +38,20 @@ class Operator:
         op: The ``OpOverload``.
         run: What computes it.
         mutated: Position and name of each argument it writes to.
+        views: Whether its result shares the memory of an argument.
         computes: False for the marks that ``torch.profiler`` leaves.
     """
 
-    __slots__ = ("computes", "mutated", "op", "run")
+    __slots__ = ("computes", "mutated", "op", "run", "views")
 
     def __init__(self, op: Any) -> None:
         self.op = op
         self.run = op._op
         self.computes = op.namespace != "profiler"
+        self.views = any(
+            result.alias_info is not None and not result.alias_info.is_write
+            for result in op._schema.returns
+        )
         self.mutated = tuple(
             (position, argument.name)
             for position, argument in enumerate(op._schema.arguments)

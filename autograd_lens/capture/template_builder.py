@@ -66,6 +66,7 @@ class TemplateBuilder:
         self._sources: dict[Any, int] = {}
         self._specs: dict[Any, int] = {}
         self._kernel_of_event: dict[int, int] = {}
+        self._views: list[bool] = []  # by kernel
         self._last_sequence = -1
         self._makers: dict[int, int] = {}
         self._detached: dict[int, int] = {}  # the tensor that each one was detached from
@@ -113,6 +114,7 @@ class TemplateBuilder:
         self._kernel_of_event[position] = index
         if not in_backward:
             self._note_maker(self._segment.marks[position][2] - 1, index)
+        self._views.append(func.views)
         self.template["kernels"].append(
             {
                 "op": str(op),
@@ -331,9 +333,8 @@ class TemplateBuilder:
         here = {i for i, entry in enumerate(self._segment.tensors) if entry.address == address}
         for index in reversed(range(len(self.template["kernels"]))):
             kernel = self.template["kernels"][index]
-            read = {use[1] for use in tensor_uses({"args": kernel["args"], "outs": []})}
             made = {use[1] for use in tensor_uses({"args": [], "outs": kernel["outs"]})}
-            if kernel["phase"] != "backward" and made & here and not read & here:
+            if made & here and kernel["phase"] != "backward" and not self._views[index]:
                 return index
         return None
 
