@@ -12,8 +12,8 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from autograd_lens.errors import NoSuchParameterError
 from autograd_lens.trace.blobs import BlobReader
+from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.database import open_database, wrapped
 from autograd_lens.trace.decode import decode
 from autograd_lens.trace.expression import update_expression
@@ -42,9 +43,26 @@ from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.typed import parse_event, parse_parameter
 
-__all__ = ["Trace"]
+__all__ = ["EncodedStep", "Trace"]
 
 _CHANGING = ("info", "parameters", "steps", "full_steps", "losses", "events", "_names")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedStep:
+    """A full step as it was written, for replay.
+
+    Attributes:
+        number: Id of the template.
+        template: The structure; see ``template``.
+        slots: What it refers to by position.
+        dots: Drawing of each backward that has one, by index.
+    """
+
+    number: int
+    template: Mapping[str, Any]
+    slots: Sequence[Entry]
+    dots: Mapping[int, str]
 
 
 class Trace:
@@ -57,6 +75,8 @@ class Trace:
         path: The file.
         rows: The light rows as they were written.
         items: What the trace defines once, as it was written.
+        replayer: Opens a light step in full where it can, else returns None; ``steps`` asks
+            it for each light step.
 
     Raises:
         NotATraceError: It is no trace, or is damaged.
@@ -65,6 +85,7 @@ class Trace:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self.replayer: Callable[[int], Step | None] | None = None
         self._connection = open_database(self.path)
         try:
             fetch = BlobReader(self._connection).fetch
@@ -161,7 +182,7 @@ class Trace:
         if index is None:
             raise _no_such_parameter(name, self.parameters)
         known = list(self.parameters.values())[index]
-        return ParameterHistory(self.rows, index, known, len(self.steps))
+        return ParameterHistory(self.rows, index, known, len(self.steps), self.graph)
 
     @cached_property
     def _names(self) -> Mapping[str, int]:
@@ -185,6 +206,20 @@ class Trace:
     def extra(self, key: str) -> bytes | None:
         """The bytes kept under a name, or None."""
         return self.items.get("extra", key)
+
+    def light(self, step: int) -> Step:
+        """A step as the light level holds it, whatever else is known of it."""
+        with wrapped(), parsing("a step"):
+            return self.light_step(step).step(step)
+
+    def encoded(self, step: int) -> EncodedStep | None:
+        """A full step as it was written; None for a light one."""
+        if step not in self._fulls:
+            return None
+        with wrapped(), parsing("a step"):
+            number, slots = self._fulls.slots(step)
+            template, dots = self._template(number)
+            return EncodedStep(number, template, slots, dots)
 
     def refresh(self) -> None:
         """Notice what was written since the trace was opened or last refreshed."""
@@ -236,15 +271,20 @@ class Trace:
         return self._templates[number]
 
     def _step(self, step: int) -> Step:
+        if step not in self._fulls and self.replayer is not None:
+            replayed = self.replayer(step)
+            if replayed is not None:
+                return replayed
         with wrapped(), parsing("a step"):
-            light = self._light_step(step)
+            light = self.light_step(step)
             if step not in self._fulls:
                 return light.step(step)
             number, slots = self._fulls.slots(step)
             template, drawings = self._template(number)
             return merge(step, decode(template, slots, drawings), light, update_expression)
 
-    def _light_step(self, step: int) -> LightStep:
+    def light_step(self, step: int) -> LightStep:
+        """The light rows of a step, with what they refer to."""
         places = self.rows.of_step(step)
         rows = [self.rows.row(place) for place in places]
         return LightStep(
