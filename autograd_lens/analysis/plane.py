@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.principal import Part, project, two_directions
+from autograd_lens.analysis.principal import Directions, Part, project, two_directions
 from autograd_lens.analysis.scalars import Scalar, all_scalars, parse_axes
 from autograd_lens.errors import NotRecordedError
 from autograd_lens.trace.records import Parameter
@@ -232,7 +232,7 @@ def _main_plane(path: _Path) -> Plane:
     """The two main directions of the path, through its end."""
     rows = np.flatnonzero(path.finite)
     origin = _last_finite(path)
-    found = two_directions(path.parts, rows if len(rows) else np.zeros(1, np.intp))
+    found = _directions(path, rows)
     place = project(path.parts, origin, found.first, found.second)
     one, other = found.shares
     notes: tuple[str, ...] = ()
@@ -248,6 +248,13 @@ def _main_plane(path: _Path) -> Plane:
         notes = (*notes, f"Directions from {found.points:,} of the path's {len(rows):,} points.")
     directions = (found.first, found.second)
     return _plane(path, "directions", place, directions, origin=origin, labels=labels, notes=notes)
+
+
+def _directions(path: _Path, rows: npt.NDArray[np.intp]) -> Directions:
+    if len(rows):
+        return two_directions(path.parts, rows)
+    still = [np.zeros((1, part.shape[1])) for part in path.parts]
+    return two_directions(still, np.zeros(1, np.intp))
 
 
 def grid(
