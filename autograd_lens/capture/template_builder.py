@@ -119,7 +119,7 @@ class TemplateBuilder:
             {
                 "op": str(op),
                 "args": args,
-                "outs": [o for o in outs if o is not None and o[0] == "t"],
+                "outs": tensor_uses({"args": [], "outs": outs}),  # lists of tensors flattened
                 "phase": "backward" if in_backward else "forward",
                 "node": where if in_backward and where >= 0 else None,
                 "backward": max(len(self.template["backwards"]) - 1, 0),
