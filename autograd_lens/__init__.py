@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autograd_lens.api import Trace, open  # noqa: A004  read as lens.open
     from autograd_lens.capture import record
     from autograd_lens.errors import (
+        ConditionError,
         LensError,
         NewerFormatError,
         NoSuchParameterError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ConditionError",
     "LensError",
     "NewerFormatError",
     "NoSuchParameterError",

@@ -14,6 +14,7 @@
     ├── ReplayError           a recorded tape cannot be executed again
     ├── RenderError           a picture cannot be drawn
     └── SelectionError        a step, axis or condition could not be understood
+        └── ConditionError        a condition, with the place in it
 
 Each message says what was wrong, what was given, and what to do next.
 """
@@ -21,6 +22,7 @@ Each message says what was wrong, what was given, and what to do next.
 from __future__ import annotations
 
 __all__ = [
+    "ConditionError",
     "LensError",
     "NewerFormatError",
     "NoSuchParameterError",
@@ -97,3 +99,15 @@ class RenderError(LensError):
 
 class SelectionError(LensError, ValueError):
     """A step, axis or condition could not be understood."""
+
+
+class ConditionError(SelectionError):
+    """A condition could not be understood.
+
+    Attributes:
+        position: Which character of the condition is to blame, from 0.
+    """
+
+    def __init__(self, message: str, position: int, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.position = position

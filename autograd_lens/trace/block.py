@@ -76,6 +76,12 @@ class Column:
             return np.zeros((self.rows, width), np.uint8), np.zeros(self.rows, np.bool_)
         return self._collect(width)
 
+    def nothing(self) -> npt.NDArray[np.bool_]:
+        """Which rows have no entry at all: (rows,)."""
+        if self.layout == Layout.MIXED:
+            return np.asarray(self._table[0] == EntryKind.NONE, np.bool_)
+        return np.full(self.rows, self.kind == EntryKind.NONE)
+
     def _collect(self, width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         table = np.zeros((self.rows, width), np.uint8)
         there = np.zeros(self.rows, np.bool_)

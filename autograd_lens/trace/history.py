@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from autograd_lens.errors import TraceError
 from autograd_lens.trace.database import wrapped
 from autograd_lens.trace.items import parsing
+from autograd_lens.trace.lightgraph import LightGraph
 from autograd_lens.trace.records import Parameter
 from autograd_lens.trace.rows import END, FIRST_COLUMN, Rows, parameters_in
 from autograd_lens.trace.schema import damaged
@@ -35,10 +37,19 @@ class ParameterHistory:
         index: Position of the parameter in them.
         parameter: The parameter.
         steps: Number of steps of the run.
+        graph: Gives the description of a graph by the number that rows give.
     """
 
-    def __init__(self, rows: Rows, index: int, parameter: Parameter, steps: int) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        index: int,
+        parameter: Parameter,
+        steps: int,
+        graph: Callable[[int], LightGraph],
+    ) -> None:
         self.parameter = parameter
+        self._graph = graph
         self._rows = rows
         self._index = index
         self._steps = steps
@@ -46,20 +57,76 @@ class ParameterHistory:
     @cached_property
     def values(self) -> npt.NDArray[Any]:
         """The value each step's forward used, then the last one: (steps + 1, *shape)."""
-        first = np.searchsorted(self._rows.steps, np.arange(self._steps + 1))
-        first[-1] = len(self._rows) if not self._ended else len(self._rows) - 1
-        return self._pick(_VALUE, first)
+        return self._pick(_VALUE, self._value_rows)
 
     @cached_property
     def grads(self) -> npt.NDArray[Any]:
         """``.grad`` after each step's last backward: (steps, *shape)."""
-        return self._pick(_AFTER, np.where(self._has_rows, self._last, len(self._rows)))
+        return self._pick(_AFTER, self._after_rows)
 
     @cached_property
     def grads_before(self) -> npt.NDArray[Any]:
         """``.grad`` before each step's first backward: (steps, *shape)."""
+        return self._pick(_BEFORE, self._before_rows)
+
+    @cached_property
+    def held(self) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Where the numbers of a ``value``, ``grad`` and ``grad_before`` were kept.
+
+        A NaN in the arrays above where this is False was no NaN in the program.
+        """
+        picked = {
+            "value": (_VALUE, self._value_rows),
+            "grad": (_AFTER, self._after_rows),
+            "grad_before": (_BEFORE, self._before_rows),
+        }
+        return {name: self._table(field)[1][rows] for name, (field, rows) in picked.items()}
+
+    @cached_property
+    def modes(self) -> npt.NDArray[np.str_]:
+        """``"set"`` or ``"accumulate"``, ``""`` where no backward wrote ``.grad``: (steps,)."""
+        modes = np.full(self._steps, "", "<U10")
+        written = self._written
+        words = np.where(self._none_before[written], "set", "accumulate")
+        modes[self._rows.steps[written]] = words  # a later row wins
+        return modes
+
+    @property
+    def _written(self) -> npt.NDArray[np.int64]:
+        """The rows whose engine run wrote ``.grad``."""
+        mask = np.zeros(len(self._rows), np.bool_)
+        for number in np.unique(self._rows.graphs).tolist():
+            if number != END:
+                mask[self._rows.graphs == number] = self._writes(self._graph(number))
+        return np.flatnonzero(mask)
+
+    def _writes(self, graph: LightGraph) -> bool:
+        return graph.kind == "backward" and not graph.error and self._index in graph.reached
+
+    @property
+    def _none_before(self) -> npt.NDArray[np.bool_]:
+        none = np.ones(len(self._rows), np.bool_)
+        for start, number in self._rows.block_rows():
+            block = self._rows.block(start)
+            if self._index < parameters_in(block):
+                column = block.column(FIRST_COLUMN + 3 * self._index + _BEFORE)
+                none[start : start + number] = column.nothing()[:number]
+        return none
+
+    @cached_property
+    def _value_rows(self) -> npt.NDArray[np.int64]:
+        first = np.searchsorted(self._rows.steps, np.arange(self._steps + 1))
+        first[-1] = len(self._rows) if not self._ended else len(self._rows) - 1
+        return first
+
+    @cached_property
+    def _after_rows(self) -> npt.NDArray[np.int64]:
+        return np.where(self._has_rows, self._last, len(self._rows))
+
+    @cached_property
+    def _before_rows(self) -> npt.NDArray[np.int64]:
         first = np.searchsorted(self._rows.steps, np.arange(self._steps))
-        return self._pick(_BEFORE, np.where(self._has_rows, first, len(self._rows)))
+        return np.where(self._has_rows, first, len(self._rows))
 
     @property
     def _ended(self) -> bool:
@@ -82,13 +149,7 @@ class ParameterHistory:
 
     def _pick(self, field: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """One field at some rows, NaN behind the last row."""
-        size = item_size(self.parameter.dtype) or damaged("a parameter has an unknown dtype")
-        width = size * math.prod(self.parameter.shape)
-        if width * (len(self._rows) + 1) > _MOST_BYTES:
-            msg = f"The history of {self.parameter.name} would take more than 8 GiB."
-            raise TraceError(msg, hint="Look at single steps: trace.steps[t].parameters.")
-        with wrapped(), parsing(f"the history of {self.parameter.name}"):
-            table, there = self._table(field, width)
+        table, there = self._table(field)
         raw = np.ascontiguousarray(table[rows]).tobytes()
         shape = (len(rows), *self.parameter.shape)
         array = Value(self.parameter.dtype, shape, raw).array
@@ -98,8 +159,17 @@ class ParameterHistory:
         array[~there[rows]] = np.nan
         return array
 
-    def _table(self, field: int, width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    def _table(self, field: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Bytes of one field in all rows and one empty row more; which rows have it."""
+        size = item_size(self.parameter.dtype) or damaged("a parameter has an unknown dtype")
+        width = size * math.prod(self.parameter.shape)
+        if width * (len(self._rows) + 1) > _MOST_BYTES:
+            msg = f"The history of {self.parameter.name} would take more than 8 GiB."
+            raise TraceError(msg, hint="Look at single steps: trace.steps[t].parameters.")
+        with wrapped(), parsing(f"the history of {self.parameter.name}"):
+            return self._read(field, width)
+
+    def _read(self, field: int, width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         table = np.zeros((len(self._rows) + 1, width), np.uint8)
         there = np.zeros(len(table), np.bool_)
         for start, number in self._rows.block_rows():
