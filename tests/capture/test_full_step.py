@@ -39,7 +39,7 @@ def train(model: Model, turns: int) -> None:
         loss.backward()
         with torch.no_grad():
             for p in model.parameters():
-                p -= 0.1 * p.grad
+                p.sub_(0.1 * p.grad)
         for p in model.parameters():
             p.grad.zero_()
 
@@ -236,7 +236,7 @@ def test_sources_point_to_line_and_columns(trace: lens.Trace, step: Step) -> Non
         assert (source.file, source.line, source.function) == (__file__, first + 1, "forward")
         assert text[source.column : source.end_column] == code
     assert trace.line(step.backwards[0].source) == "loss.backward()"
-    assert [trace.line(u.source) for u in step.updates] == ["p -= 0.1 * p.grad"] * 2
+    assert [trace.line(u.source) for u in step.updates] == ["p.sub_(0.1 * p.grad)"] * 2
     assert [trace.line(z.source) for z in step.zero_grads] == ["p.grad.zero_()"] * 2
 
 

@@ -35,7 +35,7 @@ CASES: dict[str, Made] = {
     **{f"{k.__name__}-loop": lambda p, k=k: k(p, lr=0.1, foreach=False) for k in WITH_FOREACH},
     **{f"{k.__name__}-foreach": lambda p, k=k: k(p, lr=0.1, foreach=True) for k in WITH_FOREACH},
     **{f"{k.__name__}-fused": lambda p, k=k: k(p, lr=0.1, fused=True) for k in FUSED},
-    "Adafactor": lambda p: torch.optim.Adafactor(p),
+    "Adafactor": torch.optim.Adafactor,
     "SGD-nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
 }
 
