@@ -25,6 +25,7 @@ from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.watching import Watch
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.info import RunInfo, RunStatus
+from autograd_lens.trace.latest import remember
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event
 from autograd_lens.trace.writer import TraceWriter
@@ -102,6 +103,7 @@ class Recording:
         if error is not None and status != "finished":
             writer.event(ending_event(error, recorder.steps.index))
         writer.close(status)
+        remember(self.path)
         self._recorder = None
 
     def watch(self, *objects: Any) -> Any:

@@ -2,9 +2,9 @@
 
 NOTE 1 [Steps nobody marked]: an unmodified program says nothing about steps. What is seen is
 its calls of backward. A backward opens a new step where the line that calls it has already
-run in this step *and* something was updated or cleared since: so two losses on two lines
-belong to one step (as a GAN's do), and so do several backwards on one line before an update
-(gradient accumulation).
+run in this step, or stands before the last one that did, *and* something was updated or
+cleared in between. So two losses on two lines belong to one step (as a GAN's do), and so do
+several backwards on one line before an update (gradient accumulation).
 
 NOTE 2 [The boundary between two backwards]: after the last backward of a step come its update
 and zeroing, then the next step's forward. A loop turns where the position in the bytecode of
@@ -15,10 +15,10 @@ the loop therefore opens the next step, at the bottom it closes this one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from types import FrameType
 
+from autograd_lens.capture.frames import Site
 from autograd_lens.capture.reading import RawValue
 from autograd_lens.capture.stream import Stream, Write
 
@@ -36,9 +36,11 @@ class StepCounter:
 
     index: int = -1
     marked: bool = False
-    _sites: set[Hashable] = field(default_factory=set)
+    _sites: set[Site] = field(default_factory=set)
     _values: tuple[RawValue, ...] = ()
     _grads: tuple[RawValue, ...] = ()
+    _last_site: Site = None
+    _changed: bool = False
     _optimizer_called: bool = False
     _inside_optimizer: bool = False
     _backwards_inside: int = 0
@@ -59,7 +61,7 @@ class StepCounter:
         self._optimizer_called = True
 
     def backward_begins(
-        self, site: Hashable, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]
+        self, site: Site, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]
     ) -> bool:
         """Tell whether this backward opens a new step, and count it.
 
@@ -68,24 +70,26 @@ class StepCounter:
             values: All parameters now.
             grads: All ``.grad`` now.
         """
-        if self.index < 0 and not self.marked:
-            self._backwards_inside += self._inside_optimizer
-            self._open(0)
-            self._sites.add(site)
-            return True
         self._backwards_inside += self._inside_optimizer
-        if self.marked or site not in self._sites or self._backwards_inside > 1:
-            self._sites.add(site)
-            return False
-        changed = (
+        first = self.index < 0 and not self.marked
+        self._changed = self._changed or (
             self._optimizer_called
             or (values != self._values and values[: len(self._values)] != self._values)
             or (grads != self._grads and grads[: len(self._grads)] != self._grads)
         )
-        if changed:
+        turns = site in self._sites or self._is_behind(site)
+        inside = self.marked or self._backwards_inside > 1
+        opens = first or (turns and self._changed and not inside)
+        if opens:
             self._open(self.index + 1)
-            self._sites.add(site)
-        return changed
+        self._sites.add(site)
+        self._last_site = site
+        return opens
+
+    def _is_behind(self, site: Site) -> bool:
+        """Whether the loop turned: the line stands before the last one in the same function."""
+        last = self._last_site
+        return site is not None and last is not None and site[0] == last[0] and site[1] < last[1]
 
     def backward_ended(self, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]) -> None:
         """Remember the state that the next backward is compared with."""
@@ -95,6 +99,7 @@ class StepCounter:
 
     def _open(self, index: int) -> None:
         self.index = index
+        self._changed = False
         self._sites.clear()
 
 
