@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 import autograd_lens as lens
 from tests.capture.programs.shapes import SHAPES
@@ -35,3 +36,16 @@ def test_recorded_program_experiences_what_the_bare_one_does(
         assert [event.kind for event in trace.events] == ["exception"] * bool(expected.error)
         # Every step can be put together.
         assert [step.index for step in trace.steps] == list(range(steps))
+
+
+def test_graph_of_20000_nodes(tmp_path: Path) -> None:
+    with lens.record(tmp_path / "run.lens", full="none"):
+        w = torch.ones(1, requires_grad=True)
+        y = w
+        for _ in range(20_000):
+            y = y + 1
+        y.backward()
+
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert trace.losses.tolist() == [20_001]
+        assert trace.parameter("w").grads.tolist() == [[1]]

@@ -171,10 +171,10 @@ def no_backward(see: See) -> None:
 
 
 @steps(1)
-def one_step_of_20000_nodes(see: See) -> None:
+def one_step_deeper_than_the_recursion_limit(see: See) -> None:
     w = torch.ones(1, requires_grad=True)
     y = w
-    for _ in range(20_000):
+    for _ in range(3_000):
         y = y + 1
     y.backward()
     see(w.grad)
