@@ -87,6 +87,25 @@ def write_handout(
     _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
 
 
+def _write_worksheet(
+    trace: Trace,
+    output: Path,
+    key: Path,
+    steps: Sequence[int],
+    language: str,
+    title: str,
+    seed: int,
+) -> None:
+    """Write the exercise and, into a file of its own, its answers."""
+    from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.render.handout.worksheet import worksheet
+
+    found = lesson(trace, steps)
+    for path, answers in ((output, False), (key, True)):
+        sheet = worksheet(found, language, seed, answers=answers, title=title)
+        _write(path, _WRITERS[path.suffix.lower()](sheet, None, trace))
+
+
 def _known(output: Path) -> None:
     if output.suffix.lower() not in _WRITERS:
         msg = f"A handout cannot be written into {output.name!r}."
@@ -147,8 +166,15 @@ def _markdown(written: Document, found: Lesson | None, trace: Trace) -> bytes:  
     return markdown(written).encode()
 
 
+def _notebook(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+    from autograd_lens.render.handout.notebook import notebook
+
+    return notebook(written, str(trace.path)).encode()
+
+
 _WRITERS: Mapping[str, Callable[[Document, Lesson | None, Trace], bytes]] = {
     ".html": _html,
     ".pdf": _pdf,
     ".md": _markdown,
+    ".ipynb": _notebook,
 }

@@ -220,8 +220,8 @@ def _outgoing(
 def _path(trace: TraceLike, regression: Regression | None) -> Path:
     columns: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
     for name in _order(trace, regression):
-        for label, values, grads in _elements(trace, name, _FOLLOWED - len(columns)):
-            columns[label] = (values, grads)
+        for label, *pair in _elements(trace, name, _FOLLOWED - len(columns)):
+            columns[label] = (pair[0], pair[1])
     count = len(trace.steps)
     values = [pair[0] for pair in columns.values()]
     grads = [pair[1] for pair in columns.values()]

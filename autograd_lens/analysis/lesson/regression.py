@@ -90,7 +90,8 @@ class Regression:
             points.append(shrink @ points[-1])
             if not np.abs(points[-1]).max() < _LARGE:
                 break
-        return np.array(points) + best
+        path: Floats = np.array(points) + best
+        return path
 
 
 def recognise(step: Step) -> Regression | None:

@@ -18,6 +18,7 @@ __all__ = [
     "Pair",
     "Paragraph",
     "Run",
+    "Space",
     "Table",
     "bold",
     "code",
@@ -94,6 +95,11 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """Room to write by hand."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two groups of blocks beside each other, where there is room."""
 
@@ -102,7 +108,7 @@ class Pair:
     share: float = 0.5
 
 
-Block = Heading | Paragraph | Note | Formulas | Code | Table | Figure | Pair
+Block = Heading | Space | Paragraph | Note | Formulas | Code | Table | Figure | Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +120,14 @@ class Document:
         language: ``"en"`` or ``"zh"``.
         lead: What stands under the title.
         blocks: The rest.
+        roomy: Whether someone will write on it: larger letters, more room.
     """
 
     title: str
     language: str
     lead: str
     blocks: tuple[Block, ...]
+    roomy: bool = False
 
 
 def code(text: str) -> Run:

@@ -56,7 +56,7 @@ def line_formula(regression: Regression) -> Equation:
 def _shapes(lesson: Lesson, words: Words) -> tuple[Run | Equation, ...]:
     parts: list[Run | Equation] = []
     for use in lesson.inputs:
-        parts += [Run(words["comma"])] if parts else []
+        parts += [Run(words["list"])] if parts else []
         parts += [code(use.spec.name or "?"), Run(f" ({shape_text(use.spec.shape)})")]
     before, after = (
         words["data_shapes"].format(step=lesson.first.step.index, inputs="\0").split("\0")

@@ -40,6 +40,7 @@ from autograd_lens.render.handout.values import (
     first_element,
     real,
     shape_text,
+    tiny,
     value_text,
     written,
 )
@@ -164,7 +165,7 @@ def _by_hand(lesson: Lesson, words: Words) -> Iterator[Block]:
     regression, step = lesson.regression, lesson.first.step
     if regression is None:
         return
-    names = words["comma"].join((regression.weight, regression.bias))
+    names = words["list"].join((regression.weight, regression.bias))
     yield Paragraph(runs(words["by_hand"], names=names))
     grads = {write.parameter: real(write.incoming) for write in lesson.first.writes}
     yield Formulas(derivation(regression, *_position(lesson)))
@@ -173,7 +174,7 @@ def _by_hand(lesson: Lesson, words: Words) -> Iterator[Block]:
         wrote = grads.get(name)
         if wrote is not None and step.loss is not None:
             known = {"written": written(wrote), "mine": f"{number:.9g}".replace("-", "−")}
-            difference = f"{abs(wrote - number):.1g}"
+            difference = tiny(abs(wrote - number))
             text = runs(words["agree"], grad=code(f"{name}.grad"), difference=difference, **known)
             yield Paragraph(text)
 

@@ -21,8 +21,7 @@ from autograd_lens.render.handout.blocks import (
 )
 from autograd_lens.render.handout.figures import descent, loss_curve
 from autograd_lens.render.handout.mathematics import Equation, Num, Op, Sym, number
-from autograd_lens.render.handout.naming import Naming
-from autograd_lens.render.handout.values import real, value_text, written
+from autograd_lens.render.handout.values import real, tiny, value_text, written
 from autograd_lens.render.worked import worked
 from autograd_lens.trace.records import Step
 
@@ -33,10 +32,10 @@ Words = Mapping[str, str]
 _MOST = 12
 
 
-def update(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
+def update(lesson: Lesson, words: Words) -> Iterator[Block]:
     """Chapter 5."""
     yield Heading(words["chapter_5"])
-    yield from _arithmetic(lesson, words, naming)
+    yield from _arithmetic(lesson, words)
     yield _pictures(lesson, words)
     yield from _steps(lesson, words)
     yield from _status(lesson, words)
@@ -52,7 +51,7 @@ def update(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
     yield Note(runs(words["no_best"]))
 
 
-def _arithmetic(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
+def _arithmetic(lesson: Lesson, words: Words) -> Iterator[Block]:
     step = lesson.first.step
     if not step.updates:
         yield Paragraph(runs(words["update_none"], step=step.index))
@@ -82,7 +81,7 @@ def update_formulas(step: Step, rate: float) -> tuple[Equation, ...]:
             continue
         taken = Op(Num(rate), "×", number(grad))
         shown = Op(number(before) if before >= 0 else Num(before), "−", taken)
-        found.append(Equation((Sym(each.parameter), shown, Num(after))))
+        found.append(Equation((Sym(each.parameter), shown, Num(after)), "←"))
     return tuple(found)
 
 
@@ -140,7 +139,7 @@ def _ending(ending: Ending, lesson: Lesson, words: Words) -> Iterator[Block]:
     if not ending.others:
         yield from (said, Note(runs(words["other_rates_none"])))
         return
-    limit, deviation = written(ending.limit), f"{ending.deviation or 0:.1g}"
+    limit, deviation = written(ending.limit), tiny(ending.deviation or 0)
     why = Paragraph(runs(words["other_rates"], limit=limit, deviation=deviation))
     yield Pair((said, why), (_rates(ending, lesson, words),), 0.45)
 

@@ -52,7 +52,7 @@ def document(lesson: Lesson, options: HandoutOptions) -> Document:
         *chapter_data.model(lesson, words),
         *chapter_gradients.loss(lesson, words, naming, options.graph, options.graph_missing),
         *chapter_gradients.gradients(lesson, words, naming),
-        *chapter_update.update(lesson, words, naming),
+        *chapter_update.update(lesson, words),
     ]
     return Document(title(lesson, options), options.language, _lead(lesson, words), tuple(blocks))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-__all__ = ["DARK", "LIGHT", "PICTURE_RULES", "on_paper"]
+__all__ = ["DARK", "LIGHT", "PICTURE_RULES", "graph_on_paper", "on_paper"]
 
 LIGHT: Mapping[str, str] = {
     "ink": "#1c1e21",
@@ -43,7 +44,8 @@ PICTURE_RULES = """
 .figure .line.last{stroke:var(--green)}
 .figure .loss{stroke:var(--blue)}
 .figure .path{stroke:var(--red)}
-.figure .band{fill:var(--band);fill-opacity:.09;stroke:var(--band);stroke-opacity:.5;stroke-width:.6}
+.figure .band{fill:var(--band);fill-opacity:.09}
+.figure .band{stroke:var(--band);stroke-opacity:.5;stroke-width:.6}
 .figure .mark{fill:var(--paper);stroke:var(--red);stroke-width:1.2}
 .figure .start{fill:var(--red)}
 .figure .end{fill:var(--green)}
@@ -67,3 +69,19 @@ def on_paper(svg: str, face: str) -> str:
         rules = rules.replace(f"var(--{name})", colour)
     cut = svg.index(">", svg.index("<svg")) + 1
     return f"{svg[:cut]}<style>{rules}</style>{svg[cut:]}"
+
+
+def graph_on_paper(svg: str, face: str) -> str:
+    """A small graph with values in blue, gradients in red, as a page's styles have them.
+
+    Args:
+        svg: The graph.
+        face: A font of one width.
+    """
+    svg = re.sub(r'font-family="[^"]*Courier[^"]*"', f'font-family="{face}"', svg)
+    return re.sub(r'<g [^>]*class="node.*?</g>', _coloured, svg, flags=re.DOTALL)
+
+
+def _coloured(node: re.Match[str]) -> str:
+    colours = iter((LIGHT["ink"], LIGHT["blue"], LIGHT["red"]))
+    return re.sub("<text", lambda _: f'<text fill="{next(colours, LIGHT["ink"])}"', node[0])

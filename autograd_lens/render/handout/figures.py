@@ -12,12 +12,14 @@ from autograd_lens.analysis.lesson import Lesson, Path, Regression
 from autograd_lens.render.handout.svg import Axes, circle, picture, polyline
 from autograd_lens.render.numbers import scalar
 
-__all__ = ["descent", "descent_axes", "loss_axes", "loss_curve", "scatter", "thinned"]
+__all__ = ["best_point", "descent", "descent_axes", "loss_axes", "loss_curve", "scatter", "thinned"]
 
 Floats = npt.NDArray[np.float64]
 Words = Mapping[str, str]
 
-_BANDS = 9
+_BANDS = 10
+_RATIO = 2.4  # of neighbouring levels: even steps would leave the valley bare
+_HEIGHT = 265
 _POINTS = 500  # of a line: more cannot be told apart
 
 
@@ -30,7 +32,8 @@ def scatter(regression: Regression, lesson: Lesson, words: Words) -> str:
         for name, values in (("first", lesson.path.values[0]), ("last", lesson.path.values[-1]))
         if np.isfinite(values[:2]).all()
     ]
-    axes = Axes(_padded(x), _padded(np.concatenate([y, *(line for _, line in lines)])), ("x", "y"))
+    reach = np.concatenate([y, *(line for _, line in lines)])
+    axes = Axes(_padded(x), _padded(reach), ("x", "y"), height=215)
     parts = [axes.frame()]
     parts += [polyline(f"line {name}", axes.across(ends), axes.up(line)) for name, line in lines]
     parts += [
@@ -44,6 +47,11 @@ def scatter(regression: Regression, lesson: Lesson, words: Words) -> str:
             f"{escape(words[f'line_{name}'])}</text>"
         )
     return picture(axes.width, axes.height, "scatter", words["scatter_words"], parts)
+
+
+def best_point(lesson: Lesson) -> tuple[float, float] | None:
+    """Least squares, where it is known."""
+    return (lesson.ending.best_weight, lesson.ending.best_bias) if lesson.ending else None
 
 
 def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
@@ -60,12 +68,13 @@ def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
         _padded(finite[:, 0], 0.12),
         _padded(finite[:, 1], 0.12),
         (path.names[0], path.names[1]),
+        height=_HEIGHT,
     )
 
 
 def descent(lesson: Lesson, words: Words) -> str:
     """The path of two parameters, on the level lines of the loss where they are known."""
-    best = lesson.ending and (lesson.ending.best_weight, lesson.ending.best_bias)
+    best = best_point(lesson)
     axes = descent_axes(lesson.path, best)
     if axes is None:
         return ""
@@ -76,7 +85,7 @@ def descent(lesson: Lesson, words: Words) -> str:
     up = axes.up(lesson.path.values[:, 1])
     parts += [polyline("path", *thinned(across, up)), *_marks(lesson, across, up, words)]
     if best:
-        parts.append(_star(float(axes.across(best[0])), float(axes.up(best[1])), words["best"]))  # type: ignore[arg-type]
+        parts.append(_star(float(axes.across(best[0])), float(axes.up(best[1])), words["best"]))
     parts.append(circle("cursor", float(across[0]), float(up[0]), 5.5))
     return picture(axes.width, axes.height, "descent", words["descent_words"], parts)
 
@@ -91,7 +100,7 @@ def _levels(regression: Regression, axes: Axes) -> str:
     circle_ = np.stack([np.cos(angles), np.sin(angles)])
     drawn = []
     for band in range(_BANDS, 0, -1):
-        excess = highest * (band / _BANDS) ** 2.6
+        excess = highest * _RATIO ** (band - _BANDS)
         radii = np.sqrt(2 * excess / np.maximum(sizes, 1e-12))
         points = best[:, None] + directions @ (radii[:, None] * circle_)
         drawn.append(polyline(f"band b{band}", axes.across(points[0]), axes.up(points[1])))
@@ -113,11 +122,12 @@ def _marks(lesson: Lesson, across: Floats, up: Floats, words: Words) -> list[str
     ends = (("start", 0), ("end", len(across) - 1))
     marks += [circle(name, float(across[at]), float(up[at]), 4.5, words[name]) for name, at in ends]
     for name, at in ends:
+        down = 4 if name == "start" else 17  # beside least squares the words would overlap
         side = 9 if across[at] < 300 else -9  # noqa: PLR2004  stays inside the frame
         anchor = "start" if side > 0 else "end"
         if np.isfinite(across[at]) and np.isfinite(up[at]):
             marks.append(
-                f'<text class="note {name}" x="{across[at] + side:.1f}" y="{up[at] + 4:.1f}" '
+                f'<text class="note {name}" x="{across[at] + side:.1f}" y="{up[at] + down:.1f}" '
                 f'text-anchor="{anchor}">{escape(words[name])}</text>'
             )
     return marks
@@ -138,7 +148,13 @@ def loss_axes(losses: Floats, words: Words) -> Axes:
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     log = low > 0 and high > 3 * low
     bounds = (low / 1.25, high * 1.25) if log else _padded(np.array([low, high]))
-    return Axes((0, max(len(losses) - 1, 1)), bounds, (words["axis_step"], words["axis_loss"]), log)
+    return Axes(
+        (0, max(len(losses) - 1, 1)),
+        bounds,
+        (words["axis_step"], words["axis_loss"]),
+        log,
+        height=_HEIGHT,
+    )
 
 
 def loss_curve(losses: Floats, words: Words) -> str:

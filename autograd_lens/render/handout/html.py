@@ -16,6 +16,7 @@ from autograd_lens.render.handout.blocks import (
     Pair,
     Paragraph,
     Run,
+    Space,
     Table,
 )
 from autograd_lens.render.handout.mathematics import Equation
@@ -54,6 +55,8 @@ def _block(block: Block) -> str:
                 f'<div class="formula">{mathml(each, block=True)}</div>' for each in block.equations
             )
             return "".join(made)
+        case Space():
+            return '<div class="space"></div>'
         case Code():
             return listing(block, "")
         case Table():

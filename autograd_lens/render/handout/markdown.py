@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autograd_lens.render.handout.blocks import (
     Block,
@@ -18,9 +18,10 @@ from autograd_lens.render.handout.blocks import (
     Pair,
     Paragraph,
     Run,
+    Space,
     Table,
 )
-from autograd_lens.render.handout.colours import on_paper
+from autograd_lens.render.handout.colours import graph_on_paper, on_paper
 from autograd_lens.render.handout.mathematics import Equation
 from autograd_lens.render.handout.writers import latex
 
@@ -43,17 +44,15 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
     match block:
         case Heading():
             yield "markdown", f"## {_escaped(block.text)}"
-        case Paragraph():
-            yield "markdown", _text(block.text)
-        case Note():
-            yield "markdown", f"> {_text(block.text)}"
+        case Paragraph() | Note():
+            quote = "> " if isinstance(block, Note) else ""
+            yield "markdown", quote + _text(block.text)
         case Formulas():
             yield from (("markdown", f"$$\n{latex(each)}\n$$") for each in block.equations)
+        case Space():
+            return
         case Code():
-            fence = "`" * max(
-                3, *(len(run) + 1 for run in re.findall("`+", "\n".join(block.lines))), 3
-            )
-            yield "code", f"{fence}python\n" + "\n".join(block.lines) + f"\n{fence}"
+            yield "code", _listing(block.lines)
         case Table():
             yield "markdown", _table(block)
         case Figure():
@@ -61,6 +60,12 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
         case Pair():
             for each in (*block.left, *block.right):
                 yield from _block(each)
+
+
+def _listing(lines: Sequence[str]) -> str:
+    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}python", *lines, fence])
 
 
 def _text(parts: Cell) -> str:
@@ -89,7 +94,10 @@ def _table(table: Table) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    svg = figure.svg if figure.name == "graph" else on_paper(figure.svg, "sans-serif")
+    if figure.name == "graph":
+        svg = graph_on_paper(figure.svg, "monospace")
+    else:
+        svg = on_paper(figure.svg, "sans-serif")
     data = base64.b64encode(svg.encode()).decode()
     words = _escaped(figure.caption)
     return f"![{words}](data:image/svg+xml;base64,{data})\n\n*{words}*"

@@ -115,9 +115,16 @@ Expr = Sym | Num | Op | Frac | Power | Sum | Paren | Partial
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """Sides that are equal."""
+    """Sides that are equal.
+
+    Attributes:
+        sides: The sides.
+        first: What stands behind the first side: ``"="``, or ``"←"`` where the first side is
+            what the others are assigned to.
+    """
 
     sides: tuple[Expr, ...]
+    first: str = "="
 
 
 def number(value: float) -> Expr:

@@ -109,7 +109,8 @@ def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions) -> s
     losses = loss_curve(lesson.path.losses, words).replace('id="losses"', 'id="play-losses"')
     pictures = descent(lesson, words).replace('id="descent"', 'id="play-descent"')
     pictures = pictures.replace("inside", "play-inside") + losses
-    graph = f'<h3>{words["graph_title"]}</h3><div class="wide">{options.graph}</div>'
+    legend = f'<p class="hint">{words["graph_legend"]}</p>'
+    graph = f'<h3>{words["graph_title"]}</h3><div class="wide">{options.graph}</div>{legend}'
     return (
         f'<section id="player" aria-label="{escape(words["play"])}"><h2>{words["play"]}</h2>'
         f'<p class="hint">{escape(words["play_hint"])}</p>'

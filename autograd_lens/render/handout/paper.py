@@ -39,7 +39,8 @@ def pdf(document: Document, footer: str) -> bytes:
         raise RenderError(msg, hint="Choose .html, and report this as a bug.") from error
     missing = [str(each.message) for each in warnings if "unknown font" in str(each.message)]
     if missing:
-        raise RenderError(f"A font is missing for the PDF: {missing[0]}.", hint=_HINT)
+        msg = f"A font is missing for the PDF: {missing[0]}."
+        raise RenderError(msg, hint=_HINT)
     return bytes(made)
 
 
@@ -51,7 +52,8 @@ def _font_folders(language: str) -> Sequence[str]:
         return ()
     folder = chinese_fonts()
     if folder is None:
-        raise RenderError("Chinese in a PDF needs Chinese fonts, which are missing.", hint=_HINT)
+        msg = "Chinese in a PDF needs Chinese fonts, which are missing."
+        raise RenderError(msg, hint=_HINT)
     return (str(folder),)
 
 

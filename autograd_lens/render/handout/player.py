@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.lesson import BackwardRow, Lesson, StepLesson
 from autograd_lens.render.handout.blocks import Run
-from autograd_lens.render.handout.figures import descent_axes, loss_axes
+from autograd_lens.render.handout.figures import best_point, descent_axes, loss_axes
 from autograd_lens.render.handout.graph import MOST_NODES, boxes
 from autograd_lens.render.handout.html import text_html
 from autograd_lens.render.handout.naming import Naming
@@ -34,7 +34,6 @@ _MOST_EVENTS = 200  # of one step
 def player_data(lesson: Lesson, words: Words, source: Callable[[str], str | None]) -> str:
     """Everything the player needs, as JSON that may stand inside a page."""
     steps = _sampled(lesson)
-    best = lesson.ending and (lesson.ending.best_weight, lesson.ending.best_bias)
     plain = {
         "steps": None if len(steps) == lesson.count else steps.tolist(),
         "count": len(steps),
@@ -43,7 +42,7 @@ def player_data(lesson: Lesson, words: Words, source: Callable[[str], str | None
         "values": _packed(lesson.path.values[np.append(steps, len(lesson.path.values) - 1)]),
         "grads": _packed(lesson.path.grads[steps]),
         "after": _packed(lesson.path.values[steps + 1]),
-        "descent": _frame(descent_axes(lesson.path, best)),  # type: ignore[arg-type]
+        "descent": _frame(descent_axes(lesson.path, best_point(lesson))),
         "lossFrame": _frame(loss_axes(lesson.path.losses, words)),
         "full": {
             str(each.step.index): list(_events(each, Naming(each.step, source), words))
@@ -179,7 +178,7 @@ class _Teller:
         return [
             f"e{edge.from_node}_{edge.input_position}"
             for edge in edges
-            if row.node.index in {edge.from_node}
+            if edge.from_node == row.node.index
         ]
 
     def _why(self, row: BackwardRow) -> str:

@@ -148,11 +148,6 @@ def _squared(row: BackwardRow, into: Value) -> list[Equation]:
     return [_equal(product, row.outgoing[0].value)]
 
 
-def _passed(row: BackwardRow, into: Value) -> list[Equation]:
-    out = row.outgoing[0].value
-    return [_equal(Num(_first(into)), out)] if _first(out) == _first(into) else []
-
-
 def _bias(row: BackwardRow, into: Value) -> list[Equation]:
     small = [each for each in row.outgoing if each.value and each.value.numel == 1]
     return [
@@ -179,12 +174,10 @@ def _product(row: BackwardRow, into: Value) -> list[Equation]:
 
 
 _EXAMPLES: Mapping[str, Callable[[BackwardRow, Value], list[Equation]]] = {
-    "add": _passed,
     "add_bias": _bias,
     "div": _divided,
     "mean": _mean,
     "mm": _product,
     "mul_constant": _multiplied,
     "pow": _squared,
-    "sub": _passed,
 }

@@ -41,13 +41,13 @@ class Axes:
     top: int = 12
     bottom: int = 42
 
-    def across(self, number: Floats) -> Floats:
+    def across(self, number: npt.ArrayLike) -> Floats:
         """Places of numbers on the x axis."""
         low, high = self.x
         span = self.width - self.left - self.right
-        return self.left + (np.asarray(number) - low) / (high - low) * span
+        return self.left + (np.asarray(number, np.float64) - low) / (high - low) * span
 
-    def up(self, number: Floats) -> Floats:
+    def up(self, number: npt.ArrayLike) -> Floats:
         """Places of numbers on the y axis."""
         low, high = self.y
         given = np.asarray(number, np.float64)
@@ -63,12 +63,10 @@ class Axes:
         middle = (self.left + self.width - self.right) / 2
         height = (self.top + self.height - self.bottom) / 2
         across, up = (escape(label) for label in self.labels)
-        parts += [
-            f'<text class="label" x="{middle:.1f}" y="{self.height - 6}" text-anchor="middle">'
-            f"{across}</text>",
-            f'<text class="label" transform="translate(13 {height:.1f}) rotate(-90)" '
-            f'text-anchor="middle">{up}</text>',
-        ]
+        turned = f'transform="translate(13 {height:.1f}) rotate(-90)"'
+        flat = f'x="{middle:.1f}" y="{self.height - 6}"'
+        for place, text in ((flat, across), (turned, up)):
+            parts.append(f'<text class="label" {place} text-anchor="middle">{text}</text>')
         return "".join(parts)
 
     def area(self) -> str:
@@ -79,7 +77,7 @@ class Axes:
     def _ticks_across(self) -> Iterator[str]:
         bottom = self.height - self.bottom
         for tick in ticks(*self.x):
-            place = float(self.across(np.float64(tick)))
+            place = float(self.across(tick))
             yield f'<path class="grid" d="M{place:.1f} {self.top}V{bottom}"/>'
             yield (
                 f'<text class="tick" x="{place:.1f}" y="{bottom + 15}" text-anchor="middle">'
@@ -89,7 +87,7 @@ class Axes:
     def _ticks_up(self) -> Iterator[str]:
         found = _decades(*self.y) if self.log else ticks(*self.y)
         for tick in found:
-            place = float(self.up(np.float64(tick)))
+            place = float(self.up(tick))
             yield f'<path class="grid" d="M{self.left} {place:.1f}H{self.width - self.right}"/>'
             yield (
                 f'<text class="tick" x="{self.left - 5}" y="{place + 4:.1f}" text-anchor="end">'

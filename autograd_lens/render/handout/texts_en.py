@@ -14,6 +14,7 @@ TEXTS: Mapping[str, str] = {
     "lead_one": "One recorded step, with loss {first}. All numbers come from the recording.",
     "colon": ": ",
     "comma": ", ",
+    "list": ", ",
     "stop": ".",
     # chapters
     "chapter_1": "1  Data",
@@ -171,8 +172,8 @@ TEXTS: Mapping[str, str] = {
     "why_unknown": "A derivative that PyTorch's table does not list.",
     # the page
     "play": "Play the run",
-    "play_hint": "Drag the slider or use the keys: ← → event, ↑ ↓ recorded-in-full step, "
-    "Page Up / Page Down 100 steps, Home / End, Space to play.",
+    "play_hint": "Drag the slider, or use the keys: ← → one event, ↑ ↓ to the next step "
+    "recorded in full, Page Up and Page Down 100 steps, Home and End, Space to play.",
     "play_steps": "Step",
     "previous_event": "Previous event",
     "next_event": "Next event",
@@ -183,6 +184,8 @@ TEXTS: Mapping[str, str] = {
     "code": "Code",
     "values": "Values",
     "graph_title": "Graph",
+    "graph_legend": "Blue: value. Red: gradient of the loss by this value. With … only the first "
+    "element is shown.",
     "event_of": "Event {event} of {count}",
     "light_event": "recorded in brief",
     "event_forward": "Forward: {what}",
@@ -217,8 +220,8 @@ TEXTS: Mapping[str, str] = {
     "would be added to those of this step.",
     "point": "Point",
     "prediction": "Prediction",
-    "error": "Error",
-    "error_x": "Error × x",
-    "error_2": "Error²",
+    "error": "Error e",
+    "error_x": "e × x",
+    "error_2": "e²",
     "made_by": "Made by autograd_lens.",
 }

@@ -13,6 +13,7 @@ TEXTS: Mapping[str, str] = {
     "lead_one": "只记录了一步，损失为 {first}。文中所有数值均取自本次运行的记录。",
     "colon": "：",
     "comma": "，",
+    "list": "、",
     "stop": "。",
     "chapter_1": "1  数据",
     "chapter_2": "2  模型与初始值",
@@ -68,7 +69,8 @@ TEXTS: Mapping[str, str] = {
     "example": "以第一个元素为例",
     "passed_on": "传出的梯度",
     "by_hand": "用链式法则手工推导 {names} 的梯度：",
-    "agree": "自动求导写入 {grad} 的值为 {written}；用双精度手工计算得 {mine}。两者相差 {difference}。",
+    "agree": "自动求导写入 {grad} 的值为 {written}；"
+    "用双精度手工计算得 {mine}。两者相差 {difference}。",
     "grads": "第 {step} 步中 backward() 写入 .grad 的内容",
     "parameter": "参数",
     "before": "写入前",
@@ -79,7 +81,8 @@ TEXTS: Mapping[str, str] = {
     "accumulate": "累加",
     "zero_why": "backward() 把梯度累加到 .grad，而不是覆盖它。因此程序在每次更新之后要把梯度清零。"
     "如果不清零，第二次 backward() 之后 .grad 里就是两次梯度之和：",
-    "zero_why_missing": "backward() 把梯度累加到 .grad，而不是覆盖它。本程序在前两步之间没有把梯度清零，"
+    "zero_why_missing": "backward() 把梯度累加到 .grad，而不是覆盖它。"
+    "本程序在前两步之间没有把梯度清零，"
     "因此第二次 backward() 之后 .grad 里是两次梯度之和：",
     "grad_first": "第一次的梯度",
     "grad_second": "第二次的梯度",
@@ -89,8 +92,10 @@ TEXTS: Mapping[str, str] = {
     "update_is": "每个参数沿梯度的反方向走一小步。学习率为 {rate}，在第 {step} 步：",
     "update_is_general": "优化器根据梯度修改每个参数。在第 {step} 步：",
     "update_none": "第 {step} 步没有修改任何参数。",
-    "descent": "{first} 与 {second} 在 {count} 步中走过的路径。背景为损失的等高线，同一条线上损失相等。",
-    "descent_flat": "{first} 与 {second} 在 {count} 步中走过的路径。只知道沿途的损失，因此不画等高线。",
+    "descent": "{first} 与 {second} 在 {count} 步中走过的路径。"
+    "背景为损失的等高线，同一条线上损失相等。",
+    "descent_flat": "{first} 与 {second} 在 {count} 步中走过的路径。"
+    "只知道沿途的损失，因此不画等高线。",
     "descent_words": "参数从训练开始到结束的路径",
     "start": "起点",
     "end": "终点",
@@ -105,7 +110,8 @@ TEXTS: Mapping[str, str] = {
     "loss": "损失",
     "value_of": "{name}",
     "grad_of": "{name}.grad",
-    "ended": "{count} 步之后，{w_name} = {w}，{b_name} = {b}，损失为 {loss}。精确的最小二乘解是 {best_w} "
+    "ended": "{count} 步之后，{w_name} = {w}，"
+    "{b_name} = {b}，损失为 {loss}。精确的最小二乘解是 {best_w} "
     "和 {best_b}，损失为 {best_loss}。{w_name} 还差 {w_gap}，{b_name} 还差 {b_gap}。",
     "ended_general": "{count} 步之后，损失为 {loss}。",
     "ended_nan": "从第 {step} 步起，损失不再是数（NaN），此后训练无法恢复。",
@@ -142,8 +148,8 @@ TEXTS: Mapping[str, str] = {
     "why_other": "PyTorch 的求导规则：{rule}",
     "why_unknown": "PyTorch 的导数表中没有这一项。",
     "play": "回放训练过程",
-    "play_hint": "拖动滑块，或使用键盘：← → 逐个事件，↑ ↓ 逐个完整记录的步，"
-    "Page Up / Page Down 一百步，Home / End 首尾，空格键播放。",
+    "play_hint": "拖动滑块，或使用键盘：← → 逐个事件，↑ ↓ 跳到下一个完整记录的步，"
+    "Page Up 和 Page Down 每次一百步，Home 和 End 到首尾，空格键播放。",
     "play_steps": "步",
     "previous_event": "上一个事件",
     "next_event": "下一个事件",
@@ -154,6 +160,7 @@ TEXTS: Mapping[str, str] = {
     "code": "代码",
     "values": "数值",
     "graph_title": "计算图",
+    "graph_legend": "蓝色：值；红色：损失对该值的梯度。带 … 的只显示第一个元素。",
     "event_of": "事件 {event} / {count}",
     "light_event": "简略记录",
     "event_forward": "前向传播：{what}",
@@ -183,11 +190,12 @@ TEXTS: Mapping[str, str] = {
     "sheet_5": "在更新之前、没有清零的情况下，对同样的数据再调用一次 backward()。"
     "这时 w1.grad 和 b1.grad 各是多少？",
     "sheet_6": "用一句话说明：训练循环为什么要调用 zero_grad？",
-    "sheet_6_answer": "backward() 把梯度累加到 .grad；如果不清零，以前各步的梯度就会加到本步的梯度上。",
+    "sheet_6_answer": "backward() 把梯度累加到 .grad；如果不清零，"
+    "以前各步的梯度就会加到本步的梯度上。",
     "point": "点",
     "prediction": "预测值",
-    "error": "误差",
-    "error_x": "误差 × x",
-    "error_2": "误差²",
+    "error": "误差 e",
+    "error_x": "e × x",
+    "error_2": "e²",
     "made_by": "由 autograd_lens 生成。",
 }

@@ -22,9 +22,10 @@ from autograd_lens.render.handout.blocks import (
     Pair,
     Paragraph,
     Run,
+    Space,
     Table,
 )
-from autograd_lens.render.handout.colours import LIGHT, on_paper
+from autograd_lens.render.handout.colours import LIGHT, graph_on_paper, on_paper
 from autograd_lens.render.handout.mathematics import Equation
 from autograd_lens.render.handout.writers import typst_math
 
@@ -35,6 +36,8 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "zh": ("Libertinus Serif", "Noto Serif SC"),
 }
 _MONO = "DejaVu Sans Mono"
+_CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85}
+_ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def paper_source(document: Document, footer: str) -> PaperSource:
 
 def _picture(figure: Figure, document: Document) -> str:
     if figure.name == "graph":
-        return figure.svg
+        return graph_on_paper(figure.svg, _MONO)
     return on_paper(figure.svg, ", ".join(f"'{face}'" for face in FACES[document.language]))
 
 
@@ -118,6 +121,8 @@ def _block(block: Block) -> str:
             return f"#aside[{_text(block.text)}]"
         case Formulas():
             return "\n".join(typst_math(each, block=True) for each in block.equations)
+        case Space():
+            return "#v(16mm)"
         case Code():
             return f"#listing({_string_lines(block.lines)}, {block.first})"
         case Table():
@@ -156,6 +161,7 @@ def _preamble(document: Document, footer: str) -> str:
         region=region,
         footer=_literal(footer),
         rule=LIGHT["rule"],
+        **(_ROOMY if document.roomy else _CLOSE),
         quiet=LIGHT["quiet"],
         blue=LIGHT["blue"],
         panel=LIGHT["panel"],
@@ -168,39 +174,47 @@ _PREAMBLE = """\
   set text(7.5pt, fill: rgb("{quiet}"))
   [{footer} #h(1fr) #counter(page).display("1 / 1", both: true)]
 }})
-#set text(font: ({faces}), size: 9.2pt, lang: "{language}"{region}, fallback: true)
+#set text(font: ({faces}), size: {size}pt, lang: "{language}"{region}, fallback: true)
 #set par(justify: true, leading: 0.52em, spacing: 0.62em)
 #set math.equation(numbering: none)
-#show math.equation: set text(size: 9.2pt)
+#show math.equation: set text(size: {size}pt)
 #show math.equation.where(block: true): set block(above: 0.55em, below: 0.55em)
 #show raw: set text(font: ("{mono}"), size: 7.6pt)
 #show heading: set text(12pt, fill: rgb("{blue}"))
 #show heading: set block(above: 0.85em, below: 0.5em)
 #let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", body))
 #let lead(body) = block(below: 0.6em, text(fill: rgb("{quiet}"), body))
-#let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm), stroke: (left: 1.5pt + rgb("{rule}")), body)
+#let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm),
+  stroke: (left: 1.5pt + rgb("{rule}")), body)
 #let words(body) = text(8.4pt, fill: rgb("{quiet}"), body)
-#let drawing(name, caption) = block(breakable: false, above: 0.5em, below: 0.6em, width: 100%, {{
+#let drawing(name, caption) = block(breakable: false, above: 0.5em, below: 0.6em,
+  width: 100%, {{
   set align(center)
   layout(room => {{
     let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
     let natural = measure(drawn)
-    image(bytes(sys.inputs.at(name)), format: "svg", width: calc.min(room.width, natural.width * 1.1))
+    let width = calc.min(room.width, natural.width * 1.1)
+    image(bytes(sys.inputs.at(name)), format: "svg", width: width)
   }})
   v(-0.55em)
   words(caption)
 }})
-#let listing(lines, first) = block(fill: rgb("{panel}"), inset: 1.6mm, radius: 1mm, width: 100%, above: 0.4em, below: 0.4em,
-  grid(columns: (auto, 1fr), column-gutter: 2mm, row-gutter: 0.42em,
-    ..lines.enumerate().map(((at, line)) => (
-      align(right, text(6.5pt, fill: rgb("{quiet}"), str(first + at))),
-      raw(line, lang: "python"),
-    )).flatten()))
-#let data-table(caption, columns, aligned, head, ..cells) = block(above: 0.5em, below: 0.6em, width: 100%, {{
-  if caption != none {{ words(caption); v(-0.4em) }}
-  set text(8.4pt)
+#let listing(lines, first) = block(fill: rgb("{panel}"), inset: 1.6mm, radius: 1mm, width: 100%,
+  above: 0.4em, below: 0.4em, {{
+    set par(justify: false)
+    show raw: set text(size: 6.3pt)
+    grid(columns: (auto, 1fr), column-gutter: 2mm, row-gutter: 0.42em,
+      ..lines.enumerate().map(((at, line)) => (
+        align(right, text(5.6pt, fill: rgb("{quiet}"), str(first + at))),
+        raw(line, lang: "python"),
+      )).flatten())
+  }})
+#let data-table(caption, columns, aligned, head, ..cells) = block(above: 0.5em, below: 0.6em,
+  width: 100%, {{
+  if caption != none {{ block(sticky: true, below: 0.35em, words(caption)) }}
+  set text({small}pt)
   set par(justify: false)
-  table(columns: columns, align: aligned, inset: (x: 1.3mm, y: 0.85mm),
+  table(columns: columns, align: aligned, inset: (x: {across}mm, y: {down}mm),
     stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
     head, ..cells)
 }})

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.values import Value
 
-__all__ = ["first_element", "real", "shape_text", "value_text", "written"]
+__all__ = ["first_element", "real", "shape_text", "tiny", "value_text", "written"]
 
 _FEW = 4
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def written(number: float) -> str:
     """A number with at most six digits that count and a real minus sign."""
     return scalar(number).replace("-", "−")
+
+
+def tiny(number: float) -> str:
+    """The size of a small difference: one digit and a power of ten."""
+    digit, _, power = f"{number:.0e}".partition("e")
+    if not -4 > int(power) > -300:  # noqa: PLR2004  shorter without a power
+        return f"{number:.1g}"
+    return f"{digit} × 10{str(int(power)).translate(_RAISED)}"
 
 
 def real(value: Value | None, place: int = 0) -> float | None:
@@ -57,7 +67,7 @@ def value_text(value: Value | None, words: Mapping[str, str]) -> str:
     return _range(array.astype(np.float64).ravel(), words)
 
 
-def _range(numbers: np.ndarray, words: Mapping[str, str]) -> str:  # type: ignore[type-arg]
+def _range(numbers: npt.NDArray[np.float64], words: Mapping[str, str]) -> str:
     finite = numbers[np.isfinite(numbers)]
     nans, infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
     parts = []

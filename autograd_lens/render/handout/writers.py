@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from html import escape
 
 from autograd_lens.render.handout.mathematics import (
@@ -23,9 +24,14 @@ __all__ = ["latex", "mathml", "plain", "typst_math"]
 
 def mathml(equation: Equation, *, block: bool = False) -> str:
     """The equation as MathML, which browsers set by themselves."""
-    body = "<mo>=</mo>".join(_mathml(side) for side in equation.sides)
+    body = _joined(equation, _mathml, "<mo>=</mo>", "<mo>←</mo>")
     display = ' display="block"' if block else ""
     return f"<math{display}><mrow>{body}</mrow></math>"
+
+
+def _joined(equation: Equation, write: Callable[[Expr], str], equal: str, arrow: str) -> str:
+    first, *rest = (write(side) for side in equation.sides)
+    return (equal if equation.first == "=" else arrow).join([first, equal.join(rest)])
 
 
 def _mathml(expr: Expr) -> str:
@@ -57,7 +63,7 @@ def _mathml(expr: Expr) -> str:
 
 def typst_math(equation: Equation, *, block: bool = False) -> str:
     """The equation as typst's mathematics, dollar signs included."""
-    body = " = ".join(_typst(side) for side in equation.sides)
+    body = _joined(equation, _typst, " = ", " arrow.l ")
     return f"$ {body} $" if block else f"${body}$"
 
 
@@ -88,7 +94,7 @@ def _typst(expr: Expr) -> str:
 
 def latex(equation: Equation) -> str:
     """The equation as LaTeX, without dollar signs."""
-    return " = ".join(_latex(side) for side in equation.sides)
+    return _joined(equation, _latex, " = ", r" \leftarrow ")
 
 
 def _latex(expr: Expr) -> str:
@@ -122,7 +128,7 @@ def _latex_text(text: str) -> str:
 
 def plain(equation: Equation) -> str:
     """The equation on one line of plain text, where no formulas can be set."""
-    return " = ".join(_plain(side) for side in equation.sides)
+    return _joined(equation, _plain, " = ", " ← ")
 
 
 def _plain(expr: Expr) -> str:

@@ -1,0 +1,228 @@
+"""The exercise: one step of gradient descent by hand, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd_lens.analysis.lesson import Lesson
+from autograd_lens.errors import RenderError
+from autograd_lens.render.handout.blocks import (
+    Block,
+    Cell,
+    Document,
+    Formulas,
+    Heading,
+    Paragraph,
+    Run,
+    Space,
+    Table,
+    bold,
+    code,
+    runs,
+)
+from autograd_lens.render.handout.chapter_data import line_formula
+from autograd_lens.render.handout.mathematics import (
+    Equation,
+    Expr,
+    Frac,
+    Num,
+    Op,
+    Paren,
+    Power,
+    Sum,
+    Sym,
+)
+from autograd_lens.render.handout.texts import texts
+
+__all__ = ["Exercise", "exercise", "worksheet"]
+
+Words = Mapping[str, str]
+Floats = npt.NDArray[np.float64]
+
+_POINTS = 5
+_BLANK = "\u2007" * 10
+_RATE = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exercise:
+    """What is given, rounded so that it can be computed by hand, and what follows from it.
+
+    Attributes:
+        x: (5,), two decimals.
+        y: (5,), two decimals.
+        weight: Two decimals.
+        bias: Two decimals.
+        rate: The learning rate.
+        scale: The factor before the mean of the squares.
+    """
+
+    x: Floats
+    y: Floats
+    weight: float
+    bias: float
+    rate: float
+    scale: float
+
+    @property
+    def prediction(self) -> Floats:
+        """(5,)."""
+        prediction: Floats = self.x * self.weight + self.bias
+        return prediction
+
+    @property
+    def error(self) -> Floats:
+        """Prediction minus truth: (5,)."""
+        error: Floats = self.prediction - self.y
+        return error
+
+    @property
+    def loss(self) -> float:
+        """The loss over the five points."""
+        return float(self.scale * np.mean(self.error**2))
+
+    @property
+    def gradients(self) -> tuple[float, float]:
+        """By weight and bias."""
+        factor = 2 * self.scale
+        return float(factor * np.mean(self.error * self.x)), float(factor * np.mean(self.error))
+
+    @property
+    def after(self) -> tuple[float, float]:
+        """Weight and bias after one step."""
+        by_weight, by_bias = self.gradients
+        return self.weight - self.rate * by_weight, self.bias - self.rate * by_bias
+
+
+def exercise(lesson: Lesson, seed: int) -> Exercise:
+    """The exercise of a seed: five points of the run's data, its parameters at the start.
+
+    Raises:
+        RenderError: The run is no linear regression of one variable.
+    """
+    regression = lesson.regression
+    if regression is None or not np.isfinite(lesson.path.values[0, :2]).all():
+        msg = "A worksheet needs a linear regression: a weight, a bias and a mean of squares."
+        raise RenderError(msg, hint="Try it on the recording of `autograd-lens demo`.")
+    chosen = np.random.default_rng(seed).permutation(len(regression.x))[:_POINTS]
+    weight, bias = lesson.path.values[0, :2].round(2).tolist()
+    rate = lesson.ending.rate if lesson.ending and lesson.ending.rate else _RATE
+    x, y = regression.x[chosen].round(2), regression.y[chosen].round(2)
+    return Exercise(x, y, weight, bias, rate, regression.scale)
+
+
+def worksheet(
+    lesson: Lesson, language: str, seed: int, *, answers: bool, title: str = ""
+) -> Document:
+    """The exercise as a document.
+
+    Args:
+        lesson: The run.
+        language: ``"en"`` or ``"zh"``.
+        seed: Which points; the same seed, the same sheet.
+        answers: Whether the blanks are filled in.
+        title: Its title; ``""`` for the usual one.
+    """
+    words = texts(language)
+    given = exercise(lesson, seed)
+    heading = title.strip() or words["sheet_title"]
+    heading += f" · {words['sheet_key']}" if answers else ""
+    name = "" if answers else f"    {words['sheet_name']}{words['colon']}{'_' * 24}"
+    lead = words["sheet_seed"].format(seed=seed) + name
+    blocks = tuple(_Sheet(lesson, given, words, answers=answers).blocks())
+    return Document(heading, language, lead, blocks, roomy=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """Writes one sheet, with blanks or with answers."""
+
+    lesson: Lesson
+    given: Exercise
+    words: Words
+    answers: bool
+
+    def blocks(self) -> Iterator[Block]:
+        words, given, names = self.words, self.given, self.lesson.path.names
+        regression = self.lesson.regression
+        if regression is None:
+            return
+        line = line_formula(regression)
+        yield Paragraph(runs(words["sheet_lead"], program=self.lesson.program, line=line))
+        start = [
+            Equation((Sym(name), Num(number)))
+            for name, number in zip(names, (given.weight, given.bias), strict=False)
+        ]
+        rate = _short(given.rate)
+        yield Paragraph(runs(words["sheet_start"], w=start[0], b=start[1], rate=rate))
+        yield from self._question(1, words["sheet_1"])
+        yield self._table()
+        yield from self._question(2, words["sheet_2"])
+        yield from self._formula("L", Power(Sym("e", "i"), 2), given.loss, given.scale)
+        yield from self._room()
+        yield from self._question(3, words["sheet_3"])
+        bodies: tuple[Expr, Expr] = (Op(Sym("e", "i"), "", Sym("x", "i")), Sym("e", "i"))
+        for name, body, number in zip(names[:2], bodies, given.gradients, strict=True):
+            yield from self._formula(f"{name}.grad", body, number, 2 * given.scale)
+        yield from self._room()
+        yield from self._question(4, words["sheet_4"])
+        yield from self._room()
+        yield self._two(names, given.after)
+        text = words["sheet_5"].replace("w1", names[0]).replace("b1", names[1])
+        yield from self._question(5, text)
+        twice = (2 * given.gradients[0], 2 * given.gradients[1])
+        yield self._two([f"{name}.grad" for name in names], twice)
+        yield from self._question(6, words["sheet_6"])
+        answer = words["sheet_6_answer"] if self.answers else "_" * 64
+        yield Paragraph((Run(answer),))
+
+    def _room(self) -> Iterator[Block]:
+        if not self.answers:
+            yield Space()
+
+    def _question(self, number: int, text: str) -> Iterator[Block]:
+        yield Heading(f"{number}  {text}")
+
+    def _cell(self, number: float) -> Cell:
+        return runs(_four(number)) if self.answers else runs(_BLANK)
+
+    def _table(self) -> Table:
+        words, given = self.words, self.given
+        rows: list[tuple[Cell, ...]] = []
+        columns = zip(given.x, given.y, given.prediction, given.error, strict=True)
+        for place, (x, y, predicted, error) in enumerate(columns, 1):
+            blanks = (predicted, error, error * x, error**2)
+            known = (runs(str(place)), runs(f"{x:.2f}"), runs(f"{y:.2f}"))
+            rows.append((*known, *(self._cell(float(number)) for number in blanks)))
+        keys = ("point", "prediction", "error", "error_x", "error_2")
+        point, *named = (words[key] for key in keys)
+        head = (f"{point} i", "x", "y", *named)
+        return Table(head, tuple(rows), numbers=tuple(range(1, 7)))
+
+    def _formula(self, name: str, body: Expr, number: float, factor: float) -> Iterator[Block]:
+        front = Frac(Num(factor), Sym("n"))
+        shown = Num(float(_four(number).replace("−", "-"))) if self.answers else Sym("?")
+        yield Formulas((Equation((Sym(name), Op(front, "", Sum(_bracketed(body))), shown)),))
+
+    def _two(self, names: Sequence[str], numbers: tuple[float, float]) -> Paragraph:
+        parts: list[Run | Equation] = []
+        for name, number in zip(names[:2], numbers, strict=True):
+            answer = _four(number) if self.answers else "_" * 14
+            parts += [code(name), Run(" = "), bold(answer), Run("      ")]
+        return Paragraph(tuple(parts))
+
+
+def _bracketed(body: Expr) -> Expr:
+    return Paren(body) if isinstance(body, Op) and body.sign in {"+", "−"} else body
+
+
+def _four(number: float) -> str:
+    return f"{number:.4f}".replace("-", "−")
+
+
+def _short(number: float) -> str:
+    return f"{number:g}"
