@@ -93,6 +93,7 @@ class Recorder:
         self._thread = threading.get_ident()
         self._process = os.getpid()
         self._inside = False
+        self._other_thread = False
         self._failures = 0
         self._died = 0
         self._followed = 0
@@ -166,6 +167,7 @@ class Recorder:
             or self._original is None
             or _functorch_level() is not None  # inside torch.func.grad, vmap and the like
         ):
+            self._pass_by()
             return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)
         pending = None
         try:
@@ -182,6 +184,14 @@ class Recorder:
         self._inside = False
         self._after(pending, outputs, "")
         return result
+
+    def _pass_by(self) -> None:
+        """Say once that a backward of another thread of the program is not recorded."""
+        elsewhere = threading.get_ident() != self._thread and os.getpid() == self._process
+        if elsewhere and not self._inside and not self._other_thread and self._original:
+            self._other_thread = True
+            message = "backward was called in another thread; only one thread is recorded"
+            self._writer.event(Event("warning", None, message))
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
