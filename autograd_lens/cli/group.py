@@ -12,7 +12,7 @@ from autograd_lens.errors import LensError
 
 __all__ = ["VERBS", "LazyGroup", "app"]
 
-VERBS = ("run", "rerun", "trace", "graph", "path", "info", "export", "handout", "demo")
+VERBS = ("run", "rerun", "trace", "graph", "path", "info", "doctor", "export", "handout", "demo")
 
 
 class LazyGroup(click.Group):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from autograd_lens.cli.doctor import report_errors
 from autograd_lens.cli.files import (
     Bytes,
     force_option,
@@ -83,6 +84,7 @@ def command(
     remember(target)
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     say(f"Recorded {steps} in {shown(target)}. Next: autograd-lens trace {shown(target)}")
+    report_errors(target)
     ctx.exit(result.exit_code)
 
 

@@ -1,0 +1,274 @@
+"""What rules look at.
+
+NOTE 1 [Enough, not all]: a run may have a million steps. Rules see all losses, but engine runs
+and full steps of a sample: unbroken stretches at the beginning, in the middle and at the end,
+and around the first loss that is no number. What goes wrong in a training loop goes wrong in
+every turn; what goes wrong once shows in the losses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd_lens.doctor.source import Code
+from autograd_lens.trace.columns import Entry
+from autograd_lens.trace.lightgraph import LightGraph
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Event, Parameter, Source, Step
+from autograd_lens.trace.rows import END, LightRow
+from autograd_lens.trace.typed import as_value, differ
+from autograd_lens.trace.values import Value
+
+__all__ = ["EngineRun", "Evidence", "Gap", "Optimizer", "finite", "is_zero", "same_bytes"]
+
+_ENTRIES = 12_000  # parameter values of engine runs that are looked at
+_FEWEST_RUNS = 60
+_FULL_STEPS = 12
+_FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRun:
+    """One run of the engine, as the light rows tell it.
+
+    Attributes:
+        row: What was recorded.
+        graph: Its circumstances; None for the state after the last step.
+        nodes: Nodes of its graph.
+    """
+
+    row: LightRow
+    graph: LightGraph | None
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One parameter between an engine run and the next.
+
+    Attributes:
+        run: The run in front.
+        written: Whether that run wrote the parameter's ``.grad``.
+        before: ``.grad`` before the run.
+        grad: ``.grad`` after it.
+        found: ``.grad`` that the next run found.
+        value: The parameter at the run.
+        after: The parameter at the next run.
+        updated: Whether the parameter changed in between.
+    """
+
+    run: EngineRun
+    written: bool
+    before: Value | None
+    grad: Value | None
+    found: Value | None
+    value: Value | None
+    after: Value | None
+    updated: bool
+
+    @property
+    def cleared(self) -> bool:
+        """Whether a grad that was not zero is zero or None at the next run."""
+        return not is_zero(self.grad) and is_zero(self.found)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the next run found a grad that is not zero just as this one left it."""
+        return not is_zero(self.grad) and same_bytes(self.grad, self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer of the program, as far as it was seen.
+
+    Attributes:
+        name: The variable that holds it.
+        kind: Its class.
+        attributes: Its numbers by name.
+    """
+
+    name: str
+    kind: str
+    attributes: Mapping[str, float]
+
+
+class Evidence:
+    """A trace, as rules read it.
+
+    Args:
+        trace: The trace.
+
+    Attributes:
+        trace: The trace.
+        parameters: All parameters by index.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.parameters: tuple[Parameter, ...] = tuple(trace.parameters.values())
+        self._nodes: dict[int, int] = {}
+        self._codes: dict[str, Code] = {}
+
+    @cached_property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """The loss of each step: (steps,)."""
+        return self.trace.losses
+
+    @cached_property
+    def windows(self) -> tuple[tuple[EngineRun, ...], ...]:
+        """Unbroken stretches of engine runs; see NOTE 1."""
+        return tuple(
+            tuple(self._run(row) for row in range(*stretch)) for stretch in self._stretches()
+        )
+
+    @property
+    def runs(self) -> Iterator[EngineRun]:
+        """All engine runs of the windows."""
+        return (run for window in self.windows for run in window if run.graph is not None)
+
+    def gaps(self, index: int) -> Iterator[list[Gap]]:
+        """What happened to one parameter between runs, for each window."""
+        parameter = self.parameters[index]
+        for window in self.windows:
+            yield [_gap(run, following, index, parameter) for run, following in pairwise(window)]
+
+    def _stretches(self) -> list[tuple[int, int]]:
+        total = len(self.trace.rows)
+        allowed = max(_FEWEST_RUNS, _ENTRIES // (len(self.parameters) + 1))
+        if total <= allowed:
+            return [(0, total)]
+        third = allowed // 3
+        middle = (total - third) // 2
+        return [(0, third), (middle, middle + third), (total - third, total)]
+
+    def _run(self, place: int) -> EngineRun:
+        row = self.trace.rows.row(place)
+        if row.graph == END:
+            return EngineRun(row, None, 0)
+        return EngineRun(row, self.trace.graph(row.graph), self._node_count(row.graph))
+
+    def _node_count(self, graph: int) -> int:
+        if graph not in self._nodes:
+            plain: Any = self.trace.items.parse("graph", str(graph), dict) or {}
+            self._nodes[graph] = int(plain.get("nodes", 0))
+        return self._nodes[graph]
+
+    @cached_property
+    def graphs(self) -> tuple[LightGraph, ...]:
+        """The circumstances of all engine runs of the whole trace."""
+        numbers = sorted(int(key) for key in self.trace.items.keys("graph"))
+        return tuple(self.trace.graph(number) for number in numbers)
+
+    @cached_property
+    def full(self) -> tuple[Step, ...]:
+        """Full steps: the first ones, the last one, and some between."""
+        steps = self.trace.full_steps
+        if len(steps) > _FULL_STEPS:
+            half = _FULL_STEPS // 2
+            picked = np.linspace(half, len(steps) - 1, half).astype(int)
+            steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
+        return tuple(self.trace.steps[step] for step in steps)
+
+    def full_step(self, step: int) -> Step | None:
+        """A step, where it is full."""
+        return self.trace.steps[step] if step in self.trace.full_steps else None
+
+    @cached_property
+    def optimizers(self) -> tuple[Optimizer, ...]:
+        """The optimizers that variables of the program name."""
+        found = json.loads(self.trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+        return tuple(
+            Optimizer(str(one["name"]), str(one["class"]), dict(one["attributes"]))
+            for one in found
+            if "lr" in one["attributes"]
+        )
+
+    @cached_property
+    def failure(self) -> Event | None:
+        """The exception that ended the run."""
+        return next((one for one in self.trace.events if one.kind == "exception"), None)
+
+    @cached_property
+    def failed_at(self) -> tuple[Source | None, str]:
+        """The program's own line that the exception came from, and its text."""
+        frames = _FRAME.findall(self.failure.detail) if self.failure else []
+        for file, line, function, text in reversed(frames):
+            if "/torch/" not in file and "site-packages" not in file:
+                place = Source(file, int(line), int(line), -1, -1, function)
+                return place, self.trace.line(place) or text.strip()
+        return None, ""
+
+    def code(self, source: Source | None) -> Code:
+        """The program's text around a line."""
+        file = source.file if source else ""
+        if file not in self._codes:
+            self._codes[file] = Code(self.trace.source(file) or "")
+        return self._codes[file]
+
+    def line(self, source: Source | None) -> str:
+        """The text of a line."""
+        return self.trace.line(source)
+
+    def names(self, indexes: Sequence[int]) -> list[str]:
+        """Names of parameters."""
+        return [self.parameters[index].name for index in indexes]
+
+
+def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter) -> Gap:
+    here, then = run.row, following.row
+    graph = run.graph
+    return Gap(
+        run=run,
+        written=graph is not None
+        and graph.kind == "backward"
+        and not graph.error
+        and index in graph.reached,
+        before=_value(here.grads_before, index, parameter),
+        grad=_value(here.grads_after, index, parameter),
+        found=_value(then.grads_before, index, parameter),
+        value=_value(here.values, index, parameter),
+        after=_value(then.values, index, parameter),
+        updated=differ(_entry(here.values, index), _entry(then.values, index)),
+    )
+
+
+def _entry(entries: Sequence[Entry], index: int) -> Entry:
+    return entries[index] if index < len(entries) else None
+
+
+def _value(entries: Sequence[Entry], index: int, parameter: Parameter) -> Value | None:
+    return as_value(_entry(entries, index), parameter.dtype, parameter.shape)
+
+
+def is_zero(value: Value | None) -> bool:
+    """Whether it is None or all zero."""
+    if value is None or (value.data is not None and not value.data.strip(b"\0")):
+        return True
+    return value.norm == 0.0
+
+
+def same_bytes(one: Value | None, other: Value | None) -> bool:
+    """Whether two values are there and equal to the last bit."""
+    return one is not None and one == other
+
+
+def finite(value: Value | None) -> bool:
+    """Whether no element is known to be NaN or infinite."""
+    if value is None:
+        return True
+    if value.data is None:
+        summary = value.summary
+        return not (summary and (summary.nan_count or summary.inf_count))
+    try:
+        return bool(np.isfinite(value.array).all())
+    except (TypeError, ValueError):  # no numbers: quantized
+        return True

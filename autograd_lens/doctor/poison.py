@@ -1,0 +1,55 @@
+"""When a run's numbers stopped being finite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence, finite
+
+__all__ = ["Poisoned", "poisoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """The first sign of a NaN or Inf that stays.
+
+    Attributes:
+        step: The step in which it came into being.
+        what: What it was seen in: ``"the loss"``, or a parameter's name.
+    """
+
+    step: int
+    what: str
+
+
+def poisoned(evidence: Evidence) -> Poisoned | None:
+    """The first step whose loss or update is not finite, or None."""
+    loss = _first_loss(evidence)
+    parameter = _first_parameter(evidence)
+    known = [one for one in (loss, parameter) if one is not None]
+    return min(known, key=lambda one: one.step, default=None)
+
+
+def _first_loss(evidence: Evidence) -> Poisoned | None:
+    """A step without any loss is NaN in the array, too: only rows that hold one count."""
+    bad = np.flatnonzero(~np.isfinite(evidence.losses))
+    for step in bad[:64].tolist():
+        rows = evidence.trace.rows
+        held = any(rows.row(place).loss is not None for place in rows.of_step(step))
+        if held:
+            return Poisoned(step, "the loss")
+    return None
+
+
+def _first_parameter(evidence: Evidence) -> Poisoned | None:
+    found: list[Poisoned] = []
+    for index, parameter in enumerate(evidence.parameters):
+        for gaps in evidence.gaps(index):
+            bad = (gap for gap in gaps if finite(gap.value) and not finite(gap.after))
+            gap = next(bad, None)
+            if gap is not None:
+                found.append(Poisoned(gap.run.row.step, parameter.name))
+                break
+    return min(found, key=lambda one: one.step, default=None)

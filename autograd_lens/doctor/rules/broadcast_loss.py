@@ -1,0 +1,143 @@
+"""The loss compares every prediction with every target.
+
+What it finds:
+    A difference of shapes (N, 1) and (N,) inside the loss: PyTorch stretches both to (N, N).
+
+Why it is bad:
+    The loss is the mean over all N x N pairs. It is smallest where every prediction is the mean
+    of the targets, whatever the input was: the model learns a constant, and the loss ends at the
+    variance of the targets.
+
+Evidence it needs:
+    A full step: the kernel with the shapes of its operands, one of which comes from the model and
+    one of which does not, and the way from its result to the loss without anything but
+    element by element arithmetic and one mean or sum.
+
+Example:
+    pred = model(x)          # (N, 1)
+    loss = ((pred - y) ** 2).mean()   # y is (N,)
+
+Corrected:
+    pred = model(x).squeeze(1)   # (N,)
+    loss = ((pred - y) ** 2).mean()
+
+When it is silent:
+    Pairs that are meant: both operands from the model (ranking), more axes (distances between
+    points), results that are not summed up to the loss directly (attention, kernels).
+
+References:
+    https://docs.pytorch.org/docs/stable/notes/broadcasting.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.tape import Tape
+from autograd_lens.doctor.words import number, shape
+from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step, TensorUse
+
+RULE = Rule("AL401", "broadcast-loss", "error", "full")
+
+_DIFFERENCES = frozenset({"sub", "rsub"})
+_LOSSES = frozenset({"huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"})
+_BY_ELEMENT = frozenset(
+    (
+        "abs",
+        "add",
+        "clamp",
+        "clamp_min",
+        "div",
+        "exp",
+        "log",
+        "log1p",
+        "mul",
+        "neg",
+        "pow",
+        "relu",
+        "sqrt",
+        "square",
+        "where",
+    )
+)
+_SUMS = frozenset({"mean", "sum"})
+_PAIR = 2
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first step whose loss compares all with all."""
+    for step in evidence.full:
+        tape = Tape(step)
+        for kernel in step.kernels:
+            pair = _stretched(tape, kernel) if kernel.phase == "forward" else None
+            if pair and _ends_in_loss(tape, kernel, step):
+                yield _finding(evidence, step, kernel, *pair)
+                return
+
+
+def _finding(
+    evidence: Evidence, step: Step, kernel: Kernel, model: TensorUse, target: TensorUse
+) -> Finding:
+    count = max(model.spec.shape)
+    column = len(model.spec.shape) == _PAIR
+    name = target.spec.name or "target"
+    return RULE.finding(
+        title=f"{shape(model.spec.shape)} against {shape(target.spec.shape)} in the loss",
+        message=f"""The prediction has shape {shape(model.spec.shape)}, {name} has shape
+            {shape(target.spec.shape)}. PyTorch stretched both to {shape((count, count))}: the loss
+            {number(step.loss or 0.0)} compares each of {count} predictions with all {count}
+            targets, {count * count:,} pairs instead of {count}. Such a loss is smallest where every
+            prediction is the mean of the targets.""",
+        fix=f"prediction.squeeze(1) - {name}" if column else f"prediction - {name}.squeeze(1)",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+    )
+
+
+def _stretched(tape: Tape, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
+    """The model's and the other operand, where the kernel stretches (N, 1) and (N,)."""
+    name = operator_name(kernel)
+    if name not in _DIFFERENCES | _LOSSES:
+        return None
+    operands = list(tensors(kernel.inputs))[:_PAIR]
+    if name in _LOSSES:
+        operands = [_unexpanded(tape, operand, kernel) for operand in operands]
+    if len(operands) != _PAIR or not _column_and_row(operands[0], operands[1]):
+        return None
+    grown = [operand.tensor in tape.differentiable for operand in operands]
+    if sum(grown) != 1:
+        return None
+    return (operands[0], operands[1]) if grown[0] else (operands[1], operands[0])
+
+
+def _unexpanded(tape: Tape, operand: TensorUse, kernel: Kernel) -> TensorUse:
+    maker = tape.maker(operand.tensor, kernel.index)
+    if maker is not None and operator_name(maker) == "expand":
+        return next(tensors(maker.inputs))
+    return operand
+
+
+def _column_and_row(one: TensorUse, other: TensorUse) -> bool:
+    row, column = sorted((one.spec.shape, other.spec.shape), key=len)
+    return len(row) == 1 and column == (row[0], 1) and row[0] > 1
+
+
+def _ends_in_loss(tape: Tape, kernel: Kernel, step: Step) -> bool:
+    """Whether the result is summed up to the loss with nothing but arithmetic between."""
+    while kernel.outputs:
+        output = kernel.outputs[0]
+        if output.spec.shape == ():
+            return any(backward.kind == "backward" for backward in step.backwards)
+        readers = [one for one in tape.readers(output.tensor) if one.node is not None]
+        if not readers:
+            return False
+        kernel = readers[0]
+        if operator_name(kernel) not in _BY_ELEMENT | _SUMS:
+            return False
+    return False

@@ -1,0 +1,109 @@
+"""A NaN or Inf came into being and poisoned the training.
+
+What it finds:
+    The first kernel that made a NaN or an infinite number out of finite ones, in forward,
+    backward or update, in a run whose loss or parameters became NaN or infinite.
+
+Why it is bad:
+    Every number computed from a NaN is NaN. Once it is in a parameter, nothing that the model
+    computes means anything, and no later step can undo it.
+
+Evidence it needs:
+    Light steps say when. A full step says where; if that step is light, the finding names the
+    command that records it in full.
+
+Example:
+    distance = torch.sqrt((x ** 2).sum(1))     # slope infinite at 0
+
+Corrected:
+    distance = torch.sqrt((x ** 2).sum(1) + 1e-8)
+
+When it is silent:
+    Infinities that never reach the loss or a parameter (masks of attention, the scaled gradients
+    of GradScaler when it skips the update).
+
+References:
+    https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.births import Birth, first_birth
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.poison import Poisoned, poisoned
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.words import number, shape
+from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.records import Step
+
+RULE = Rule("AL301", "nan-born", "error", "light")
+
+_CAUSES = {
+    "sqrt": ("the slope of sqrt at 0 is infinite", "torch.sqrt(x + 1e-8)"),
+    "rsqrt": ("1/sqrt is infinite at 0", "torch.rsqrt(x + 1e-8)"),
+    "log": ("log of 0 is -inf, and its slope there infinite", "torch.log(x + 1e-8)"),
+    "exp": ("exp overflows float32 above 88.7", "torch.softmax(x, 1)  # shifts x before exp"),
+    "div": ("a division by zero", "x / (y + 1e-8)"),
+    "pow": ("a power whose value or slope is infinite at 0", "(x + 1e-8) ** p"),
+    "norm": ("the slope of a norm at 0 has no value", "((x ** 2).sum() + 1e-8).sqrt()"),
+}  # fmt: skip
+_WHERE = """torch.where(mask, numerator / torch.where(mask, denominator, 1.0), 0.0)"""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find where the first NaN or Inf came from."""
+    found = poisoned(evidence)
+    if found is None:
+        return
+    step = evidence.full_step(found.step)
+    birth = first_birth(step) if step is not None else None
+    if step is None or birth is None:
+        yield _only_when(evidence, found)
+    else:
+        yield _where(evidence, found, step, birth)
+
+
+def _only_when(evidence: Evidence, found: Poisoned) -> Finding:
+    before = evidence.losses[found.step - 1] if found.step else None
+    was = f" It was {number(float(before))} one step earlier." if before is not None else ""
+    return RULE.finding(
+        title=f"{found.what} became NaN or infinite in step {found.step}",
+        message=f"""In step {found.step}, {found.what} was no finite number any more.{was} The
+            step was not recorded in full, so that the kernel that made it is not known yet; the
+            command below records it.""",
+        fix=f"autograd-lens rerun {{file}} --full {found.step}",
+        step=found.step,
+        look=f"autograd-lens rerun {{file}} --full {found.step}",
+    )
+
+
+def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Finding:
+    kernel = birth.kernel
+    node = birth.node_name
+    cause, fix = _explain(birth)
+    what = f"{node} ({operator_name(kernel)})" if node else operator_name(kernel)
+    return RULE.finding(
+        title=f"first {birth.word} in {kernel.phase} of step {step.index}: {what}",
+        message=f"""In step {step.index}, {kernel.phase}, {what} made {birth.count} {birth.word} out
+            of finite numbers, in a result of shape {shape(birth.output.spec.shape)}: {cause}. From
+            there it reached {found.what}.""",
+        fix=fix,
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}", *birth.after),
+        source=birth.source,
+        line=evidence.line(birth.source),
+        look=f"autograd-lens trace {{file}} --steps {step.index} --phase {kernel.phase} --kernels",
+    )
+
+
+def _explain(birth: Birth) -> tuple[str, str]:
+    """What is known of such a birth, and a remedy."""
+    if birth.masked:
+        return "0 times infinity: where() hides the value but not its slope", _WHERE
+    for word in (birth.node_name.removesuffix("Backward0").lower(), operator_name(birth.kernel)):
+        for name, known in _CAUSES.items():
+            if word == name or (name == "norm" and "norm" in word):
+                return known
+    return "the operands leave the range where the result is a number", "clamp the operand first"

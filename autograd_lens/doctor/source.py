@@ -1,0 +1,115 @@
+"""Questions to the text of the program.
+
+What happened is in the trace; the text only says what the program meant to do there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+
+__all__ = ["Call", "Code"]
+
+_Loop = ast.For | ast.While | ast.AsyncFor
+Call = tuple[str, str, int]
+"""(what the method was called on, the method, the line)."""
+
+
+class Code:
+    """One source file of the program.
+
+    Args:
+        text: Its text; where it is no Python, nothing is known of it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The parsed text."""
+        try:
+            return ast.parse(self._text)
+        except (SyntaxError, ValueError):
+            return ast.Module(body=[], type_ignores=[])
+
+    def block(self, line: int) -> list[ast.stmt]:
+        """The statements of the innermost loop around a line, else of the function or module."""
+        best: ast.AST = self.tree
+        for node in ast.walk(self.tree):
+            inside = isinstance(node, _Loop | ast.FunctionDef) and _holds(node, line)
+            if inside and _begins(node) >= _begins(best):
+                best = node
+        return list(getattr(best, "body", []))
+
+    def calls(self, line: int) -> list[Call]:
+        """Method calls that every turn of the block around a line makes, in order."""
+        found = [call for statement in self.block(line) for call in _plain_calls(statement)]
+        return sorted(found, key=lambda call: call[2])
+
+    def statement(self, line: int) -> ast.stmt | None:
+        """The innermost statement on a line."""
+        found = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.stmt) and _holds(node, line)
+        ]
+        return max(found, key=_begins, default=None)
+
+    def rebinds(self, line: int) -> str | None:
+        """The name that the statement on a line gives to a value computed from that very name."""
+        statement = self.statement(line)
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return None
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name) or not isinstance(statement.value, ast.BinOp):
+            return None
+        used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+        return target.id if target.id in used else None
+
+    def generators(self) -> Iterator[tuple[str, int]]:
+        """Names bound to a bare ``....parameters()``, with the line."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                target, value = node.targets[0], node.value
+                if (
+                    isinstance(target, ast.Name)
+                    and isinstance(value, ast.Call)
+                    and isinstance(value.func, ast.Attribute)
+                    and value.func.attr in ("parameters", "named_parameters")
+                ):
+                    yield target.id, node.lineno
+
+    def loops_over(self, name: str) -> int | None:
+        """The line of a loop that runs over a name inside another loop."""
+        for outer in ast.walk(self.tree):
+            if isinstance(outer, _Loop | ast.FunctionDef):
+                for node in ast.walk(outer):
+                    if (
+                        node is not outer
+                        and isinstance(node, ast.For)
+                        and isinstance(node.iter, ast.Name)
+                        and node.iter.id == name
+                    ):
+                        return node.lineno
+        return None
+
+
+def _begins(node: ast.AST) -> int:
+    return int(getattr(node, "lineno", 0))
+
+
+def _holds(node: ast.AST, line: int) -> bool:
+    return _begins(node) <= line <= int(getattr(node, "end_lineno", 0) or 0)
+
+
+def _plain_calls(statement: ast.stmt) -> Iterator[Call]:
+    """Method calls of a statement, those inside ``if`` and definitions left out."""
+    if isinstance(statement, ast.With):
+        for inner in statement.body:
+            yield from _plain_calls(inner)
+    elif isinstance(statement, ast.Expr | ast.Assign):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                yield ast.unparse(node.func.value), node.func.attr, node.lineno

@@ -1,0 +1,14 @@
+import torch
+
+torch.manual_seed(0)
+x = torch.rand(20, 2)
+y = x.sum(1, keepdim=True)
+model = torch.nn.Linear(2, 1)
+params = list(model.parameters())
+for epoch in range(10):
+    loss = ((model(x) - y) ** 2).mean()
+    loss.backward()
+    with torch.no_grad():
+        for p in params:
+            p -= 0.1 * p.grad
+            p.grad.zero_()

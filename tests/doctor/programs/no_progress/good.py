@@ -1,0 +1,14 @@
+import torch
+
+torch.manual_seed(0)
+x = torch.rand(20, 1)
+y = 3 * x + 10
+
+model = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for epoch in range(10):
+    optimizer.zero_grad()
+    loss = ((model(x) - y) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    print(epoch, loss.item())

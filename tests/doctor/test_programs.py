@@ -1,0 +1,36 @@
+"""Programs as beginners write them, run for real: each bad one gives its own finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograd_lens.doctor import rules
+from tests.doctor.conftest import PROGRAMS, Diagnose
+
+BAD = sorted(PROGRAMS.glob("*/bad*.py"))
+GOOD = sorted(PROGRAMS.glob("*/good*.py")) + sorted(PROGRAMS.glob("healthy/*.py"))
+# what else is truly wrong with a program
+ALSO: dict[str, set[str]] = {}
+
+
+def named(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.mark.parametrize("program", BAD, ids=named)
+def test_a_bad_program_gives_its_own_finding(program: Path, diagnose: Diagnose) -> None:
+    expected = {program.parent.name.replace("_", "-")} | ALSO.get(named(program), set())
+    assert {finding.name for finding in diagnose(program)} == expected
+
+
+@pytest.mark.parametrize("program", GOOD, ids=named)
+def test_a_healthy_program_gives_none(program: Path, diagnose: Diagnose) -> None:
+    assert diagnose(program) == ()
+
+
+def test_every_rule_has_a_bad_program_and_a_good_twin() -> None:
+    names = {known.rule.name.replace("-", "_") for known in rules()}
+    assert names == {path.parent.name for path in BAD}
+    assert names <= {path.parent.name for path in GOOD}
