@@ -219,7 +219,7 @@ def _bytes_a_point(tape: Tape, plane: PlaneLike) -> int:
 
 def _provenance(tape: Tape, step: int, how: str) -> str:
     precision = "in float64" if tape.wide else "in the recorded precision"
-    text = f"The recorded tape of step {step}, executed again {precision}, all points {how}."
+    text = f"The loss of step {step}'s batch, by its recorded tape, {precision}, all points {how}."
     if tape.random:
         text += " Random numbers (dropout and the like) are those that the step drew."
     return text

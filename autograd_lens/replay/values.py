@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 
+import numpy as np
 import torch
+import xxhash
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Summary, Value
 
-__all__ = ["to_device", "to_double", "to_dtype", "to_tensor", "to_value", "wider"]
+__all__ = [
+    "Entry",
+    "matches",
+    "read",
+    "to_device",
+    "to_double",
+    "to_dtype",
+    "to_tensor",
+    "to_value",
+    "wider",
+]
+
+Entry = bytes | Summary | float | complex | bool | None
+"""What a slot or a light row holds."""
+
+_LARGE = 1 << 20  # bytes; of larger values a replayed step keeps a summary, as a recording does
+_SAMPLES = 8
 
 _WIDER = dict.fromkeys(("bfloat16", "float16", "float32"), "float64") | dict.fromkeys(
     ("complex32", "complex64"), "complex128"
@@ -84,3 +103,49 @@ def wider(dtype: str) -> str:
 def to_double(tensor: torch.Tensor) -> torch.Tensor:
     """Floating-point tensors in float64, complex ones in complex128, others as they are."""
     return tensor.to(to_dtype(wider(str(tensor.dtype).removeprefix("torch."))))
+
+
+def read(tensor: torch.Tensor, limit: int = _LARGE) -> Entry:
+    """The value of a tensor now, as capture writes it into a slot; None where it has none."""
+    try:
+        data = _bytes(tensor)
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+    return data if len(data) <= limit else _summary(data, tensor.dtype)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    if tensor.layout is not torch.strided:
+        tensor = tensor.detach().to_dense()
+    if not (tensor.is_cpu and tensor.is_contiguous()) or tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    return ctypes.string_at(tensor.data_ptr(), tensor.nbytes) if tensor.nbytes else b""
+
+
+def matches(recorded: Entry, tensor: torch.Tensor | None) -> bool:
+    """Whether a tensor has the recorded bits; of a summary the digest is compared."""
+    if recorded is None or tensor is None:
+        return recorded is None and tensor is None
+    data = _bytes(tensor)
+    if isinstance(recorded, Summary):
+        return recorded.digest == xxhash.xxh3_128_hexdigest(data)
+    return recorded == data
+
+
+def _summary(data: bytes, dtype: torch.dtype) -> Summary:
+    digest = xxhash.xxh3_128_hexdigest(data)
+    values = torch.frombuffer(bytearray(data), dtype=dtype)
+    if values.is_complex():
+        values = values.abs()
+    wide = values.to(torch.float64)
+    picks = np.linspace(0, len(wide) - 1, min(_SAMPLES, len(wide))).astype(np.int64)
+    return Summary(
+        digest=digest,
+        norm=float(torch.linalg.vector_norm(wide)),
+        minimum=float(wide.min()),
+        maximum=float(wide.max()),
+        mean=float(wide.mean()),
+        nan_count=int(wide.isnan().sum()),
+        inf_count=int(wide.isinf().sum()),
+        sample=tuple(wide[torch.from_numpy(picks)].tolist()),
+    )

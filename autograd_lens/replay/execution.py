@@ -1,0 +1,334 @@
+"""One execution of a program: a whole step, its engine runs included.
+
+NOTE 1 [The engine's own door]: backward is called through the engine object, not through
+``Tensor.backward``: a program that is being recorded while it looks at a trace must not find
+our backwards among its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.graph_walk import check_graph, walk
+from autograd_lens.replay.observer import Observer, flat_tensors
+from autograd_lens.replay.patterns import parse, resolve, tensors_in
+from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.values import Entry
+
+__all__ = ["Execution", "Situation", "Watcher", "as_recorded"]
+
+Json = Mapping[str, Any]
+Leaves = Mapping[str, torch.Tensor]
+
+
+class Watcher(Protocol):
+    """What follows an execution from engine run to engine run."""
+
+    def before(self, backward: int, leaves: Leaves) -> None:
+        """An engine run is about to begin."""
+
+    def after(self, backward: int, roots: Sequence[torch.Tensor], leaves: Leaves) -> None:
+        """It has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a step finds when it begins.
+
+    Attributes:
+        parameters: Value of each parameter by name; the execution works on these.
+        grads: Their ``.grad``, None or left out where there is none.
+        cleared: For each engine run, the parameters whose ``.grad`` is None before it.
+        outside: All else that is read from outside, by id.
+        numbers: The slots, for the numbers in them.
+        random: State of the random generator, None where no random number is drawn.
+        dropped: Kernels that are not executed.
+    """
+
+    parameters: Mapping[str, torch.Tensor]
+    grads: Mapping[str, torch.Tensor | None]
+    cleared: Sequence[frozenset[str]]
+    outside: Mapping[int, torch.Tensor]
+    numbers: Sequence[Any]
+    random: bytes | None
+    dropped: frozenset[int] = field(default=frozenset())
+
+
+class Execution:
+    """Executes a program in a situation, once.
+
+    Args:
+        program: The program.
+        situation: What it finds.
+        watcher: Follows it from engine run to engine run.
+        observe: Whether to fill the template's slots again.
+
+    Attributes:
+        leaves: The parameters by name, after ``run`` as the step left them.
+        live: All tensors by id.
+        slots: The filled slots, where observed.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        situation: Situation,
+        watcher: Watcher | None = None,
+        *,
+        observe: bool = False,
+    ) -> None:
+        self._program = program
+        self._situation = situation
+        self._watcher = watcher
+        self.leaves: dict[str, torch.Tensor] = {}
+        self.live: list[torch.Tensor | None] = [None] * len(program.specs)
+        self._observer: Observer | None = None
+        if observe:
+            count = len(situation.numbers)
+            self._observer = Observer(program, self.live, situation.dropped, count)
+
+    @property
+    def slots(self) -> list[Entry]:
+        """The filled slots; empty where not observed."""
+        return self._observer.slots if self._observer is not None else []
+
+    @property
+    def dropped(self) -> frozenset[int]:
+        """Kernels that are not executed."""
+        return self._situation.dropped
+
+    def run(self) -> None:
+        """Execute all kernels and engine runs.
+
+        Raises:
+            ReplayError: Something cannot be executed, or departs from what was recorded.
+        """
+        self._bring_in()
+        with as_recorded(self._situation.random), contextlib.ExitStack() as stack:
+            if self._observer is not None:
+                stack.enter_context(self._observer)
+            position = 0
+            while position < len(self._program.instructions):
+                position = self._advance(position)
+        if self._observer is not None:
+            self._observer.check()
+
+    def _bring_in(self) -> None:
+        """Make the leaves and everything else that is there when the step begins."""
+        program, situation = self._program, self._situation
+        for name, value in situation.parameters.items():
+            leaf = self.leaves[name] = value.requires_grad_(name in program.leaves)
+            leaf.grad = situation.grads.get(name)
+        for number, tensor in situation.outside.items():
+            self.live[number] = tensor
+        for number in program.outside:
+            spec = program.specs[number]
+            if spec.role == "parameter" and spec.name in self.leaves:
+                self.live[number] = self.leaves[spec.name]
+            elif spec.role == "gradient":
+                owner = self.leaves.get(spec.name.removesuffix(".grad"))
+                self.live[number] = owner.grad if owner is not None else None
+
+    def _advance(self, position: int) -> int:
+        """Execute what stands at a position; returns the position behind it."""
+        number = self._program.starts.get(position)
+        instruction = self._program.instructions[position]
+        if number is not None:
+            self._backward(number)
+            return self._behind_backward(number, position)
+        if position in self._situation.dropped:
+            return position + 1
+        self._call(instruction)
+        if self._observer is None:
+            return position + 1
+        self._observer.check()
+        return max(position + 1, self._observer.position)
+
+    def _behind_backward(self, number: int, position: int) -> int:
+        """Where the kernels of an engine run end."""
+        instructions = self._program.instructions
+        while position < len(instructions):
+            one = instructions[position]
+            if one.phase != "backward" or one.backward != number:
+                break
+            position += 1
+        if self._observer is not None:
+            self._observer.check()
+            if self._observer.position < position:
+                missed = instructions[self._observer.position]
+                msg = f"The replayed backward ended before {missed.op} (kernel {missed.index})."
+                raise ReplayError(msg)
+        return position
+
+    def _call(self, one: Instruction) -> None:
+        if one.operator is None or one.obstacle:
+            raise ReplayError(one.obstacle)
+        live, numbers = self.live, self._situation.numbers
+        args = [resolve(pattern, live, numbers) for pattern in one.positional]
+        kwargs = {name: resolve(pattern, live, numbers) for name, pattern in one.keywords}
+        given = flat_tensors([*args, *kwargs.values()])
+        if len(given) != len(one.reads):
+            missing = [n for n in one.reads if live[n] is None]
+            raise ReplayError(self._missing(one, missing))
+        grad = one.phase == "forward" and (
+            one.grad or not any(tensor.requires_grad for tensor in given)
+        )
+        try:
+            with torch.set_grad_enabled(grad):
+                made = flat_tensors(one.operator(*args, **kwargs))
+        except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+            msg = f"Kernel {one.index} ({one.op}) cannot be executed: {_first_line(error)}"
+            raise ReplayError(msg) from error
+        self._keep(one, made)
+
+    def _keep(self, one: Instruction, made: list[torch.Tensor]) -> None:
+        if not made and one.changes:
+            return  # it returns nothing, and what it changed is live already
+        if len(made) != len(one.outs):
+            msg = f"{one.op} returned {len(made)} tensors; {len(one.outs)} were recorded."
+            raise ReplayError(msg)
+        for place, tensor in zip(one.outs, made, strict=True):
+            self.live[place.tensor] = tensor
+            spec = self._program.specs[place.tensor]
+            if spec.role == "parameter" and place.tensor not in self._program.outside:
+                self._adopt(spec.name, tensor)
+
+    def _adopt(self, name: str, tensor: torch.Tensor) -> None:
+        """A leaf that the step itself makes: ``x.detach().requires_grad_()``."""
+        if name in self._program.leaves and tensor.grad_fn is None:
+            tensor.requires_grad_()
+            tensor.grad = self._situation.grads.get(name)
+            self.leaves[name] = tensor
+
+    def _missing(self, one: Instruction, missing: Sequence[int]) -> str:
+        names = [self._program.specs[number].name or "a tensor" for number in missing]
+        return f"{one.op} (kernel {one.index}) reads {', '.join(names)}, which is not there."
+
+    # -- backward -----------------------------------------------------------------------
+
+    def _backward(self, number: int) -> None:
+        backward = self._program.backwards[number]
+        if backward["error"]:
+            msg = f"The recorded backward raised an error: {backward['error']}"
+            raise ReplayError(msg)
+        for name in self._situation.cleared[number] if number else ():
+            self.leaves[name].grad = None
+        if self._watcher is not None:
+            with _disable_current_modes():
+                self._watcher.before(number, self.leaves)
+        roots = self._roots(backward)
+        with _disable_current_modes():
+            graph = walk(roots)
+            check_graph(graph, backward)
+        if self._observer is not None:
+            self._observer.begin(backward, graph, roots)
+        try:
+            self._run_engine(backward, roots)
+        finally:
+            if self._observer is not None:
+                self._observer.end()
+        for write in backward["writes"]:
+            for place in tensors_in(parse(write["after"])):
+                self.live[place.tensor] = self.leaves[write["parameter"]].grad
+        if self._watcher is not None:
+            with _disable_current_modes():
+                self._watcher.after(number, roots, self.leaves)
+
+    def _roots(self, backward: Json) -> list[torch.Tensor]:
+        roots = [resolve(parse(enc), self.live, ()) for enc in backward["roots"]]
+        if any(root is None or not root.requires_grad for root in roots):
+            msg = "A tensor that backward was called on cannot be made again."
+            if backward["nodes"] and backward["nodes"][0]["kernel"] is None:
+                name = backward["nodes"][0]["name"]
+                msg = f"{msg} Its node, {name}, was made by no kernel of the tape."
+            raise ReplayError(msg)
+        return roots
+
+    def _run_engine(self, backward: Json, roots: list[torch.Tensor]) -> None:
+        arguments = (
+            tuple(roots),
+            tuple(self._first_gradients(backward, roots)),
+            backward["retain_graph"],
+            backward["create_graph"],
+        )
+        grad = backward["kind"] == "grad"
+        asked = self._asked(backward)
+        inputs = tuple(self.leaves[name] for name in asked)
+        try:
+            found = _engine().run_backward(
+                *arguments, inputs, allow_unreachable=True, accumulate_grad=not grad
+            )
+        except RuntimeError as error:
+            msg = f"The replayed backward raised an error: {_first_line(error)}"
+            raise ReplayError(msg) from error
+        if grad:
+            self._keep_results(backward, dict(zip(asked, found, strict=True)))
+
+    def _first_gradients(self, backward: Json, roots: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """What backward was called with: ones that it made itself, or the program's tensor."""
+        made = self._ones(backward)
+        for position, root in enumerate(roots):
+            if position < len(made):
+                yield made[position]
+                continue
+            runs = [run for run in backward["runs"] if run["node"] == position]
+            places = [
+                p for run in runs for enc in run["grad_outputs"] for p in tensors_in(parse(enc))
+            ]
+            tensor = next((t for p in places if (t := self.live[p.tensor]) is not None), None)
+            yield torch.ones_like(root) if tensor is None else tensor
+
+    def _ones(self, backward: Json) -> list[torch.Tensor]:
+        number = self._program.backwards.index(backward)
+        roots = {p.tensor for enc in backward["roots"] for p in tensors_in(parse(enc))}
+        made = []
+        for one in self._program.instructions:
+            own = one.phase == "backward" and one.backward == number and one.node is None
+            if own and one.op.startswith("aten.ones_like.") and roots.intersection(one.reads):
+                made += [t for place in one.outs if (t := self.live[place.tensor]) is not None]
+        return made
+
+    def _asked(self, backward: Json) -> list[str]:
+        """The leaves that backward was restricted to; none where it was not."""
+        reached = [node["variable"] for node in backward["nodes"] if node["variable"]]
+        if backward["kind"] == "grad":
+            return reached
+        written = {write["parameter"] for write in backward["writes"]}
+        return [] if written >= set(reached) else [name for name in reached if name in written]
+
+    def _keep_results(self, backward: Json, found: Mapping[str, Any]) -> None:
+        """Give the results of ``torch.autograd.grad`` the ids they had."""
+        runs = {run["node"]: run for run in backward["runs"]}
+        for start, slot, end, _ in backward["edges"]:
+            name = backward["nodes"][end]["variable"]
+            if name in found and start in runs and slot < len(runs[start]["grad_inputs"]):
+                for place in tensors_in(parse(runs[start]["grad_inputs"][slot])):
+                    self.live[place.tensor] = found[name]
+
+
+def _engine() -> Any:
+    return torch.autograd.Variable._execution_engine
+
+
+@contextlib.contextmanager
+def as_recorded(random: bytes | None) -> Iterator[None]:
+    """Draw random numbers as the recorded step did; the program's own go on behind it."""
+    before = torch.default_generator.get_state()
+    try:
+        if random is not None:
+            state = torch.frombuffer(bytearray(random), dtype=torch.uint8)
+            torch.default_generator.set_state(state)
+        yield
+    finally:
+        torch.default_generator.set_state(before)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

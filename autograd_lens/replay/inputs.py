@@ -1,0 +1,119 @@
+"""Which tensors of a tape a step was handed from outside, and what to leave out then.
+
+NOTE 1 [Found by content]: capture keeps the bytes of what module calls and data loaders hand to
+a step, without knowing which tensor on the tape they are. In a step recorded in full both are
+known, so the tensor whose value is that of the second item is the second item, there and in
+every step of the same structure.
+
+NOTE 2 [What made them]: a batch may itself be made on the tape: rows of a data set, stacked.
+Which rows they were stands in constants that hold for the recorded step alone. Such kernels
+are left out of a step that is replayed with another batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.values import Entry
+
+__all__ = ["Given", "find_given", "unavailable", "without_makers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A tensor that a step was handed.
+
+    Attributes:
+        item: Its position among what capture kept.
+        tensor: Its id on the tape.
+        since: The kernel behind which it has this value, -1 where it came from outside.
+    """
+
+    item: int
+    tensor: int
+    since: int
+
+
+def find_given(program: Program, slots: Sequence[Entry], items: Sequence[Entry]) -> list[Given]:
+    """The tensors of a full step that are items which capture kept of it (NOTE 1)."""
+    wanted: dict[bytes, int] = {}
+    for position, item in enumerate(items):
+        if isinstance(item, bytes):
+            wanted.setdefault(item, position)
+    found: dict[int, Given] = {}
+    for number, slot in program.outside.items():
+        item = _wanted(wanted, slots[slot])
+        if item is not None and program.specs[number].role == "input":
+            found[number] = Given(item, number, -1)
+    for one in program.instructions:
+        if one.phase != "forward":
+            continue
+        for place in one.outs:
+            item = _wanted(wanted, slots[place.slot])
+            if item is None or place.tensor in found or one.node is not None:
+                continue
+            if _needs_more(program, one, found.keys()):
+                found[place.tensor] = Given(item, place.tensor, one.index)
+    return list(found.values())
+
+
+def _wanted(wanted: Mapping[bytes, int], entry: Entry) -> int | None:
+    return wanted.get(entry) if isinstance(entry, bytes) else None
+
+
+def _needs_more(program: Program, one: Instruction, known: Collection[int]) -> bool:
+    """Whether a result depends on something from outside that is not known already."""
+    outside = program.outside
+    waiting, seen = [one], set()
+    while waiting:
+        current = waiting.pop()
+        for tensor in current.reads:
+            if tensor in known:
+                continue
+            if tensor in outside:
+                return True
+            for index in program.makers.get(tensor, ()):
+                if index not in seen and index <= one.index:
+                    seen.add(index)
+                    waiting.append(program.instructions[index])
+    return False
+
+
+def without_makers(program: Program, given: Sequence[Given]) -> frozenset[int]:
+    """The kernels that serve for nothing but making what is given (NOTE 2)."""
+    since = {one.tensor: one.since for one in given if one.since >= 0}
+    last = max(since.values(), default=-1)
+    used: set[int] = set()
+    dropped: set[int] = set()
+    for one in reversed(program.instructions):
+        if one.index <= last and one.phase == "forward" and _serves(one, since, used, dropped):
+            dropped.add(one.index)
+        else:
+            used.update(one.reads)
+    return frozenset(dropped)
+
+
+def _serves(one: Instruction, since: Mapping[int, int], used: set[int], dropped: set[int]) -> bool:
+    if one.operator is not None and draws(one.operator, {}) and not one.obstacle:
+        return False  # it moves the random generator on
+    live = [n for n in one.makes if n in used and since.get(n, -1) < one.index]
+    return bool(dropped or any(n in since for n in one.makes)) and not live
+
+
+def unavailable(
+    program: Program, dropped: frozenset[int], given: Sequence[Given]
+) -> frozenset[int]:
+    """Kernels that cannot be executed: those dropped, those with an obstacle, and what follows."""
+    there = {one.tensor for one in given}
+    lost: set[int] = set()
+    found = set(dropped)
+    for one in program.instructions:
+        if one.phase == "backward":
+            continue
+        if one.index in dropped or one.obstacle or lost.intersection(one.reads):
+            found.add(one.index)
+            lost.update(set(one.makes) - there)
+    return frozenset(found)

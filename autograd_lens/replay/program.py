@@ -1,0 +1,294 @@
+"""A full step's template as a program: every kernel of the step, forward to zeroing.
+
+``tape.Tape`` is the forward alone, as a function of the parameters. A ``Program`` is the whole
+step, with its engine runs; what it executes is decided once for each template, so that going
+through thousands of steps costs little more than their kernels.
+
+NOTE 1 [Under autograd or not]: the template does not say which kernels ran under
+``torch.no_grad()``. A kernel that made a node of the graph did not; one that made none though
+its input requires grad either did or leads nowhere, and is executed without grad. The
+exception is a view that a later kernel writes into: its node was replaced by that of the
+write, and it has to be executed under autograd again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.operators import find_operator, to_constant, writes_to
+from autograd_lens.replay.patterns import Fixed, Pattern, Place, parse, tensors_in
+from autograd_lens.trace.records import Constant
+
+__all__ = ["Instruction", "Program", "Spec"]
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a tensor of the program is.
+
+    Attributes:
+        name: Name in the program, else ``""``.
+        role: As in ``TensorSpec``.
+        dtype: torch dtype without its prefix.
+        shape: Sizes.
+        device: For example ``"cpu"``.
+    """
+
+    name: str
+    role: str
+    dtype: str
+    shape: tuple[int, ...]
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One kernel.
+
+    Attributes:
+        index: Position on the tape.
+        op: Its recorded name.
+        operator: What it calls, None where ``obstacle`` says why not.
+        positional: Arguments given by position.
+        keywords: Arguments given by name.
+        outs: Where its results go.
+        phase: As in ``Kernel``.
+        node: The node it made (forward), or that ran it (backward).
+        backward: The engine run it belongs to.
+        grad: Whether it runs under autograd (NOTE 1).
+        reads: Ids of the tensors it reads.
+        makes: Ids of its results.
+        changes: Ids of the tensors it changes in place.
+        source: Position in the template's sources, or None.
+        obstacle: Why it cannot be executed, else ``""``.
+    """
+
+    index: int
+    op: str
+    operator: torch._ops.OpOverload | None
+    positional: tuple[Pattern, ...]
+    keywords: tuple[tuple[str, Pattern], ...]
+    outs: tuple[Place, ...]
+    phase: str
+    node: int | None
+    backward: int
+    grad: bool
+    reads: tuple[int, ...]
+    makes: tuple[int, ...]
+    changes: frozenset[int]
+    source: int | None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """All that a template says, ready to be executed.
+
+    It has no slots, so that what follows from it is computed once.
+
+    Attributes:
+        template: The template.
+        specs: What each tensor is, by id.
+        instructions: The kernels in order.
+    """
+
+    template: Json
+    specs: tuple[Spec, ...]
+    instructions: tuple[Instruction, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, template: Json) -> Program:
+        """The program of a template."""
+        specs = tuple(_spec(template, *entry) for entry in template["tensors"])
+        written = _written_under_autograd(template)
+        instructions = tuple(
+            _instruction(index, plain, written) for index, plain in enumerate(template["kernels"])
+        )
+        return cls(template, specs, instructions)
+
+    @property
+    def backwards(self) -> Sequence[Json]:
+        """The engine runs as the template describes them."""
+        backwards: Sequence[Json] = self.template["backwards"]
+        return backwards
+
+    @cached_property
+    def starts(self) -> Mapping[int, int]:
+        """Position at which each engine run begins -> its number."""
+        starts: dict[int, int] = {}
+        for number, backward in enumerate(self.backwards):
+            ran = [k for run in backward["runs"] for k in run["kernels"]]
+            first = min(ran) if ran else self._behind_roots(backward)
+            while first in starts:
+                first += 1
+            starts[first] = number
+        return starts
+
+    def _behind_roots(self, backward: Json) -> int:
+        roots = {root[1] for root in backward["roots"] if root and root[0] == "t"}
+        made = [i.index for i in self.instructions if roots.intersection(i.makes)]
+        return max(made, default=-1) + 1
+
+    @cached_property
+    def outside(self) -> Mapping[int, int]:
+        """Tensors that are there before any kernel makes them: id -> slot of the first value."""
+        found: dict[int, int] = {}
+        made: set[int] = set()
+        for instruction in self.instructions:
+            if instruction.phase == "backward" and instruction.node is not None:
+                made.update(instruction.makes)
+                self._gradients(instruction, made, found)
+                continue
+            for place in _places(instruction):
+                if place.tensor not in made:
+                    found.setdefault(place.tensor, place.slot)
+            made.update(instruction.makes)
+        return found
+
+    def _gradients(self, instruction: Instruction, made: set[int], found: dict[int, int]) -> None:
+        """The engine makes tensors of its own; of those from outside it reads ``.grad`` alone."""
+        for place in _places(instruction):
+            if self.specs[place.tensor].role == "gradient" and place.tensor not in made:
+                found.setdefault(place.tensor, place.slot)
+
+    @cached_property
+    def leaves(self) -> frozenset[str]:
+        """Names of the parameters that some engine run reaches."""
+        nodes = (node for backward in self.backwards for node in backward["nodes"])
+        return frozenset(node["variable"] for node in nodes if node["variable"])
+
+    @cached_property
+    def state(self) -> tuple[int, ...]:
+        """Ids of what a step changes and the next one finds: running statistics, momenta."""
+        plain = {"parameter", "gradient"}
+        changed = frozenset[int]().union(*(one.changes for one in self.instructions))
+        return tuple(n for n in self.outside if n in changed and self.specs[n].role not in plain)
+
+    @cached_property
+    def makers(self) -> Mapping[int, Sequence[int]]:
+        """The kernels that make or change each tensor, in order."""
+        found: dict[int, list[int]] = {}
+        for one in self.instructions:
+            for tensor in {*one.makes, *one.changes}:
+                found.setdefault(tensor, []).append(one.index)
+        return found
+
+    @cached_property
+    def depends(self) -> Mapping[int, frozenset[int]]:
+        """The kernels that each kernel's results depend on, through values or shared memory."""
+        latest: dict[int, set[int]] = {}
+        found: dict[int, frozenset[int]] = {}
+        for one in self.instructions:
+            own = set[int]().union(*(latest.get(tensor, set()) for tensor in one.reads))
+            found[one.index] = frozenset(own)
+            behind = own | {one.index}
+            for tensor in one.makes:
+                latest[tensor] = latest.get(tensor, set()) | behind
+            if one.changes:
+                self._share(one, latest, behind)
+        return found
+
+    def _share(self, one: Instruction, latest: dict[int, set[int]], behind: set[int]) -> None:
+        """A write into a view is a write into all that shares its memory."""
+        groups = self.memory
+        touched = {groups[tensor] for tensor in one.changes}
+        for tensor, before in latest.items():
+            if groups[tensor] in touched:
+                latest[tensor] = before | behind
+
+    @cached_property
+    def memory(self) -> Sequence[int]:
+        """A number for each tensor, the same for tensors that may share memory."""
+        groups = list(range(len(self.specs)))
+        for one in self.instructions:
+            if one.operator is None or not _is_view(one.operator):
+                continue
+            for tensor in one.makes:
+                source = groups[one.reads[0]] if one.reads else groups[tensor]
+                target = groups[tensor]
+                groups = [source if group == target else group for group in groups]
+        return groups
+
+
+def _spec(template: Json, spec: int, role: str, name: str) -> Spec:
+    dtype, sizes, device = template["specs"][spec]
+    return Spec(name, role, dtype, tuple(sizes), device)
+
+
+def _is_view(operator: torch._ops.OpOverload) -> bool:
+    return any(
+        one.alias_info is not None and not one.alias_info.is_write
+        for one in operator._schema.arguments
+    )
+
+
+def _written_under_autograd(template: Json) -> frozenset[int]:
+    """Ids of tensors that a kernel of the forward writes into and that is part of the graph."""
+    found = set()
+    for plain in template["kernels"]:
+        if plain["phase"] == "forward" and plain["node"] is not None:
+            outs = {out[1] for out in plain["outs"] if out and out[0] == "t"}
+            found |= outs & {use[1] for _, use, _ in plain["args"] if use and use[0] == "t"}
+    return frozenset(found)
+
+
+def _instruction(index: int, plain: Json, written: frozenset[int]) -> Instruction:
+    operator, obstacle = None, ""
+    parsed = [(name, parse(enc), keyword) for name, enc, keyword in plain["args"]]
+    try:
+        operator = find_operator(plain["op"])
+        parsed = [(name, _constants(one, plain["op"]), kw) for name, one, kw in parsed]
+    except ReplayError as error:
+        obstacle = str(error)
+    positional = tuple(pattern for _, pattern, keyword in parsed if not keyword)
+    keywords = tuple((name, pattern) for name, pattern, keyword in parsed if keyword)
+    outs = tuple(place for out in plain["outs"] for place in tensors_in(parse(out)))
+    names = writes_to(operator) if operator is not None else frozenset()
+    changed = (place for n, pattern, _ in parsed if n in names for place in tensors_in(pattern))
+    makes = tuple(place.tensor for place in outs)
+    return Instruction(
+        index=index,
+        op=plain["op"],
+        operator=operator,
+        positional=positional,
+        keywords=keywords,
+        outs=outs,
+        phase=plain["phase"],
+        node=plain["node"],
+        backward=plain["backward"],
+        grad=plain["node"] is not None or bool(written.intersection(makes)),
+        reads=tuple(p.tensor for _, pattern, _ in parsed for p in tensors_in(pattern)),
+        makes=makes,
+        changes=frozenset(place.tensor for place in changed),
+        source=plain["source"],
+        obstacle=obstacle,
+    )
+
+
+def _constants(pattern: Pattern, op: str) -> Pattern:
+    """Constants as torch takes them.
+
+    Raises:
+        ReplayError: One of them cannot be given back.
+    """
+    if isinstance(pattern, tuple):
+        return tuple(_constants(item, op) for item in pattern)
+    if isinstance(pattern, Fixed) and isinstance(pattern.value, Constant):
+        if pattern.value.kind == "generator":
+            msg = f"{op} was given a random generator of the program's own."
+            raise ReplayError(msg)
+        return Fixed(to_constant(pattern.value, operator=op))
+    return pattern
+
+
+def _places(instruction: Instruction) -> list[Place]:
+    patterns = [*instruction.positional, *(pattern for _, pattern in instruction.keywords)]
+    return [place for pattern in patterns for place in tensors_in(pattern)]

@@ -1,0 +1,374 @@
+"""Where everything comes from that a step is replayed with.
+
+The *donor* of a step is a step of the same structure that was recorded in full; it gives the
+tape. Parameters and ``.grad`` come from the step's own light row, batches and the random state
+from what capture kept beside it, all else from the donor. What a step changes and the next one
+finds (running statistics, an optimizer's momenta) is *carried*: handed on from replay to replay,
+from the last step that was recorded in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.execution import Execution, Situation
+from autograd_lens.replay.inputs import Given, find_given, unavailable, without_makers
+from autograd_lens.replay.program import Program
+from autograd_lens.replay.values import Entry, to_tensor
+from autograd_lens.trace.lightstep import LightStep
+from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.values import Value
+
+__all__ = ["Carried", "Donor", "Sources"]
+
+Key = tuple[str, str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A step that was recorded in full.
+
+    Attributes:
+        step: Its number.
+        encoded: The step as it was written.
+        program: Its tape.
+        items: What capture kept beside it.
+    """
+
+    step: int
+    encoded: EncodedStep
+    program: Program
+    items: Sequence[Entry]
+
+    @cached_property
+    def given(self) -> Sequence[Given]:
+        """The tensors on the tape that are its items."""
+        return find_given(self.program, self.encoded.slots, self.items)
+
+    def tensor(self, number: int, slot: int) -> torch.Tensor | None:
+        """The recorded value of a tensor; None where it was not kept."""
+        entry, spec = self.encoded.slots[slot], self.program.specs[number]
+        return _tensor(entry, spec.dtype, spec.shape, spec.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a step hands on to the next one.
+
+    Attributes:
+        step: The step that finds it.
+        since: The step recorded in full that it was carried from.
+        tensors: Values by name, dtype and shape; unnamed ones are numbered.
+    """
+
+    step: int
+    since: int
+    tensors: Mapping[Key, torch.Tensor] = field(repr=False)
+
+
+class Sources:
+    """Finds what the steps of a trace are replayed with.
+
+    Args:
+        trace: The trace.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._programs: dict[int, Program] = {}
+        self._donors: dict[int, Donor] = {}
+        self._carried: Carried | None = None
+
+    # -- donors -------------------------------------------------------------------------
+
+    def donor(self, step: int) -> Donor:
+        """The step whose tape is used for a step: itself where it was recorded in full.
+
+        Raises:
+            ReplayError: No step of its structure was recorded in full.
+        """
+        if step in self._full:
+            return self._donor(step)
+        candidates = self._structures.get(self._structure(step), ())
+        if not candidates:
+            fingerprint = ", ".join(self._structure(step)) or "without backward"
+            msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
+            raise ReplayError(msg)
+        pattern, handed = self._cleared(step), len(self.items(step))
+
+        def fitness(other: int) -> tuple[bool, bool, bool, int]:
+            unlike = self._cleared(other) != pattern
+            return unlike, len(self.items(other)) != handed, other > step, abs(other - step)
+
+        return self._donor(min(candidates, key=fitness))
+
+    def _donor(self, step: int) -> Donor:
+        if step not in self._donors:
+            encoded = self._trace.encoded(step)
+            if encoded is None:
+                msg = f"Step {step} was not recorded in full."
+                raise ReplayError(msg)
+            program = self._programs.get(encoded.number)
+            if program is None:
+                program = self._programs[encoded.number] = Program.of(encoded.template)
+            self._donors[step] = Donor(step, encoded, program, self.items(step))
+        return self._donors[step]
+
+    @cached_property
+    def _full(self) -> frozenset[int]:
+        return frozenset(self._trace.full_steps)
+
+    @cached_property
+    def _structures(self) -> Mapping[tuple[str, ...], Sequence[int]]:
+        """The full steps of each structure."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for step in self._trace.full_steps:
+            found.setdefault(self._structure(step), []).append(step)
+        return found
+
+    def _structure(self, step: int) -> tuple[str, ...]:
+        return tuple(graph.fingerprint for graph in self.light(step).graphs)
+
+    def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
+        """Which ``.grad`` are None before each engine run: it decides which kernels write them."""
+        return tuple(
+            tuple(row.grads_before[i] is None for i in graph.reached if i < len(row.grads_before))
+            for row, graph in zip(self.light(step).rows, self.light(step).graphs, strict=True)
+        )
+
+    def light(self, step: int) -> LightStep:
+        """The rows of a step."""
+        return self._trace.light_step(step)
+
+    def _extras(self, step: int) -> list[Mapping[str, Any]]:
+        return [self._trace.rows.extras(row) for row in self._trace.rows.of_step(step)]
+
+    def items(self, step: int) -> list[Entry]:
+        """What capture kept of the tensors that a step was handed."""
+        return [item for extra in self._extras(step) for item in extra.get("inputs") or ()]
+
+    def random(self, step: int) -> bytes | None:
+        """The state of the random generator before a step's forward, where it drew numbers."""
+        states = (extra.get("random") for extra in self._extras(step))
+        return next((state for state in states if isinstance(state, bytes)), None)
+
+    # -- situations ---------------------------------------------------------------------
+
+    def situation(self, step: int, donor: Donor) -> Situation:
+        """What a step finds when it begins.
+
+        Raises:
+            ReplayError: Something that it needs was not kept.
+        """
+        light = self.light(step)
+        if len(light.rows) != len(donor.program.backwards):
+            msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
+            raise ReplayError(msg + f"and {len(donor.program.backwards)} on the tape.")
+        carried = self._carried_to(step, donor)
+        given: Sequence[Given] = () if donor.step == step else self._given(step, donor)
+        dropped = without_makers(donor.program, given)
+        return Situation(
+            parameters=self._parameters(light, donor, carried),
+            grads=self._grads(step, light, donor.program),
+            cleared=self._cleared_names(light),
+            outside=self._outside(step, donor, given, carried),
+            numbers=donor.encoded.slots,
+            random=self.random(step),
+            dropped=unavailable(donor.program, dropped, given),
+        )
+
+    def _given(self, step: int, donor: Donor) -> Sequence[Given]:
+        items = self.items(step)
+        if not items:
+            return ()
+        if len(items) != len(donor.items) or any(len(items) <= g.item for g in donor.given):
+            msg = (
+                f"Step {step} was handed {len(items)} tensors and the recorded step "
+                f"{donor.step} {len(donor.items)}, so it is not known which is which."
+            )
+            raise ReplayError(msg)
+        return donor.given
+
+    def _parameters(
+        self, light: LightStep, donor: Donor, carried: Carried | None
+    ) -> dict[str, torch.Tensor]:
+        program, row = donor.program, light.rows[0]
+        known = {parameter.name: index for index, parameter in enumerate(light.known)}
+        own = donor.step == row.step
+        found = {}
+        for number, slot in program.outside.items():
+            spec = program.specs[number]
+            if spec.role != "parameter" or spec.name in found or spec.name not in known:
+                continue
+            entry = row.values[known[spec.name]] if known[spec.name] < len(row.values) else None
+            value = _tensor(entry, spec.dtype, spec.shape, spec.device)
+            if value is None and own:
+                value = donor.tensor(number, slot)
+            if value is None and carried is not None:
+                value = carried.tensors.get((spec.name, spec.dtype, spec.shape))
+            if value is None:
+                msg = f"Of {spec.name} only a summary was kept at step {row.step}."
+                raise ReplayError(msg)
+            found[spec.name] = value
+        return found
+
+    def _grads(
+        self, step: int, light: LightStep, program: Program
+    ) -> dict[str, torch.Tensor | None]:
+        """``.grad`` when the tape begins: what the last engine run left, where it is cleared."""
+        early = self._cleared_early(program)
+        place = self._trace.rows.of_step(step).start
+        before = self._trace.rows.row(place - 1) if early and place else None
+        found: dict[str, torch.Tensor | None] = {}
+        for index, parameter in enumerate(light.known):
+            entries = light.rows[0].grads_before
+            if before is not None and parameter.name in early:
+                entries = before.grads_after
+            entry = entries[index] if index < len(entries) else None
+            value = _tensor(entry, parameter.dtype, parameter.shape, parameter.device)
+            if value is None and entry is not None:
+                value = torch.zeros(parameter.shape)  # only a summary; the check will tell
+                value = value.to(getattr(torch, parameter.dtype))
+            found[parameter.name] = value
+        return found
+
+    @staticmethod
+    def _cleared_early(program: Program) -> frozenset[str]:
+        """Parameters whose ``.grad`` the tape clears before its first backward."""
+        first = min(program.starts, default=0)
+        names = (
+            program.specs[tensor].name.removesuffix(".grad")
+            for one in program.instructions[:first]
+            for tensor in one.reads
+            if program.specs[tensor].role == "gradient"
+        )
+        return frozenset(names)
+
+    @staticmethod
+    def _cleared_names(light: LightStep) -> list[frozenset[str]]:
+        return [
+            frozenset(
+                parameter.name
+                for parameter, entry in zip(light.known, row.grads_before, strict=False)
+                if entry is None
+            )
+            for row in light.rows
+        ]
+
+    def _outside(
+        self, step: int, donor: Donor, given: Sequence[Given], carried: Carried | None
+    ) -> dict[int, torch.Tensor]:
+        program, items = donor.program, self.items(step)
+        keys = state_keys(program)
+        found: dict[int, torch.Tensor] = {}
+        for number, slot in program.outside.items():
+            if program.specs[number].role in ("parameter", "gradient"):
+                continue
+            value = None
+            if carried is not None and number in keys:
+                value = carried.tensors.get(keys[number])
+                value = value.clone() if value is not None else None
+            value = donor.tensor(number, slot) if value is None else value
+            if value is not None:
+                found[number] = value
+        for one in given:
+            spec = program.specs[one.tensor]
+            value = _tensor(items[one.item], spec.dtype, spec.shape, spec.device)
+            if value is None:
+                what = spec.name or f"of shape {spec.shape}"
+                msg = f"The input {what} of step {step} has another size than at {donor.step}."
+                raise ReplayError(msg)
+            found[one.tensor] = value
+        return found
+
+    def changing_inputs(self, donor: Donor, step: int) -> list[str]:
+        """Inputs of the forward that change from step to step and were not kept for this one."""
+        known = {one.tensor for one in self._given(step, donor)}
+        others = [self._donor(other) for other in self._structures.get(self._structure(step), ())]
+        found = []
+        for number, slot in donor.program.outside.items():
+            spec = donor.program.specs[number]
+            if spec.role != "input" or number in known or number in donor.program.state:
+                continue
+            values = {
+                str(other.encoded.slots[other.program.outside[number]])
+                for other in others
+                if number in other.program.outside and other.program.specs[number] == spec
+            } | {str(donor.encoded.slots[slot])}
+            if len(values) > 1:
+                found.append(f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})")
+        return found
+
+    # -- carrying -----------------------------------------------------------------------
+
+    def _carried_to(self, step: int, donor: Donor) -> Carried | None:
+        if donor.step == step or not self._carries(step, donor.program):
+            return None
+        carried = self._carried
+        if carried is None or carried.step > step or carried.since < self._last_full(step):
+            start = self._last_full(step)
+            if start < 0:
+                msg = f"What step {step} finds was changed before anything was recorded in full."
+                raise ReplayError(msg)
+            self._carried = None
+            self._replay_for(start)
+        while self._carried is not None and self._carried.step < step:
+            self._replay_for(self._carried.step)
+        return self._carried
+
+    def _last_full(self, step: int) -> int:
+        return max((full for full in self._full if full < step), default=-1)
+
+    def _carries(self, step: int, program: Program) -> bool:
+        values = self.light(step).rows[0].values
+        return bool(program.state) or not all(
+            entry is None or isinstance(entry, bytes) for entry in values
+        )
+
+    def _replay_for(self, step: int) -> None:
+        """Replay a step only for what it hands on."""
+        donor = self.donor(step)
+        execution = Execution(donor.program, self.situation(step, donor))
+        execution.run()
+        self.hand_on(step, donor, execution)
+
+    def hand_on(self, step: int, donor: Donor, execution: Execution) -> None:
+        """Keep what a replayed step leaves, for the next one."""
+        since = step if step in self._full else self._carried.since if self._carried else step
+        if self._carried is not None and self._carried.step != step and step not in self._full:
+            return
+        tensors = dict(self._carried.tensors) if self._carried is not None else {}
+        for number, key in state_keys(donor.program).items():
+            tensor = execution.live[number]
+            if tensor is not None:
+                tensors[key] = tensor.detach().clone()
+        for name, leaf in execution.leaves.items():
+            dtype = str(leaf.dtype).removeprefix("torch.")
+            tensors[name, dtype, tuple(leaf.shape)] = leaf.detach().clone()
+        self._carried = Carried(step + 1, since, tensors)
+
+
+def state_keys(program: Program) -> dict[int, Key]:
+    """What a program changes and the next step finds: id -> a name that all programs share."""
+    keys: dict[int, Key] = {}
+    unnamed = 0
+    for number in program.state:
+        spec = program.specs[number]
+        unnamed += not spec.name
+        keys[number] = (spec.name or f"#{unnamed}", spec.dtype, spec.shape)
+    return keys
+
+
+def _tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> torch.Tensor | None:
+    if not isinstance(entry, bytes):
+        return None
+    try:
+        return to_tensor(Value(dtype, shape, entry), device).clone()
+    except ReplayError:
+        return None

@@ -1,0 +1,143 @@
+"""Any step of a trace in full detail, by executing its tape again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.check import Check, Difference
+from autograd_lens.replay.execution import Execution
+from autograd_lens.replay.program import Program
+from autograd_lens.replay.sources import Donor, Sources
+from autograd_lens.replay.trimming import without_kernels
+from autograd_lens.trace.decode import decode
+from autograd_lens.trace.expression import update_expression
+from autograd_lens.trace.fullstep import merge
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Step
+
+__all__ = ["Replayed", "Replayer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one replay gave.
+
+    Attributes:
+        step: The step in full; its provenance is ``"proved"`` or ``"differs"``.
+        donor: The step whose tape was executed.
+        differences: What differs from the light rows, up to the last backward.
+        updates: Parameters that the update's kernels did not bring to their recorded value.
+        unknown: Parameters whose value behind the step nobody recorded.
+    """
+
+    step: Step
+    donor: int
+    differences: tuple[Difference, ...]
+    updates: tuple[Difference, ...]
+    unknown: tuple[str, ...]
+
+
+class Replayer:
+    """Replays the steps of one trace.
+
+    Args:
+        trace: The trace.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._sources = Sources(trace)
+
+    def step(self, step: int) -> Replayed:
+        """Replay a step.
+
+        Raises:
+            ReplayError: It cannot be replayed; the message says why and what to do instead.
+        """
+        try:
+            with recorded_threads(self._trace):
+                return self._replay(step)
+        except ReplayError as error:
+            raise with_ways_out(error, step) from error
+
+    def _replay(self, step: int) -> Replayed:
+        sources = self._sources
+        donor = sources.donor(step)
+        check = Check(sources.light(step))
+        execution = Execution(donor.program, sources.situation(step, donor), check, observe=True)
+        execution.run()
+        check.end(execution.leaves)
+        sources.hand_on(step, donor, execution)
+        if check.outputs and donor.step != step:
+            self._refuse_other_batch(step, donor)
+        return Replayed(
+            step=self._record(step, donor, execution, check),
+            donor=donor.step,
+            differences=tuple(check.outputs),
+            updates=tuple(check.updates),
+            unknown=tuple(dict.fromkeys(check.unknown)),
+        )
+
+    def _record(self, step: int, donor: Donor, execution: Execution, check: Check) -> Step:
+        """The step as a full recording would have written it."""
+        dropped = set(execution.dropped)
+        notes = []
+        if execution.dropped:
+            notes.append("What made the step's inputs is left out: it was not kept.")
+        if check.updates and donor.step != step:
+            dropped |= _update_kernels(donor.program)
+            names = ", ".join(difference.name for difference in check.updates)
+            notes.append(
+                f"The kernels of the update are left out: they depend on numbers of this step "
+                f"that were not kept ({names}). Before and after are as recorded."
+            )
+        template = without_kernels(donor.encoded.template, frozenset(dropped))
+        light = self._sources.light(step)
+        tape = decode(template, execution.slots, donor.encoded.dots)
+        full = merge(step, tape, light, update_expression)
+        notes += [f"The replay differs from the recording: {one}." for one in check.outputs]
+        provenance = "differs" if check.outputs else "proved"
+        return replace(full, provenance=provenance, omitted=(*full.omitted, *notes))
+
+    def _refuse_other_batch(self, step: int, donor: Donor) -> None:
+        """Where a replay differs because the step's inputs were not kept, say that instead.
+
+        Raises:
+            ReplayError: An input that changes from step to step was not kept.
+        """
+        missing = self._sources.changing_inputs(donor, step)
+        if missing:
+            msg = f"The inputs of step {step} were not kept: {', '.join(missing)}."
+            raise ReplayError(msg)
+
+
+def with_ways_out(error: ReplayError, step: int) -> ReplayError:
+    """The error with what the user can do about it."""
+    message = str(error.args[0]) if error.args else str(error)
+    if not message.startswith(f"Step {step}"):
+        message = f"Step {step} cannot be replayed: {message}"
+    hint = f"See it with: autograd-lens rerun FILE --full {step}; or record with --full {step}."
+    return ReplayError(message, hint=hint)
+
+
+@contextlib.contextmanager
+def recorded_threads(trace: Trace) -> Iterator[None]:
+    """Compute with as many threads as the recorded run: sums depend on it."""
+    before, recorded = torch.get_num_threads(), trace.info.threads
+    if not recorded or recorded == before:
+        yield
+        return
+    torch.set_num_threads(recorded)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _update_kernels(program: Program) -> set[int]:
+    return {one.index for one in program.instructions if one.phase == "update"}
