@@ -35,7 +35,7 @@ class Sym:
 
     Attributes:
         name: The name, and its key among the known values.
-        index: ``"i"`` for an element of a vector, else ``""``.
+        index: ``"i"`` for any element of a vector, ``"1"`` for the first, else ``""``.
         hat: Whether it is an estimate.
     """
 
@@ -141,7 +141,8 @@ def evaluate(expr: Expr, known: Known) -> float | npt.NDArray[np.float64]:
     """
     match expr:
         case Sym():
-            return known[f"{expr.name}^" if expr.hat else expr.name]
+            value = known[f"{expr.name}^" if expr.hat else expr.name]
+            return value[int(expr.index) - 1] if expr.index.isdigit() else value  # type: ignore[index]
         case Num():
             return float(expr.text.replace("−", "-"))
         case Partial():
