@@ -1,0 +1,78 @@
+"""A textbook rule laid beside what a run recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_lens.analysis.textbook.rule import Array, Rule
+from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.records import Constant, Kernel, TensorUse
+from autograd_lens.trace.values import Value
+
+__all__ = ["difference"]
+
+Item = TensorUse | Constant | tuple[TensorUse | Constant, ...]
+
+_MOST = 1 << 18  # elements; more are not computed again while a reader waits
+_UNKNOWABLE = (*(KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError),)
+
+
+def difference(
+    rule: Rule, kernel: Kernel, grad: Value | None, recorded: Value, position: int = 0
+) -> float | None:
+    """How far the textbook's gradient is from the recorded one.
+
+    Args:
+        rule: The rule of one input.
+        kernel: The forward kernel.
+        grad: What arrived at its first result.
+        recorded: The input's gradient as the run had it.
+        position: Place of the input in its list, where it is one of several.
+
+    Returns:
+        The largest difference as a share of the largest recorded element; None where a value
+        was not kept, is too large, or was overwritten by the kernel.
+    """
+    if operator_name(kernel).endswith("_"):
+        return None
+    try:
+        given = _arguments(kernel) | {"position": position}
+        found = rule.gradient(_number(grad), given, recorded.shape)
+        known = _number(recorded)
+    except _UNKNOWABLE:
+        return None  # a value was not kept, or an argument has a form that the rule does not know
+    if found.shape != known.shape:
+        return None
+    scale = float(np.abs(known).max(initial=0.0)) or 1.0
+    return float(np.abs(found - known).max(initial=0.0)) / scale
+
+
+def _arguments(kernel: Kernel) -> dict[str, Any]:
+    known = {argument.name: _plain(argument.value) for argument in kernel.inputs}
+    for position, output in enumerate(kernel.outputs):
+        if output.value is not None and output.value.complete:
+            known[f"result{position or ''}"] = _plain(output)
+    return known
+
+
+def _plain(item: Item) -> Any:  # noqa: ANN401  an array, a constant or a list of them
+    if isinstance(item, TensorUse):
+        return _number(item.value)
+    if isinstance(item, Constant):
+        return item.value
+    return [_plain(each) for each in item]
+
+
+def _number(value: Value | None) -> Array:
+    """The recorded elements in float64; booleans and integers as they are.
+
+    Raises:
+        ValueError: They were not kept, or are too many.
+    """
+    if value is None or value.numel > _MOST:
+        msg = "no such value"
+        raise ValueError(msg)
+    array = value.array
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
