@@ -12,7 +12,7 @@ from autograd_lens.errors import NotRecordedError
 from tests.support.lesson_run import LessonRun, regression_run
 
 
-def test_forward_and_backward_are_in_the_order_they_ran():
+def test_forward_and_backward_are_in_the_order_they_ran() -> None:
     first = lesson(regression_run(), [0]).first
     assert [kernel.op.split(".")[1] for kernel in first.forward] == [
         *("mm", "add", "sub", "pow", "div", "mean")
@@ -23,7 +23,7 @@ def test_forward_and_backward_are_in_the_order_they_ran():
     assert [row.write.parameter for row in first.backward if row.write] == ["b1", "w1"]
 
 
-def test_without_zeroing_the_second_gradient_would_be_added_to_the_first():
+def test_without_zeroing_the_second_gradient_would_be_added_to_the_first() -> None:
     run = regression_run()
     grads = [step.parameters["w1"].grad.item() for step in run.steps[:2]]
     found = {each.parameter: each for each in lesson(run, [0]).accumulation}["w1"]
@@ -31,7 +31,7 @@ def test_without_zeroing_the_second_gradient_would_be_added_to_the_first():
     assert found.zeroed
 
 
-def test_the_ending_is_measured_against_least_squares():
+def test_the_ending_is_measured_against_least_squares() -> None:
     run = regression_run(6)
     ending = lesson(run, [0]).ending
     assert (ending.weight, ending.bias) == tuple(
@@ -42,7 +42,7 @@ def test_the_ending_is_measured_against_least_squares():
     assert ending.deviation < 1e-6
 
 
-def test_other_learning_rates_are_told_only_where_the_recorded_path_was_reproduced():
+def test_other_learning_rates_are_told_only_where_the_recorded_path_was_reproduced() -> None:
     run = regression_run(5)
     assert [other.diverged for other in lesson(run, [0]).ending.others] == [False, False, True]
     step = run.steps[0]
@@ -52,12 +52,12 @@ def test_other_learning_rates_are_told_only_where_the_recorded_path_was_reproduc
     assert lesson(run, [0]).ending.others == ()
 
 
-def test_a_step_in_brief_is_preceded_by_the_nearest_one_in_full():
+def test_a_step_in_brief_is_preceded_by_the_nearest_one_in_full() -> None:
     found = lesson(regression_run(5, light=(1, 2, 4)), [4])
     assert [each.step.index for each in found.steps] == [3, 4]
 
 
-def test_the_code_shown_is_the_code_that_ran():
+def test_the_code_shown_is_the_code_that_ran() -> None:
     starts = [block.lines[0] for block in lesson(regression_run(), [0]).code]
     assert starts == [
         *("class mylinermodel(torch.nn.Module):", "def myloss(y_pred, y_true):", "class SGD:"),
@@ -65,21 +65,19 @@ def test_the_code_shown_is_the_code_that_ran():
     ]
 
 
-def test_one_step_has_nothing_to_accumulate():
+def test_one_step_has_nothing_to_accumulate() -> None:
     assert lesson(regression_run(1), [0]).accumulation == ()
 
 
-def test_a_run_without_steps_is_told():
+def test_a_run_without_steps_is_told() -> None:
     with pytest.raises(NotRecordedError, match="no step"):
         lesson(LessonRun([]), [])
 
 
-def test_a_nan_at_the_end_leaves_no_ending():
+def test_a_nan_at_the_end_leaves_no_ending() -> None:
     run = regression_run(3)
     last = run.steps[-1]
-    nan = replace(
-        last.parameters["w1"].after, data=np.array([[np.nan]], np.float32).tobytes()
-    )
+    nan = replace(last.parameters["w1"].after, data=np.array([[np.nan]], np.float32).tobytes())
     broken = {**last.parameters, "w1": replace(last.parameters["w1"], after=nan)}
     run.steps[-1] = replace(last, parameters=broken)
     assert lesson(run, [0]).ending is None

@@ -1,0 +1,77 @@
+"""``autograd-lens handout``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+import autograd_lens as lens_api
+from tests.cli.conftest import Lens
+
+
+@pytest.mark.parametrize("suffix", ["html", "md", "pdf"])
+def test_it_writes_what_the_suffix_asks_for(
+    lens: Lens, recorded: Path, tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("typst")
+    done = lens("handout", recorded, "-o", f"lesson.{suffix}", "--lang", "zh")
+    assert done.returncode == 0, done.stderr
+    assert f"Wrote lesson.{suffix}" in done.stderr
+    begin = {"html": b"<!doctype html>", "md": b"# ", "pdf": b"%PDF-"}[suffix]
+    assert (tmp_path / f"lesson.{suffix}").read_bytes().startswith(begin)
+
+
+def test_the_notebook_runs(lens: Lens, recorded: Path, tmp_path: Path) -> None:
+    assert lens("handout", recorded, "-o", "lesson.ipynb").returncode == 0
+    cells = json.loads((tmp_path / "lesson.ipynb").read_text(encoding="utf-8"))["cells"]
+    scope: dict[str, object] = {}
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                exec(cell["source"], scope)  # noqa: S102  the notebook's own cells
+    scope["trace"].close()
+    assert said.getvalue().startswith("12 steps")
+
+
+def test_the_page_shows_the_steps_that_were_asked_for(
+    lens: Lens, recorded: Path, tmp_path: Path
+) -> None:
+    lens("handout", recorded, "-o", "a.html", "--steps", "1,7", "--title", "Lesson <1>")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    with lens_api.open(recorded) as trace:
+        for step in (1, 7):
+            assert f"{trace.losses[step]:.6g}" in page
+    assert "<h1>Lesson &lt;1&gt;</h1>" in page
+
+
+def test_a_worksheet_comes_with_its_answers_in_another_file(
+    lens: Lens, recorded: Path, tmp_path: Path
+) -> None:
+    done = lens("handout", recorded, "--worksheet", "--seed", "3", "-o", "sheet.md")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in tmp_path.glob("*.md"))
+    assert names == ["sheet-answers.md", "sheet.md"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-o", "a.docx"), "Choose one of .html, .pdf, .md, .ipynb"),
+        (("--steps", "99"), "Step 99 is not in the trace"),
+        (("-o", "there.md"), "'there.md' exists"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    lens: Lens, recorded: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "there.md").write_text("mine")
+    done = lens("handout", recorded, *words)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "there.md").read_text() == "mine"

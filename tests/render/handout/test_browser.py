@@ -1,0 +1,123 @@
+"""The page in a real browser: what moves, moves together, and shows the trace's numbers."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograd_lens.render.numbers import scalar
+from tests.support.lesson_run import LessonRun
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+def shown(number: float) -> str:
+    return scalar(float(number)).replace("-", "−")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Any:
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Any, run: LessonRun, html: Any, tmp_path: Path) -> Any:
+    file = tmp_path / "handout.html"
+    file.write_text(html(run, steps=(0, 1, 5)), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    opened = context.new_page()
+    said = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(file.as_uri())
+    yield opened
+    assert said == []
+    context.close()
+
+
+def rows(page: Any, name: str) -> Any:
+    return page.eval_on_selector_all(
+        f"#{name} tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+
+
+def test_slider_moves_numbers_point_and_cursor_together(page: Any, run: LessonRun) -> None:
+    def places() -> Any:
+        dot = page.locator("#play-descent circle.cursor")
+        line = page.locator("#play-losses path.cursor")
+        return dot.get_attribute("cx"), dot.get_attribute("cy"), line.get_attribute("d")
+
+    before = places()
+    page.locator("#slider").fill("4")
+    step = run.steps[4]
+    assert rows(page, "followed-rows") == [
+        [name, *(shown(value.item()) for value in (each.before, each.grad, each.after))]
+        for name, each in step.parameters.items()
+    ]
+    assert shown(step.loss) in page.locator("#where").inner_text()
+    assert all(new != old for new, old in zip(places(), before, strict=True))
+
+
+def test_keys_walk_through_the_events_and_light_node_line_and_edge(page: Any) -> None:
+    page.locator("#slider").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    assert page.locator("#event-title").inner_text() == "Backward: MeanBackward0"
+    assert page.locator(".line.now").inner_text().strip() == "loss.backward()"
+    assert page.locator("svg.graph .node.now").get_attribute("id") == "g-n0"
+    assert page.locator("svg.graph .edge.now").get_attribute("id") == "g-e0_0"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#event-title").inner_text().startswith("Forward: mean(")
+    page.keyboard.press("End")
+    assert page.locator("#slider").input_value() == "5"
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#slider").input_value() == "1"
+
+
+def test_gradients_appear_in_the_graph_only_when_backward_has_reached_them(
+    page: Any, run: LessonRun
+) -> None:
+    leaf = page.locator("#g-n7 text")  # the box of w1
+    page.locator("#slider").focus()
+    assert leaf.nth(2).text_content() == ""
+    for _ in range(13):
+        page.keyboard.press("ArrowRight")
+    grad = run.steps[0].parameters["w1"].grad.item()
+    assert leaf.nth(2).text_content() == f"∂ {shown(grad)}"
+    assert page.locator("#event-title").inner_text() == "w1.grad is set"
+
+
+def test_the_page_writes_numbers_as_python_does(page: Any) -> None:
+    numbers = [0, 1, -1.5, 1e-5, 123456.7, 1234567.0, 1e22, -3.0506871e-12, 0.1 + 0.2, 99999.95]
+    script = files("autograd_lens.render.handout").joinpath("assets/player.js").read_text("utf-8")
+    start, end = script.index("const written"), script.index("const graph")
+    body = f"(numbers) => {{ {script[start:end]} return numbers.map(written); }}"
+    assert page.evaluate(body, numbers) == [shown(number) for number in numbers]
+
+
+@pytest.fixture(scope="module")
+def chinese(run: LessonRun, html: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a Chinese page."""
+    file = tmp_path_factory.mktemp("chinese") / "handout.html"
+    file.write_text(html(run, "zh"), encoding="utf-8")
+    return file.as_uri()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark")])
+def test_nothing_is_wider_than_the_screen(
+    browser: Any, chinese: str, width: int, scheme: str
+) -> None:
+    opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    opened.goto(chinese)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    opened.close()

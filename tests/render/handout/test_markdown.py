@@ -1,0 +1,34 @@
+"""Markdown and the notebook."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from autograd_lens.render.handout import markdown
+from autograd_lens.render.handout.notebook import notebook
+from autograd_lens.render.numbers import scalar
+from tests.support.lesson_run import LessonRun
+
+TITLE = "<script> 100% a_b *c* `d` [e](f) $g$ | 中文"
+
+
+def test_numbers_formulas_and_pictures_are_in_the_markdown(run: LessonRun, handout: Any) -> None:
+    text = markdown(handout(run))
+    assert scalar(run.steps[0].loss) in text
+    assert r"\frac{\partial L}{\partial w_{1}}" in text
+    assert text.count("data:image/svg+xml;base64,") == 3
+
+
+def test_a_title_keeps_its_letters(run: LessonRun, handout: Any) -> None:
+    first = markdown(handout(run, title=TITLE)).splitlines()[0]
+    assert first == r"# \<script\> 100% a\_b \*c\* \`d\` \[e\](f) \$g\$ \| 中文"
+
+
+def test_a_notebook_is_what_jupyter_expects(run: LessonRun, handout: Any) -> None:
+    made = json.loads(notebook(handout(run, "zh", TITLE), "a 'quoted' path.lens"))
+    assert (made["nbformat"], made["nbformat_minor"]) == (4, 5)
+    assert {cell["cell_type"] for cell in made["cells"]} == {"markdown", "code"}
+    ids = [cell["id"] for cell in made["cells"]]
+    assert len(ids) == len(set(ids))
+    assert made["cells"][0]["source"].startswith("# ")
