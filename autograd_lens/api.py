@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from autograd_lens.trace.reader import Trace as RecordedTrace
@@ -10,7 +11,9 @@ from autograd_lens.trace.reader import Trace as RecordedTrace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Trace", "open"]
+    from autograd_lens.trace.records import Step
+
+__all__ = ["Trace", "open", "replaying"]
 
 
 class Trace(RecordedTrace):
@@ -30,4 +33,23 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     Raises:
         TraceError: There is no such file, or it is not a trace.
     """
-    return Trace(path)
+    return replaying(Trace(path))
+
+
+def replaying(trace: Trace) -> Trace:
+    """Let a trace open its light steps in full, by executing them again.
+
+    Torch is imported when the first of them is asked for.
+    """
+    provider: Callable[[int], Step] | None = None
+
+    def replay(step: int) -> Step:
+        nonlocal provider
+        if provider is None:
+            from autograd_lens.replay.provider import Provider
+
+            provider = Provider(trace)
+        return provider(step)
+
+    trace.replayer = replay
+    return trace

@@ -35,6 +35,6 @@ def command(file: Path | None, steps: str, output: Path | None, force: bool) -> 
     """
     from autograd_lens.trace.export import json_lines
 
-    with open_trace(file) as trace:
+    with open_trace(file, replay=True) as trace:
         target = output and writable(output, force=force)
         write_lines(target, json_lines(trace, select_steps(steps, len(trace.steps))))

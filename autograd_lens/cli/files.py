@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from autograd_lens.api import Trace
+from autograd_lens.api import Trace, replaying
 from autograd_lens.errors import LensError, TraceError, TraceExistsError
 
 __all__ = [
@@ -70,8 +70,12 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def open_trace(file: Path | None) -> Trace:
+def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
     """The trace that the user named, or the latest recording.
+
+    Args:
+        file: The file, or None for the latest recording.
+        replay: Whether light steps are opened in full when they are looked at.
 
     Raises:
         TraceError: There is no such file, or it is not a trace.
@@ -84,7 +88,7 @@ def open_trace(file: Path | None) -> Trace:
     if not file.exists():
         msg = f"There is no file {str(file)!r}."
         raise TraceError(msg, hint=_recordings_beside(file))
-    return Trace(file)
+    return replaying(Trace(file)) if replay else Trace(file)
 
 
 def named_after(trace: Path, what: str) -> Path:

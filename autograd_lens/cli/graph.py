@@ -60,7 +60,7 @@ def command(
     \b
     autograd-lens graph train.lens --step 0 -o graph.svg
     """
-    with open_trace(file) as trace:
+    with open_trace(file, replay=True) as trace:
         chosen = full_step(trace, select_step(step, len(trace.steps)))
         target = output or named_after(trace.path, f"step{chosen.index}.svg")
         writable(target, force=force)

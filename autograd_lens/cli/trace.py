@@ -69,7 +69,7 @@ def command(
     """
     if output is not None:
         writable(output, force=force)
-    with open_trace(file) as trace:
+    with open_trace(file, replay=True) as trace:
         chosen = select_steps(steps or "0", len(trace.steps))
         if as_json:
             from autograd_lens.trace.export import json_lines

@@ -8,6 +8,7 @@ our backwards among its own.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,8 +19,10 @@ from torch.utils._python_dispatch import _disable_current_modes
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import check_graph, walk
 from autograd_lens.replay.observer import Observer, flat_tensors
+from autograd_lens.replay.optimizer import build_optimizer, run_step
 from autograd_lens.replay.patterns import parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 
 __all__ = ["Execution", "Situation", "Watcher", "as_recorded"]
@@ -50,6 +53,8 @@ class Situation:
         numbers: The slots, for the numbers in them.
         random: State of the random generator, None where no random number is drawn.
         dropped: Kernels that are not executed.
+        seeds: How many seeds a data loader drew before anything else.
+        redraw: Whether random kernels draw again; else they give what was recorded.
     """
 
     parameters: Mapping[str, torch.Tensor]
@@ -59,6 +64,8 @@ class Situation:
     numbers: Sequence[Any]
     random: bytes | None
     dropped: frozenset[int] = field(default=frozenset())
+    seeds: int = 0
+    redraw: bool = True
 
 
 class Execution:
@@ -69,6 +76,8 @@ class Execution:
         situation: What it finds.
         watcher: Follows it from engine run to engine run.
         observe: Whether to fill the template's slots again.
+        optimizers: Descriptions of the optimizers that make the updates; where there are none
+            the update's kernels are executed as they stand on the tape.
 
     Attributes:
         leaves: The parameters by name, after ``run`` as the step left them.
@@ -83,8 +92,10 @@ class Execution:
         watcher: Watcher | None = None,
         *,
         observe: bool = False,
+        optimizers: Sequence[Json] = (),
     ) -> None:
         self._program = program
+        self._optimizers = list(optimizers)
         self._situation = situation
         self._watcher = watcher
         self.leaves: dict[str, torch.Tensor] = {}
@@ -112,6 +123,8 @@ class Execution:
         """
         self._bring_in()
         with as_recorded(self._situation.random), contextlib.ExitStack() as stack:
+            for _ in range(self._situation.seeds):
+                torch.empty((), dtype=torch.int64).random_()
             if self._observer is not None:
                 stack.enter_context(self._observer)
             position = 0
@@ -145,11 +158,29 @@ class Execution:
             return self._behind_backward(number, position)
         if position in self._situation.dropped:
             return position + 1
-        self._call(instruction)
+        behind = position + 1
+        if instruction.phase == "update" and self._optimizers:
+            behind = self._update(position)
+        else:
+            self._call(instruction)
         if self._observer is None:
-            return position + 1
+            return behind
         self._observer.check()
-        return max(position + 1, self._observer.position)
+        return max(behind, self._observer.position)
+
+    def _update(self, position: int) -> int:
+        """Let an optimizer make the update that begins at a position."""
+        instructions = self._program.instructions
+        behind = position
+        while behind < len(instructions) and instructions[behind].phase == "update":
+            behind += 1
+        block = range(position, behind)
+        optimizer = build_optimizer(
+            self._optimizers.pop(0), self._program, block, self.leaves, self.live
+        )
+        with torch.no_grad():
+            run_step(optimizer)
+        return behind
 
     def _behind_backward(self, number: int, position: int) -> int:
         """Where the kernels of an engine run end."""
@@ -186,7 +217,24 @@ class Execution:
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             msg = f"Kernel {one.index} ({one.op}) cannot be executed: {_first_line(error)}"
             raise ReplayError(msg) from error
+        if not self._situation.redraw and one.phase == "forward":
+            self._repeat_draw(one, made)
         self._keep(one, made)
+
+    def _repeat_draw(self, one: Instruction, made: list[torch.Tensor]) -> None:
+        """Put the numbers that were drawn in place of those that were drawn now.
+
+        They go straight into memory: a kernel would count as a change of what autograd saved.
+        """
+        if one.operator is None or not draws(one.operator, {}):
+            return
+        for place, tensor in zip(one.outs, made, strict=False):
+            entry = self._situation.numbers[place.slot]
+            if isinstance(entry, bytes) and tensor.is_contiguous() and tensor.is_cpu:
+                if len(entry) == tensor.nbytes:
+                    ctypes.memmove(tensor.data_ptr(), entry, tensor.nbytes)
+                if self._observer is not None:
+                    self._observer.slots[place.slot] = entry
 
     def _keep(self, one: Instruction, made: list[torch.Tensor]) -> None:
         if not made and one.changes:

@@ -19,7 +19,7 @@ from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 
-__all__ = ["Given", "find_given", "unavailable", "without_makers"]
+__all__ = ["Given", "find_given", "seed_kernels", "unavailable", "without_makers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +117,15 @@ def unavailable(
             found.add(one.index)
             lost.update(set(one.makes) - there)
     return frozenset(found)
+
+
+def seed_kernels(program: Program) -> frozenset[int]:
+    """Kernels with which a data loader draws seeds: numbers that no loss depends on."""
+    roots = (root for backward in program.backwards for root in backward["roots"] if root)
+    makers = [index for root in roots for index in program.makers.get(root[1], ())]
+    needed = frozenset(makers).union(*(program.depends[index] for index in makers))
+    return frozenset(
+        one.index
+        for one in program.instructions
+        if one.op == "aten.random_.default" and one.phase == "forward" and one.index not in needed
+    )

@@ -76,7 +76,7 @@ class Observer(TorchDispatchMode):
         """Run one kernel, and write down what it read and what it made."""
         kwargs = kwargs or {}
         instruction = self._next()
-        if instruction is None or instruction.operator is not func:
+        if instruction is None or instruction.operator != func:
             if str(func) not in _OWN and func.namespace != "profiler":
                 self._depart(str(func), instruction)
             return func(*args, **kwargs)

@@ -59,8 +59,6 @@ Pattern = Place | Number | Fixed | tuple["Pattern", ...]
 def parse(enc: Any) -> Pattern:
     """The pattern of an ``ENC``; see ``trace.template``."""
     match enc:
-        case None:
-            return Fixed(None)
         case ["t", tensor, slot]:
             return Place(tensor, slot)
         case ["v", _, slot]:
@@ -69,7 +67,10 @@ def parse(enc: Any) -> Pattern:
             return Number(slot)
         case ["l", parts]:
             return tuple(parse(part) for part in parts)
-    _, kind, value = enc
+    return Fixed(None) if enc is None else _fixed(*enc[1:])
+
+
+def _fixed(kind: str, value: Any) -> Fixed:
     if kind == "complex":
         return Fixed(complex(*value))
     return Fixed(value) if kind == "scalar" else Fixed(Constant(kind, value))

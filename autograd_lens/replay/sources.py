@@ -17,15 +17,21 @@ from typing import Any
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.execution import Execution, Situation
-from autograd_lens.replay.inputs import Given, find_given, unavailable, without_makers
+from autograd_lens.replay.execution import Situation
+from autograd_lens.replay.inputs import (
+    Given,
+    find_given,
+    seed_kernels,
+    unavailable,
+    without_makers,
+)
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.values import Entry, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.values import Value
 
-__all__ = ["Carried", "Donor", "Sources"]
+__all__ = ["Carried", "Donor", "Sources", "state_keys"]
 
 Key = tuple[str, str, tuple[int, ...]]
 
@@ -83,7 +89,7 @@ class Sources:
         self._trace = trace
         self._programs: dict[int, Program] = {}
         self._donors: dict[int, Donor] = {}
-        self._carried: Carried | None = None
+        self._outlines: dict[int, tuple[Any, int]] = {}
 
     # -- donors -------------------------------------------------------------------------
 
@@ -93,20 +99,25 @@ class Sources:
         Raises:
             ReplayError: No step of its structure was recorded in full.
         """
-        if step in self._full:
+        if step in self.full:
             return self._donor(step)
         candidates = self._structures.get(self._structure(step), ())
         if not candidates:
             fingerprint = ", ".join(self._structure(step)) or "without backward"
             msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
             raise ReplayError(msg)
-        pattern, handed = self._cleared(step), len(self.items(step))
+        cleared, handed = self._outline(step)
 
         def fitness(other: int) -> tuple[bool, bool, bool, int]:
-            unlike = self._cleared(other) != pattern
-            return unlike, len(self.items(other)) != handed, other > step, abs(other - step)
+            its_cleared, its_handed = self._outlines[other]
+            unlike = its_cleared != cleared
+            return unlike, its_handed != handed, other > step, abs(other - step)
 
         return self._donor(min(candidates, key=fitness))
+
+    def _outline(self, step: int) -> tuple[Any, int]:
+        """What makes steps of one structure run other kernels: see ``_cleared``, and inputs."""
+        return self._cleared(step), len(self.items(step))
 
     def _donor(self, step: int) -> Donor:
         if step not in self._donors:
@@ -121,7 +132,8 @@ class Sources:
         return self._donors[step]
 
     @cached_property
-    def _full(self) -> frozenset[int]:
+    def full(self) -> frozenset[int]:
+        """The steps recorded in full."""
         return frozenset(self._trace.full_steps)
 
     @cached_property
@@ -130,6 +142,7 @@ class Sources:
         found: dict[tuple[str, ...], list[int]] = {}
         for step in self._trace.full_steps:
             found.setdefault(self._structure(step), []).append(step)
+            self._outlines[step] = self._outline(step)
         return found
 
     def _structure(self, step: int) -> tuple[str, ...]:
@@ -160,8 +173,16 @@ class Sources:
 
     # -- situations ---------------------------------------------------------------------
 
-    def situation(self, step: int, donor: Donor) -> Situation:
+    def situation(
+        self, step: int, donor: Donor, carried: Carried | None, seeds: int | None = None
+    ) -> Situation:
         """What a step finds when it begins.
+
+        Args:
+            step: The step.
+            donor: Where its tape comes from.
+            carried: What the step before it handed on.
+            seeds: How many seeds a data loader drew first; None where it is as on the tape.
 
         Raises:
             ReplayError: Something that it needs was not kept.
@@ -170,9 +191,10 @@ class Sources:
         if len(light.rows) != len(donor.program.backwards):
             msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
             raise ReplayError(msg + f"and {len(donor.program.backwards)} on the tape.")
-        carried = self._carried_to(step, donor)
         given: Sequence[Given] = () if donor.step == step else self._given(step, donor)
         dropped = without_makers(donor.program, given)
+        if seeds is not None:
+            dropped |= seed_kernels(donor.program)
         return Situation(
             parameters=self._parameters(light, donor, carried),
             grads=self._grads(step, light, donor.program),
@@ -181,6 +203,7 @@ class Sources:
             numbers=donor.encoded.slots,
             random=self.random(step),
             dropped=unavailable(donor.program, dropped, given),
+            seeds=seeds or 0,
         )
 
     def _given(self, step: int, donor: Donor) -> Sequence[Given]:
@@ -304,54 +327,6 @@ class Sources:
             if len(values) > 1:
                 found.append(f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})")
         return found
-
-    # -- carrying -----------------------------------------------------------------------
-
-    def _carried_to(self, step: int, donor: Donor) -> Carried | None:
-        if donor.step == step or not self._carries(step, donor.program):
-            return None
-        carried = self._carried
-        if carried is None or carried.step > step or carried.since < self._last_full(step):
-            start = self._last_full(step)
-            if start < 0:
-                msg = f"What step {step} finds was changed before anything was recorded in full."
-                raise ReplayError(msg)
-            self._carried = None
-            self._replay_for(start)
-        while self._carried is not None and self._carried.step < step:
-            self._replay_for(self._carried.step)
-        return self._carried
-
-    def _last_full(self, step: int) -> int:
-        return max((full for full in self._full if full < step), default=-1)
-
-    def _carries(self, step: int, program: Program) -> bool:
-        values = self.light(step).rows[0].values
-        return bool(program.state) or not all(
-            entry is None or isinstance(entry, bytes) for entry in values
-        )
-
-    def _replay_for(self, step: int) -> None:
-        """Replay a step only for what it hands on."""
-        donor = self.donor(step)
-        execution = Execution(donor.program, self.situation(step, donor))
-        execution.run()
-        self.hand_on(step, donor, execution)
-
-    def hand_on(self, step: int, donor: Donor, execution: Execution) -> None:
-        """Keep what a replayed step leaves, for the next one."""
-        since = step if step in self._full else self._carried.since if self._carried else step
-        if self._carried is not None and self._carried.step != step and step not in self._full:
-            return
-        tensors = dict(self._carried.tensors) if self._carried is not None else {}
-        for number, key in state_keys(donor.program).items():
-            tensor = execution.live[number]
-            if tensor is not None:
-                tensors[key] = tensor.detach().clone()
-        for name, leaf in execution.leaves.items():
-            dtype = str(leaf.dtype).removeprefix("torch.")
-            tensors[name, dtype, tuple(leaf.shape)] = leaf.detach().clone()
-        self._carried = Carried(step + 1, since, tensors)
 
 
 def state_keys(program: Program) -> dict[int, Key]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay.attempts import Attempts
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.execution import Execution
 from autograd_lens.replay.program import Program
@@ -52,6 +53,7 @@ class Replayer:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._sources = Sources(trace)
+        self._attempts = Attempts(trace, self._sources)
 
     def step(self, step: int) -> Replayed:
         """Replay a step.
@@ -66,17 +68,12 @@ class Replayer:
             raise with_ways_out(error, step) from error
 
     def _replay(self, step: int) -> Replayed:
-        sources = self._sources
-        donor = sources.donor(step)
-        check = Check(sources.light(step))
-        execution = Execution(donor.program, sources.situation(step, donor), check, observe=True)
-        execution.run()
-        check.end(execution.leaves)
-        sources.hand_on(step, donor, execution)
+        attempt = self._attempts.best(step, observe=True)
+        donor, check = attempt.donor, attempt.check
         if check.outputs and donor.step != step:
             self._refuse_other_batch(step, donor)
         return Replayed(
-            step=self._record(step, donor, execution, check),
+            step=self._record(step, donor, attempt.execution, check),
             donor=donor.step,
             differences=tuple(check.outputs),
             updates=tuple(check.updates),

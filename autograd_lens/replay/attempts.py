@@ -1,0 +1,209 @@
+"""Replaying a step until its proof succeeds.
+
+NOTE 1 [Guess, then prove]: a light step does not hold everything. Whether its epoch began with
+it (a data loader draws seeds then, which moves the random generator on) and with which numbers
+its optimizer multiplied are not written down. There are few possibilities, and loss, gradients
+and parameters tell bit for bit which of them it was. So they are tried, the likeliest first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.check import Check
+from autograd_lens.replay.execution import Execution
+from autograd_lens.replay.optimizer import is_known
+from autograd_lens.replay.program import Program
+from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
+from autograd_lens.trace.reader import Trace
+
+__all__ = ["Attempt", "Attempts"]
+
+_SEEDS = (0, 2, 1, 3)  # what a data loader draws at the beginning of an epoch, and what it might
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a step's tape, compared with its light rows.
+
+    Attributes:
+        donor: Where the tape comes from.
+        execution: The execution.
+        check: What differs.
+    """
+
+    donor: Donor
+    execution: Execution
+    check: Check
+
+    @property
+    def proved(self) -> bool:
+        """Whether loss and gradients are those that were recorded."""
+        return not self.check.outputs
+
+    @property
+    def complete(self) -> bool:
+        """Whether the updates are, too."""
+        return self.proved and not self.check.updates
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a step is to be executed.
+
+    Attributes:
+        step: The step.
+        donor: Where its tape comes from.
+        carried: What the step before it handed on.
+        observe: Whether the template's slots are to be filled.
+        seeds: How many seeds a data loader drew first; None where it is as on the tape.
+        redraw: Whether random kernels draw again; else they give what was recorded.
+    """
+
+    step: int
+    donor: Donor
+    carried: Carried | None
+    observe: bool
+    seeds: int | None = None
+    redraw: bool = True
+
+
+class Attempts:
+    """Replays steps, and hands on from each to the next what the next one finds.
+
+    Args:
+        trace: The trace.
+        sources: Where everything comes from.
+    """
+
+    def __init__(self, trace: Trace, sources: Sources) -> None:
+        self._trace = trace
+        self._sources = sources
+        self._carried: Carried | None = None
+        self._by_optimizer: set[int] = set()  # templates whose updates need their optimizer
+
+    def best(self, step: int, *, observe: bool) -> Attempt:
+        """The first attempt that is proved, or else the plainest.
+
+        Args:
+            step: The step.
+            observe: Whether the template's slots are to be filled.
+
+        Raises:
+            ReplayError: The step cannot be executed at all.
+        """
+        donor = self._sources.donor(step)
+        plan = _Plan(step, donor, self._carried_to(step, donor), observe)
+        best = self._with_update(plan)
+        for other in self._other_draws(plan, best):
+            attempt = self._with_update(other)
+            if attempt.proved:
+                best = attempt
+                break
+        self._hand_on(step, best)
+        return best
+
+    @staticmethod
+    def _other_draws(plan: _Plan, first: Attempt) -> Iterator[_Plan]:
+        """Other ways in which the random numbers may have been drawn."""
+        if first.proved or not _draws(plan.donor.program):
+            return
+        if plan.donor.step == plan.step:
+            yield replace(plan, redraw=False)
+        else:
+            yield from (replace(plan, seeds=seeds) for seeds in _SEEDS)
+
+    def _with_update(self, plan: _Plan) -> Attempt:
+        """Execute with the update as on the tape or made by its optimizer, whichever is right."""
+        known = self._optimizers if plan.donor.step != plan.step else ()
+        if not known:
+            return self._attempt(plan)
+        number, first = plan.donor.encoded.number, None
+        orders = [(), known] if number not in self._by_optimizer else [known, ()]
+        for optimizers in orders:
+            try:
+                attempt = self._attempt(plan, optimizers)
+            except ReplayError:
+                if not optimizers:
+                    raise
+                continue  # the optimizer cannot be built, or runs other kernels than recorded
+            if attempt.complete or not attempt.proved:
+                self._by_optimizer |= {number} if attempt.complete and optimizers else set()
+                return attempt
+            first = first or attempt
+        return first or self._attempt(plan)
+
+    def _attempt(self, plan: _Plan, optimizers: Sequence[Mapping[str, Any]] = ()) -> Attempt:
+        situation = self._sources.situation(plan.step, plan.donor, plan.carried, plan.seeds)
+        check = Check(self._sources.light(plan.step))
+        execution = Execution(
+            plan.donor.program,
+            replace(situation, redraw=plan.redraw),
+            check,
+            observe=plan.observe,
+            optimizers=optimizers,
+        )
+        execution.run()
+        check.end(execution.leaves)
+        return Attempt(plan.donor, execution, check)
+
+    @cached_property
+    def _optimizers(self) -> Sequence[Mapping[str, Any]]:
+        """The program's optimizers, where all of them are PyTorch's."""
+        stored = self._trace.extra("optimizers")  # noqa: S610  no Django query
+        found = json.loads(stored) if stored else []
+        return found if found and all(is_known(one) for one in found) else ()
+
+    # -- carrying -----------------------------------------------------------------------
+
+    def _carried_to(self, step: int, donor: Donor) -> Carried | None:
+        if donor.step == step or not self._needs_carried(step, donor.program):
+            return None
+        start = max((full for full in self._sources.full if full < step), default=-1)
+        if start < 0:
+            msg = f"What step {step} finds was changed before anything was recorded in full."
+            raise ReplayError(msg)
+        carried = self._carried
+        if carried is None or carried.step > step or carried.since < start:
+            self._carried = None
+            self.best(start, observe=False)
+        while self._carried is not None and self._carried.step < step:
+            self.best(self._carried.step, observe=False)
+        return self._carried
+
+    def _needs_carried(self, step: int, program: Program) -> bool:
+        values = self._sources.light(step).rows[0].values
+        return bool(program.state) or not all(
+            entry is None or isinstance(entry, bytes) for entry in values
+        )
+
+    def _hand_on(self, step: int, attempt: Attempt) -> None:
+        """Keep what a step leaves, for the next one."""
+        full = step in self._sources.full
+        before = self._carried if self._carried and self._carried.step == step else None
+        if before is None and not full:
+            return
+        tensors = dict(before.tensors) if before is not None else {}
+        program, execution = attempt.donor.program, attempt.execution
+        for number, key in state_keys(program).items():
+            tensor = execution.live[number]
+            if tensor is not None:
+                tensors[key] = tensor.detach().clone()
+        wrong = {difference.name for difference in attempt.check.updates}
+        for name, leaf in execution.leaves.items():
+            key = (name, str(leaf.dtype).removeprefix("torch."), tuple(leaf.shape))
+            tensors.pop(key, None)
+            if name not in wrong:
+                tensors[key] = leaf.detach().clone()
+        since = step if full or before is None else before.since
+        self._carried = Carried(step + 1, since, tensors)
+
+
+def _draws(program: Program) -> bool:
+    return any(one.operator is not None and draws(one.operator, {}) for one in program.instructions)
