@@ -53,7 +53,11 @@ def _values(update: ParameterUpdate, kernels: Sequence[Kernel]) -> Mapping[str, 
     return {
         name: value
         for name, value in known.items()
-        if value is not None and value.complete and value.numel and _is_one(name, owners, update)
+        if name
+        and value is not None
+        and value.complete
+        and value.numel
+        and _is_one(name, owners, update)
     }
 
 

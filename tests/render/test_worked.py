@@ -56,6 +56,17 @@ def test_the_optimizers_state_is_looked_up_on_the_tape() -> None:
     assert worked(replace(record, kernels=(0,)), tape.kernels) == ("", "1 - 0.9 * 4", "-2.6")
 
 
+def test_a_single_tensor_without_a_name_is_left_alone() -> None:
+    tape = Tape()
+    scaled = tape.tensor(np.float32([0.4]))
+    tape.run("sub_.Tensor", {"self": tape.tensor(np.float32([1]), "w1"), "other": scaled}, scaled)
+    record = update("w1 - 0.1 * w1.grad", before=[1], grad=[4], after=[0.6])
+
+    found = worked(replace(record, kernels=(0,)), tape.kernels)
+
+    assert found == ("", "1 - 0.1 * 4", "0.6")
+
+
 def test_a_name_shared_by_two_tensors_is_not_trusted() -> None:
     tape = Tape()
     for number in (4, 5):
