@@ -250,10 +250,17 @@ def _elements(
     history = trace.parameter(name)
     values = np.asarray(history.values, np.float64).reshape(-1, size)
     grads = np.asarray(history.grads, np.float64).reshape(-1, size)
-    for place in range(min(size, room, 2 if size <= _FOLLOWED else 1)):
+    for place in _telling(values, min(room, 2 if size <= _FOLLOWED else 1)):
         index = ", ".join(map(str, np.unravel_index(place, parameter.shape)))
         label = name if size == 1 else f"{name}[{index}]"
         yield label, values[:, place], grads[:, place]
+
+
+def _telling(values: npt.NDArray[np.float64], most: int) -> list[int]:
+    """The elements that moved most: one that never moves teaches little."""
+    with np.errstate(invalid="ignore"):
+        moved = np.nan_to_num(np.abs(values[-1] - values[0]), nan=0.0, posinf=0.0)
+    return sorted(np.argsort(-moved, kind="stable")[:most].tolist())
 
 
 def _accumulations(trace: TraceLike, names: Sequence[str]) -> Iterator[Accumulation]:
@@ -261,16 +268,24 @@ def _accumulations(trace: TraceLike, names: Sequence[str]) -> Iterator[Accumulat
         return
     first, second = trace.steps[0], trace.steps[1]
     for name in names:
-        parameter = re.sub(r"\[[^\]]*\]$", "", name)
-        one = first.parameters.get(name) or first.parameters.get(parameter)
-        two = second.parameters.get(name) or second.parameters.get(parameter)
-        numbers = [_element(each.grad if each else None, 0) for each in (one, two)]
-        if one and two and None not in numbers and _element(one.grad_before, 0) in {None, 0.0}:
-            before = _element(two.grad_before, 0) or 0.0
+        parameter, place = _place(name, trace.parameters)
+        one, two = first.parameters.get(parameter), second.parameters.get(parameter)
+        numbers = [_element(each.grad if each else None, place) for each in (one, two)]
+        if one and two and None not in numbers and _element(one.grad_before, place) in {None, 0.0}:
+            before = _element(two.grad_before, place) or 0.0
             g1, g2 = (number for number in numbers if number is not None)
             yield Accumulation(name, g1, g2 - before, bool(one.zeroed))
         if name != parameter:
             return  # one element of a larger parameter shows it well enough
+
+
+def _place(name: str, parameters: Mapping[str, Parameter]) -> tuple[str, int]:
+    """Parameter and element that a followed name means."""
+    match = None if name in parameters else re.fullmatch(r"(.*)\[([\d, ]+)\]", name)
+    if match is None:
+        return name, 0
+    index = [int(part) for part in match[2].split(",")]
+    return match[1], int(np.ravel_multi_index(index, parameters[match[1]].shape))
 
 
 def _element(value: Value | None, place: int) -> float | None:

@@ -76,13 +76,24 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; ``wide`` is the column that takes the room that is left, -1 for none."""
+    """A table.
+
+    Attributes:
+        head: Titles of the columns.
+        rows: Cells, row by row.
+        caption: What it shows.
+        wide: The column that takes the room that is left, -1 for none.
+        numbers: Columns that are aligned to the right.
+        shares: On paper, how the columns share the room, 0 for as much as a column needs;
+            empty where ``wide`` says enough.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
     wide: int = -1
     numbers: tuple[int, ...] = field(default=())
+    shares: tuple[float, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

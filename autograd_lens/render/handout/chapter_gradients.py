@@ -122,13 +122,21 @@ def gradients(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
     yield Paragraph(runs(words["gradient_is"]))
     first = lesson.first
     if first.backward:
-        head = ("", *(words[key] for key in ("node", "why", "example", "passed_on")))
-        rows = tuple(_node(row, words, naming) for row in first.backward[:_MOST])
-        caption = words["backward"].format(step=first.step.index)
-        yield Table(head, rows, caption, wide=2)
+        yield _backward(first, words, naming)
     left = (*_by_hand(lesson, words),)
     right = (*_writes(first, words), *_accumulation(lesson, words))
     yield from [Pair(left, right, 0.5)] if left else right
+
+
+def _backward(first: StepLesson, words: Words, naming: Naming) -> Table:
+    head = ("", *(words[key] for key in ("node", "why", "example", "passed_on")))
+    rows = [_node(row, words, naming) for row in first.backward[:_MOST]]
+    shares: tuple[float, ...] = (0, 1.2, 1.5, 1.3, 1.25)
+    if not any(row[3] for row in rows):  # no node here is simple enough to be worked out
+        head, shares = (*head[:3], head[4]), (*shares[:3], shares[4])
+        rows = [(*row[:3], row[4]) for row in rows]
+    caption = words["backward"].format(step=first.step.index)
+    return Table(tuple(head), tuple(rows), caption, wide=2, shares=shares)
 
 
 def _node(row: BackwardRow, words: Words, naming: Naming) -> tuple[Cell, ...]:

@@ -98,7 +98,7 @@ def _pictures(lesson: Lesson, words: Words) -> Block:
 
 def _steps(lesson: Lesson, words: Words) -> Iterator[Block]:
     """The steps that were chosen, in numbers."""
-    names = lesson.path.names[:3]
+    names = lesson.path.names[:2]
     head = [words["step"], words["loss"], *names, *(f"{name}.grad" for name in names)]
     rows = []
     for each in sorted(lesson.steps, key=lambda one: one.step.index):

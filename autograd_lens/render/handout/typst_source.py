@@ -142,7 +142,8 @@ def _string_lines(lines: tuple[str, ...]) -> str:
 
 def _table(table: Table) -> str:
     count = len(table.head)
-    columns = ", ".join("1fr" if place == table.wide else "auto" for place in range(count))
+    shares = table.shares or tuple(float(place == table.wide) for place in range(count))
+    columns = ", ".join(f"{share}fr" if share else "auto" for share in shares)
     align = ", ".join("right" if place in table.numbers else "left" for place in range(count))
     head = ", ".join(f"[*{_literal(each)}*]" if each else "[]" for each in table.head)
     rows = ",\n".join(", ".join(f"[{_text(cell)}]" for cell in row) for row in table.rows)
