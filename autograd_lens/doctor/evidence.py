@@ -30,7 +30,7 @@ from autograd_lens.trace.values import Value
 
 __all__ = ["EngineRun", "Evidence", "Gap", "Optimizer", "finite", "is_zero", "same_bytes"]
 
-_ENTRIES = 12_000  # parameter values of engine runs that are looked at
+_ENTRIES = 6_000  # parameter values of engine runs that are looked at
 _FEWEST_RUNS = 60
 _FULL_STEPS = 12
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
@@ -115,6 +115,7 @@ class Evidence:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.parameters: tuple[Parameter, ...] = tuple(trace.parameters.values())
+        self._gaps: dict[int, list[list[Gap]]] = {}
         self._nodes: dict[int, int] = {}
         self._codes: dict[str, Code] = {}
 
@@ -135,11 +136,15 @@ class Evidence:
         """All engine runs of the windows."""
         return (run for window in self.windows for run in window if run.graph is not None)
 
-    def gaps(self, index: int) -> Iterator[list[Gap]]:
+    def gaps(self, index: int) -> list[list[Gap]]:
         """What happened to one parameter between runs, for each window."""
-        parameter = self.parameters[index]
-        for window in self.windows:
-            yield [_gap(run, following, index, parameter) for run, following in pairwise(window)]
+        if index not in self._gaps:
+            parameter = self.parameters[index]
+            self._gaps[index] = [
+                [_gap(run, following, index, parameter) for run, following in pairwise(window)]
+                for window in self.windows
+            ]
+        return self._gaps[index]
 
     def _stretches(self) -> list[tuple[int, int]]:
         total = len(self.trace.rows)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, finite
+from autograd_lens.trace.rows import LightRow
+from autograd_lens.trace.typed import as_value
 
 __all__ = ["Poisoned", "poisoned"]
 
@@ -37,10 +39,19 @@ def _first_loss(evidence: Evidence) -> Poisoned | None:
     bad = np.flatnonzero(~np.isfinite(evidence.losses))
     for step in bad[:64].tolist():
         rows = evidence.trace.rows
-        held = any(rows.row(place).loss is not None for place in rows.of_step(step))
-        if held:
-            return Poisoned(step, "the loss")
+        found = [rows.row(place) for place in rows.of_step(step)]
+        if any(row.loss is not None for row in found):
+            name = _spoiled_already(evidence, found[0])
+            return Poisoned(step - 1, name) if name and step else Poisoned(step, "the loss")
     return None
+
+
+def _spoiled_already(evidence: Evidence, row: LightRow) -> str:
+    """A parameter that was not finite when the step began: the step before made it so."""
+    for entry, parameter in zip(row.values, evidence.parameters, strict=False):
+        if not finite(as_value(entry, parameter.dtype, parameter.shape)):
+            return parameter.name
+    return ""
 
 
 def _first_parameter(evidence: Evidence) -> Poisoned | None:

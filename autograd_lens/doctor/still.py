@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 
-__all__ = ["ever_reached", "reached", "standing_still"]
+__all__ = ["ever_reached", "piling_up", "reached", "standing_still"]
 
 _FEWEST_RUNS = 3
 
@@ -36,4 +36,13 @@ def standing_still(evidence: Evidence, indexes: Sequence[int]) -> bool:
         for gaps in evidence.gaps(index):
             if any(gap.updated or gap.after is None for gap in gaps):
                 return False
+    return True
+
+
+def piling_up(evidence: Evidence, indexes: Sequence[int]) -> bool:
+    """Whether gradients of all these parameters were left as they were between runs."""
+    for index in indexes:
+        gaps = [gap for gaps in evidence.gaps(index) for gap in gaps if gap.written]
+        if not gaps or not all(gap.kept or is_zero(gap.grad) for gap in gaps):
+            return False
     return True

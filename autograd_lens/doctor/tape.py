@@ -37,6 +37,8 @@ _VIEWS = frozenset(
     )
 )
 
+_SAME = frozenset({"alias", "detach"})
+
 
 class Tape:
     """One full step's kernels, indexed.
@@ -93,6 +95,17 @@ class Tape:
     def memory(self, tensor: int) -> int:
         """Names the memory a tensor lies in: views of one tensor have the same."""
         return self._memory.get(tensor, tensor)
+
+    def itself(self, tensor: int) -> int:
+        """Names the numbers a tensor shows: ``x`` and ``x.detach()`` have the same."""
+        kernel = self._makers.get(tensor, [None])[0]
+        while kernel is not None and operator_name(kernel) in _SAME:
+            base = next(tensors(kernel.inputs), None)
+            if base is None or base.tensor == tensor:
+                break
+            tensor = base.tensor
+            kernel = self._makers.get(tensor, [None])[0]
+        return tensor
 
     def views(self, tensor: int) -> list[Kernel]:
         """The kernels that made views of the memory a tensor lies in."""

@@ -1,0 +1,114 @@
+"""The loss expects something else than what it is given.
+
+What it finds:
+    Softmax before a loss that applies softmax itself; a sigmoid before a loss on logits; numbers
+    that are no log-probabilities in ``nll_loss``.
+
+Why it is bad:
+    Softmax of softmax squeezes all classes together: the loss cannot come near 0, gradients are
+    small, and learning is slow or stops. ``nll_loss`` of logits has no lower end at all.
+
+Evidence it needs:
+    A full step: which kernel made what the loss read, and its values.
+
+Example:
+    probabilities = torch.softmax(model(x), dim=1)
+    loss = nn.CrossEntropyLoss()(probabilities, y)
+
+Corrected:
+    loss = nn.CrossEntropyLoss()(model(x), y)
+
+When it is silent:
+    Attention, whose softmax goes through a product; log_softmax twice, which changes nothing;
+    ``nll_loss`` of numbers none of which is positive.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.tape import Tape, argument
+from autograd_lens.doctor.words import number
+from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.records import Kernel
+
+RULE = Rule("AL403", "double-softmax", "error", "full")
+
+_NEGATIVE_LOGS = frozenset({"nll_loss2d_forward", "nll_loss_forward", "nll_loss_nd"})
+_ROUNDING = 1e-3
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first loss that gets the wrong kind of numbers."""
+    for step in evidence.full:
+        tape = Tape(step)
+        for kernel in step.kernels:
+            if kernel.phase == "forward" and kernel.node is not None:
+                found = _twice(tape, kernel) or _no_logarithms(kernel)
+                if found:
+                    yield _finding(evidence, tape, kernel, found)
+                    return
+
+
+def _twice(tape: Tape, kernel: Kernel) -> tuple[str, str, str] | None:
+    """Title, explanation and fix where an activation of the loss is applied a second time."""
+    given = argument(kernel, "self")
+    maker = tape.through_views(given.tensor, kernel.index) if given else None
+    name, before = operator_name(kernel), operator_name(maker) if maker else ""
+    if name == "_log_softmax" and before == "_softmax":
+        return (
+            "softmax is applied twice before the loss",
+            "The loss applies log_softmax itself, and what it was given are probabilities already.",
+            "cross_entropy(logits, y)  # without softmax in the model",
+        )
+    if name == "binary_cross_entropy_with_logits" and before in ("sigmoid", "_softmax"):
+        return (
+            f"a loss on logits is given the result of {before.strip('_')}",
+            "The loss applies a sigmoid itself, and what it was given are probabilities already.",
+            "binary_cross_entropy_with_logits(logits, y)  # without sigmoid in the model",
+        )
+    return None
+
+
+def _no_logarithms(kernel: Kernel) -> tuple[str, str, str] | None:
+    given = argument(kernel, "self")
+    if operator_name(kernel) not in _NEGATIVE_LOGS or given is None or given.value is None:
+        return None
+    summary = given.value.summary
+    largest = summary.maximum if summary else float(given.value.array.max(initial=0.0))
+    if largest is None or not largest > _ROUNDING:
+        return None
+    why = f"It was given numbers up to {number(largest)}; no logarithm of a probability is above 0."
+    return (
+        "nll_loss is given numbers that are no log-probabilities",
+        why,
+        "nll_loss(torch.log_softmax(logits, 1), y)  # or cross_entropy(logits, y)",
+    )
+
+
+def _finding(
+    evidence: Evidence, tape: Tape, kernel: Kernel, found: tuple[str, str, str]
+) -> Finding:
+    title, why, fix = found
+    given = argument(kernel, "self")
+    maker = tape.through_views(given.tensor, kernel.index) if given else None
+    step = tape.step
+    made = f" They come from `{evidence.line(maker.source)}`." if maker else ""
+    return RULE.finding(
+        title=title,
+        message=f"""In step {step.index}, the loss is {number(step.loss or 0.0)}. {why}{made}""",
+        fix=fix,
+        step=step.index,
+        events=(
+            *((f"kernel {maker.index} {maker.op}",) if maker else ()),
+            f"kernel {kernel.index} {kernel.op}",
+        ),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+    )

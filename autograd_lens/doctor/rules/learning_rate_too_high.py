@@ -1,0 +1,86 @@
+"""The steps are too long: every one overshoots further than the last.
+
+What it finds:
+    The loss grows step after step, while the parameters jump to and fro: each update points
+    against the one before.
+
+Why it is bad:
+    In a valley of curvature lambda, gradient descent with a rate above 2 / lambda lands higher
+    on the other side than it started. The loss grows without end, to infinity and NaN.
+
+Evidence it needs:
+    Light steps: losses, values and gradients. The curvature along the way is measured from two
+    gradients one after the other: it gives the largest rate that would have been stable.
+
+Example:
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.5)
+
+Corrected:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+When it is silent:
+    A loss that grows without alternating updates, or that comes down again by itself.
+
+References:
+    https://distill.pub/2017/momentum/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.motion import Move, moves
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.words import number
+
+RULE = Rule("AL501", "learning-rate-too-high", "error", "light", explains=("AL301", "AL505"))
+
+_ENOUGH = 5
+_GROWTH = 10.0
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find a stretch in which the loss grows while updates alternate."""
+    for window in moves(evidence):
+        grown = _overshooting(window)
+        if grown:
+            yield _finding(evidence, grown)
+            return
+
+
+def _overshooting(window: list[Move]) -> list[Move]:
+    """The longest stretch of growing loss and alternating updates; empty where it is short."""
+    best: list[Move] = []
+    current: list[Move] = []
+    for before, move in pairwise(window):
+        grows = np.isfinite(move.loss) and move.loss > before.loss
+        turned = move.cosine(before) < -0.5  # noqa: PLR2004  more back than aside
+        current = [*(current or [before]), move] if grows and turned else []
+        best = max(best, current, key=len)
+    if len(best) < _ENOUGH or not best[-1].loss > _GROWTH * abs(best[0].loss):
+        return []
+    return best
+
+
+def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
+    first, last = grown[0], grown[-1]
+    rate = next((one.attributes["lr"] for one in evidence.optimizers), None)
+    curvature = grown[1].curvature(grown[0])
+    limit = 2 / curvature if curvature > 0 else None
+    used = f" The learning rate is {number(rate)}." if rate else ""
+    stable = f" Along this path the curvature is {number(curvature)}, so that rates above 2 /\
+        {number(curvature)} = {number(limit)} grow." if limit else ""  # fmt: skip
+    return RULE.finding(
+        title=f"the loss grows and the updates alternate from step {first.step} on",
+        message=f"""From step {first.step} to {last.step} the loss grew from {number(first.loss)} to
+            {number(last.loss)}, and every update pointed back against the one before: the steps
+            jump over the valley, each time further.{used}{stable}""",
+        fix=f"lr={number(limit / 4)}" if limit else "lr=0.1 * lr",
+        step=first.step,
+        events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
+        look=f"autograd-lens trace {{file}} --steps {first.step}:{first.step + 3}",
+    )

@@ -1,0 +1,70 @@
+"""The update itself makes a parameter NaN or infinite.
+
+What it finds:
+    A parameter and a gradient that were finite, and a parameter that is not, one update later.
+
+Why it is bad:
+    From then on every forward is NaN. The model is not to blame, nor are its gradients: the
+    arithmetic of the update is.
+
+Evidence it needs:
+    Light steps: value and gradient before, value after. A full step names the kernel.
+
+Example:
+    p -= lr * p.grad / p.grad.std()      # NaN for a single number
+
+Corrected:
+    p -= lr * p.grad / (p.grad.abs().max() + 1e-8)
+
+When it is silent:
+    Gradients that were NaN or infinite before (AL301 says where they came from).
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.std.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.births import first_birth
+from autograd_lens.doctor.evidence import Evidence, Gap, finite
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.words import size
+
+RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first parameter that an update made NaN or infinite."""
+    for index, parameter in enumerate(evidence.parameters):
+        for gaps in evidence.gaps(index):
+            for gap in gaps:
+                if gap.grad is not None and _spoiled(gap):
+                    yield _finding(evidence, parameter.name, gap)
+                    return
+
+
+def _spoiled(gap: Gap) -> bool:
+    return finite(gap.value) and finite(gap.grad) and not finite(gap.after)
+
+
+def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:
+    number = gap.run.row.step
+    step = evidence.full_step(number)
+    birth = first_birth(step) if step else None
+    kernel = birth.kernel if birth and birth.kernel.phase == "update" else None
+    made = f" `{evidence.line(kernel.source)}` made the first one." if kernel else ""
+    return RULE.finding(
+        title=f"{name}: the update of step {number} is NaN or infinite",
+        message=f"""In step {number}, {name} was {size(gap.value)} and its gradient
+            {size(gap.grad)}, both finite. After the update {name} is {size(gap.after)}.{made}""",
+        fix="# add 1e-8 to what the update divides by; take no root of negative numbers",
+        step=number,
+        events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (f"{name} after the update",),
+        source=kernel.source if kernel else None,
+        line=evidence.line(kernel.source) if kernel else "",
+        look=f"autograd-lens trace {{file}} --steps {number} --phase update --kernels"
+        if step
+        else f"autograd-lens rerun {{file}} --full {number}",
+    )

@@ -1,0 +1,67 @@
+"""The optimizer updates other tensors than the ones that get gradients.
+
+What it finds:
+    ``step()`` and ``zero_grad()`` run in every turn, yet the parameters that backward reaches
+    neither change nor are cleared: the optimizer was given the tensors of another model.
+
+Why it is bad:
+    The optimizer holds tensors, not names. Where the model is built again, copied or replaced
+    after that, the optimizer still holds the old ones, and nothing is trained.
+
+Evidence it needs:
+    Light steps: gradients that pile up and values that stay the same; and the call of ``step()``
+    in the loop around backward.
+
+Example:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model = make_model()
+
+Corrected:
+    model = make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+When it is silent:
+    Loops in which anything that backward reaches changes or is cleared.
+
+References:
+    https://docs.pytorch.org/docs/stable/optim.html#constructing-it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.still import piling_up, reached, standing_still
+from autograd_lens.doctor.words import listed, plural, size
+
+RULE = Rule("AL503", "optimizer-holds-other-tensors", "error", "light", explains=("AL506",))
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find an optimizer whose steps leave all that is trained as it was."""
+    indexes = reached(evidence)
+    if not indexes or not standing_still(evidence, indexes) or not piling_up(evidence, indexes):
+        return
+    run = next(evidence.runs)
+    source = run.graph.source if run.graph else None
+    calls = evidence.code(source).calls(source.line) if source else []
+    held = [one for one in evidence.optimizers if one.attributes["lr"]]
+    stepped = [one.name for one in held if (one.name, "step") in {call[:2] for call in calls}]
+    if not stepped:
+        return
+    name = evidence.parameters[indexes[0]].name
+    last = [gap for gaps in evidence.gaps(indexes[0]) for gap in gaps][-1]
+    yield RULE.finding(
+        title=f"{stepped[0]} does not hold the parameters that get gradients",
+        message=f"""{stepped[0]}.step() ran in {plural(len(evidence.losses), "step")}, but
+            {listed(evidence.names(indexes))} never changed and were never cleared: {name}.grad has
+            grown to {size(last.grad)}. The optimizer holds other tensors: it was made from another
+            model, or before this one was built, copied or replaced.""",
+        fix=f"{stepped[0]} = ...  # make the optimizer after the model it is to train",
+        step=last.run.row.step,
+        events=("values of all steps", f"{name}.grad of all steps"),
+        source=source,
+        line=evidence.line(source),
+    )

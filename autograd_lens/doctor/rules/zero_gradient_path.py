@@ -1,0 +1,139 @@
+"""A gradient becomes exactly zero on its way, in every step.
+
+What it finds:
+    Parameters whose gradient is zero in all elements and all steps, and the node on the path
+    that turned a gradient into zero: rounding, sign, a ReLU none of whose inputs is positive, a
+    saturated sigmoid.
+
+Why it is bad:
+    The parameters behind that node are never trained.
+
+Evidence it needs:
+    Light steps: gradients that are there and zero. A full step: what came into the node and what
+    went out.
+
+Example:
+    rating = torch.round(model(x))
+    loss = ((rating - stars) ** 2).mean()
+
+Corrected:
+    rating = model(x)
+    loss = ((rating - stars) ** 2).mean()   # round only what is shown
+
+When it is silent:
+    Gradients that are zero for a while only, or behind a product with 0 that is meant.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.round.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence, is_zero
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.words import listed, size
+from autograd_lens.trace.records import Backward, Graph, Node, NodeRun, Step
+
+RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "AL506"))
+
+_Killed = tuple[Node, NodeRun, list[str]]
+
+_ENOUGH = 3
+_FLAT = "is flat between its jumps: its slope is 0 everywhere"
+_REASONS = {
+    "Round": _FLAT,
+    "Sign": _FLAT,
+    "Floor": _FLAT,
+    "Ceil": _FLAT,
+    "Trunc": _FLAT,
+    "Relu": "had no input above 0: all its units are dead",
+    "Threshold": "had no input above its threshold: all its units are dead",
+    "Sigmoid": "is saturated: its result is exactly 0 or 1 everywhere",
+    "Tanh": "is saturated: its result is exactly -1 or 1 everywhere",
+    "Hardtanh": "had all its inputs outside its range",
+    "Clamp": "had all its inputs outside its range",
+}
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the node behind which gradients are zero."""
+    zero = {name for name, times in _zero_times(evidence) if times >= _ENOUGH}
+    for step in evidence.full if zero else ():
+        for backward in step.backwards:
+            killed = _killer(backward, zero)
+            if killed is not None:
+                yield _finding(evidence, step, killed)
+                return
+
+
+def _zero_times(evidence: Evidence) -> Iterator[tuple[str, int]]:
+    """How often each parameter's gradient was written, where it was zero every time."""
+    for index, parameter in enumerate(evidence.parameters):
+        written = [gap for gaps in evidence.gaps(index) for gap in gaps if gap.written]
+        if written and all(is_zero(gap.grad) for gap in written):
+            yield parameter.name, len(written)
+
+
+def _killer(backward: Backward, zero: set[str]) -> _Killed | None:
+    graph = backward.graph
+    for run in backward.node_runs if graph else ():
+        node = graph.nodes[run.node] if graph else None
+        if graph and node and _reason(node) and _kills(run):
+            behind = [name for name in _leaves_behind(graph, node.index) if name in zero]
+            if behind:
+                return node, run, behind
+    return None
+
+
+def _kills(run: NodeRun) -> bool:
+    came = any(not is_zero(value) for value in run.grad_outputs)
+    went = [value for value in run.grad_inputs if value is not None]
+    return came and bool(went) and all(is_zero(value) for value in went)
+
+
+def _reason(node: Node) -> str:
+    return next((why for word, why in _REASONS.items() if node.name.startswith(word)), "")
+
+
+def _leaves_behind(graph: Graph, start: int) -> list[str]:
+    waiting, seen = [start], {start}
+    while waiting:
+        current = waiting.pop()
+        for edge in graph.edges:
+            if edge.from_node == current and edge.to_node not in seen:
+                seen.add(edge.to_node)
+                waiting.append(edge.to_node)
+    return [graph.nodes[index].variable or "" for index in sorted(seen)]
+
+
+def _finding(evidence: Evidence, step: Step, killed: _Killed) -> Finding:
+    node, run, names = killed
+    forward = step.kernels[node.forward_kernel] if node.forward_kernel is not None else None
+    source = forward.source if forward else None
+    line = evidence.line(source)
+    came = next((value for value in run.grad_outputs if not is_zero(value)), None)
+    return RULE.finding(
+        title=f"{node.name} turns the gradient into zero",
+        message=f"""In step {step.index}, a gradient of {size(came)} came into {node.name}
+            (`{line}`), and zeros went out: {_plain(node)} {_reason(node)}. The
+            gradients of {listed(names)} are exactly zero in every step.""",
+        fix=_fix(node),
+        step=step.index,
+        events=(f"node {node.index} {node.name}",),
+        source=source,
+        line=line,
+        look=f"autograd-lens trace {{file}} --steps {step.index} --phase backward",
+    )
+
+
+def _plain(node: Node) -> str:
+    """``round`` for RoundBackward0."""
+    return node.name.partition("Backward")[0].lower()
+
+
+def _fix(node: Node) -> str:
+    if _reason(node) == _FLAT:
+        return f"use torch.{_plain(node)}() only on what is shown, not on the way to the loss"
+    return "smaller weights and biases at the start, or an activation without a flat side"
