@@ -206,7 +206,7 @@ TEXTS: Mapping[str, str] = {
     "sheet_key": "Answer key",
     "sheet_seed": "Sheet {seed}",
     "sheet_name": "Name",
-    "sheet_lead": "These five points belong to the data of {program}, rounded to two decimals. "
+    "sheet_lead": "These n = 5 points belong to the data of {program}, rounded to two decimals. "
     "The model is {line}. A calculator is all you need; round to four decimals.",
     "sheet_start": "The parameters are {w} and {b}; the learning rate is {rate}.",
     "sheet_1": "Predict and compare: fill in the table.",

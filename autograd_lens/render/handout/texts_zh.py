@@ -180,7 +180,7 @@ TEXTS: Mapping[str, str] = {
     "sheet_key": "参考答案",
     "sheet_seed": "第 {seed} 号卷",
     "sheet_name": "姓名",
-    "sheet_lead": "下面五个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
+    "sheet_lead": "下面 n = 5 个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
     "只需使用计算器，结果保留四位小数。",
     "sheet_start": "参数的当前值为 {w}，{b}；学习率为 {rate}。",
     "sheet_1": "计算预测值与误差，填写表格。",

@@ -36,8 +36,8 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "zh": ("Libertinus Serif", "Noto Serif SC"),
 }
 _MONO = "DejaVu Sans Mono"
-_CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85}
-_ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2}
+_CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85, "mono_size": 7.6}
+_ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2, "mono_size": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ _PREAMBLE = """\
 #set math.equation(numbering: none)
 #show math.equation: set text(size: {size}pt)
 #show math.equation.where(block: true): set block(above: 0.55em, below: 0.55em)
-#show raw: set text(font: ("{mono}"), size: 7.6pt)
+#show raw: set text(font: ("{mono}"), size: {mono_size}pt)
 #show heading: set text(12pt, fill: rgb("{blue}"))
 #show heading: set block(above: 0.85em, below: 0.5em)
 #let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", body))

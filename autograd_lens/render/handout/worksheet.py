@@ -174,11 +174,12 @@ class _Sheet:
         yield self._two(names, given.after)
         text = words["sheet_5"].replace("w1", names[0]).replace("b1", names[1])
         yield from self._question(5, text)
+        yield from self._room()
         twice = (2 * given.gradients[0], 2 * given.gradients[1])
         yield self._two([f"{name}.grad" for name in names], twice)
         yield from self._question(6, words["sheet_6"])
-        answer = words["sheet_6_answer"] if self.answers else "_" * 64
-        yield Paragraph((Run(answer),))
+        lines = [words["sheet_6_answer"]] if self.answers else ["_" * 72] * 2
+        yield from (Paragraph((Run(line),)) for line in lines)
 
     def _room(self) -> Iterator[Block]:
         if not self.answers:
@@ -201,7 +202,8 @@ class _Sheet:
         keys = ("point", "prediction", "error", "error_x", "error_2")
         point, *named = (words[key] for key in keys)
         head = (f"{point} i", "x", "y", *named)
-        return Table(head, tuple(rows), numbers=tuple(range(1, 7)))
+        shares = (0.8, 0.8, 0.8, 1.2, 1.2, 1.2, 1.2)
+        return Table(head, tuple(rows), numbers=tuple(range(1, 7)), shares=shares)
 
     def _formula(self, name: str, body: Expr, number: float, factor: float) -> Iterator[Block]:
         front = Frac(Num(factor), Sym("n"))
