@@ -33,6 +33,10 @@ class History(Protocol):
     def values(self) -> npt.NDArray[Any]:
         """The value each step's forward used, then the last one: (t, *shape)."""
 
+    @property
+    def grads(self) -> npt.NDArray[Any]:
+        """``.grad`` after each step's last backward: (t - 1, *shape)."""
+
 
 class Run(Protocol):
     """What is needed of a trace."""
@@ -142,9 +146,9 @@ def _collect(run: Run) -> _Path:
     left_out: list[str] = []
     for name, parameter in run.parameters.items():
         values = run.parameter(name).values
-        part = values.reshape(len(values), -1)
+        part = values.reshape(len(values), math.prod(parameter.shape))
         part = _known_from_the_start(part, parameter.first_step)
-        kept = part.dtype.kind == "f" and part.size and np.isfinite(part).any()
+        kept = part.dtype.kind == "f" and part.size and not np.isnan(part).all()
         if not kept:
             left_out.append(name)
             continue

@@ -49,7 +49,7 @@ def two_directions(parts: Sequence[Part], rows: npt.NDArray[np.intp]) -> Directi
     elements = sum(part.shape[1] for part in parts)
     if elements > _MOST_SQUARE < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, _MOST_SQUARE).astype(np.intp)]
-    means = [part[rows].mean(0, dtype=np.float64) for part in parts]
+    means = [part[_as_slice(rows)].mean(0, dtype=np.float64) for part in parts]
     if len(rows) <= elements:
         found, variances, total = _from_gram(parts, rows, means)
     else:
@@ -70,12 +70,18 @@ def _from_covariance(
     scatter = np.zeros((len(centre), len(centre)))
     step = max(1, _BLOCK // len(centre))
     for start in range(0, len(rows), step):
-        block = rows[start : start + step]
+        block = _as_slice(rows[start : start + step])
         moved = np.concatenate([part[block] for part in parts], axis=1, dtype=np.float64) - centre
         scatter += moved.T @ moved
     sizes, vectors = np.linalg.eigh(scatter)
     best = range(len(sizes) - 1, max(-1, len(sizes) - 3), -1)
     return [vectors[:, i] for i in best], [max(float(sizes[i]), 0.0) for i in best], _trace(scatter)
+
+
+def _as_slice(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """Neighbouring rows as a slice, which copies nothing."""
+    whole = rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
 
 
 def _from_gram(

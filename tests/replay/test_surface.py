@@ -43,7 +43,7 @@ def test_the_line_fits_surface_is_the_formula() -> None:
     np.testing.assert_allclose(surface.loss, line_loss(), rtol=1e-12)
     assert (surface.step, surface.names) == (7, ("w1", "b1"))
     assert surface.provenance == (
-        "The recorded tape of step 7, executed again in float64, all points together."
+        "The loss of step 7's batch, by its recorded tape, in float64, all points together."
     )
 
 

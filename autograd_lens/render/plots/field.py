@@ -1,0 +1,91 @@
+"""A loss surface made ready to be coloured: levels, scale, and heights along a path.
+
+Axis letters: n positions along u, m along v, t points of the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd_lens.trace.surface import Surface
+
+__all__ = ["Field", "make_field"]
+
+Floats = npt.NDArray[np.float64]
+
+_LEVELS = 15
+_ASKS_FOR_LOG = 30.0  # ratio of a high to a low loss
+_DECADES = 8.0  # of the logarithmic scale, at most: an exact fit has loss 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """Heights of a surface on the scale they are drawn on.
+
+    Attributes:
+        u: Positions along the first direction: (n,).
+        v: Positions along the second direction: (m,).
+        height: The loss, its logarithm to base 10 where ``log``; NaN where there is none: (m, n).
+        levels: Rising heights of the contours.
+        log: Whether heights are logarithms.
+        holes: Whether the loss is not finite at some point.
+    """
+
+    u: Floats
+    v: Floats
+    height: Floats
+    levels: Floats
+    log: bool
+    holes: bool
+
+    def along(self, path: Floats) -> Floats:
+        """The surface's height under each point, bilinear, NaN outside: (t,)."""
+        columns, right = _between(self.u, path[:, 0])
+        rows, up = _between(self.v, path[:, 1])
+        h = self.height
+        low = h[rows, columns] * (1 - right) + h[rows, columns + 1] * right
+        high = h[rows + 1, columns] * (1 - right) + h[rows + 1, columns + 1] * right
+        height: Floats = low * (1 - up) + high * up
+        return height
+
+
+def make_field(surface: Surface, *, log: bool | None = None) -> Field | None:
+    """The field of a surface over a plane; None where it is nowhere finite.
+
+    Args:
+        surface: The surface, of 2 positions or more along each direction.
+        log: Whether to scale logarithmically; by default where the range asks for it.
+    """
+    finite = surface.loss[np.isfinite(surface.loss)]
+    if not len(finite):
+        return None
+    low, high = float(finite.min()), float(np.quantile(finite, 0.995))
+    asks = low >= 0 and high > _ASKS_FOR_LOG * max(low, float(np.finfo(float).tiny))
+    as_log = asks if log is None else log and high > 0
+    levels = np.linspace(*_range(finite, high, log=as_log), _LEVELS)
+    height = np.where(np.isfinite(surface.loss), surface.loss, np.nan)
+    if as_log:
+        with np.errstate(divide="ignore"):
+            height = np.log10(np.maximum(height, 0.0))
+    height = np.clip(height, levels[0], levels[-1])
+    return Field(surface.u, surface.v, height, levels, as_log, len(finite) < surface.loss.size)
+
+
+def _range(finite: Floats, high: float, *, log: bool) -> tuple[float, float]:
+    """The lowest and highest level, on the scale that is drawn."""
+    low = float(finite.min())
+    if log:
+        high = float(np.log10(high))
+        low = max(float(np.log10(finite[finite > 0].min())), high - _DECADES)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _between(axis: Floats, places: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """The interval that each place lies in, and how far into it, NaN outside."""
+    left = np.clip(np.searchsorted(axis, places, side="right") - 1, 0, len(axis) - 2)
+    share = (places - axis[left]) / (axis[left + 1] - axis[left])
+    inside = (places >= axis[0]) & (places <= axis[-1])
+    return left.astype(np.intp), np.where(inside, share, np.nan)

@@ -1,0 +1,103 @@
+"""The loss surface that a run's path is drawn on: as it was stored, else computed now.
+
+This stands above the rooms, because a plane comes from ``analysis`` and losses from ``replay``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+from autograd_lens.analysis.plane import Plane, grid
+from autograd_lens.analysis.quadratic import Minimum, quadratic_minimum
+from autograd_lens.errors import LensError, NotATraceError, ReplayError
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Step
+from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.writer import TraceWriter
+
+__all__ = ["STORED", "compute_surface", "keep_surface", "stored_surface"]
+
+STORED = "surface"
+"""Where a trace keeps the surface of its default plane: ``writer.extra(STORED, bytes)``."""
+
+_COARSE = 9  # positions along each direction of the first look
+_FINEST = 201
+_COARSEST = 25
+_NEAR = 1.0  # how far the optimum may lie outside of the first look, in its widths, to be shown
+
+
+def stored_surface(trace: Trace, plane: Plane) -> Surface | None:
+    """The surface kept in the trace, where it is one of this plane; needs no torch."""
+    data = trace.extra(STORED)  # noqa: S610  no Django query
+    if data is None:
+        return None
+    try:
+        surface = Surface.from_bytes(data)
+    except NotATraceError:
+        return None
+    same = surface.names == plane.names and all(
+        np.array_equal(getattr(surface, name), getattr(plane, name))
+        for name in ("origin", "first", "second")
+    )
+    return surface if same else None
+
+
+def compute_surface(trace: Trace, plane: Plane, *, seconds: float = 5.0) -> Surface:
+    """The loss over a plane, with the batch of the last step that was recorded in full.
+
+    The grid covers the path, and the optimum where there is one nearby. It is as fine as the
+    time allows, 201 x 201 at most.
+
+    Args:
+        trace: The run.
+        plane: The plane.
+        seconds: About how long it may take.
+
+    Raises:
+        ReplayError: No step was recorded in full, or its tape cannot be executed.
+    """
+    from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
+
+    step = _last_full_step(trace)
+    coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
+    began = time.perf_counter()
+    coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
+    a_point = (time.perf_counter() - began) / coarse.loss.size
+    size = _FINEST if plane.kind == "line" else int((seconds / max(a_point, 1e-9)) ** 0.5)
+    size = min(max(size, _COARSEST), _FINEST)
+    include = _nearby(quadratic_minimum(coarse), coarse)
+    return evaluate_surface(step, plane, *grid(plane, size, include=include))
+
+
+def keep_surface(path: Path, surface: Surface) -> None:
+    """Keep a surface in the file of its run, where that can be written and is finished."""
+    with contextlib.suppress(LensError), Trace(path) as trace:
+        if trace.info.status == "running":
+            return
+        status = trace.info.status
+        writer = TraceWriter.reopen(path)
+        writer.extra(STORED, surface.to_bytes())  # noqa: S610  no Django query
+        writer.close(status)
+
+
+def _last_full_step(trace: Trace) -> Step:
+    for number in reversed(trace.full_steps):
+        step = trace.steps[number]
+        if step.backwards:
+            return step
+    msg = "No step of this run was recorded in full, so its loss cannot be computed elsewhere."
+    raise ReplayError(msg, hint="Record with --full 0 or more.")
+
+
+def _nearby(minimum: Minimum | None, surface: Surface) -> tuple[float, float] | None:
+    if minimum is None:
+        return None
+    for place, axis in ((minimum.u, surface.u), (minimum.v, surface.v)):
+        width = float(axis[-1] - axis[0])
+        if not axis[0] - _NEAR * width <= place <= axis[-1] + _NEAR * width:
+            return None
+    return minimum.u, minimum.v

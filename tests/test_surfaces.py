@@ -1,0 +1,83 @@
+"""The surface of a recorded run: computed from its tape, or as it was stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import autograd_lens as lens
+from autograd_lens.analysis.plane import find_plane
+from autograd_lens.analysis.quadratic import quadratic_minimum
+from autograd_lens.errors import ReplayError
+from autograd_lens.surfaces import compute_surface, stored_surface
+from tests.support.linear_records import data
+
+
+def record_line(path: Path, full: str = "default") -> None:
+    """The linear regression, ten steps of it."""
+    torch.manual_seed(0)
+    x, y = map(torch.from_numpy, data())
+    w1, b1 = torch.randn(1, 1, requires_grad=True), torch.randn(1, requires_grad=True)
+    with lens.record(path, full=full, force=True) as run:
+        for _ in run.steps(10, progress=False):
+            loss = torch.mean((x.mm(w1) + b1 - y) ** 2 / 2)
+            loss.backward()
+            with torch.no_grad():
+                w1 -= 0.1 * w1.grad
+                b1 -= 0.1 * b1.grad
+            w1.grad = b1.grad = None
+
+
+def test_the_optimum_of_the_line_fit_is_in_sight(tmp_path: Path) -> None:
+    record_line(tmp_path / "line.lens")
+    with lens.open(tmp_path / "line.lens") as trace:
+        plane = find_plane(trace, "w1,b1")
+        surface = compute_surface(trace, plane, seconds=0.05)
+    found = quadratic_minimum(surface)
+    assert found is not None
+    assert (round(found.u, 5), round(found.v, 5)) == (2.93655, 10.55808)
+    assert found.curvatures[0] == pytest.approx(1.2396, abs=5e-5)
+    assert surface.u[0] < found.u < surface.u[-1]
+    assert surface.v[0] < found.v < surface.v[-1]
+    assert surface.step == trace.full_steps[-1]
+
+
+def test_a_run_without_full_steps_says_what_to_do(tmp_path: Path) -> None:
+    record_line(tmp_path / "line.lens", full="none")
+    with (
+        lens.open(tmp_path / "line.lens") as trace,
+        pytest.raises(ReplayError, match=r"recorded in full.*--full 0"),
+    ):
+        compute_surface(trace, find_plane(trace))
+
+
+@dataclasses.dataclass
+class Stored:
+    """A trace that holds these bytes, and what a plane is found from."""
+
+    trace: Any
+    data: bytes | None
+
+    def extra(self, key: str) -> bytes | None:
+        assert key == "surface"
+        return self.data
+
+
+def test_a_stored_surface_is_used_for_its_own_plane_only(tmp_path: Path) -> None:
+    record_line(tmp_path / "line.lens")
+    with lens.open(tmp_path / "line.lens") as trace:
+        plane = find_plane(trace)
+        surface = compute_surface(trace, plane, seconds=0.01)
+    kept: Any = Stored(trace, surface.to_bytes())
+    again = stored_surface(kept, plane)
+    assert again is not None
+    np.testing.assert_array_equal(again.loss, surface.loss)
+    other = dataclasses.replace(plane, first=plane.second, second=plane.first)
+    assert stored_surface(kept, other) is None
+    assert stored_surface(Stored(trace, None), plane) is None
+    assert stored_surface(Stored(trace, b"something else"), plane) is None
