@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from autograd_lens.errors import ReplayError
 from autograd_lens.trace.reader import Trace as RecordedTrace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from autograd_lens.analysis.plane import Plane
     from autograd_lens.trace.records import Step
+    from autograd_lens.trace.surface import Surface
 
 __all__ = ["Trace", "open", "replaying"]
 
@@ -20,8 +23,41 @@ class Trace(RecordedTrace):
     """An open trace that draws itself; see ``autograd_lens.trace.reader.Trace`` for the rest."""
 
     def plot_path(self, axes: str | None = None) -> Figure:
-        """Draw the descent path on the loss surface."""
-        raise NotImplementedError
+        """Draw the descent path on the loss surface.
+
+        The surface is taken from the file; where it is not there it is computed with torch,
+        from the recorded tape, and kept in the file where that can be written.
+
+        Args:
+            axes: Two scalars to draw over, for example ``"w1,b1"``; by default the two
+                parameters, or the two main directions of the path.
+
+        Raises:
+            SelectionError: ``axes`` names no two scalars of this run.
+        """
+        from autograd_lens.analysis.plane import find_plane
+        from autograd_lens.render.path import PathOptions, path_figure
+        from autograd_lens.surfaces import stored_surface
+
+        plane = find_plane(self, axes)
+        options = PathOptions()
+        surface = stored_surface(self, plane)
+        if surface is None:
+            surface, why = self._new_surface(plane, keep=axes is None)
+            options = PathOptions(missing=why) if why else options
+        return path_figure(self, plane, surface, options)
+
+    def _new_surface(self, plane: Plane, *, keep: bool) -> tuple[Surface | None, str]:
+        """The surface over a plane, or why there is none."""
+        from autograd_lens.surfaces import compute_surface, keep_surface
+
+        try:
+            surface = compute_surface(self, plane)
+        except (ReplayError, RuntimeError) as error:
+            return None, str(error)
+        if keep:
+            keep_surface(self.path, surface)
+        return surface, ""
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.open
