@@ -6,12 +6,13 @@ that the node really gave, so a reader sees whether the explanation fits the run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autograd_lens.analysis.textbook import RULES, Rule
 from autograd_lens.analysis.textbook.recorded import difference
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.arguments import operator_name, tensors
 from autograd_lens.trace.records import (
     Argument,
     Backward,
@@ -221,6 +222,7 @@ def _names(kernel: Kernel, name_of: NameOf) -> Mapping[str, str]:
     names = {argument.name: _named(argument.value, name_of) for argument in kernel.inputs}
     if kernel.outputs:
         names["result"] = name_of(kernel.outputs[0])
+    names["n"] = _count(kernel)
     if kernel.op.startswith(("aten.add", "aten.sub", "aten.rsub")):
         names.setdefault("alpha", "1")
     if (exponent := _exponent(kernel)) is not None:
@@ -228,6 +230,14 @@ def _names(kernel: Kernel, name_of: NameOf) -> Mapping[str, str]:
     elif "exponent" in names:
         names["lower"] = f"({names['exponent']} - 1)"
     return names
+
+
+def _count(kernel: Kernel) -> str:
+    """How many elements of its first input went into each of the result's."""
+    first = next(tensors(kernel.inputs), None)
+    if first is None or not kernel.outputs or not all(kernel.outputs[0].spec.shape):
+        return "n"
+    return str(math.prod(first.spec.shape) // math.prod(kernel.outputs[0].spec.shape))
 
 
 def _exponent(kernel: Kernel) -> float | None:

@@ -25,7 +25,7 @@ def story(node: int, step: Step | None = None) -> NodeStory:
 
 @pytest.mark.parametrize(
     ("node", "wordings"),
-    [(MEAN, ["G / n"]), (DIV, ["G / 2"]), (ADD, ["G", "G"]), (MM, ["xᵀ @ G"])],
+    [(MEAN, ["G / 100"]), (DIV, ["G / 2"]), (ADD, ["G", "G"]), (MM, ["xᵀ @ G"])],
 )
 def test_a_node_is_explained_as_a_textbook_does(node: int, wordings: list[str]) -> None:
     assert [each.wording for each in story(node).outgoing] == wordings

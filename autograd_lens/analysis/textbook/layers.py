@@ -192,14 +192,14 @@ LAYERS: Mapping[str, Mapping[str, Rule]] = {
     },
     "mse_loss": {
         "self": Rule(
-            "G · 2 · ({self} - {target}) / n",
-            r"\frac{2G}{n}({self} - {target})",
+            "G · 2 · ({self} - {target}) / {n}",
+            r"\frac{2G}{{n}}({self} - {target})",
             "the slope of a square is twice its side",
             _mse(1),
         ),
         "target": Rule(
-            "-G · 2 · ({self} - {target}) / n",
-            r"-\frac{2G}{n}({self} - {target})",
+            "-G · 2 · ({self} - {target}) / {n}",
+            r"-\frac{2G}{{n}}({self} - {target})",
             "the slope of a square is twice its side",
             _mse(-1),
         ),

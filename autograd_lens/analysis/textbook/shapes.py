@@ -148,7 +148,7 @@ SHAPES: Mapping[str, Mapping[str, Rule]] = {
         _scattered,
     ),
     "max": _MAX,
-    "mean": _one("G / n", r"\frac{G}{n}", "each of the n elements has an equal share", _mean),
+    "mean": _one("G / {n}", r"\frac{G}{{n}}", "each of the n elements has an equal share", _mean),
     "permute": _TURN,
     "select": _PIECE,
     "slice": _PIECE,

@@ -1,0 +1,163 @@
+"""The loss over the steps and the path over two parameters, drawn in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from rich.text import Text
+
+from autograd_lens.render.layout import QUIET
+from autograd_lens.render.numbers import scalar
+from autograd_lens.render.stepper.timeline import thinned
+
+__all__ = ["Descent", "loss_lines", "map_lines"]
+
+Floats = npt.NDArray[np.float64]
+
+_SHADES = " ░▒▓█"
+_LEVELS = 8
+_MARGIN = 0.15
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character
+_MOST = 4000  # points of a path that are drawn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """What the two pictures are drawn from.
+
+    Attributes:
+        losses: One for each step.
+        names: Names of the two numbers, or ``()`` where the run has not just two.
+        path: Where each step began: (steps, 2).
+        height: The loss over points (..., 2), or None where it is not known.
+    """
+
+    losses: Floats
+    names: tuple[str, ...] = ()
+    path: Floats | None = None
+    height: Callable[[Floats], Floats] | None = None
+
+
+def loss_lines(descent: Descent, here: int, width: int, height: int) -> list[Text]:
+    """The loss over the steps, on a logarithmic scale where that is possible.
+
+    Args:
+        descent: The run.
+        here: The current step.
+        width: Columns.
+        height: Lines, the label below included.
+    """
+    losses = descent.losses
+    finite = losses[np.isfinite(losses)]
+    rows = max(height - 1, 1)
+    if not len(finite):
+        return [Text("No step has a loss that is a finite number.", style=QUIET)]
+    log = bool(finite.min() > 0 and finite.max() / finite.min() > 10)  # noqa: PLR2004  a decade
+    scale = np.log10 if log else np.asarray
+    with np.errstate(all="ignore"):
+        shown = thinned(np.asarray(scale(losses), np.float64), width * 2)
+    grid = _curve(shown, rows, (width * 2, rows * 4))
+    lines = [Text("".join(row), style="cyan") for row in grid]
+    place = int(here / max(len(losses) - 1, 1) * (min(width * 2, len(shown)) - 1) / 2)
+    for line in lines:
+        line.stylize("magenta reverse", place, place + 1)
+    scaled = "log scale, " if log else ""
+    words = f"{scaled}{scalar(float(finite.max()), 3)} to {scalar(float(finite.min()), 3)}"
+    return [*lines, Text(f"loss  {words}"[:width], style=QUIET)]
+
+
+def _curve(shown: Floats, rows: int, size: tuple[int, int]) -> list[list[str]]:
+    """A curve in braille: each character holds 2 by 4 dots."""
+    finite = shown[np.isfinite(shown)]
+    low, span = float(finite.min()), float(np.ptp(finite)) or 1.0
+    dots = np.zeros((size[1], size[0]), np.bool_)
+    previous = None
+    for x, number in enumerate(shown.tolist()):
+        if not np.isfinite(number):
+            previous = None
+            continue
+        y = round((1 - (number - low) / span) * (size[1] - 1))
+        first, last = sorted((y, y if previous is None else previous))
+        dots[first : last + 1, x] = True
+        previous = y
+    return _braille(dots, rows)
+
+
+def _braille(dots: npt.NDArray[np.bool_], rows: int) -> list[list[str]]:
+    codes = np.zeros((rows, dots.shape[1] // 2), np.int64)
+    for down, pair in enumerate(_DOTS):
+        for right, bit in enumerate(pair):
+            codes |= np.where(dots[down::4, right::2], bit, 0)
+    return [[chr(0x2800 + code) if code else " " for code in row] for row in codes.tolist()]
+
+
+def map_lines(descent: Descent, here: int, width: int, height: int) -> list[Text]:
+    """The path over two numbers, darker where the loss is higher, ● where we are.
+
+    Args:
+        descent: The run.
+        here: The current step.
+        width: Columns.
+        height: Lines, the label below included.
+    """
+    path = descent.path
+    if path is None or not np.isfinite(path).all(1).any():
+        return [Text("No map: this run has not just two numbers to draw it over.", style=QUIET)]
+    rows = max(height - 1, 1)
+    low, high = _extent(path)
+    cells = _shaded(descent, low, high, (width, rows))
+    step = max(len(path) // _MOST, 1)
+    for x, y in _places(path[::step], low, high, (width, rows)):
+        cells[y][x] = ("•", "bold cyan")
+    for point, mark, style in _marks(path, here):
+        for x, y in _places(point, low, high, (width, rows)):
+            cells[y][x] = (mark, style)
+    label = f"→ {descent.names[0]} {_range(low[0], high[0])}  ↑ {descent.names[1]} "
+    text = f"{label}{_range(low[1], high[1])}  ● here  S start"
+    return [Text.assemble(*row) for row in cells] + [Text(text[:width], style=QUIET)]
+
+
+def _marks(path: Floats, here: int) -> list[tuple[Floats, str, str]]:
+    now = min(here, len(path) - 1)
+    return [(path[:1], "S", "bold"), (path[now : now + 1], "●", "bold magenta")]
+
+
+def _range(low: float, high: float) -> str:
+    return f"{scalar(low, 3)} to {scalar(high, 3)}"
+
+
+def _extent(path: Floats) -> tuple[Floats, Floats]:
+    known = path[np.isfinite(path).all(1)]
+    low, high = known.min(0), known.max(0)
+    margin = np.where(high > low, high - low, 1.0) * _MARGIN
+    return low - margin, high + margin
+
+
+def _places(
+    points: Floats, low: Floats, high: Floats, size: tuple[int, int]
+) -> list[tuple[int, int]]:
+    known = points[np.isfinite(points).all(1)]
+    shares = (known - low) / (high - low)
+    x = (shares[:, 0] * (size[0] - 1)).round().astype(np.intp)
+    y = ((1 - shares[:, 1]) * (size[1] - 1)).round().astype(np.intp)
+    return list(dict.fromkeys(zip(x.tolist(), y.tolist(), strict=True)))
+
+
+def _shaded(
+    descent: Descent, low: Floats, high: Floats, size: tuple[int, int]
+) -> list[list[tuple[str, str]]]:
+    """The loss as shades, on a logarithmic scale so that the valley shows."""
+    width, rows = size
+    if descent.height is None:
+        return [[(" ", "")] * width for _ in range(rows)]
+    across = np.linspace(low[0], high[0], width)
+    up = np.linspace(high[1], low[1], rows)
+    heights = descent.height(np.stack(np.meshgrid(across, up), -1))
+    with np.errstate(all="ignore"):
+        scaled = np.log(np.maximum(heights - np.nanmin(heights), 0) + np.ptp(heights) * 1e-4)
+    share = (scaled - np.nanmin(scaled)) / (np.ptp(scaled) or 1.0)
+    level = np.clip((share * len(_SHADES)).astype(np.intp), 0, len(_SHADES) - 1)
+    return [[(_SHADES[each], QUIET) for each in row] for row in level.tolist()]
