@@ -125,7 +125,8 @@ class Attempts:
         if not known:
             return self._attempt(plan)
         number, first = plan.donor.encoded.number, None
-        orders = [(), known] if number not in self._by_optimizer else [known, ()]
+        makers = [known, known[::-1]] if len(known) > 1 else [known]
+        orders = [(), *makers] if number not in self._by_optimizer else [*makers, ()]
         for optimizers in orders:
             try:
                 attempt = self._attempt(plan, optimizers)
@@ -133,10 +134,12 @@ class Attempts:
                 if not optimizers:
                     raise
                 continue  # the optimizer cannot be built, or runs other kernels than recorded
-            if attempt.complete or not attempt.proved:
+            single = len(plan.donor.program.backwards) == 1
+            if attempt.complete or (single and not attempt.proved):
                 self._by_optimizer |= {number} if attempt.complete and optimizers else set()
                 return attempt
-            first = first or attempt
+            if first is None or (attempt.proved and not first.proved):
+                first = attempt
         return first or self._attempt(plan)
 
     def _attempt(self, plan: _Plan, optimizers: Sequence[Mapping[str, Any]] = ()) -> Attempt:

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import check_graph, walk
 from autograd_lens.replay.observer import Observer, flat_tensors
-from autograd_lens.replay.optimizer import build_optimizer, run_step
+from autograd_lens.replay.optimizer import Update
 from autograd_lens.replay.patterns import parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
@@ -174,12 +174,11 @@ class Execution:
         behind = position
         while behind < len(instructions) and instructions[behind].phase == "update":
             behind += 1
-        block = range(position, behind)
-        optimizer = build_optimizer(
-            self._optimizers.pop(0), self._program, block, self.leaves, self.live
-        )
+        update = Update(self._program, range(position, behind), self._optimizers.pop(0))
+        for index in range(position, update.start(self.leaves, self.live)):
+            self._call(instructions[index])  # clipping and the like
         with torch.no_grad():
-            run_step(optimizer)
+            update.run(self.leaves, self.live)
         return behind
 
     def _behind_backward(self, number: int, position: int) -> int:
@@ -244,13 +243,12 @@ class Execution:
             raise ReplayError(msg)
         for place, tensor in zip(one.outs, made, strict=True):
             self.live[place.tensor] = tensor
-            spec = self._program.specs[place.tensor]
-            if spec.role == "parameter" and place.tensor not in self._program.outside:
-                self._adopt(spec.name, tensor)
+            if place.tensor in self._program.adopted:
+                self._adopt(self._program.adopted[place.tensor], tensor)
 
     def _adopt(self, name: str, tensor: torch.Tensor) -> None:
-        """A leaf that the step itself makes: ``x.detach().requires_grad_()``."""
-        if name in self._program.leaves and tensor.grad_fn is None:
+        """Make a tensor of the tape the leaf that it was."""
+        if tensor.grad_fn is None:
             tensor.requires_grad_()
             tensor.grad = self._situation.grads.get(name)
             self.leaves[name] = tensor
@@ -345,20 +343,30 @@ class Execution:
 
     def _asked(self, backward: Json) -> list[str]:
         """The leaves that backward was restricted to; none where it was not."""
-        reached = [node["variable"] for node in backward["nodes"] if node["variable"]]
+        nodes = backward["nodes"]
         if backward["kind"] == "grad":
-            return reached
+            sent = (nodes[end]["variable"] for _, end in _sent(backward))
+            return list(dict.fromkeys(name for name in sent if name))
+        reached = [node["variable"] for node in nodes if node["variable"]]
         written = {write["parameter"] for write in backward["writes"]}
         return [] if written >= set(reached) else [name for name in reached if name in written]
 
     def _keep_results(self, backward: Json, found: Mapping[str, Any]) -> None:
         """Give the results of ``torch.autograd.grad`` the ids they had."""
-        runs = {run["node"]: run for run in backward["runs"]}
-        for start, slot, end, _ in backward["edges"]:
+        for enc, end in _sent(backward):
             name = backward["nodes"][end]["variable"]
-            if name in found and start in runs and slot < len(runs[start]["grad_inputs"]):
-                for place in tensors_in(parse(runs[start]["grad_inputs"][slot])):
+            if name in found:
+                for place in tensors_in(parse(enc)):
                     self.live[place.tensor] = found[name]
+
+
+def _sent(backward: Json) -> Iterator[tuple[Any, int]]:
+    """Every gradient that a node passed on, and the node it went to."""
+    runs = {run["node"]: run["grad_inputs"] for run in backward["runs"]}
+    for start, position, end, _ in backward["edges"]:
+        gradients = runs.get(start, ())
+        if position < len(gradients) and gradients[position] is not None:
+            yield gradients[position], end
 
 
 def _engine() -> Any:

@@ -77,6 +77,8 @@ class Observer(TorchDispatchMode):
         kwargs = kwargs or {}
         instruction = self._next()
         if instruction is None or instruction.operator != func:
+            instruction = self._again(func) or instruction
+        if instruction is None or instruction.operator != func:
             if str(func) not in _OWN and func.namespace != "profiler":
                 self._depart(str(func), instruction)
             return func(*args, **kwargs)
@@ -93,6 +95,16 @@ class Observer(TorchDispatchMode):
             self._hold(place.tensor, tensor)
         self.position = instruction.index + 1
         return result
+
+    def _again(self, func: Any) -> Instruction | None:
+        """The kernel before, where torch calls it once more.
+
+        An in-place operator clones what autograd saves before it changes it: that clone stands
+        on the tape in front of the operator, was called for its own sake, and comes again.
+        """
+        before = self._program.instructions[self.position - 1] if self.position else None
+        repeated = before is not None and before.operator == func == torch.ops.aten.clone.default
+        return before if repeated else None
 
     def _next(self) -> Instruction | None:
         instructions = self._program.instructions

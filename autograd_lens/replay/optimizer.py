@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.program import Program
 
-__all__ = ["build_optimizer", "is_known", "run_step"]
+__all__ = ["Update", "is_known"]
 
 Json = Mapping[str, Any]
+Leaves = Mapping[str, torch.Tensor]
+Live = Sequence[torch.Tensor | None]
 
 
 def is_known(description: Json) -> bool:
@@ -31,59 +35,121 @@ def is_known(description: Json) -> bool:
     return known and kind is not torch.optim.Optimizer and kind is not torch.optim.LBFGS
 
 
-def build_optimizer(
-    description: Json,
-    program: Program,
-    block: range,
-    leaves: Mapping[str, torch.Tensor],
-    live: Sequence[torch.Tensor | None],
-) -> torch.optim.Optimizer:
-    """The optimizer that made an update, with the state it had.
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update on the tape that an optimizer made.
 
-    Args:
-        description: ``{"name", "class", "attributes"}`` as capture wrote it.
+    Attributes:
         program: The tape.
-        block: The kernels of the update.
-        leaves: The parameters.
-        live: Tensors by id.
-
-    Raises:
-        ReplayError: It cannot be built.
+        block: Its kernels; those of gradient clipping may stand before the optimizer's own.
+        description: ``{"name", "class", "attributes"}`` as capture wrote it.
     """
-    names = [
-        update["parameter"]
-        for update in program.template["updates"]
-        if not set(block).isdisjoint(update["kernels"])
-    ]
-    kind: Any = getattr(torch.optim, description["class"])
-    try:
-        optimizer: torch.optim.Optimizer = kind(
-            [leaves[name] for name in names], **_arguments(kind, description["attributes"])
-        )
-    except (TypeError, ValueError, KeyError) as error:
-        msg = f"The optimizer {description['class']} cannot be built again: {error}"
-        raise ReplayError(msg) from error
-    for number in program.outside:
-        spec = program.specs[number]
-        owner, _, what = spec.name.rpartition(".")
-        if spec.role == "state" and owner in names:
-            optimizer.state[leaves[owner]][what] = live[number]
-    return optimizer
+
+    program: Program
+    block: range
+    description: Json
+
+    def start(self, leaves: Leaves, live: Live) -> int:
+        """The first kernel of the block that the optimizer itself runs.
+
+        Raises:
+            ReplayError: The optimizer runs other kernels than those on the tape.
+        """
+        with _disable_current_modes():
+            copies = {name: _copy(leaf) for name, leaf in leaves.items()}
+            states = [None if tensor is None else tensor.detach().clone() for tensor in live]
+            with _Names() as names:
+                self._step(self._build(copies, states))
+        recorded = [self.program.instructions[index].op for index in self.block]
+        if len(names.seen) > len(recorded) or recorded[-len(names.seen) :] != names.seen:
+            msg = f"{self.description['class']} runs other kernels than were recorded."
+            raise ReplayError(msg)
+        return self.block.stop - len(names.seen)
+
+    def run(self, leaves: Leaves, live: Live) -> None:
+        """Let the optimizer make its step, without the hooks and profiling marks around it.
+
+        Raises:
+            ReplayError: It cannot.
+        """
+        with _disable_current_modes():
+            optimizer = self._build(leaves, live)
+        self._step(optimizer)
+
+    def _step(self, optimizer: torch.optim.Optimizer) -> None:
+        step: Any = inspect.unwrap(type(optimizer).step)
+        try:
+            with torch.no_grad():
+                step(optimizer)
+        except (RuntimeError, TypeError, ValueError, KeyError) as error:
+            msg = f"{self.description['class']} cannot make its step again: {error}"
+            raise ReplayError(msg) from error
+
+    def _build(self, leaves: Leaves, live: Live) -> torch.optim.Optimizer:
+        """The optimizer with the state it had."""
+        kind: Any = getattr(torch.optim, self.description["class"])
+        names = self._names()
+        try:
+            optimizer: torch.optim.Optimizer = kind(
+                [leaves[name] for name in names], **self._arguments(kind)
+            )
+        except (TypeError, ValueError, KeyError) as error:
+            msg = f"{self.description['class']} cannot be built again: {error}"
+            raise ReplayError(msg) from error
+        for number in self.program.outside:
+            spec = self.program.specs[number]
+            owner, _, what = spec.name.rpartition(".")
+            if spec.role == "state" and owner in names:
+                optimizer.state[leaves[owner]][what] = live[number]
+        return optimizer
+
+    def _names(self) -> list[str]:
+        """The parameters that the block updates, in order."""
+        updates = self.program.template["updates"]
+        block = set(self.block)
+        return [one["parameter"] for one in updates if not block.isdisjoint(one["kernels"])]
+
+    def _arguments(self, kind: Any) -> dict[str, Any]:
+        """Numbers by the optimizer's own names, and the implementation seen on the tape."""
+        accepted = inspect.signature(kind).parameters
+        found = _numbers(self.description["attributes"], accepted)
+        ops = {self.program.instructions[index].op for index in self.block}
+        for name, mark in (("foreach", "aten._foreach_"), ("fused", "aten._fused_")):
+            if name in accepted:
+                found[name] = any(op.startswith(mark) for op in ops)
+        if found.get("fused"):
+            found["foreach"] = False
+        return found
 
 
-def run_step(optimizer: torch.optim.Optimizer) -> None:
-    """One step, without the hooks and profiling marks around it."""
-    step: Any = inspect.unwrap(type(optimizer).step)
-    try:
-        step(optimizer)
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
-        msg = f"The optimizer {type(optimizer).__name__} cannot make its step again: {error}"
-        raise ReplayError(msg) from error
+class _Names(TorchDispatchMode):
+    """Notes the kernels that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note one kernel and run it."""
+        if func.namespace != "profiler":
+            self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
 
 
-def _arguments(kind: Any, attributes: Mapping[str, float]) -> dict[str, Any]:
-    """Numbers by the optimizer's own names; ``betas[0]`` and ``betas[1]`` become one tuple."""
-    accepted = inspect.signature(kind).parameters
+def _copy(leaf: torch.Tensor) -> torch.Tensor:
+    copy = leaf.detach().clone().requires_grad_(leaf.requires_grad)
+    copy.grad = None if leaf.grad is None else leaf.grad.detach().clone()
+    return copy
+
+
+def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> dict[str, Any]:
+    """``betas[0]`` and ``betas[1]`` become one tuple."""
     found: dict[str, Any] = {}
     for name, value in attributes.items():
         match = re.fullmatch(r"(\w+)\[\d+\]", name)

@@ -7,8 +7,9 @@ through thousands of steps costs little more than their kernels.
 NOTE 1 [Under autograd or not]: the template does not say which kernels ran under
 ``torch.no_grad()``. A kernel that made a node of the graph did not; one that made none though
 its input requires grad either did or leads nowhere, and is executed without grad. The
-exception is a view that a later kernel writes into: its node was replaced by that of the
-write, and it has to be executed under autograd again.
+exceptions are views that a later kernel writes into: the node of such a view was replaced by
+that of the write (``CopySlices``, which no kernel of the tape made), and all of them have to
+be executed under autograd again.
 """
 
 from __future__ import annotations
@@ -109,8 +110,14 @@ class Program:
         """The program of a template."""
         specs = tuple(_spec(template, *entry) for entry in template["tensors"])
         written = _written_under_autograd(template)
+        copies = any(
+            node["name"] == "CopySlices"
+            for backward in template["backwards"]
+            for node in backward["nodes"]
+        )
         instructions = tuple(
-            _instruction(index, plain, written) for index, plain in enumerate(template["kernels"])
+            _instruction(index, plain, written, copies=copies)
+            for index, plain in enumerate(template["kernels"])
         )
         return cls(template, specs, instructions)
 
@@ -164,6 +171,25 @@ class Program:
         """Names of the parameters that some engine run reaches."""
         nodes = (node for backward in self.backwards for node in backward["nodes"])
         return frozenset(node["variable"] for node in nodes if node["variable"])
+
+    @cached_property
+    def adopted(self) -> Mapping[int, str]:
+        """Leaves that the step itself makes (``x.clone().requires_grad_()``): id -> name.
+
+        They are known by where the graph ends in them: the kernel that made the last node
+        reads the leaf at the position of the node's edge.
+        """
+        outside = {self.specs[number].name for number in self.outside}
+        found: dict[int, str] = {}
+        for backward in self.backwards:
+            nodes = backward["nodes"]
+            for start, position, end, _ in backward["edges"]:
+                name, kernel = nodes[end]["variable"], nodes[start]["kernel"]
+                if name and name not in outside and kernel is not None:
+                    reads = self.instructions[kernel].reads
+                    if position < len(reads):
+                        found[reads[position]] = name
+        return found
 
     @cached_property
     def state(self) -> tuple[int, ...]:
@@ -240,7 +266,7 @@ def _written_under_autograd(template: Json) -> frozenset[int]:
     return frozenset(found)
 
 
-def _instruction(index: int, plain: Json, written: frozenset[int]) -> Instruction:
+def _instruction(index: int, plain: Json, written: frozenset[int], *, copies: bool) -> Instruction:
     operator, obstacle = None, ""
     parsed = [(name, parse(enc), keyword) for name, enc, keyword in plain["args"]]
     try:
@@ -254,6 +280,9 @@ def _instruction(index: int, plain: Json, written: frozenset[int]) -> Instructio
     names = writes_to(operator) if operator is not None else frozenset()
     changed = (place for n, pattern, _ in parsed if n in names for place in tensors_in(pattern))
     makes = tuple(place.tensor for place in outs)
+    changes = frozenset(place.tensor for place in changed)
+    plainly = plain["node"] is not None or bool(written.intersection(makes))
+    sliced = copies and operator is not None and (bool(changes) or _is_view(operator))
     return Instruction(
         index=index,
         op=plain["op"],
@@ -264,10 +293,10 @@ def _instruction(index: int, plain: Json, written: frozenset[int]) -> Instructio
         phase=plain["phase"],
         node=plain["node"],
         backward=plain["backward"],
-        grad=plain["node"] is not None or bool(written.intersection(makes)),
+        grad=plainly or (sliced and not plain["op"].startswith("aten.detach.")),
         reads=tuple(p.tensor for _, pattern, _ in parsed for p in tensors_in(pattern)),
         makes=makes,
-        changes=frozenset(place.tensor for place in changed),
+        changes=changes,
         source=plain["source"],
         obstacle=obstacle,
     )

@@ -101,7 +101,7 @@ class Sources:
         """
         if step in self.full:
             return self._donor(step)
-        candidates = self._structures.get(self._structure(step), ())
+        candidates = self._structures.get(self._structure(step), ()) or self._alike(step)
         if not candidates:
             fingerprint = ", ".join(self._structure(step)) or "without backward"
             msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
@@ -144,6 +144,22 @@ class Sources:
             found.setdefault(self._structure(step), []).append(step)
             self._outlines[step] = self._outline(step)
         return found
+
+    def is_guess(self, donor: Donor, step: int) -> bool:
+        """Whether it is not known that a donor has the structure of a step."""
+        return self._structure(donor.step) != self._structure(step)
+
+    def _alike(self, step: int) -> Sequence[int]:
+        """Full steps whose backwards were called on the same lines and reach the same leaves.
+
+        The same program can make other nodes for the same mathematics while it is recorded in
+        full (``reshape`` does); whether it did is for the proof to tell.
+        """
+        outline = self._reach(step)
+        return [full for full in self._trace.full_steps if self._reach(full) == outline]
+
+    def _reach(self, step: int) -> list[Any]:
+        return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
     def _structure(self, step: int) -> tuple[str, ...]:
         return tuple(graph.fingerprint for graph in self.light(step).graphs)

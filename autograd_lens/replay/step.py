@@ -70,6 +70,9 @@ class Replayer:
     def _replay(self, step: int) -> Replayed:
         attempt = self._attempts.best(step, observe=True)
         donor, check = attempt.donor, attempt.check
+        if check.outputs and self._sources.is_guess(donor, step):
+            msg = f"No step with the graph of step {step} was recorded in full."
+            raise ReplayError(msg)
         if check.outputs and donor.step != step:
             self._refuse_other_batch(step, donor)
         return Replayed(
