@@ -12,7 +12,19 @@ from autograd_lens.errors import LensError
 
 __all__ = ["VERBS", "LazyGroup", "app"]
 
-VERBS = ("run", "rerun", "trace", "graph", "path", "info", "doctor", "export", "handout", "demo")
+VERBS = (
+    "run",
+    "rerun",
+    "trace",
+    "graph",
+    "path",
+    "info",
+    "doctor",
+    "export",
+    "handout",
+    "animate",
+    "demo",
+)
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,71 @@
+"""``autograd-lens animate``: the descent as a moving picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autograd_lens.cli.files import (
+    explained,
+    file_argument,
+    force_option,
+    named_after,
+    open_trace,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+from autograd_lens.errors import RenderError
+from autograd_lens.trace.reader import Trace
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["command", "write_animation"]
+
+
+@click.command("animate", short_help="Show the descent as a moving picture (GIF).")
+@file_argument()
+@output_option("The picture: .gif.  [default: NAME-descent.gif]")
+@force_option()
+def command(file: Path | None, output: Path | None, force: bool) -> None:
+    """Let the point walk down: about 100 pictures, chosen where something happens.
+
+    \b
+    autograd-lens animate train.lens -o descent.gif
+    """
+    with open_trace(file) as trace:
+        target = writable(output or named_after(trace.path, "descent.gif"), force=force)
+        write_animation(trace, target)
+
+
+def write_animation(trace: Trace, output: Path) -> None:
+    """Write the moving picture of a run, and say so."""
+    from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.render.animation import animation_steps, frames, gif
+
+    if output.suffix.lower() != ".gif":
+        msg = f"A moving picture cannot be written into {output.name!r}."
+        raise RenderError(msg, hint="Choose a name that ends in .gif.")
+    found = lesson(trace, [0] if len(trace.steps) else [])
+    expected = len(animation_steps(found))
+    pictures = list(_shown(frames(found), expected))
+    with explained(output):
+        output.write_bytes(gif(pictures))
+    say(f"Wrote {shown(output)}")
+
+
+def _shown(pictures: Iterator[Image.Image], expected: int) -> Iterator[Image.Image]:
+    """The same pictures, with a progress bar on a terminal's stderr."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    yield from track(
+        pictures, "Drawing", total=expected, console=console, transient=True, disable=quiet
+    )
