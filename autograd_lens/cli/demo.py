@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -135,11 +136,39 @@ def _draw_path(trace: Trace, output: Path) -> Path:
     return path
 
 
+def _write_page(trace: Trace, output: Path) -> Path:
+    return _write_handout(trace, output / "handout.html")
+
+
+def _write_paper(trace: Trace, output: Path) -> Path:
+    """The lesson on paper; as Markdown where no typesetter is installed."""
+    typesetter = importlib.util.find_spec("typst")
+    return _write_handout(trace, output / ("handout.pdf" if typesetter else "handout.md"))
+
+
+def _write_handout(trace: Trace, path: Path) -> Path:
+    from autograd_lens.cli.handout import write_handout
+
+    write_handout(trace, path, [0, 1, _LAST])
+    return path
+
+
+def _animate(trace: Trace, output: Path) -> Path:
+    from autograd_lens.cli.animate import write_animation
+
+    path = output / "descent.gif"
+    write_animation(trace, path)
+    return path
+
+
 _MAKERS: tuple[Callable[[Trace, Path], Path], ...] = (
     _write_trace,
     _draw_first,
     _draw_last,
     _draw_path,
+    _write_page,
+    _write_paper,
+    _animate,
 )
 
 
