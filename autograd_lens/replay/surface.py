@@ -55,7 +55,7 @@ class PlaneLike(Protocol):
 
 
 def evaluate_surface(
-    step: Step, plane: PlaneLike, u: Floats, v: Floats, *, memory: int = 1 << 28
+    step: Step, plane: PlaneLike, u: Floats, v: Floats, *, memory: int = 1 << 26
 ) -> Surface:
     """The loss of one step's batch at every point of a grid.
 

@@ -90,30 +90,41 @@ class Tape:
         Raises:
             ReplayError: A parameter is missing, or a kernel cannot be executed.
         """
-        return self.run(parameters, constants=constants, draw=draw)[self.loss]
+        live = self._live(parameters, constants or {})
+        for call, done in zip(self.calls, self._done_with, strict=True):
+            call.execute(live, draw=draw)
+            for number in done:  # its memory serves the next kernel, which is faster
+                live.pop(number, None)
+        return live[self.loss]
 
-    def run(
-        self,
-        parameters: Mapping[str, torch.Tensor],
-        *,
-        constants: Mapping[int, torch.Tensor] | None = None,
-        draw: bool = False,
+    def _live(
+        self, parameters: Mapping[str, torch.Tensor], constants: Mapping[int, torch.Tensor]
     ) -> Live:
-        """Execute the tape; gives every tensor by id. Arguments as for ``forward``."""
+        """What the first kernels read, by id."""
         missing = sorted(self.parameters.keys() - parameters.keys())
         if missing:
             msg = f"The tape needs the parameters {', '.join(missing)}."
             raise ReplayError(msg, hint=f"Given were {', '.join(sorted(parameters)) or 'none'}.")
-        live = dict(self.constants) | dict(constants or {})
+        live = {**self.constants, **constants}
         if self.changed:  # any of them, or a view of it: all are copied
             live = {number: tensor.clone() for number, tensor in live.items()}
         for name, numbers in self.parameters.items():
             own = not self.changed.isdisjoint(numbers)
             given = parameters[name].clone() if own else parameters[name]
             live.update(dict.fromkeys(numbers, given))
-        for call in self.calls:
-            call.execute(live, draw=draw)
         return live
+
+    @cached_property
+    def _done_with(self) -> tuple[frozenset[int], ...]:
+        """For each call the tensors that no later call reads."""
+        seen = {self.loss}
+        done = []
+        for call in reversed(self.calls):
+            uses = (*tensors(call.kernel.inputs), *call.kernel.outputs)
+            numbers = frozenset(use.tensor for use in uses)
+            done.append(numbers - seen)
+            seen |= numbers
+        return tuple(reversed(done))
 
     @cached_property
     def changed(self) -> frozenset[int]:
