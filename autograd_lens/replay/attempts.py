@@ -64,14 +64,18 @@ class _Plan:
         observe: Whether the template's slots are to be filled.
         seeds: How many seeds a data loader drew first; None where it is as on the tape.
         redraw: Whether random kernels draw again; else they give what was recorded.
+        substitute: Whether tensors that the step was handed take the place of the donor's.
+        handed: How many these are.
     """
 
     step: int
     donor: Donor
     carried: Carried | None
     observe: bool
+    handed: int
     seeds: int | None = None
     redraw: bool = True
+    substitute: bool = True
 
 
 class Attempts:
@@ -99,9 +103,10 @@ class Attempts:
             ReplayError: The step cannot be executed at all.
         """
         donor = self._sources.donor(step)
-        plan = _Plan(step, donor, self._carried_to(step, donor), observe)
+        handed = len(self._sources.items(step))
+        plan = _Plan(step, donor, self._carried_to(step, donor), observe, handed)
         best = self._with_update(plan)
-        for other in self._other_draws(plan, best):
+        for other in self._others(plan, best):
             attempt = self._with_update(other)
             if attempt.proved:
                 best = attempt
@@ -110,13 +115,18 @@ class Attempts:
         return best
 
     @staticmethod
-    def _other_draws(plan: _Plan, first: Attempt) -> Iterator[_Plan]:
-        """Other ways in which the random numbers may have been drawn."""
-        if first.proved or not _draws(plan.donor.program):
+    def _others(plan: _Plan, first: Attempt) -> Iterator[_Plan]:
+        """Other ways in which the step may have gone."""
+        draws = _draws(plan.donor.program)
+        if first.proved:
             return
         if plan.donor.step == plan.step:
-            yield replace(plan, redraw=False)
-        else:
+            if draws:
+                yield replace(plan, redraw=False)
+            return
+        if len(plan.donor.items) != plan.handed:
+            yield replace(plan, substitute=False)
+        if draws:
             yield from (replace(plan, seeds=seeds) for seeds in _SEEDS)
 
     def _with_update(self, plan: _Plan) -> Attempt:
@@ -143,7 +153,9 @@ class Attempts:
         return first or self._attempt(plan)
 
     def _attempt(self, plan: _Plan, optimizers: Sequence[Mapping[str, Any]] = ()) -> Attempt:
-        situation = self._sources.situation(plan.step, plan.donor, plan.carried, plan.seeds)
+        situation = self._sources.situation(
+            plan.step, plan.donor, plan.carried, plan.seeds, substitute=plan.substitute
+        )
         check = Check(self._sources.light(plan.step))
         execution = Execution(
             plan.donor.program,

@@ -175,10 +175,10 @@ class Execution:
         while behind < len(instructions) and instructions[behind].phase == "update":
             behind += 1
         update = Update(self._program, range(position, behind), self._optimizers.pop(0))
-        for index in range(position, update.start(self.leaves, self.live)):
+        first, implementation = update.start(self.leaves, self.live)
+        for index in range(position, first):
             self._call(instructions[index])  # clipping and the like
-        with torch.no_grad():
-            update.run(self.leaves, self.live)
+        update.run(self.leaves, self.live, implementation)
         return behind
 
     def _behind_backward(self, number: int, position: int) -> int:

@@ -19,7 +19,7 @@ from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 
-__all__ = ["Given", "find_given", "seed_kernels", "unavailable", "without_makers"]
+__all__ = ["Given", "find_given", "guess_given", "seed_kernels", "unavailable", "without_makers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,30 @@ def find_given(program: Program, slots: Sequence[Entry], items: Sequence[Entry])
             if _needs_more(program, one, found.keys()):
                 found[place.tensor] = Given(item, place.tensor, one.index)
     return list(found.values())
+
+
+def guess_given(program: Program, slots: Sequence[Entry], items: Sequence[Entry]) -> list[Given]:
+    """Which tensors the items of another step may stand for, where a full step has none.
+
+    An item that is on the tape as it is needs no substitute; others are given, in order, to
+    inputs from outside of their size. Whether that is right is for the proof to tell.
+    """
+    there = {entry for entry in slots if isinstance(entry, bytes)}
+    free = [
+        (number, slots[slot])
+        for number, slot in program.outside.items()
+        if program.specs[number].role == "input" and number not in program.state
+    ]
+    found = []
+    for position, item in enumerate(items):
+        if not isinstance(item, bytes) or item in there:
+            continue
+        for place, (number, entry) in enumerate(free):
+            if isinstance(entry, bytes) and len(entry) == len(item):
+                found.append(Given(position, number, -1))
+                del free[place]
+                break
+    return found
 
 
 def _wanted(wanted: Mapping[bytes, int], entry: Entry) -> int | None:

@@ -49,31 +49,48 @@ class Update:
     block: range
     description: Json
 
-    def start(self, leaves: Leaves, live: Live) -> int:
-        """The first kernel of the block that the optimizer itself runs.
+    def start(self, leaves: Leaves, live: Live) -> tuple[int, Json]:
+        """The first kernel of the block that the optimizer itself runs, and how it runs them.
+
+        Returns:
+            The kernel's index, and the arguments that choose the implementation seen there.
 
         Raises:
             ReplayError: The optimizer runs other kernels than those on the tape.
         """
+        recorded = [self.program.instructions[index].op for index in self.block]
+        for implementation in self._implementations(recorded):
+            seen = self._rehearse(leaves, live, implementation)
+            if len(seen) <= len(recorded) and recorded[-len(seen) :] == seen:
+                return self.block.stop - len(seen), implementation
+        msg = f"{self.description['class']} runs other kernels than were recorded."
+        raise ReplayError(msg)
+
+    def _rehearse(self, leaves: Leaves, live: Live, implementation: Json) -> list[str]:
+        """The kernels that one step on copies runs."""
         with _disable_current_modes():
             copies = {name: _copy(leaf) for name, leaf in leaves.items()}
             states = [None if tensor is None else tensor.detach().clone() for tensor in live]
             with _Names() as names:
-                self._step(self._build(copies, states))
-        recorded = [self.program.instructions[index].op for index in self.block]
-        if len(names.seen) > len(recorded) or recorded[-len(names.seen) :] != names.seen:
-            msg = f"{self.description['class']} runs other kernels than were recorded."
-            raise ReplayError(msg)
-        return self.block.stop - len(names.seen)
+                self._step(self._build(copies, states, implementation))
+        seen: list[str] = names.seen
+        return seen
 
-    def run(self, leaves: Leaves, live: Live) -> None:
+    def _implementations(self, recorded: Sequence[str]) -> list[Json]:
+        accepted = inspect.signature(getattr(torch.optim, self.description["class"])).parameters
+        marks = {"foreach": "aten._foreach_", "fused": "aten._fused_"}
+        seen = [name for name, mark in marks.items() if any(op.startswith(mark) for op in recorded)]
+        plain: dict[str, Any] = {"foreach": False} if "foreach" in accepted else {}
+        return [*({name: True} for name in seen if name in accepted), plain]
+
+    def run(self, leaves: Leaves, live: Live, implementation: Json) -> None:
         """Let the optimizer make its step, without the hooks and profiling marks around it.
 
         Raises:
             ReplayError: It cannot.
         """
         with _disable_current_modes():
-            optimizer = self._build(leaves, live)
+            optimizer = self._build(leaves, live, implementation)
         self._step(optimizer)
 
     def _step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -85,13 +102,15 @@ class Update:
             msg = f"{self.description['class']} cannot make its step again: {error}"
             raise ReplayError(msg) from error
 
-    def _build(self, leaves: Leaves, live: Live) -> torch.optim.Optimizer:
+    def _build(self, leaves: Leaves, live: Live, implementation: Json) -> torch.optim.Optimizer:
         """The optimizer with the state it had."""
         kind: Any = getattr(torch.optim, self.description["class"])
         names = self._names()
+        accepted = inspect.signature(kind).parameters
+        numbers = _numbers(self.description["attributes"], accepted)
         try:
             optimizer: torch.optim.Optimizer = kind(
-                [leaves[name] for name in names], **self._arguments(kind)
+                [leaves[name] for name in names], **numbers, **implementation
             )
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.description['class']} cannot be built again: {error}"
@@ -108,18 +127,6 @@ class Update:
         updates = self.program.template["updates"]
         block = set(self.block)
         return [one["parameter"] for one in updates if not block.isdisjoint(one["kernels"])]
-
-    def _arguments(self, kind: Any) -> dict[str, Any]:
-        """Numbers by the optimizer's own names, and the implementation seen on the tape."""
-        accepted = inspect.signature(kind).parameters
-        found = _numbers(self.description["attributes"], accepted)
-        ops = {self.program.instructions[index].op for index in self.block}
-        for name, mark in (("foreach", "aten._foreach_"), ("fused", "aten._fused_")):
-            if name in accepted:
-                found[name] = any(op.startswith(mark) for op in ops)
-        if found.get("fused"):
-            found["foreach"] = False
-        return found
 
 
 class _Names(TorchDispatchMode):

@@ -21,6 +21,7 @@ from autograd_lens.replay.execution import Situation
 from autograd_lens.replay.inputs import (
     Given,
     find_given,
+    guess_given,
     seed_kernels,
     unavailable,
     without_makers,
@@ -190,7 +191,13 @@ class Sources:
     # -- situations ---------------------------------------------------------------------
 
     def situation(
-        self, step: int, donor: Donor, carried: Carried | None, seeds: int | None = None
+        self,
+        step: int,
+        donor: Donor,
+        carried: Carried | None,
+        seeds: int | None = None,
+        *,
+        substitute: bool = True,
     ) -> Situation:
         """What a step finds when it begins.
 
@@ -199,6 +206,7 @@ class Sources:
             donor: Where its tape comes from.
             carried: What the step before it handed on.
             seeds: How many seeds a data loader drew first; None where it is as on the tape.
+            substitute: Whether tensors that the step was handed take the place of the donor's.
 
         Raises:
             ReplayError: Something that it needs was not kept.
@@ -207,7 +215,9 @@ class Sources:
         if len(light.rows) != len(donor.program.backwards):
             msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
             raise ReplayError(msg + f"and {len(donor.program.backwards)} on the tape.")
-        given: Sequence[Given] = () if donor.step == step else self._given(step, donor)
+        given: Sequence[Given] = ()
+        if substitute and donor.step != step:
+            given = self._given(step, donor)
         dropped = without_makers(donor.program, given)
         if seeds is not None:
             dropped |= seed_kernels(donor.program)
@@ -224,15 +234,9 @@ class Sources:
 
     def _given(self, step: int, donor: Donor) -> Sequence[Given]:
         items = self.items(step)
-        if not items:
-            return ()
-        if len(items) != len(donor.items) or any(len(items) <= g.item for g in donor.given):
-            msg = (
-                f"Step {step} was handed {len(items)} tensors and the recorded step "
-                f"{donor.step} {len(donor.items)}, so it is not known which is which."
-            )
-            raise ReplayError(msg)
-        return donor.given
+        if len(items) == len(donor.items):
+            return donor.given
+        return guess_given(donor.program, donor.encoded.slots, items)
 
     def _parameters(
         self, light: LightStep, donor: Donor, carried: Carried | None
@@ -328,6 +332,8 @@ class Sources:
 
     def changing_inputs(self, donor: Donor, step: int) -> list[str]:
         """Inputs of the forward that change from step to step and were not kept for this one."""
+        if len(self.items(step)) != len(donor.items):
+            return [f"which of the {len(self.items(step))} tensors it was handed is which"]
         known = {one.tensor for one in self._given(step, donor)}
         others = [self._donor(other) for other in self._structures.get(self._structure(step), ())]
         found = []
