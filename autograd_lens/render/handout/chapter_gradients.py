@@ -131,7 +131,7 @@ def gradients(lesson: Lesson, words: Words, naming: Naming) -> Iterator[Block]:
 def _backward(first: StepLesson, words: Words, naming: Naming) -> Table:
     head = ("", *(words[key] for key in ("node", "why", "example", "passed_on")))
     rows = [_node(row, words, naming) for row in first.backward[:_MOST]]
-    shares: tuple[float, ...] = (0, 1.2, 1.5, 1.3, 1.25)
+    shares: tuple[float, ...] = (0, 1.1, 1.35, 1.5, 1.25)
     if not any(row[3] for row in rows):  # no node here is simple enough to be worked out
         head, shares = (*head[:3], head[4]), (*shares[:3], shares[4])
         rows = [(*row[:3], row[4]) for row in rows]

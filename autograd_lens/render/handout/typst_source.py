@@ -215,6 +215,8 @@ _PREAMBLE = """\
   if caption != none {{ block(sticky: true, below: 0.35em, words(caption)) }}
   set text({small}pt)
   set par(justify: false)
+  show math.equation: set text(size: {small}pt)
+  set math.frac(style: "horizontal")
   table(columns: columns, align: aligned, inset: (x: {across}mm, y: {down}mm),
     stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
     head, ..cells)
