@@ -12,10 +12,8 @@ TEXTS: Mapping[str, str] = {
     "lead": "{count} recorded steps; the loss went from {first} to {last}. "
     "All numbers come from the recording of this run.",
     "lead_one": "One recorded step, with loss {first}. All numbers come from the recording.",
-    "colon": ": ",
     "comma": ", ",
     "list": ", ",
-    "stop": ".",
     # chapters
     "chapter_1": "1  Data",
     "chapter_2": "2  Model and initial values",
@@ -37,7 +35,6 @@ TEXTS: Mapping[str, str] = {
     "line_first": "line at the start",
     "line_last": "line at the end",
     # model
-    "code_caption": "The program, as written.",
     "code_missing": "The recording holds no source text, so the code cannot be shown here.",
     "parameters": "Training changes {count} numbers, all of them in the parameters:",
     "parameters_more": "and {count} more parameters",
@@ -67,7 +64,6 @@ TEXTS: Mapping[str, str] = {
     "not_kept": "not kept",
     "graph": "The computation graph of step {step}. Blue: values of the forward pass, left to "
     "right. Red: gradients, flowing back.",
-    "graph_words": "Computation graph: the forward pass runs from the parameters to the loss",
     "graph_none": "The graph could not be drawn: {why}",
     "light": "Step {step} was recorded without its single operations, so the tables of the "
     "forward and backward pass are left out. Record it with --full {step} to have them.",
@@ -90,7 +86,6 @@ TEXTS: Mapping[str, str] = {
     "after": "After",
     "how": "How",
     "set": "set",
-    "accumulate": "added",
     "zero_why": "backward() adds to .grad, it does not replace it. That is why the program "
     "clears .grad after each update. Without clearing, the second backward() would leave the "
     "sum of both gradients:",
@@ -123,8 +118,6 @@ TEXTS: Mapping[str, str] = {
     "steps_shown": "The steps shown",
     "step": "Step",
     "loss": "Loss",
-    "value_of": "{name}",
-    "grad_of": "{name}.grad",
     "ended": "After {count} steps the run is at {w_name} = {w}, {b_name} = {b}, with loss {loss}. "
     "Least squares, the exact answer, is {best_w} and {best_b}, with loss {best_loss}. "
     "{w_name} is still {w_gap} away, {b_name} {b_gap}.",
@@ -203,9 +196,7 @@ TEXTS: Mapping[str, str] = {
     "no_script": "The player needs JavaScript. The chapters below do not.",
     # worksheet
     "sheet_title": "Worksheet: one step of gradient descent by hand",
-    "sheet_key": "Answer key",
     "sheet_seed": "Sheet {seed}",
-    "sheet_name": "Name",
     "sheet_lead": "These n = 5 points belong to the data of {program}, rounded to two decimals. "
     "The model is {line}. A calculator is all you need; round to four decimals.",
     "sheet_start": "The parameters are {w} and {b}; the learning rate is {rate}.",
@@ -223,5 +214,4 @@ TEXTS: Mapping[str, str] = {
     "error": "Error e",
     "error_x": "e × x",
     "error_2": "e²",
-    "made_by": "Made by autograd_lens.",
 }

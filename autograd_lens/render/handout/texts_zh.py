@@ -11,10 +11,8 @@ TEXTS: Mapping[str, str] = {
     "title_none": "梯度下降是怎样学习的",
     "lead": "共记录 {count} 步，损失从 {first} 降到 {last}。文中所有数值均取自本次运行的记录。",
     "lead_one": "只记录了一步，损失为 {first}。文中所有数值均取自本次运行的记录。",
-    "colon": "：",
     "comma": "，",
     "list": "、",
-    "stop": "。",
     "chapter_1": "1  数据",
     "chapter_2": "2  模型与初始值",
     "chapter_3": "3  损失函数",
@@ -33,7 +31,6 @@ TEXTS: Mapping[str, str] = {
     "scatter_words": "数据散点图，含训练前后的两条直线",
     "line_first": "训练前的直线",
     "line_last": "训练后的直线",
-    "code_caption": "程序源代码。",
     "code_missing": "记录中没有保存源代码，因此这里无法列出程序。",
     "parameters": "训练要调整的共有 {count} 个数，都在下列参数中：",
     "parameters_more": "另有 {count} 个参数",
@@ -57,7 +54,6 @@ TEXTS: Mapping[str, str] = {
     "summary": "范数 {norm}",
     "not_kept": "未保存",
     "graph": "第 {step} 步的计算图。蓝色：前向传播的值，从左到右；红色：反向传播的梯度。",
-    "graph_words": "计算图：前向传播从参数走向损失",
     "graph_none": "计算图无法绘制：{why}",
     "light": "第 {step} 步只作了简略记录，因此省略前向传播和反向传播的表格。"
     "用 --full {step} 重新记录即可得到。",
@@ -78,7 +74,6 @@ TEXTS: Mapping[str, str] = {
     "after": "写入后",
     "how": "方式",
     "set": "赋值",
-    "accumulate": "累加",
     "zero_why": "backward() 把梯度累加到 .grad，而不是覆盖它。因此程序在每次更新之后要把梯度清零。"
     "如果不清零，第二次 backward() 之后 .grad 里就是两次梯度之和：",
     "zero_why_missing": "backward() 把梯度累加到 .grad，而不是覆盖它。"
@@ -108,8 +103,6 @@ TEXTS: Mapping[str, str] = {
     "steps_shown": "所选各步",
     "step": "步",
     "loss": "损失",
-    "value_of": "{name}",
-    "grad_of": "{name}.grad",
     "ended": "{count} 步之后，{w_name} = {w}，"
     "{b_name} = {b}，损失为 {loss}。精确的最小二乘解是 {best_w} "
     "和 {best_b}，损失为 {best_loss}。{w_name} 还差 {w_gap}，{b_name} 还差 {b_gap}。",
@@ -177,9 +170,7 @@ TEXTS: Mapping[str, str] = {
     "tensor": "张量",
     "no_script": "回放需要 JavaScript，下面的各章则不需要。",
     "sheet_title": "练习：手工完成一步梯度下降",
-    "sheet_key": "参考答案",
     "sheet_seed": "第 {seed} 号卷",
-    "sheet_name": "姓名",
     "sheet_lead": "下面 n = 5 个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
     "只需使用计算器，结果保留四位小数。",
     "sheet_start": "参数的当前值为 {w}，{b}；学习率为 {rate}。",
@@ -197,5 +188,4 @@ TEXTS: Mapping[str, str] = {
     "error": "误差 e",
     "error_x": "e × x",
     "error_2": "e²",
-    "made_by": "由 autograd_lens 生成。",
 }
