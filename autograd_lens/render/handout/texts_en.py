@@ -12,6 +12,7 @@ TEXTS: Mapping[str, str] = {
     "lead": "{count} recorded steps; the loss went from {first} to {last}. "
     "All numbers come from the recording of this run.",
     "lead_one": "One recorded step, with loss {first}. All numbers come from the recording.",
+    "colon": ": ",
     "comma": ", ",
     "list": ", ",
     # chapters
@@ -86,6 +87,7 @@ TEXTS: Mapping[str, str] = {
     "after": "After",
     "how": "How",
     "set": "set",
+    "accumulate": "added",
     "zero_why": "backward() adds to .grad, it does not replace it. That is why the program "
     "clears .grad after each update. Without clearing, the second backward() would leave the "
     "sum of both gradients:",
@@ -196,6 +198,8 @@ TEXTS: Mapping[str, str] = {
     "no_script": "The player needs JavaScript. The chapters below do not.",
     # worksheet
     "sheet_title": "Worksheet: one step of gradient descent by hand",
+    "sheet_key": "Answer key",
+    "sheet_name": "Name",
     "sheet_seed": "Sheet {seed}",
     "sheet_lead": "These n = 5 points belong to the data of {program}, rounded to two decimals. "
     "The model is {line}. A calculator is all you need; round to four decimals.",

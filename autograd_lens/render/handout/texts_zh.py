@@ -11,6 +11,7 @@ TEXTS: Mapping[str, str] = {
     "title_none": "梯度下降是怎样学习的",
     "lead": "共记录 {count} 步，损失从 {first} 降到 {last}。文中所有数值均取自本次运行的记录。",
     "lead_one": "只记录了一步，损失为 {first}。文中所有数值均取自本次运行的记录。",
+    "colon": "：",
     "comma": "，",
     "list": "、",
     "chapter_1": "1  数据",
@@ -74,6 +75,7 @@ TEXTS: Mapping[str, str] = {
     "after": "写入后",
     "how": "方式",
     "set": "赋值",
+    "accumulate": "累加",
     "zero_why": "backward() 把梯度累加到 .grad，而不是覆盖它。因此程序在每次更新之后要把梯度清零。"
     "如果不清零，第二次 backward() 之后 .grad 里就是两次梯度之和：",
     "zero_why_missing": "backward() 把梯度累加到 .grad，而不是覆盖它。"
@@ -170,6 +172,8 @@ TEXTS: Mapping[str, str] = {
     "tensor": "张量",
     "no_script": "回放需要 JavaScript，下面的各章则不需要。",
     "sheet_title": "练习：手工完成一步梯度下降",
+    "sheet_key": "参考答案",
+    "sheet_name": "姓名",
     "sheet_seed": "第 {seed} 号卷",
     "sheet_lead": "下面 n = 5 个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
     "只需使用计算器，结果保留四位小数。",

@@ -106,6 +106,12 @@ def test_a_program_that_closes_scripts_stays_inside_its_text(html: Any) -> None:
     assert [tag for tag, _ in tags.tags].count("script") == 2
 
 
+def test_a_step_that_adds_to_what_is_in_grad_says_so(run: LessonRun, html: Any) -> None:
+    _, text = read(html(run, steps=(1,)))
+    assert " added " in text
+    assert "The gradient is added to w1.grad" in html(run, steps=(1,))
+
+
 def test_ids_are_unique(run: LessonRun, html: Any) -> None:
     tags, _ = read(html(run))
     ids = [attributes["id"] for _, attributes in tags.tags if "id" in attributes]
