@@ -137,11 +137,19 @@ class Evidence:
         return (run for window in self.windows for run in window if run.graph is not None)
 
     def gaps(self, index: int) -> list[list[Gap]]:
-        """What happened to one parameter between runs, for each window."""
+        """What happened to one parameter between runs, for each window.
+
+        The gap to the end of the run is left out where the parameter had gone by then, as the
+        variables of a function do.
+        """
         if index not in self._gaps:
             parameter = self.parameters[index]
             self._gaps[index] = [
-                [_gap(run, following, index, parameter) for run, following in pairwise(window)]
+                [
+                    _gap(run, following, index, parameter)
+                    for run, following in pairwise(window)
+                    if following.graph is not None or _entry(following.row.values, index)
+                ]
                 for window in self.windows
             ]
         return self._gaps[index]

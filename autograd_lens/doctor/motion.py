@@ -59,7 +59,10 @@ def moves(evidence: Evidence) -> Iterator[list[Move]]:
         if any(run.row.step == following.row.step for run, following in pairwise(runs)):
             yield []
             continue
-        rows = [[gaps[number][place] for gaps in columns] for place in range(len(runs))]
+        rows = [
+            [gaps[number][place] for gaps in columns if place < len(gaps[number])]
+            for place in range(len(runs))
+        ]
         found = (_move(run, gaps) for run, gaps in zip(runs, rows, strict=True))
         yield [move for move in found if move is not None]
 

@@ -13,7 +13,7 @@ __all__ = ["Call", "Code"]
 
 _Loop = ast.For | ast.While | ast.AsyncFor
 Call = tuple[str, str, int]
-"""(what the method was called on, the method, the line)."""
+"""(what the method was called on, ``""`` for a function, its name, the line)."""
 
 
 class Code:
@@ -44,7 +44,7 @@ class Code:
         return list(getattr(best, "body", []))
 
     def calls(self, line: int) -> list[Call]:
-        """Method calls that every turn of the block around a line makes, in order."""
+        """Calls that every turn of the block around a line makes, in order."""
         found = [call for statement in self.block(line) for call in _plain_calls(statement)]
         return sorted(found, key=lambda call: call[2])
 
@@ -105,7 +105,7 @@ def _holds(node: ast.AST, line: int) -> bool:
 
 
 def _plain_calls(statement: ast.stmt) -> Iterator[Call]:
-    """Method calls of a statement, those inside ``if`` and definitions left out."""
+    """Calls of a statement, those inside ``if`` and definitions left out."""
     if isinstance(statement, ast.With):
         for inner in statement.body:
             yield from _plain_calls(inner)
@@ -113,3 +113,5 @@ def _plain_calls(statement: ast.stmt) -> Iterator[Call]:
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 yield ast.unparse(node.func.value), node.func.attr, node.lineno
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                yield "", node.func.id, node.lineno

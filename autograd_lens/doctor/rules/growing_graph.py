@@ -10,6 +10,7 @@ Why it is bad:
 
 Evidence it needs:
     Light steps: the number of nodes in the graph of each backward, growing without a break.
+    A full step: nodes of its graph that none of its own kernels made.
 
 Example:
     total = total + loss
@@ -20,7 +21,8 @@ Corrected:
     loss.backward()
 
 When it is silent:
-    Graphs that vary (sequences of different length), or that grow a few times and stop.
+    Graphs that grow because each step computes more (longer sequences), that vary, or that grow
+    a few times and stop.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/faq.html
@@ -34,7 +36,7 @@ from itertools import pairwise
 from autograd_lens.doctor.evidence import EngineRun, Evidence
 from autograd_lens.doctor.records import Finding, Rule
 
-RULE = Rule("AL206", "growing-graph", "error", "light")
+RULE = Rule("AL206", "growing-graph", "error", "full")
 
 _ENOUGH = 8
 _GROWTH = 2
@@ -47,8 +49,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if run.graph is not None and not run.graph.error:
             lines.setdefault(run.graph.source, []).append(run)
     for runs in lines.values():
-        if _grows(runs):
-            yield _finding(evidence, runs)
+        old = _old_nodes(evidence, runs) if _grows(runs) else None
+        if old is not None:
+            yield _finding(evidence, runs, *old)
 
 
 def _grows(runs: list[EngineRun]) -> bool:
@@ -63,7 +66,21 @@ def _grows(runs: list[EngineRun]) -> bool:
     )
 
 
-def _finding(evidence: Evidence, runs: list[EngineRun]) -> Finding:
+def _old_nodes(evidence: Evidence, runs: list[EngineRun]) -> tuple[int, int] | None:
+    """A full step and how many nodes of its graph were made in steps before it."""
+    numbers = {run.row.step for run in runs[1:]}
+    for step in reversed(evidence.full):
+        if step.index not in numbers or not step.backwards:
+            continue
+        graph = step.backwards[-1].graph
+        nodes = graph.nodes if graph else ()
+        old = sum(node.forward_kernel is None and node.variable is None for node in nodes)
+        if old > len(nodes) // 2:
+            return step.index, old
+    return None
+
+
+def _finding(evidence: Evidence, runs: list[EngineRun], step: int, old: int) -> Finding:
     first, last = runs[0], runs[-1]
     source = first.graph.source if first.graph else None
     line = evidence.line(source)
@@ -72,7 +89,9 @@ def _finding(evidence: Evidence, runs: list[EngineRun]) -> Finding:
         title=f"the graph grows by {each:.0f} nodes a step",
         message=f"""`{line}` ran through {first.nodes} nodes in step {first.row.step}, through
             {runs[1].nodes} in step {runs[1].row.step} and through {last.nodes} in step
-            {last.row.step}. Something that is carried from step to step still holds the graphs of
+            {last.row.step}. Of the graph of step {step},
+            {old} nodes were made in earlier steps. Something that is
+            carried from step to step still holds the graphs of
             all steps before. Keep its number, not its history.""",
         fix="total = total + loss.item()  # or h = h.detach() for a state that is carried over",
         step=last.row.step,

@@ -23,8 +23,8 @@ Corrected:
 
 When it is silent:
     Several backwards before one update, cleared at the update (gradient accumulation); gradients
-    that the program changes between two steps (momentum by hand, clipping); parameters that
-    collect gradients but are not updated.
+    that the program changes between two steps (momentum by hand); parameters that collect
+    gradients but are not updated.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.zero_grad.html
@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autograd_lens.doctor.evidence import Evidence, Gap, same_bytes
+from autograd_lens.doctor.evidence import Evidence, Gap, is_zero, same_bytes
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import listed, size
 
@@ -82,19 +82,28 @@ def _stale_updates(evidence: Evidence, index: int) -> list[Gap]:
     """Gaps whose update used a gradient that an earlier update had used; empty where few."""
     stale: list[Gap] = []
     updates = 0
+    clips = _clips(evidence)
     for gaps in evidence.gaps(index):
-        stale += _of_window(gaps)
+        stale += _of_window(gaps, clips=clips)
         updates += sum(gap.updated for gap in gaps)
     return stale if len(stale) >= _ENOUGH and 2 * len(stale) >= updates else []
 
 
-def _of_window(gaps: Sequence[Gap]) -> Iterator[Gap]:
+def _clips(evidence: Evidence) -> bool:
+    """Whether the loop clips gradients: then a shorter gradient is no cleared one."""
+    run = next(evidence.runs, None)
+    source = run.graph.source if run and run.graph else None
+    calls = evidence.code(source).calls(source.line) if source else []
+    return any(name.startswith("clip_grad") for _, name, _ in calls)
+
+
+def _of_window(gaps: Sequence[Gap], *, clips: bool) -> Iterator[Gap]:
     used: Gap | None = None  # the last update since .grad was cleared or changed
     mixed = False
     for gap in gaps:
         if gap.written and used is not None and same_bytes(used.found, gap.before):
             mixed = True
-        if not gap.kept:
+        if not (gap.kept or (clips and not is_zero(gap.found))):
             used, mixed = None, False
         elif gap.updated:
             if mixed:

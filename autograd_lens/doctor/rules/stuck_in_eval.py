@@ -1,0 +1,108 @@
+"""The model was switched to evaluation and never back.
+
+What it finds:
+    Early training steps with dropout or batch statistics, later ones without, though the program
+    asks for ``eval()`` and nowhere for ``train()`` afterwards.
+
+Why it is bad:
+    After the first validation the model trains without dropout, and batch normalisation
+    neither uses nor learns the statistics of its batches.
+
+Evidence it needs:
+    Full steps before and after, and the program's text.
+
+Example:
+    for epoch in range(10):
+        train_one_epoch(model)
+        model.eval()
+        validate(model)
+
+Corrected:
+    for epoch in range(10):
+        model.train()
+        train_one_epoch(model)
+        model.eval()
+        validate(model)
+
+When it is silent:
+    Models in evaluation mode from the beginning (frozen statistics), and programs that call
+    ``train()`` in a loop.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.source import Code
+from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.records import Constant, Kernel, Step
+
+RULE = Rule("AL601", "stuck-in-eval", "warning", "full")
+
+_DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the step from which on the model trains in evaluation mode."""
+    steps = [step for step in evidence.full if step.backwards and step.kernels]
+    training = [_kernel(step) for step in steps]
+    if not training or training[0] is None or training[-1] is not None:
+        return
+    switched = next(place for place, kernel in enumerate(training) if kernel is None)
+    if any(training[switched:]) or len(steps) - switched < 2:  # noqa: PLR2004  seen twice
+        return
+    first = training[0]
+    code = evidence.code(steps[0].backwards[0].source)
+    if _calls(code, "eval") and not _trains_in_loop(code):
+        yield _finding(evidence, steps[switched - 1], steps[switched], first)
+
+
+def _kernel(step: Step) -> Kernel | None:
+    """A kernel that runs in training mode alone."""
+    return next((kernel for kernel in step.kernels if _trains(kernel)), None)
+
+
+def _trains(kernel: Kernel) -> bool:
+    if kernel.phase != "forward" or kernel.module == "":
+        return False
+    name = operator_name(kernel)
+    flags = [one.value.value for one in kernel.inputs if isinstance(one.value, Constant)]
+    return name in _DROPOUT or ("batch_norm" in name and True in flags[:1])
+
+
+def _calls(code: Code, method: str) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == method for node in ast.walk(code.tree)
+    )
+
+
+def _trains_in_loop(code: Code) -> bool:
+    """Whether ``train()`` is called anywhere but at the top level, where it runs once."""
+    top = [node for node in code.tree.body if isinstance(node, ast.Expr)]
+    once = {id(node) for statement in top for node in ast.walk(statement)}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "train" and id(node) not in once
+        for node in ast.walk(code.tree)
+    )
+
+
+def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> Finding:
+    layer = kernel.module
+    return RULE.finding(
+        title=f"training goes on in evaluation mode from step {after.index} at the latest",
+        message=f"""Up to step {before.index}, {layer} ran in training mode
+            ({operator_name(kernel)}); in step {after.index} and all full steps after it, it does
+            not. The program calls eval() and never train() again.""",
+        fix="model.train()  # at the beginning of every epoch",
+        step=after.index,
+        events=(f"step {before.index} kernel {kernel.index} {kernel.op}", f"step {after.index}"),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+        look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
+    )
