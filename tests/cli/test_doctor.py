@@ -1,0 +1,81 @@
+"""``autograd-lens doctor``, and the findings at the end of ``run``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from autograd_lens.cli import app
+from tests.cli.conftest import ROOT, SCRIPT, Lens
+
+FORGETFUL = SCRIPT.replace("            parameter.grad.zero_()\n", "")
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Path:
+    """A script that never clears its gradients."""
+    script = tmp_path / "forgetful.py"
+    script.write_text(FORGETFUL)
+    return script
+
+
+def test_a_healthy_trace_exits_with_0(recorded: Path, lens: Lens) -> None:
+    done = lens("doctor", recorded)
+    assert done.returncode == 0
+    assert "Nothing wrong was found." in done.stdout
+
+
+def test_a_script_is_recorded_and_examined(forgetful: Path, lens: Lens, tmp_path: Path) -> None:
+    done = lens("doctor", forgetful.name, "--an-option-of-the-script")
+    assert done.returncode == 1
+    assert "AL101 stale-gradient" in done.stdout
+    assert "trained with ['--an-option-of-the-script']" in done.stdout
+    assert (tmp_path / "forgetful.lens").exists()
+
+    again = lens("doctor", "--json", "forgetful.lens")
+    (finding,) = map(json.loads, again.stdout.splitlines())
+    assert finding["name"] == "stale-gradient"
+    assert finding["look"].startswith("autograd-lens trace forgetful.lens --steps")
+
+    assert lens("doctor", "--ignore", "AL1", "forgetful.lens").returncode == 0
+    assert lens("doctor", "--select", "AL4,nan-born", "forgetful.lens").returncode == 0
+
+
+def test_run_ends_with_grave_findings_in_one_line_each(forgetful: Path, lens: Lens) -> None:
+    done = lens("run", forgetful.name)
+    assert done.returncode == 0
+    assert [line.split(":")[0] for line in done.stderr.splitlines()[-2:]] == [
+        "AL101 stale-gradient",
+        "More",
+    ]
+
+
+def test_a_rule_is_explained_without_a_trace() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--explain", "stale-gradient"])
+    assert shown.exit_code == 0
+    assert "Why it is bad" in shown.output
+
+
+def test_an_unknown_rule_is_an_error() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--explain", "AL999"])
+    assert shown.exit_code == 1
+    assert "There is no rule 'AL999'." in shown.stderr
+
+
+def test_all_rules_are_listed() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--rules"])
+    assert "AL101  stale-gradient" in shown.output
+
+
+def test_reading_a_trace_never_imports_torch(recorded: Path) -> None:
+    code = (
+        "import sys; from autograd_lens.trace.reader import Trace; "
+        "from autograd_lens.doctor import examine; "
+        f"examine(Trace({str(recorded)!r})); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
