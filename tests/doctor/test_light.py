@@ -1,0 +1,61 @@
+"""Recordings without any full step: rules speak with less, or stay silent."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograd_lens.doctor import Finding, examine
+from autograd_lens.trace.reader import Trace
+from tests.doctor.conftest import PROGRAMS
+
+DiagnoseLight = Callable[[str], tuple[Finding, ...]]
+
+
+@pytest.fixture
+def diagnose_light(tmp_path: Path) -> DiagnoseLight:
+    def run(program: str) -> tuple[Finding, ...]:
+        from autograd_lens.capture import run_script
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run_script(str(PROGRAMS / program), [], tmp_path / "light.lens", full="none")
+        with Trace(tmp_path / "light.lens") as trace:
+            assert not trace.full_steps
+            return examine(trace)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stale_gradient",
+        "detached_loss",
+        "learning_rate_too_high",
+        "create_graph_left_on",
+        "leaf_modified_in_place",
+        "backward_twice",
+    ],
+)
+def test_what_light_steps_show_needs_no_full_ones(name: str, diagnose_light: DiagnoseLight) -> None:
+    (finding,) = diagnose_light(f"{name}/bad.py")
+    assert finding.name == name.replace("_", "-")
+
+
+def test_a_nan_in_a_light_step_names_the_command_that_finds_its_kernel(
+    diagnose_light: DiagnoseLight,
+) -> None:
+    (finding,) = diagnose_light("nan_born/bad_5.py")
+    assert finding.step == 5  # the batch of zeros
+    assert finding.look == "autograd-lens rerun {file} --full 5"
+
+
+@pytest.mark.parametrize("name", ["broadcast_loss", "double_softmax", "saved_tensor_changed"])
+def test_what_only_a_full_step_shows_is_not_guessed(
+    name: str, diagnose_light: DiagnoseLight
+) -> None:
+    assert diagnose_light(f"{name}/bad.py") == ()
