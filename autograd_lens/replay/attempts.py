@@ -193,7 +193,11 @@ class Attempts:
         return self._carried
 
     def _needs_carried(self, step: int, program: Program) -> bool:
-        values = self._sources.light(step).rows[0].values
+        rows = self._sources.light(step).rows
+        if not rows:
+            msg = f"No loss or gradient of step {step} was recorded to compare a replay with."
+            raise ReplayError(msg)
+        values = rows[0].values
         return bool(program.state) or not all(
             entry is None or isinstance(entry, bytes) for entry in values
         )
