@@ -18,6 +18,8 @@ VERBS = (
     "trace",
     "graph",
     "path",
+    "step",
+    "debug",
     "info",
     "doctor",
     "export",

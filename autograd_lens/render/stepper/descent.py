@@ -17,7 +17,7 @@ __all__ = ["Descent", "loss_lines", "map_lines"]
 
 Floats = npt.NDArray[np.float64]
 
-_SHADES = " ░▒▓█"
+_SHADES = " ·░▒▓"
 _LEVELS = 8
 _MARGIN = 0.15
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character
@@ -115,8 +115,8 @@ def map_lines(descent: Descent, here: int, width: int, height: int) -> list[Text
     for point, mark, style in _marks(path, here):
         for x, y in _places(point, low, high, (width, rows)):
             cells[y][x] = (mark, style)
-    label = f"→ {descent.names[0]} {_range(low[0], high[0])}  ↑ {descent.names[1]} "
-    text = f"{label}{_range(low[1], high[1])}  ● here  S start"
+    across, up = _range(low[0], high[0]), _range(low[1], high[1])
+    text = f"→ {descent.names[0]} {across}  ↑ {descent.names[1]} {up}  ● here  S start"
     return [Text.assemble(*row) for row in cells] + [Text(text[:width], style=QUIET)]
 
 
@@ -126,7 +126,7 @@ def _marks(path: Floats, here: int) -> list[tuple[Floats, str, str]]:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{scalar(low, 3)} to {scalar(high, 3)}"
+    return f"{scalar(low, 2)}…{scalar(high, 2)}"
 
 
 def _extent(path: Floats) -> tuple[Floats, Floats]:

@@ -81,7 +81,7 @@ def sparkline(numbers: Floats, width: int, here: float | None = None) -> Text:
     Args:
         numbers: The numbers.
         width: Columns, at most.
-        here: Where we are, as a share of the row from 0 to 1; marked by a bold block.
+        here: Where we are, as a share of the row from 0 to 1; marked by an underlined block.
     """
     shown = thinned(numbers, width)
     finite = shown[np.isfinite(shown)]
@@ -96,5 +96,5 @@ def sparkline(numbers: Floats, width: int, here: float | None = None) -> Text:
             text.append(_BLOCKS[min(int(share * 8), 7)], style="cyan")
     if here is not None and len(shown):
         place = round(here * (len(shown) - 1))
-        text.stylize("bold magenta reverse", place, place + 1)
+        text.stylize("bold magenta underline", place, place + 1)
     return text

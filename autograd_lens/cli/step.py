@@ -1,0 +1,75 @@
+"""``autograd-lens step``: walk through a recording, forward and back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autograd_lens.cli.files import file_argument, open_trace
+from autograd_lens.errors import LensError
+from autograd_lens.trace.selection import select_step
+
+if TYPE_CHECKING:
+    from autograd_lens.trace.records import Step
+
+__all__ = ["command", "walk"]
+
+
+@click.command("step", short_help="Walk through a recording, forward and back.")
+@file_argument()
+@click.option("--step", "start", metavar="STEP", default="0", help="Start at this step, or last.")
+@click.option("--follow", is_flag=True, help="Show steps of a run that still goes on.")
+@click.option("--no-replay", is_flag=True, help="Leave light steps as they were recorded.")
+def command(file: Path | None, start: str, follow: bool, no_replay: bool) -> None:
+    """Open a recording in the terminal: press → to see what the next line did, ← to go back.
+
+    \b
+    autograd-lens step train.lens
+    autograd-lens step train.lens --step last
+    autograd-lens step train.lens --follow
+    """
+    walk(file, start, follow=follow, replay=not no_replay)
+
+
+def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: bool = True) -> None:
+    """Open the debugger on a recording.
+
+    Raises:
+        LensError: There is no terminal, no recording or no such step.
+    """
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        msg = "step needs a terminal, and this is none."
+        raise LensError(msg, hint="To print steps use: autograd-lens trace")
+    from autograd_lens.tui.app import StepperApp
+
+    with open_trace(file) as trace:
+        trace.replayer = None  # the screen asks in a thread of its own
+        number = select_step(start, len(trace.steps)) if len(trace.steps) else 0
+        opener = _Replay(trace.path) if replay else None
+        StepperApp(trace, opener, follow=follow, step=number).run()
+
+
+class _Replay:
+    """Opens light steps with a reader of its own, made when it is first needed.
+
+    It runs in a thread beside the screen's, so the two must not share a reader; and making one
+    imports torch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: object = None
+
+    def __call__(self, step: int) -> Step | None:
+        """The step in full, or None where it cannot be replayed."""
+        from autograd_lens.api import Trace
+
+        if self._open is None:
+            self._open = Trace(self._path)
+        if not isinstance(self._open, Trace):
+            return None
+        opened = self._open.steps[step]
+        return opened if opened.level == "full" else None

@@ -1,0 +1,182 @@
+"""What each pane shows of a session: pure, a session in, pages out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from autograd_lens.analysis.events import StepEvent
+from autograd_lens.errors import LensError
+from autograd_lens.render.layout import QUIET
+from autograd_lens.render.numbers import scalar
+from autograd_lens.render.step_view import StepView, TraceOptions
+from autograd_lens.render.stepper.descent import loss_lines, map_lines
+from autograd_lens.render.stepper.detail import detail_lines
+from autograd_lens.render.stepper.events_pane import event_lines
+from autograd_lens.render.stepper.parameters_pane import parameter_lines
+from autograd_lens.render.stepper.source_pane import highlighted, source_lines
+from autograd_lens.render.stepper.timeline import timeline
+from autograd_lens.trace.info import RunStatus
+from autograd_lens.tui.panes import Page
+from autograd_lens.tui.session import Opened, Session
+
+__all__ = ["Pages"]
+
+_SIDE_BY_SIDE = 60  # columns from which curve and map stand beside each other
+_NOTHING = Text("No step was recorded yet.", style=QUIET)
+_STATUS: dict[RunStatus, str] = {
+    "running": "still running",
+    "finished": "",
+    "exception": "ended by an error",
+    "interrupted": "interrupted",
+    "killed": "killed",
+}
+_PROVENANCE = {"recorded": "", "proved": "proved", "differs": "replay differs!"}
+_VIEWS = 16
+
+
+class Pages:
+    """Writes the panes of a session.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._code: dict[str, list[Text]] = {}
+        self._events: OrderedDict[tuple[int, int], tuple[list[Text], list[int]]] = OrderedDict()
+
+    def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
+        """The program, the current line marked."""
+        current = self._session.current
+        at = current.source if current else None
+        file = at.file if at else self._session.trace.info.program
+        lines, marked = source_lines(self._highlighted(file), at)
+        if not lines:
+            words = "The code of this event is not in the trace." if file else "No code."
+            return Page([Text(words, style=QUIET)])
+        return Page(lines, marked, file.replace("\\", "/").rpartition("/")[2])
+
+    def _highlighted(self, file: str) -> list[Text]:
+        if file not in self._code:
+            self._code[file] = highlighted(self._session.trace.source(file) or "")
+        return self._code[file]
+
+    def events(self, width: int, height: int) -> Page:  # noqa: ARG002
+        """The events of the step, the current one marked."""
+        opened = self._session.opened
+        if opened is None:
+            return Page([_NOTHING])
+        if not opened.events:
+            return Page([Text("Nothing was recorded in this step.", style=QUIET)])
+        lines, places = self._listed(opened)
+        marked = places[self._session.event]
+        shown = [*lines]
+        shown[marked] = Text.assemble(("▶", "bold magenta"), lines[marked][1:])
+        return Page(shown, marked, f"{self._session.event + 1} of {len(opened.events)}")
+
+    def event_at(self, line: int) -> int | None:
+        """The event on a line of the events, or None."""
+        opened = self._session.opened
+        places = self._listed(opened)[1] if opened else []
+        return places.index(line) if line in places else None
+
+    def _listed(self, opened: Opened) -> tuple[list[Text], list[int]]:
+        key = (opened.step.index, id(opened))
+        if key not in self._events:
+            happenings = self._session.trace.events
+            view = self.view(opened, 400)
+            self._events[key] = event_lines(view, opened.events, happenings)
+            if len(self._events) > _VIEWS:
+                self._events.popitem(last=False)
+        return self._events[key]
+
+    def view(self, opened: Opened, width: int) -> StepView:
+        """The step, ready to be written."""
+        return StepView(opened.step, self._session.trace, TraceOptions(width=width))
+
+    def detail(self, width: int, height: int) -> Page:  # noqa: ARG002
+        """The current event in detail."""
+        opened, current = self._session.opened, self._session.current
+        if opened is None or current is None:
+            return Page([_NOTHING])
+        lines = detail_lines(self.view(opened, width), current, self._session.trace.events)
+        return Page(lines)
+
+    def parameters(self, width: int, height: int) -> Page:  # noqa: ARG002
+        """Value, gradient and change of each parameter."""
+        opened = self._session.opened
+        if opened is None:
+            return Page([_NOTHING])
+        course = self._session.overview.course
+        lines = parameter_lines(opened.step.parameters, width, course, self.share)
+        return Page(lines)
+
+    @property
+    def share(self) -> float:
+        """How far into the run we are, from 0 to 1."""
+        return self._session.step / max(self._session.steps - 1, 1)
+
+    def descent(self, width: int, height: int) -> Page:
+        """The loss over the steps, and the map beside or below it."""
+        descent, here = self._session.overview.descent, self._session.step
+        if descent.path is None:
+            return Page(loss_lines(descent, here, width, height))
+        if width < _SIDE_BY_SIDE:
+            upper = max(height // 2, 2)
+            return Page(
+                loss_lines(descent, here, width, upper)
+                + map_lines(descent, here, width, max(height - upper, 2))
+            )
+        left = width // 2 - 1
+        return Page(
+            _beside(
+                loss_lines(descent, here, left, height),
+                map_lines(descent, here, width - left - 2, height),
+                left + 2,
+            )
+        )
+
+    def explanation(self, opened: Opened, current: StepEvent | None) -> tuple[RenderableType, str]:
+        """The derivation of the gradient that an event is about, and its title.
+
+        Raises:
+            LensError: There is nothing to derive.
+        """
+        msg = "Not built yet."
+        raise LensError(msg)
+
+    def timeline(self, width: int) -> Text:
+        """All steps on one line."""
+        session = self._session
+        return timeline(session.steps, session.step, width, session.marks())
+
+    def status(self, note: str) -> Text:
+        """Which run, which step, how it was recorded, its loss; a note behind."""
+        session, opened = self._session, self._session.opened
+        text = Text.assemble((f" {session.trace.path.name} ", "bold reverse"), " ")
+        ended = _STATUS[session.trace.info.status]
+        if opened is None:
+            return text.append(f"no steps yet  {ended}  {note}".rstrip())
+        step = opened.step
+        text.append(f"step {step.index:,}", style="bold").append(f" of {session.steps:,}")
+        parts = [step.level, _PROVENANCE.get(step.provenance, step.provenance), _loss(step.loss)]
+        for part in [*parts, ended, note]:
+            text.append(f"  {part}" if part else "")
+        return text
+
+
+def _loss(loss: float | None) -> str:
+    return "no backward" if loss is None else f"loss {scalar(loss)}"
+
+
+def _beside(left: list[Text], right: list[Text], column: int) -> list[Text]:
+    rows = max(len(left), len(right))
+    padded = [part + [Text()] * (rows - len(part)) for part in (left, right)]
+    return [
+        one.copy().append(" " * (column - one.cell_len)).append_text(other)
+        for one, other in zip(*padded, strict=True)
+    ]

@@ -1,0 +1,168 @@
+"""A pane of the debugger: lines of text, one of them marked, scrolled so that it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+__all__ = ["Page", "Pane", "Writer"]
+
+
+class Page(NamedTuple):
+    """What a pane shows.
+
+    Attributes:
+        lines: The lines.
+        marked: The line to mark, or None.
+        title: Title behind the pane's name.
+    """
+
+    lines: list[Text]
+    marked: int | None = None
+    title: str = ""
+
+
+Writer = Callable[[int, int], Page]
+"""Writes a page for some columns and lines."""
+
+
+class Pane(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines of text that a writer writes for the pane's own size.
+
+    Args:
+        name: What the pane is called, in its title.
+        writer: Writes it.
+        id: Its id.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "line(-1)", "Up", show=False),
+        Binding("down", "line(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--marked"}
+    DEFAULT_CSS = """
+    Pane {
+        border-top: solid $foreground 30%;
+        border-title-color: $foreground 70%;
+        border-title-style: none;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 0;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+    }
+    Pane:focus {
+        border-top: heavy $accent;
+        border-title-color: $text-accent;
+        border-title-style: bold;
+    }
+    Pane > .pane--marked { background: $accent 30%; }
+    """
+
+    class Picked(Message):
+        """A line was clicked, or asked for by a key.
+
+        Attributes:
+            pane: The pane.
+            line: The line that was clicked, or None.
+            by: How many lines the keys asked to move.
+        """
+
+        def __init__(self, pane: Pane, line: int | None, by: int = 0) -> None:
+            super().__init__()
+            self.pane = pane
+            self.line = line
+            self.by = by
+
+        @property
+        def control(self) -> Pane:
+            """The pane."""
+            return self.pane
+
+    def __init__(self, name: str, writer: Writer, *, id: str, picks: bool = False) -> None:  # noqa: A002  Textual's word
+        super().__init__(id=id)
+        self._called = name
+        self._writer = writer
+        self._picks = picks
+        self._page = Page([])
+
+    @property
+    def plain(self) -> str:
+        """All lines as plain text."""
+        return "\n".join(line.plain.rstrip() for line in self._page.lines)
+
+    def redraw(self) -> None:
+        """Write the page again, and scroll to what it marks."""
+        size = self.scrollable_content_region.size
+        if not size.width or not size.height:
+            return
+        self._page = self._writer(size.width, size.height)
+        extra = f"  {self._page.title}" if self._page.title else ""
+        self.border_title = Text(f"{self._called}{extra}")
+        self.virtual_size = Size(size.width, len(self._page.lines))
+        self._show_marked(size.height)
+        self.refresh()
+
+    def _show_marked(self, height: int) -> None:
+        """The marked line with some lines around it; a page without one from its start."""
+        marked = self._page.marked
+        if marked is None:
+            self.scroll_to(y=0, animate=False)
+            return
+        margin = min(3, height // 3)
+        region = Region(0, marked - margin, 1, 2 * margin + 1)
+        self.scroll_to_region(region, animate=False, force=True)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        place = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if not 0 <= place < len(self._page.lines):
+            return Strip.blank(width, self.rich_style)
+        text = self._page.lines[place].copy()
+        text.truncate(width, overflow="ellipsis")
+        segments = [part for part in text.render(self.app.console) if part.text != "\n"]
+        style = self.rich_style + self.app.console.get_style(text.style)
+        strip = Strip(list(Segment.apply_style(segments, style)))
+        strip = strip.adjust_cell_length(width, self.rich_style)
+        if place == self._page.marked:
+            marked = self.get_component_rich_style("pane--marked")
+            strip = Strip(Segment.apply_style(strip, post_style=marked))
+        return strip
+
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002  Textual's signature
+        """Write for the new size."""
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Pick the line."""
+        offset = event.get_content_offset(self)
+        if offset is not None:
+            self.post_message(self.Picked(self, offset.y + self.scroll_offset.y))
+
+    def action_line(self, by: int) -> None:
+        """A line down or up: to the next entry of a list, else scrolling."""
+        if self._picks:
+            self.post_message(self.Picked(self, None, by))
+        else:
+            self.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """A page down or up."""
+        height = max(self.scrollable_content_region.height - 1, 1)
+        if self._picks:
+            self.post_message(self.Picked(self, None, by * height))
+        else:
+            self.scroll_relative(y=by * height, animate=False)
