@@ -23,6 +23,7 @@ from autograd_lens.replay.optimizer import Update
 from autograd_lens.replay.patterns import parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.trimming import resized
 from autograd_lens.replay.values import Entry
 
 __all__ = ["Execution", "Situation", "Watcher", "as_recorded"]
@@ -109,6 +110,13 @@ class Execution:
     def slots(self) -> list[Entry]:
         """The filled slots; empty where not observed."""
         return self._observer.slots if self._observer is not None else []
+
+    def template(self) -> Json:
+        """The template that the slots belong to: with the sizes of this step's batch."""
+        if self._observer is None:
+            return self._program.template
+        own = self._observer
+        return resized(self._program.template, own.shapes, own.constants, own.saved)
 
     @property
     def dropped(self) -> frozenset[int]:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import LiveGraph
-from autograd_lens.replay.patterns import fill, parse, tensors_in
+from autograd_lens.replay.patterns import differs, encode, fill, parse, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.values import Entry
 
@@ -43,6 +43,9 @@ class Observer(TorchDispatchMode):
     Attributes:
         slots: The values, by slot.
         position: The next kernel.
+        shapes: Tensors that have another shape than in the template, by id.
+        constants: Arguments of kernels, (index, position), and of nodes, that are other
+            constants than in the template, as the template would write them.
     """
 
     def __init__(
@@ -55,6 +58,10 @@ class Observer(TorchDispatchMode):
         super().__init__()
         self.slots: list[Entry] = [None] * slots
         self.position = 0
+        self.shapes: dict[int, tuple[int, ...]] = {}
+        self.constants: dict[tuple[int, int], Any] = {}
+        self.saved: dict[tuple[int, int, int], Any] = {}
+        self._backward = -1
         self._program = program
         self._live = live
         self._dropped = dropped
@@ -92,6 +99,7 @@ class Observer(TorchDispatchMode):
             self._depart(f"{func} with other results", instruction)
         for place, tensor in zip(instruction.outs, made, strict=False):
             fill(place, tensor, self.slots)
+            self._note_shape(place.tensor, tensor)
             self._hold(place.tensor, tensor)
         self.position = instruction.index + 1
         return result
@@ -121,13 +129,21 @@ class Observer(TorchDispatchMode):
             return False
         pairs = [*zip(one.positional, args, strict=True)]
         pairs += [(pattern, kwargs[name]) for name, pattern in one.keywords]
-        for pattern, given in pairs:
-            if not fill(pattern, given, self.slots):
+        for position, (pattern, given) in enumerate(pairs):
+            if not fill(pattern, given, self.slots) and not _is_sizes(given):
                 return False
+            if differs(pattern, given):
+                self.constants[one.index, position] = encode(given)
             for place, tensor in zip(tensors_in(pattern), flat_tensors(given), strict=False):
+                self._note_shape(place.tensor, tensor)
                 if self._live[place.tensor] is None:
                     self._hold(place.tensor, tensor)
         return True
+
+    def _note_shape(self, number: int, tensor: torch.Tensor) -> None:
+        """A batch of another size gives all that follows from it another shape."""
+        if tuple(tensor.shape) != self._program.specs[number].shape:
+            self.shapes[number] = tuple(tensor.shape)
 
     def _hold(self, number: int, tensor: torch.Tensor | None) -> None:
         """Know a tensor by its id from now on (NOTE 2)."""
@@ -162,9 +178,10 @@ class Observer(TorchDispatchMode):
         with _disable_current_modes():
             for enc, root in zip(backward["roots"], roots, strict=True):
                 fill(parse(enc), root, self.slots)
-            for plain, node in zip(backward["nodes"], graph.nodes, strict=True):
-                for saved in plain["saved"]:
-                    self._saved(saved, node)
+            self._backward += 1
+            for place, (plain, node) in enumerate(zip(self._nodes, graph.nodes, strict=True)):
+                for field, saved in enumerate(plain["saved"]):
+                    self._saved((self._backward, place, field), saved, node)
         for position, node in enumerate(graph.nodes):
             if hasattr(node, "variable"):
                 before, after = self._accumulate_hooks(position, node.variable)
@@ -182,7 +199,7 @@ class Observer(TorchDispatchMode):
                 self._live[number] = tensor
         self._engine = None
 
-    def _saved(self, saved: Json, node: Any) -> None:
+    def _saved(self, where: tuple[int, int, int], saved: Json, node: Any) -> None:
         pattern = parse(saved["value"])
         held = getattr(node, f"_raw_saved_{saved['name']}", None)
         if held is None:
@@ -192,6 +209,8 @@ class Observer(TorchDispatchMode):
         else:
             held = held.data
         fill(pattern, held, self.slots)
+        if differs(pattern, held):
+            self.saved[where] = encode(held)
 
     def _node_hook(self, position: int) -> Callable[..., None]:
         def ran(grad_inputs: Any, grad_outputs: Any) -> None:
@@ -240,6 +259,10 @@ class Observer(TorchDispatchMode):
 
     def _named(self, position: int) -> bool:
         return bool(self._nodes[position]["variable"])
+
+
+def _is_sizes(given: Any) -> bool:
+    return isinstance(given, list | tuple) and all(type(item) is int for item in given)
 
 
 def flat_tensors(result: Any) -> list[torch.Tensor]:

@@ -15,7 +15,17 @@ import torch
 from autograd_lens.replay.values import Entry, read
 from autograd_lens.trace.records import Constant
 
-__all__ = ["Fixed", "Number", "Pattern", "Place", "fill", "parse", "resolve", "tensors_in"]
+__all__ = [
+    "Fixed",
+    "Number",
+    "Pattern",
+    "Place",
+    "fill",
+    "numbers_in",
+    "parse",
+    "resolve",
+    "tensors_in",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,15 @@ def tensors_in(pattern: Pattern) -> Iterator[Place]:
             yield from tensors_in(item)
 
 
+def numbers_in(pattern: Pattern) -> Iterator[Number]:
+    """All numbers of a pattern that differ from step to step, in order."""
+    if isinstance(pattern, Number):
+        yield pattern
+    elif isinstance(pattern, tuple):
+        for item in pattern:
+            yield from numbers_in(item)
+
+
 def resolve(pattern: Pattern, live: Sequence[torch.Tensor | None], slots: Sequence[Any]) -> Any:
     """What a pattern stands for now.
 
@@ -119,3 +138,21 @@ def fill(pattern: Pattern, given: Any, slots: MutableSequence[Entry]) -> bool:
     else:
         return not isinstance(given, torch.Tensor)
     return True
+
+
+def differs(pattern: Pattern, given: Any) -> bool:
+    """Whether sizes were given that are not those of the pattern: a batch of another size."""
+    if isinstance(pattern, Fixed):
+        return type(given) is int and type(pattern.value) is int and given != pattern.value
+    if isinstance(pattern, tuple) and isinstance(given, list | tuple):
+        if len(pattern) != len(given):
+            return all(type(item) is int for item in given)
+        return any(differs(item, part) for item, part in zip(pattern, given, strict=True))
+    return False
+
+
+def encode(sizes: Any) -> Any:
+    """Sizes as a template writes them."""
+    if isinstance(sizes, list | tuple):
+        return ["l", [encode(size) for size in sizes]]
+    return ["k", "scalar", sizes]

@@ -23,12 +23,14 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.operators import find_operator, to_constant, writes_to
-from autograd_lens.replay.patterns import Fixed, Pattern, Place, parse, tensors_in
+from autograd_lens.replay.patterns import Fixed, Pattern, Place, numbers_in, parse, tensors_in
 from autograd_lens.trace.records import Constant
 
 __all__ = ["Instruction", "Program", "Spec"]
 
 Json = Mapping[str, Any]
+
+_UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,41 @@ class Program:
         for place in _places(instruction):
             if self.specs[place.tensor].role == "gradient" and place.tensor not in made:
                 found.setdefault(place.tensor, place.slot)
+
+    @cached_property
+    def uninitialised(self) -> frozenset[int]:
+        """Slots whose value nobody set: tensors from ``empty`` until something is written."""
+        found: set[int] = set()
+        unset: set[int] = set()
+        for one in self.instructions:
+            found.update(place.slot for place in _places(one) if place.tensor in unset)
+            unset -= one.changes
+            if one.op.startswith(_UNSET):
+                unset.update(one.makes)
+                found.update(place.slot for place in one.outs)
+        return frozenset(found)
+
+    @cached_property
+    def update_numbers(self) -> tuple[int, ...]:
+        """Slots of the numbers that the update computes with."""
+        return tuple(
+            number.slot
+            for one in self.instructions
+            if one.phase == "update"
+            for pattern in (*one.positional, *(pattern for _, pattern in one.keywords))
+            for number in numbers_in(pattern)
+        )
+
+    @cached_property
+    def slot_names(self) -> Mapping[int, str]:
+        """What the value in a slot is, in a few words."""
+        names: dict[int, str] = {}
+        for one in self.instructions:
+            for place in (*_places(one), *one.outs):
+                name = self.specs[place.tensor].name
+                what = f"{name} in " if name else ""
+                names[place.slot] = f"{what}kernel {one.index}, {one.op}"
+        return names
 
     @cached_property
     def leaves(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from the last step that was recorded in full.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,10 +27,11 @@ from autograd_lens.replay.inputs import (
     unavailable,
     without_makers,
 )
-from autograd_lens.replay.program import Program
+from autograd_lens.replay.program import Program, Spec
 from autograd_lens.replay.values import Entry, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.typed import item_size
 from autograd_lens.trace.values import Value
 
 __all__ = ["Carried", "Donor", "Sources", "state_keys"]
@@ -322,13 +324,25 @@ class Sources:
                 found[number] = value
         for one in given:
             spec = program.specs[one.tensor]
-            value = _tensor(items[one.item], spec.dtype, spec.shape, spec.device)
+            shape = _batch_shape(items[one.item], spec)
+            value = _tensor(items[one.item], spec.dtype, shape, spec.device) if shape else None
             if value is None:
                 what = spec.name or f"of shape {spec.shape}"
-                msg = f"The input {what} of step {step} has another size than at {donor.step}."
+                msg = f"The input {what} of step {step} has another size than any recorded in full."
                 raise ReplayError(msg)
             found[one.tensor] = value
         return found
+
+    def update_varies(self, donor: Donor, step: int) -> bool:
+        """Whether the constants of the update are known to differ from step to step."""
+        if donor.step == step:
+            return False
+        numbers = {
+            tuple(other.encoded.slots[slot] for slot in other.program.update_numbers)
+            for full in self._structures.get(self._structure(donor.step), ())
+            if (other := self._donor(full)).encoded.number == donor.encoded.number
+        }
+        return len(numbers) > 1 or bool(donor.program.state)
 
     def changing_inputs(self, donor: Donor, step: int) -> list[str]:
         """Inputs of the forward that change from step to step and were not kept for this one."""
@@ -360,6 +374,14 @@ def state_keys(program: Program) -> dict[int, Key]:
         unnamed += not spec.name
         keys[number] = (spec.name or f"#{unnamed}", spec.dtype, spec.shape)
     return keys
+
+
+def _batch_shape(entry: Entry, spec: Spec) -> tuple[int, ...] | None:
+    """The shape of an input: the recorded one, or that of a batch of another size."""
+    if not isinstance(entry, bytes) or not spec.shape:
+        return spec.shape
+    row = (item_size(spec.dtype) or 0) * math.prod(spec.shape[1:])
+    return (len(entry) // row, *spec.shape[1:]) if row and len(entry) % row == 0 else None
 
 
 def _tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> torch.Tensor | None:

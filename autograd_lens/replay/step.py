@@ -96,7 +96,7 @@ class Replayer:
                 f"The kernels of the update are left out: they depend on numbers of this step "
                 f"that were not kept ({names}). Before and after are as recorded."
             )
-        template = without_kernels(donor.encoded.template, frozenset(dropped))
+        template = without_kernels(execution.template(), frozenset(dropped))
         light = self._sources.light(step)
         tape = decode(template, execution.slots, donor.encoded.dots)
         full = merge(step, tape, light, update_expression)

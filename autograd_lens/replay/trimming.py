@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["without_kernels"]
+__all__ = ["resized", "without_kernels"]
 
 Json = Mapping[str, Any]
+
+
+def resized(
+    template: Json,
+    shapes: Mapping[int, Sequence[int]],
+    constants: Mapping[tuple[int, int], Any],
+    saved: Mapping[tuple[int, int, int], Any],
+) -> Json:
+    """The template with other sizes.
+
+    Args:
+        template: The template.
+        shapes: New shapes of tensors, by id.
+        constants: New constants by (kernel, argument).
+        saved: New constants by (backward, node, field).
+    """
+    if not (shapes or constants or saved):
+        return template
+    result: dict[str, Any] = copy.deepcopy(dict(template))
+    for number, shape in shapes.items():
+        tensor = result["tensors"][number]
+        dtype, _, device = result["specs"][tensor[0]]
+        result["specs"].append([dtype, list(shape), device])
+        tensor[0] = len(result["specs"]) - 1
+    for (kernel, position), constant in constants.items():
+        arguments = result["kernels"][kernel]["args"]
+        ordered = [one for one in arguments if not one[2]] + [one for one in arguments if one[2]]
+        ordered[position][1] = constant
+    for (backward, node, field), constant in saved.items():
+        result["backwards"][backward]["nodes"][node]["saved"][field]["value"] = constant
+    return result
 
 
 def without_kernels(template: Json, dropped: frozenset[int]) -> Json:
