@@ -14,7 +14,6 @@ import autograd_lens as lens
 from tests.capture.programs.shapes import SHAPES
 from tests.support.twins import bare, recorded
 
-
 # Of these not everything is recorded, and the trace says so.
 WARNED = {"another_thread_trains_beside"}
 
