@@ -15,11 +15,13 @@ __all__ = ["VERBS", "LazyGroup", "app"]
 VERBS = (
     "run",
     "rerun",
+    "verify",
     "trace",
     "graph",
     "path",
     "step",
     "debug",
+    "explain",
     "info",
     "doctor",
     "export",

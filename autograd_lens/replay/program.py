@@ -182,6 +182,11 @@ class Program:
         return frozenset(found)
 
     @cached_property
+    def update_ops(self) -> tuple[str, ...]:
+        """The operators of the update."""
+        return tuple(one.op for one in self.instructions if one.phase == "update")
+
+    @cached_property
     def update_numbers(self) -> tuple[int, ...]:
         """Slots of the numbers that the update computes with."""
         return tuple(

@@ -337,10 +337,12 @@ class Sources:
         """Whether the constants of the update are known to differ from step to step."""
         if donor.step == step:
             return False
+        own = donor.program.update_ops
+        others = map(self._donor, self._structures.get(self._structure(donor.step), ()))
         numbers = {
             tuple(other.encoded.slots[slot] for slot in other.program.update_numbers)
-            for full in self._structures.get(self._structure(donor.step), ())
-            if (other := self._donor(full)).encoded.number == donor.encoded.number
+            for other in others
+            if other.program.update_ops == own
         }
         return len(numbers) > 1 or bool(donor.program.state)
 

@@ -69,9 +69,9 @@ class _Verifier:
         self._sources = Sources(trace)
         self._attempts = Attempts(trace, self._sources)
         self._loss = Ledger("loss", "the tape executed again, bit for bit")
-        self._gradients = Ledger("gradients", "every .grad behind backward(), bit for bit")
-        self._updates = Ledger("updates", "the update's kernels give the next parameters")
-        self._stored = Ledger("stored values", "every value of the steps recorded in full")
+        self._gradients = Ledger("gradients", "every .grad behind backward()")
+        self._updates = Ledger("updates", "the next parameters, bit for bit")
+        self._stored = Ledger("stored values", "every value of the full steps")
         self._numeric: Ledger | None = None
 
     @property
@@ -143,7 +143,7 @@ class _Verifier:
         """Check gradients against central differences, in some of the steps."""
         picks = np.linspace(0, len(steps) - 1, min(_DIFFERENCED_STEPS, len(steps)))
         chosen = [steps[place] for place in dict.fromkeys(picks.astype(int).tolist())]
-        how = f"central differences of the tape in float64, in {len(chosen)} of the steps"
+        how = f"central differences in float64, {len(chosen)} of the steps"
         self._numeric = Ledger("finite differences", how)
         replayer = Replayer(self._trace)
         for step in chosen:
