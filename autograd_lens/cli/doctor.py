@@ -84,9 +84,11 @@ def _words(text: str) -> list[str]:
 def _record(script: Path, arguments: tuple[str, ...], output: Path | None, *, force: bool) -> Path:
     """Record the script as ``run`` does, and return the trace."""
     from autograd_lens.capture import run_script
+    from autograd_lens.trace.latest import remember
 
     target = writable(output or Path(f"{script.stem}.lens"), force=force)
     result = run_script(str(script), arguments, target, force=force)
+    remember(target)
     say(f"Recorded {result.steps:,} step{'' if result.steps == 1 else 's'} in {shown(target)}.")
     return target
 

@@ -33,6 +33,8 @@ __all__ = ["EngineRun", "Evidence", "Gap", "Optimizer", "finite", "is_zero", "sa
 _ENTRIES = 6_000  # parameter values of engine runs that are looked at
 _FEWEST_RUNS = 60
 _FULL_STEPS = 12
+_FEWEST_FULL = 4
+_KERNELS = 12_000  # of full steps that are looked at
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
 
 
@@ -183,11 +185,15 @@ class Evidence:
 
     @cached_property
     def full(self) -> tuple[Step, ...]:
-        """Full steps: the first ones, the last one, and some between."""
+        """Full steps: the first ones, the last one, and some between; few of a large model."""
         steps = self.trace.full_steps
-        if len(steps) > _FULL_STEPS:
-            half = _FULL_STEPS // 2
-            picked = np.linspace(half, len(steps) - 1, half).astype(int)
+        if not steps:
+            return ()
+        kernels = len(self.trace.steps[steps[0]].kernels) + 1
+        allowed = min(max(_KERNELS // kernels, _FEWEST_FULL), _FULL_STEPS)
+        if len(steps) > allowed:
+            half = allowed // 2
+            picked = np.linspace(half, len(steps) - 1, allowed - half).astype(int)
             steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
         return tuple(self.trace.steps[step] for step in steps)
 

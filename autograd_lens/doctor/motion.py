@@ -16,6 +16,8 @@ from autograd_lens.trace.values import Value
 
 __all__ = ["Move", "moves"]
 
+_KEPT = 3  # value, value behind the update, gradient
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -38,7 +40,9 @@ class Move:
     value: Floats
 
     def cosine(self, other: Move) -> float:
-        """Cosine of the angle between two updates; NaN where one is zero."""
+        """Cosine of the angle between two updates; NaN where they cannot be compared."""
+        if self.change.shape != other.change.shape:
+            return math.nan
         size = float(np.linalg.norm(self.change) * np.linalg.norm(other.change))
         return float(self.change @ other.change) / size if size else math.nan
 
@@ -82,8 +86,8 @@ def _move(run: EngineRun, gaps: list[Gap]) -> Move | None:
 
 
 def _complete(gap: Gap) -> bool:
-    kept = (gap.value, gap.after, gap.grad)
-    return all(one is not None and one.complete for one in kept)
+    kept = [one for one in (gap.value, gap.after, gap.grad) if one is not None and one.complete]
+    return len(kept) == _KEPT and len({one.shape for one in kept}) == 1
 
 
 def _flat(values: list[Value | None]) -> Floats:

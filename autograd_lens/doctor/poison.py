@@ -9,6 +9,7 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, finite
 from autograd_lens.trace.rows import LightRow
 from autograd_lens.trace.typed import as_value
+from autograd_lens.trace.values import Value
 
 __all__ = ["Poisoned", "poisoned"]
 
@@ -35,15 +36,20 @@ def poisoned(evidence: Evidence) -> Poisoned | None:
 
 
 def _first_loss(evidence: Evidence) -> Poisoned | None:
-    """A step without any loss is NaN in the array, too: only rows that hold one count."""
+    """Steps without a loss, or with a complex one, are NaN in the array, too: rows decide."""
     bad = np.flatnonzero(~np.isfinite(evidence.losses))
     for step in bad[:64].tolist():
         rows = evidence.trace.rows
         found = [rows.row(place) for place in rows.of_step(step)]
-        if any(row.loss is not None for row in found):
+        if not all(finite(_loss(evidence, row)) for row in found):
             name = _spoiled_already(evidence, found[0])
             return Poisoned(step - 1, name) if name and step else Poisoned(step, "the loss")
     return None
+
+
+def _loss(evidence: Evidence, row: LightRow) -> Value | None:
+    graph = evidence.trace.graph(row.graph)
+    return None if graph.loss is None else as_value(row.loss, *graph.roots[graph.loss])
 
 
 def _spoiled_already(evidence: Evidence, row: LightRow) -> str:

@@ -21,7 +21,8 @@ Corrected:
     loss.backward()
 
 When it is silent:
-    Losses with a history, however short; backward on intermediate results.
+    Losses with a history, however short; backward on intermediate results, or on a parameter
+    itself.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/autograd.html
@@ -52,7 +53,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first backward that starts from a tensor without history."""
     for run in evidence.runs:
         if run.graph is not None and (_alone(run) or _NO_HISTORY in run.graph.error):
-            yield _finding(evidence, run)
+            step = evidence.full_step(run.row.step)
+            cut = _cut(evidence, step) if step is not None else None
+            if (
+                cut or run.graph.error or len(evidence.parameters) > 1
+            ):  # else it may be w.backward()
+                yield _finding(evidence, run, cut)
             return
 
 
@@ -65,9 +71,7 @@ def _alone(run: EngineRun) -> bool:
     return index < len(row.values) and row.values[index] == row.loss
 
 
-def _finding(evidence: Evidence, run: EngineRun) -> Finding:
-    step = evidence.full_step(run.row.step)
-    cut = _cut(evidence, step) if step is not None else None
+def _finding(evidence: Evidence, run: EngineRun, cut: Kernel | None) -> Finding:
     source = cut.source if cut else run.graph.source if run.graph else None
     line = evidence.line(source)
     raised = bool(run.graph and run.graph.error)
