@@ -8,7 +8,6 @@ our backwards among its own.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,7 +23,8 @@ from autograd_lens.replay.patterns import parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.trimming import resized
-from autograd_lens.replay.values import Entry
+from autograd_lens.replay.values import Entry, to_tensor
+from autograd_lens.trace.values import Value
 
 __all__ = ["Execution", "Situation", "Watcher", "as_recorded"]
 
@@ -231,15 +231,16 @@ class Execution:
     def _repeat_draw(self, one: Instruction, made: list[torch.Tensor]) -> None:
         """Put the numbers that were drawn in place of those that were drawn now.
 
-        They go straight into memory: a kernel would count as a change of what autograd saved.
+        Through ``data``, so that it does not count as a change of what autograd saved.
         """
         if one.operator is None or not draws(one.operator, {}):
             return
         for place, tensor in zip(one.outs, made, strict=False):
-            entry = self._situation.numbers[place.slot]
-            if isinstance(entry, bytes) and tensor.is_contiguous() and tensor.is_cpu:
-                if len(entry) == tensor.nbytes:
-                    ctypes.memmove(tensor.data_ptr(), entry, tensor.nbytes)
+            entry, spec = self._situation.numbers[place.slot], self._program.specs[place.tensor]
+            if isinstance(entry, bytes):
+                with _disable_current_modes(), torch.no_grad():
+                    drawn = to_tensor(Value(spec.dtype, spec.shape, entry), spec.device)
+                    tensor.data.copy_(drawn)
                 if self._observer is not None:
                     self._observer.slots[place.slot] = entry
 

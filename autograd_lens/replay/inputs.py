@@ -12,12 +12,14 @@ are left out of a step that is replayed with another batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
+from autograd_lens.trace.typed import item_size
 
 __all__ = ["Given", "find_given", "guess_given", "seed_kernels", "unavailable", "without_makers"]
 
@@ -64,24 +66,49 @@ def guess_given(program: Program, slots: Sequence[Entry], items: Sequence[Entry]
     """Which tensors the items of another step may stand for, where a full step has none.
 
     An item that is on the tape as it is needs no substitute; others are given, in order, to
-    inputs from outside of their size. Whether that is right is for the proof to tell.
+    what the graph begins with and that is made of as large rows. Whether that is right is for
+    the proof to tell.
     """
     there = {entry for entry in slots if isinstance(entry, bytes)}
-    free = [
-        (number, slots[slot])
-        for number, slot in program.outside.items()
-        if program.specs[number].role == "input" and number not in program.state
-    ]
+    free = _begins_with(program)
     found = []
     for position, item in enumerate(items):
         if not isinstance(item, bytes) or item in there:
             continue
-        for place, (number, entry) in enumerate(free):
-            if isinstance(entry, bytes) and len(entry) == len(item):
-                found.append(Given(position, number, -1))
-                del free[place]
-                break
+        exact = [one for one in free if _size(program, one) == len(item)]
+        fitting = [one for one in free if len(item) % _row(program, one) == 0]
+        for tensor in (exact or fitting)[:1]:
+            made = program.makers.get(tensor, [-1]) if tensor not in program.outside else [-1]
+            found.append(Given(position, tensor, made[-1]))
+            free.remove(tensor)
     return found
+
+
+def _begins_with(program: Program) -> list[int]:
+    """Tensors that the first nodes of the graph read and that follow from no parameter."""
+    plain = {"parameter", "gradient", "state"}
+    follows = {n for n, spec in enumerate(program.specs) if spec.role in plain}
+    follows |= set(program.state) | set(program.adopted)
+    found: dict[int, None] = {}
+    for one in program.instructions:
+        if one.phase != "forward":
+            continue
+        if one.node is not None:
+            found.update(dict.fromkeys(n for n in one.reads if n not in follows))
+            follows.update(one.makes)
+        elif not follows.isdisjoint(one.reads):
+            follows.update(one.makes)
+    return [number for number in found if program.specs[number].shape]
+
+
+def _size(program: Program, number: int) -> int:
+    spec = program.specs[number]
+    return (item_size(spec.dtype) or 1) * math.prod(spec.shape)
+
+
+def _row(program: Program, number: int) -> int:
+    spec = program.specs[number]
+    return max(1, (item_size(spec.dtype) or 1) * math.prod(spec.shape[1:]))
 
 
 def _wanted(wanted: Mapping[bytes, int], entry: Entry) -> int | None:

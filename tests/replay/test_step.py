@@ -1,0 +1,196 @@
+"""Light steps opened in full are what a full recording of the same run holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import autograd_lens as lens
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.step import Replayer
+from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.records import Step
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+import programs
+
+STEPS = 8
+
+PROVED = [
+    programs.line,
+    programs.convolution,
+    programs.attention,
+    programs.recurrent,
+    programs.drawn_batches,
+    programs.two_players,
+    programs.accumulation,
+    programs.gradient_penalty,
+    programs.writes_into_views,
+    programs.no_grad_target,
+    programs.mixed_precision,
+    programs.clipped,
+    programs.epochs,
+    programs.scheduled,
+]
+
+
+def record(path: Path, program: Callable[[], programs.Turn], full: str) -> Trace:
+    torch.manual_seed(3)
+    with lens.record(path, full=full, force=True):
+        turn = program()
+        for _ in range(STEPS):
+            turn()
+    return Trace(path)
+
+
+def named(function: Callable[[], programs.Turn]) -> str:
+    return function.__name__
+
+
+@pytest.mark.parametrize("program", PROVED, ids=named)
+def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Turn]) -> None:
+    with record(tmp_path / "run.lens", program, "0:3") as trace:
+        replayer = Replayer(trace)
+        replayed = [replayer.step(step) for step in range(len(trace.steps))]
+    assert [one.step.provenance for one in replayed] == ["proved"] * STEPS
+    assert not any(one.differences for one in replayed)
+
+
+UPDATED = [one for one in PROVED if one is not programs.scheduled]
+
+
+@pytest.mark.parametrize("program", UPDATED, ids=named)
+def test_updates_are_made_again(tmp_path: Path, program: Callable[[], programs.Turn]) -> None:
+    with record(tmp_path / "run.lens", program, "0:3") as trace:
+        replayer = Replayer(trace)
+        assert [replayer.step(step).updates for step in range(STEPS)] == [()] * STEPS
+
+
+def values(step: Step) -> list[object]:
+    """All that a full step holds in numbers, and what its structure is."""
+    found: list[object] = [step.loss, step.updates, step.parameters]
+    found += [(k.op, k.phase, k.node) for k in step.kernels]
+    found += [use for k in step.kernels if "empty" not in k.op for use in k.outputs]
+    for backward in step.backwards:
+        found += [backward.grad_writes, backward.node_runs, backward.roots]
+        assert backward.graph is not None
+        found += [node.saved for node in backward.graph.nodes]
+    return found
+
+
+def test_a_replayed_step_equals_the_recorded_one(tmp_path: Path) -> None:
+    with record(tmp_path / "full.lens", programs.line, "all") as full:
+        recorded = full.steps[6]
+    with record(tmp_path / "light.lens", programs.line, "0:3") as light:
+        replayed = Replayer(light).step(6).step
+    assert replayed.level == "full"
+    assert values(replayed) == values(recorded)
+    sources = [kernel.source.line for kernel in recorded.kernels if kernel.source]
+    assert sources == [kernel.source.line for kernel in replayed.kernels if kernel.source]
+
+
+def test_running_statistics_are_carried_from_step_to_step(tmp_path: Path) -> None:
+    with record(tmp_path / "full.lens", programs.convolution, "all") as full:
+        recorded = full.steps[6]
+    with record(tmp_path / "light.lens", programs.convolution, "0:3") as light:
+        replayed = Replayer(light).step(6).step
+    (there,) = [k for k in recorded.kernels if "native_batch_norm.d" in k.op]
+    (here,) = [k for k in replayed.kernels if "native_batch_norm.d" in k.op]
+    running = [argument.value for argument in there.inputs if "running" in argument.name]
+    assert [argument.value for argument in here.inputs if "running" in argument.name] == running
+
+
+def test_a_smaller_last_batch_has_its_own_shapes(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.epochs, "0:2") as trace:
+        step = Replayer(trace).step(5).step
+    (first,) = [k for k in step.kernels if k.op == "aten.addmm.default" and k.module.endswith("0")]
+    assert first.outputs[0].spec.shape == (3, 6)
+    assert first.outputs[0].value is not None
+    assert first.outputs[0].value.shape == (3, 6)
+    run = next(run for run in step.backwards[0].node_runs if run.grad_inputs[0] is not None)
+    assert run.grad_inputs[0] is not None
+    assert run.grad_inputs[0].shape[0] in (3, ())
+
+
+def test_a_custom_function_is_named_with_the_ways_out(tmp_path: Path) -> None:
+    with (
+        record(tmp_path / "run.lens", programs.custom_function, "0:3") as trace,
+        pytest.raises(ReplayError, match=r"_SquareBackward is a custom autograd.Function.*rerun"),
+    ):
+        Replayer(trace).step(5)
+
+
+def test_a_batch_that_was_not_kept_is_named(tmp_path: Path) -> None:
+    with (
+        record(tmp_path / "run.lens", programs.unseen_batches, "0:3") as trace,
+        pytest.raises(
+            ReplayError, match=r"inputs of step 5 were not kept: .*float32, shape \(3,\)"
+        ),
+    ):
+        Replayer(trace).step(5)
+
+
+def test_an_update_with_unknown_numbers_is_left_out_and_said(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.scheduled, "0:3") as trace:
+        step = Replayer(trace).step(5).step
+    assert not [kernel for kernel in step.kernels if kernel.phase == "update"]
+    assert [update.parameter for update in step.updates] == ["weight", "bias"]
+    assert "numbers of this step that were not kept" in " ".join(step.omitted)
+
+
+def test_a_structure_without_a_full_step_is_refused(tmp_path: Path) -> None:
+    with (
+        record(tmp_path / "run.lens", programs.line, "none") as trace,
+        pytest.raises(ReplayError, match="was recorded in full"),
+    ):
+        Replayer(trace).step(5)
+
+
+def test_a_wrong_value_makes_it_differ(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.line, "0:3") as trace:
+        encoded = trace.encoded
+
+        def altered(step: int) -> EncodedStep | None:
+            found = encoded(step)
+            if found is None:
+                return None
+            x = np.frombuffer(found.slots[0], np.float32).copy()
+            x[3] += 1e-3
+            same = [x.tobytes() if slot == found.slots[0] else slot for slot in found.slots]
+            return replace(found, slots=same)
+
+        trace.encoded = altered  # type: ignore[method-assign]
+        replayed = Replayer(trace).step(5)
+    assert replayed.step.provenance == "differs"
+    assert {one.name for one in replayed.differences} >= {"loss", "w.grad"}
+    assert "differs from the recording: loss by" in " ".join(replayed.step.omitted)
+
+
+def test_the_programs_random_numbers_and_threads_are_left_alone(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.drawn_batches, "0:3") as trace:
+        before, threads = torch.get_rng_state(), torch.get_num_threads()
+        Replayer(trace).step(5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_trace_opens_its_light_steps_by_itself(tmp_path: Path) -> None:
+    record(tmp_path / "run.lens", programs.line, "0:3").close()
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert (trace.steps[2].level, trace.steps[2].provenance) == ("full", "recorded")
+        assert (trace.steps[6].level, trace.steps[6].provenance) == ("full", "proved")
+        assert trace.light(6).level == "light"
+
+
+def test_where_replay_is_impossible_the_light_step_says_why(tmp_path: Path) -> None:
+    record(tmp_path / "run.lens", programs.custom_function, "0:3").close()
+    with lens.open(tmp_path / "run.lens") as trace:
+        step = trace.steps[6]
+    assert step.level == "light"
+    assert "custom autograd.Function" in step.omitted[-1]
