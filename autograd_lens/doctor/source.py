@@ -12,6 +12,7 @@ from functools import cached_property
 __all__ = ["Call", "Code"]
 
 _Loop = ast.For | ast.While | ast.AsyncFor
+_Place = ast.Name | ast.Attribute | ast.Subscript
 Call = tuple[str, str, int]
 """(what the method was called on, ``""`` for a function, its name, the line)."""
 
@@ -62,11 +63,11 @@ class Code:
         statement = self.statement(line)
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return None
-        target = statement.targets[0]
-        if not isinstance(target, ast.Name) or not isinstance(statement.value, ast.BinOp):
+        if not isinstance(statement.value, ast.BinOp):
             return None
-        used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
-        return target.id if target.id in used else None
+        target = ast.unparse(statement.targets[0])
+        read = [node for node in ast.walk(statement.value) if isinstance(node, _Place)]
+        return target if target in map(ast.unparse, read) else None
 
     def generators(self) -> Iterator[tuple[str, int]]:
         """Names bound to a bare ``....parameters()``, with the line."""
@@ -106,12 +107,24 @@ def _holds(node: ast.AST, line: int) -> bool:
 
 def _plain_calls(statement: ast.stmt) -> Iterator[Call]:
     """Calls of a statement, those inside ``if`` and definitions left out."""
-    if isinstance(statement, ast.With):
+    if isinstance(statement, ast.With | ast.For):
         for inner in statement.body:
             yield from _plain_calls(inner)
+    elif (owner := _forgets_grad(statement)) is not None:
+        yield owner, "zero_grad", statement.lineno
     elif isinstance(statement, ast.Expr | ast.Assign):
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 yield ast.unparse(node.func.value), node.func.attr, node.lineno
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 yield "", node.func.id, node.lineno
+
+
+def _forgets_grad(statement: ast.stmt) -> str | None:
+    """``p`` for ``p.grad = None``, which is a ``zero_grad`` of one parameter."""
+    if not isinstance(statement, ast.Assign) or ast.unparse(statement.value) != "None":
+        return None
+    target = statement.targets[0]
+    if not isinstance(target, ast.Attribute) or target.attr != "grad":
+        return None
+    return ast.unparse(target.value)

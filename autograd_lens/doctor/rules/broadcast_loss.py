@@ -1,7 +1,8 @@
 """The loss compares every prediction with every target.
 
 What it finds:
-    A difference of shapes (N, 1) and (N,) inside the loss: PyTorch stretches both to (N, N).
+    A difference or product of shapes (N, 1) and (N,) inside the loss: PyTorch stretches both to
+    (N, N).
 
 Why it is bad:
     The loss is the mean over all N x N pairs. It is smallest where every prediction is the mean
@@ -42,7 +43,7 @@ from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 RULE = Rule("AL401", "broadcast-loss", "error", "full")
 
-_DIFFERENCES = frozenset({"sub", "rsub"})
+_DIFFERENCES = frozenset({"mul", "rsub", "sub"})
 _LOSSES = frozenset({"huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"})
 _BY_ELEMENT = frozenset(
     (
@@ -138,6 +139,8 @@ def _ends_in_loss(tape: Tape, kernel: Kernel, step: Step) -> bool:
         if not readers:
             return False
         kernel = readers[0]
-        if operator_name(kernel) not in _BY_ELEMENT | _SUMS:
+        name = operator_name(kernel)
+        whole = bool(kernel.outputs) and kernel.outputs[0].spec.shape == ()
+        if name not in _BY_ELEMENT and not (name in _SUMS and whole):
             return False
     return False

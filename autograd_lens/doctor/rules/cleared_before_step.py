@@ -33,6 +33,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
@@ -79,16 +80,20 @@ def _order(evidence: Evidence, source: Source | None) -> tuple[str, str]:
     """The update and the clearing in front of it, as the program writes them; else empty."""
     calls = evidence.code(source).calls(source.line) if source else []
     behind = [call for call in calls if source and call[2] > source.line]
-    for position, (owner, method, _) in enumerate(behind):
+    for position, (_, method, number) in enumerate(behind):
         if method == "step":
             break
         if method == "zero_grad":
             for other, later, _ in behind[position:]:
                 if later == "step" and not _schedules(other):
-                    return f"{other}.step()", f"{owner}.zero_grad()"
+                    return f"{other}.step()", _text(evidence, source, number)
             break
     seen = (_on_tape(evidence, step) for step in evidence.full)
     return next((pair for pair in seen if all(pair)), ("", ""))
+
+
+def _text(evidence: Evidence, source: Source | None, number: int) -> str:
+    return evidence.line(replace(source, line=number, end_line=number)) if source else ""
 
 
 def _schedules(owner: str) -> bool:
