@@ -1,0 +1,159 @@
+"""Verification passes what is right, and names what is not: each sort of difference once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import autograd_lens as lens
+from autograd_lens.replay.differences import check_gradients
+from autograd_lens.replay.sources import Sources
+from autograd_lens.replay.stretch import Stretches
+from autograd_lens.replay.verify import verify
+from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.verification import CheckResult, Verification
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+import programs
+
+STEPS = 60
+
+Alter = Callable[[EncodedStep], Sequence[Any]]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("verify") / "line.lens", programs.line)
+
+
+def record(path: Path, program: Callable[[], programs.Turn], full: str = "0:3,20") -> Path:
+    torch.manual_seed(3)
+    with lens.record(path, full=full):
+        turn = program()
+        for _ in range(STEPS):
+            turn()
+    return path
+
+
+def altered(trace: Trace, alter: Alter) -> Trace:
+    """The trace as it would be with other slots in its full steps."""
+    encoded = trace.encoded
+
+    def other(step: int) -> EncodedStep | None:
+        found = encoded(step)
+        return None if found is None else replace(found, slots=list(alter(found)))
+
+    trace.encoded = other  # type: ignore[method-assign]
+    return trace
+
+
+def check(result: Verification, name: str) -> CheckResult:
+    return next(one for one in result.checks if one.name == name)
+
+
+@pytest.fixture
+def trace(recording: Path) -> Iterator[Trace]:
+    with Trace(recording) as opened:
+        yield opened
+
+
+def test_a_recording_is_proved(trace: Trace) -> None:
+    result = verify(trace, range(STEPS), finite_differences=True)
+    assert not result.differs
+    assert result.complete
+    counts = {one.name: one.steps for one in result.checks}
+    assert counts == {
+        "loss": STEPS,
+        "gradients": STEPS,
+        "updates": STEPS,
+        "stored values": 4,
+        "finite differences": 12,
+    }
+
+
+def test_progress_ends_with_all_steps(trace: Trace) -> None:
+    done: list[int] = []
+    verify(trace, range(STEPS), progress=done.append)
+    assert done == sorted(done)
+    assert done[-1] == STEPS
+
+
+def test_a_flipped_bit_in_a_stored_value_is_found(trace: Trace) -> None:
+    def flip(step: EncodedStep) -> Sequence[Any]:
+        # The result of the backward's last kernel is read by nothing else.
+        out = step.template["kernels"][-1]["outs"][0][2]
+        flipped = bytearray(step.slots[out])
+        flipped[1] ^= 1
+        return [*step.slots[:out], bytes(flipped), *step.slots[out + 1 :]]
+
+    result = verify(altered(trace, flip), [20])
+    assert [one.step for one in check(result, "stored values").mismatches] == [20]
+    assert check(result, "stored values").mismatches[0].name.startswith("kernel ")
+
+
+def test_an_edited_constant_of_the_update_is_found(trace: Trace) -> None:
+    def edit(step: EncodedStep) -> Sequence[Any]:
+        return [0.2 if slot == 0.1 else slot for slot in step.slots]
+
+    result = verify(altered(trace, edit), range(30, 40))
+    assert {one.name for one in check(result, "updates").mismatches} == {"w", "b"}
+    assert {one.step for one in check(result, "updates").mismatches} == set(range(30, 40))
+    assert not check(result, "gradients").mismatches
+
+
+def test_another_batch_is_found(trace: Trace) -> None:
+    def shift(step: EncodedStep) -> Sequence[Any]:
+        wrong = (np.frombuffer(step.slots[0], np.float32) + np.float32(0.5)).tobytes()
+        return [wrong if slot == step.slots[0] else slot for slot in step.slots]
+
+    result = verify(altered(trace, shift), range(30, 60))
+    assert result.differs
+    assert {one.name for one in check(result, "gradients").mismatches} >= {"w.grad"}
+    assert check(result, "loss").mismatches[0].by
+
+
+def test_a_missing_batch_is_said_not_guessed(tmp_path: Path) -> None:
+    with Trace(record(tmp_path / "unseen.lens", programs.unseen_batches)) as trace:
+        result = verify(trace, range(18, 24))
+    assert not result.differs
+    assert not result.complete
+    (skipped,) = check(result, "loss").skipped
+    assert skipped.steps == (18, 19, 21, 22, 23)
+    assert skipped.reason.startswith("Its inputs were not kept")
+
+
+def test_updates_with_unknown_numbers_are_not_checked(tmp_path: Path) -> None:
+    with Trace(record(tmp_path / "scheduled.lens", programs.scheduled)) as trace:
+        result = verify(trace, range(18, 24))
+    assert not result.differs
+    assert check(result, "updates").steps == 1
+    assert check(result, "gradients").steps == 6
+    assert "were not kept" in check(result, "updates").skipped[0].reason
+
+
+def test_a_wrong_gradient_formula_is_found_by_finite_differences(trace: Trace) -> None:
+    step = trace.steps[20]
+    assert check_gradients(step) == []
+    last = step.backwards[-1]
+    incoming = [write.incoming for write in last.grad_writes]
+    wrong = tuple(
+        replace(write, incoming=replace(value, data=(value.array * np.float32(2)).tobytes()))
+        for write, value in zip(last.grad_writes, incoming, strict=True)
+        if value is not None
+    )
+    found = check_gradients(replace(step, backwards=(replace(last, grad_writes=wrong),)))
+    assert {one.name for one in found} == {"w.grad", "b.grad"}
+
+
+def test_plain_stretches_and_single_steps_agree(trace: Trace, tmp_path: Path) -> None:
+    proved = Stretches(trace, Sources(trace)).proved(range(STEPS))
+    assert proved == frozenset(range(STEPS)) - {0, 1, 2, 20}
+    with Trace(record(tmp_path / "carried.lens", programs.convolution)) as carried:
+        assert Stretches(carried, Sources(carried)).proved(range(STEPS)) == frozenset()
