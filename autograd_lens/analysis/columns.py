@@ -6,6 +6,7 @@ step does not hold (a ``.grad`` that was None) is told apart from a recorded NaN
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -129,4 +130,5 @@ class TraceColumns:
         else:
             values = history.grads if field == "grad" else history.grads_before
             there = held[field]
-        return Column(values.reshape(len(values), -1), there, history.parameter.shape)
+        shape = history.parameter.shape
+        return Column(values.reshape(len(values), math.prod(shape)), there, shape)

@@ -56,7 +56,7 @@ class Overview:
 
     def survey(self) -> None:
         """Read the histories; the first picture does not wait for it."""
-        if self._descent is not None:
+        if self._descent is not None or not len(self._trace.losses):
             return
         self._descent = self._find_descent()
         self._courses = {name: self._find_course(name) for name in self._trace.parameters}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from autograd_lens.analysis.events import StepEvent
-from autograd_lens.errors import LensError
+from autograd_lens.analysis.explain import explain_gradient, explain_loss
+from autograd_lens.render.explain import render_derivation, render_evaluation
 from autograd_lens.render.layout import QUIET
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.step_view import StepView, TraceOptions
@@ -35,6 +37,15 @@ _STATUS: dict[RunStatus, str] = {
 }
 _PROVENANCE = {"recorded": "", "proved": "proved", "differs": "replay differs!"}
 _VIEWS = 16
+_WIDE = 400  # columns; panes cut lines to their own width
+
+
+class _Listed(NamedTuple):
+    """The events of a step as lines."""
+
+    opened: Opened
+    lines: list[Text]
+    places: list[int]
 
 
 class Pages:
@@ -47,7 +58,7 @@ class Pages:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._code: dict[str, list[Text]] = {}
-        self._events: OrderedDict[tuple[int, int], tuple[list[Text], list[int]]] = OrderedDict()
+        self._events: OrderedDict[int, _Listed] = OrderedDict()
 
     def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
         """The program, the current line marked."""
@@ -72,7 +83,7 @@ class Pages:
             return Page([_NOTHING])
         if not opened.events:
             return Page([Text("Nothing was recorded in this step.", style=QUIET)])
-        lines, places = self._listed(opened)
+        lines, places = self._listed(opened)[1:]
         marked = places[self._session.event]
         shown = [*lines]
         shown[marked] = Text.assemble(("▶", "bold magenta"), lines[marked][1:])
@@ -81,18 +92,19 @@ class Pages:
     def event_at(self, line: int) -> int | None:
         """The event on a line of the events, or None."""
         opened = self._session.opened
-        places = self._listed(opened)[1] if opened else []
+        places = self._listed(opened).places if opened else []
         return places.index(line) if line in places else None
 
-    def _listed(self, opened: Opened) -> tuple[list[Text], list[int]]:
-        key = (opened.step.index, id(opened))
-        if key not in self._events:
-            happenings = self._session.trace.events
-            view = self.view(opened, 400)
-            self._events[key] = event_lines(view, opened.events, happenings)
-            if len(self._events) > _VIEWS:
-                self._events.popitem(last=False)
-        return self._events[key]
+    def _listed(self, opened: Opened) -> _Listed:
+        known = self._events.get(opened.step.index)
+        if known is not None and known.opened is opened:  # a replay shows another step
+            return known
+        view = self.view(opened, _WIDE)
+        lines, places = event_lines(view, opened.events, self._session.trace.events)
+        self._events[opened.step.index] = _Listed(opened, lines, places)
+        if len(self._events) > _VIEWS:
+            self._events.popitem(last=False)
+        return self._events[opened.step.index]
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""
@@ -146,8 +158,14 @@ class Pages:
         Raises:
             LensError: There is nothing to derive.
         """
-        msg = "Not built yet."
-        raise LensError(msg)
+        view = self.view(opened, 80)
+        name = _parameter_of(opened, current)
+        if name is None:
+            evaluation = explain_loss(opened.step)
+            return render_evaluation(view, evaluation), f"loss, step {opened.step.index:,}"
+        derivation = explain_gradient(opened.step, name, view.name)
+        title = f"{name}.grad, step {opened.step.index:,}"
+        return render_derivation(view, derivation), title
 
     def timeline(self, width: int) -> Text:
         """All steps on one line."""
@@ -167,6 +185,21 @@ class Pages:
         for part in [*parts, ended, note]:
             text.append(f"  {part}" if part else "")
         return text
+
+
+def _parameter_of(opened: Opened, event: StepEvent | None) -> str | None:
+    """The parameter that an event is about, else the last one reached; None for the forward."""
+    if event is None or event.phase == "forward":
+        return None
+    step = opened.step
+    if event.kind == "update":
+        return step.updates[event.item].parameter
+    if event.kind == "zero":
+        return step.zero_grads[event.item].parameter
+    writes = [write.parameter for each in step.backwards for write in each.grad_writes]
+    if event.kind == "grad":
+        return step.backwards[event.backward].grad_writes[event.item].parameter
+    return writes[-1] if writes else None
 
 
 def _loss(loss: float | None) -> str:

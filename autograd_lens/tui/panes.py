@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -116,14 +116,11 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _show_marked(self, height: int) -> None:
-        """The marked line with some lines around it; a page without one from its start."""
+        """The marked line in the middle, wherever we come from; else the page's start."""
         marked = self._page.marked
-        if marked is None:
-            self.scroll_to(y=0, animate=False)
-            return
-        margin = min(3, height // 3)
-        region = Region(0, marked - margin, 1, 2 * margin + 1)
-        self.scroll_to_region(region, animate=False, force=True)
+        top = 0 if marked is None else max(marked - height // 2, 0)
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self.vertical_scrollbar.position = self.scroll_y  # it may not be shown yet
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""

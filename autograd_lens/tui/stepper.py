@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Static
 
 from autograd_lens.errors import LensError
 from autograd_lens.trace.records import Phase, Step
-from autograd_lens.trace.selection import select_step
-from autograd_lens.tui.keys import bindings, help_page, legend
+from autograd_lens.tui.keys import bindings, help_page
+from autograd_lens.tui.lines import TimelineBar, key_lines
 from autograd_lens.tui.opening import Opener, Replay
 from autograd_lens.tui.pages import Pages
 from autograd_lens.tui.panes import Pane
 from autograd_lens.tui.playing import Player
-from autograd_lens.tui.prompts import Prompt, Reading
+from autograd_lens.tui.prompts import Reading
+from autograd_lens.tui.seeking import Seeking
 from autograd_lens.tui.session import Session
 
 __all__ = ["Stepper"]
@@ -32,31 +26,12 @@ __all__ = ["Stepper"]
 _PHASES = {"forward": "forward", "backward": "backward", "update": "update",
            "zero_grad": "zeroing"}  # fmt: skip
 _FOLLOW = 0.5  # seconds between looks at a run that goes on
-_JOINED = "\N{NO-BREAK SPACE}"
-_SEPARATED = re.compile(r"(?<! ) (?! )")  # one blank, inside a group of keys
+_WIDTHS = [(0, "-narrow"), (100, "-wide")]  # columns from which panes are laid out so
+_HEIGHTS = [(0, "-short"), (32, "-tall")]
 _PANES = ("source", "events", "detail", "parameters", "descent")
 
 
-class TimelineBar(Static):
-    """All steps on one line; a click goes there."""
-
-    class Chosen(Message):
-        """A place on the line was clicked.
-
-        Attributes:
-            share: How far along, from 0 to 1.
-        """
-
-        def __init__(self, share: float) -> None:
-            super().__init__()
-            self.share = share
-
-    def on_click(self, event: events.Click) -> None:
-        """Go there."""
-        self.post_message(self.Chosen(event.x / max(self.size.width - 1, 1)))
-
-
-class Stepper(Screen[None]):
+class Stepper(Seeking):
     """A walk through a recorded run.
 
     Args:
@@ -66,11 +41,9 @@ class Stepper(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [
-        (0, "-narrow"),
-        (100, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (32, "-tall")]
+    # Textual declares these two as attributes of each screen, so they are no ClassVar.
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = _WIDTHS
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = _HEIGHTS
     DEFAULT_CSS = """
     Stepper #status { height: 1; }
     Stepper #timeline { height: 1; padding: 0 1; }
@@ -92,8 +65,7 @@ class Stepper(Screen[None]):
     def __init__(
         self, session: Session, replay: Replay | None = None, *, follow: bool = False
     ) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self._pages = Pages(session)
         self._follow = follow
         self._player = Player(self)
@@ -112,7 +84,7 @@ class Stepper(Screen[None]):
                 yield Pane("Parameters", pages.parameters, id="parameters")
                 yield Pane("Descent", pages.descent, id="descent")
         yield TimelineBar(id="timeline", markup=False)
-        yield Static(_legend(), id="legend")
+        yield Static(id="legend")
 
     def on_mount(self) -> None:
         """Start at the list of events; look at the whole run once the screen is seen."""
@@ -146,6 +118,7 @@ class Stepper(Screen[None]):
         bar = self.query_one("#timeline", TimelineBar)
         if bar.content_size.width:
             bar.update(self._pages.timeline(bar.content_size.width))
+            self.query_one("#legend", Static).update(key_lines(bar.content_size.width))
         parameters = len(self.session.trace.parameters)
         self.query_one("#parameters").styles.height = min(parameters, 6) + 2
         for pane in self.query(Pane):
@@ -158,6 +131,11 @@ class Stepper(Screen[None]):
         follow = "following" if self._follow else ""
         status = self._pages.status("  ".join(part for part in (follow, note) if part))
         self.query_one("#status", Static).update(status)
+
+    def stop(self) -> None:
+        """Stop playing."""
+        self._player.stop()
+        self.draw_status()
 
     def arrived(self, *, moved: bool, else_say: str = "") -> bool:
         """Show where we are now; say so where a move led nowhere."""
@@ -217,82 +195,6 @@ class Stepper(Screen[None]):
         opened = session.opened
         place = len(opened.events) - 1 if last and opened else 0
         self.arrived(moved=session.to_event(max(place, 0)) or moved)
-
-    def action_goto(self) -> None:
-        """Ask for a step and go there."""
-        count = self.session.steps
-        hint = f"0 to {count - 1:,}; -1 or last for the last one"
-        self._ask("Go to step", hint, lambda text: select_step(text.strip(), count), self._go)
-
-    def _go(self, answer: str) -> None:
-        self.arrived(moved=self.session.to_step(select_step(answer.strip(), self.session.steps)))
-
-    def action_search(self) -> None:
-        """Ask for a condition and go to the next step where it holds."""
-        before = self.session.search.text if self.session.search else ""
-        hint = "loss > 10    abs(w1.grad) > 5    isnan(w1)    step % 100 == 0"
-        self._ask("Find the next step where", hint, self.session.find, self._search, before)
-
-    def _search(self, answer: str) -> None:
-        self.session.search = self.session.find(answer)
-        found = len(self.session.search.steps)
-        self.draw()
-        if found:
-            self.notify(f"It holds in {found:,} step{'s' if found > 1 else ''}.", timeout=3)
-            self._match(1, "None of them lies ahead; [ goes back.")
-        else:
-            self.notify("It holds in no step.", timeout=3)
-
-    def action_match(self, by: int) -> None:
-        """The next match, or the one before."""
-        if self.session.search is None:
-            self.notify("Search first, with /.", timeout=2)
-        else:
-            self._match(by, "No match ahead." if by > 0 else "No match before this.")
-
-    def _match(self, by: int, else_say: str) -> None:
-        self._player.stop()
-        if self.session.search is not None:
-            moved = self.session.to_match(self.session.search.steps, by)
-            self.arrived(moved=moved, else_say=else_say)
-
-    def action_break(self) -> None:
-        """Ask for the breakpoints."""
-        now = "; ".join(each.text for each in self.session.breaks)
-        hint = "loss > 10; isnan(w1)    several with ;    empty clears"
-        self._ask("Break where", hint, self._parse_breaks, self._set_breaks, now)
-
-    def _parse_breaks(self, answer: str) -> None:
-        for part in _parts(answer):
-            self.session.find(part)
-
-    def _set_breaks(self, answer: str) -> None:
-        parts = _parts(answer)
-        self.session.breaks = tuple(self.session.find(part) for part in parts)
-        found = len(self.session.break_steps)
-        steps = f"{found:,} step{'s' if found != 1 else ''}"
-        self.notify(f"Breaks at {steps}; c goes on, r back." if parts else "No breaks.", timeout=3)
-        self.draw()
-
-    def action_continue(self, by: int) -> None:
-        """On to the next break, or back to the one before."""
-        self._player.stop()
-        if not self.session.breaks:
-            self.notify("Set a break first, with B.", timeout=2)
-            return
-        moved = self.session.to_match(self.session.break_steps, by)
-        self.arrived(moved=moved, else_say="No break ahead." if by > 0 else "No break before.")
-
-    def action_error(self) -> None:
-        """The first step with a NaN, an Inf or an error."""
-        self._player.stop()
-        self.session.overview.survey()
-        bad = self.session.overview.bad
-        if not len(bad):
-            self.notify("No NaN, no Inf, no error in this run.", timeout=2)
-            return
-        says = "This is the first step with a NaN, Inf or error."
-        self.arrived(moved=self.session.to_step(int(bad[0])), else_say=says)
 
     def action_play(self) -> None:
         """Play, or stop."""
@@ -359,42 +261,3 @@ class Stepper(Screen[None]):
         dark = self.app.current_theme.dark
         self.app.theme = "textual-light" if dark else "textual-dark"
         self.call_after_refresh(self.draw)
-
-    def _ask(
-        self,
-        question: str,
-        hint: str,
-        check: Callable[[str], object],
-        then: Callable[[str], None],
-        answer: str = "",
-    ) -> None:
-        self._player.stop()
-        self.draw_status()
-
-        def answered(text: str | None) -> None:
-            if text is not None:
-                then(text)
-
-        self.app.push_screen(Prompt(question, hint, check, answer), answered)
-
-
-def _parts(answer: str) -> list[str]:
-    """Conditions with semicolons between them."""
-    return [part.strip() for part in answer.split(";") if part.strip()]
-
-
-def _legend() -> Text:
-    """The keys; each can be clicked."""
-    text = Text()
-    for keys, words in legend():
-        for place, key in enumerate(keys):
-            text.append(" " if place and len(key.shown) > 1 else "")
-            text.append(key.shown, style=Style(bold=True, meta=_click(key.action)))
-        text.append(f" {words}  ")
-    text.plain = _SEPARATED.sub(_JOINED, text.plain)
-    text.rstrip()
-    return text
-
-
-def _click(action: str) -> dict[str, str]:
-    return {"@click": action if "." in action else f"screen.{action}"} if action else {}

@@ -45,11 +45,13 @@ class Rule:
 
     def worded(self, names: Mapping[str, str]) -> str:
         """The formula with the names of this call's arguments."""
-        return _filled(self.text, names)
+        filled = _PLACE.sub(lambda match: names.get(match[1], match[1]), self.text)
+        return _NEEDLESS.sub("", filled)
 
     def worded_latex(self, names: Mapping[str, str]) -> str:
         """The LaTeX formula with the names of this call's arguments."""
-        return _filled(self.latex, names)
+        filled = _PLACE.sub(lambda match: names.get(match[1], match[0]), self.latex)
+        return _NEEDLESS.sub("", filled)
 
     def gradient(self, grad: Array, given: Given, shape: tuple[int, ...]) -> Array:
         """The gradient of an input of ``shape``.
@@ -59,11 +61,6 @@ class Rule:
         """
         found = self.compute(grad, given)
         return sum_to(found, shape) if self.elementwise else np.asarray(found)
-
-
-def _filled(text: str, names: Mapping[str, str]) -> str:
-    filled = _PLACE.sub(lambda match: names.get(match[1], match[1]), text)
-    return _NEEDLESS.sub("", filled)
 
 
 def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:
