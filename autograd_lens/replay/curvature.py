@@ -1,0 +1,199 @@
+"""Curvature of the loss on a step's tape: how steep, how curved, how large a step may be.
+
+Axis letter: p elements of all parameters together, in the order of ``names``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.tape import Tape
+from autograd_lens.trace.records import Step
+
+__all__ = ["Curvature", "curvature", "hessian", "hessian_product"]
+
+Floats = npt.NDArray[np.float64]
+
+_ROUNDS = 64
+_ENOUGH = 1e-10  # relative change of the largest eigenvalue between two rounds
+_WHOLE = 64  # elements up to which the whole Hessian is computed
+
+
+@dataclass(frozen=True, slots=True)
+class Curvature:
+    """The loss around the parameters of one step.
+
+    Attributes:
+        step: The step.
+        gradient_norm: Euclidean norm of the gradient.
+        largest: The Hessian's eigenvalue of largest magnitude; its sign says whether the loss
+            curves up or down there.
+        rounds: Rounds of Lanczos' method it took; 0 where the whole Hessian was computed.
+    """
+
+    step: int
+    gradient_norm: float
+    largest: float
+    rounds: int
+
+    @property
+    def stable_rate(self) -> float:
+        """The largest learning rate at which plain gradient descent does not diverge here.
+
+        Infinite where the loss does not curve up.
+        """
+        return 2 / self.largest if self.largest > 0 else math.inf
+
+
+def curvature(step: Step) -> Curvature:
+    """Gradient norm and largest Hessian eigenvalue at a step's parameters, in float64.
+
+    Args:
+        step: The step in full.
+
+    Raises:
+        ReplayError: The tape cannot be executed, or not be differentiated twice.
+    """
+    point = _Point.of(step)
+    norm = float(torch.linalg.vector_norm(point.gradient()))
+    if point.size <= _WHOLE:
+        values = np.linalg.eigvalsh(hessian(step))
+        largest = float(values[np.argmax(np.abs(values))]) if values.size else 0.0
+        return Curvature(step.index, norm, largest, 0)
+    largest, rounds = _lanczos(point.product, point.size)
+    return Curvature(step.index, norm, largest, rounds)
+
+
+def hessian(step: Step) -> Floats:
+    """The whole Hessian of a step's loss: (p, p).
+
+    Args:
+        step: The step in full, of a small model.
+
+    Raises:
+        ReplayError: The tape cannot be executed, or not be differentiated twice.
+    """
+    point = _Point.of(step)
+    rows = [point.product(unit) for unit in torch.eye(point.size, dtype=torch.float64)]
+    found = torch.stack(rows).numpy()
+    return np.asarray((found + found.T) / 2)
+
+
+def hessian_product(step: Step, direction: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The Hessian times a direction.
+
+    Args:
+        step: The step in full.
+        direction: A part for each parameter, in its shape; what is left out is zero.
+
+    Raises:
+        ReplayError: The tape cannot be executed, or not be differentiated twice.
+    """
+    point = _Point.of(step)
+    parts = [
+        torch.as_tensor(direction.get(name, np.zeros(tuple(leaf.shape))), dtype=torch.float64)
+        for name, leaf in point.leaves.items()
+    ]
+    product = point.product(torch.cat([part.reshape(-1) for part in parts]))
+    sizes = [leaf.numel() for leaf in point.leaves.values()]
+    return {
+        name: part.reshape(leaf.shape).numpy()
+        for (name, leaf), part in zip(point.leaves.items(), product.split(sizes), strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A step's tape in float64, differentiated once and ready to be differentiated again.
+
+    Attributes:
+        leaves: The parameters that backward reached.
+        slopes: The gradient of each, with its own graph.
+    """
+
+    leaves: Mapping[str, torch.Tensor]
+    slopes: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def of(cls, step: Step) -> _Point:
+        tape = Tape.from_step(step).double()
+        reached = {write.parameter for write in step.backwards[-1].grad_writes}
+        values = tape.recorded_parameters()
+        leaves = {
+            name: value.requires_grad_()
+            for name, value in values.items()
+            if name in reached and value.is_floating_point()
+        }
+        loss = tape.forward(values)
+        if loss.numel() != 1 or loss.is_complex() or not leaves:
+            msg = f"The loss of step {step.index} is no real number that follows from parameters."
+            raise ReplayError(msg)
+        slopes = torch.autograd.grad(
+            loss.reshape(()), list(leaves.values()), create_graph=True, materialize_grads=True
+        )
+        return cls(leaves, slopes)
+
+    @property
+    def size(self) -> int:
+        """Elements of all parameters."""
+        return sum(leaf.numel() for leaf in self.leaves.values())
+
+    def gradient(self) -> torch.Tensor:
+        """The gradient: (p,)."""
+        return _flat(self.slopes).detach()
+
+    def product(self, direction: torch.Tensor) -> torch.Tensor:
+        """The Hessian times a direction: (p,)."""
+        slope = _flat(self.slopes)
+        if not slope.requires_grad:  # the loss is linear in all parameters
+            return torch.zeros_like(direction)
+        try:
+            found = torch.autograd.grad(
+                slope @ direction,
+                list(self.leaves.values()),
+                retain_graph=True,
+                materialize_grads=True,
+            )
+        except (RuntimeError, NotImplementedError) as error:
+            msg = f"The tape cannot be differentiated twice: {str(error).partition(chr(10))[0]}"
+            raise ReplayError(msg) from error
+        return _flat(found).detach()
+
+
+def _flat(tensors: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def _lanczos(product: Callable[[torch.Tensor], torch.Tensor], size: int) -> tuple[float, int]:
+    """The eigenvalue of largest magnitude, and the rounds it took.
+
+    All earlier directions are kept and made orthogonal to: there are few, and without that
+    rounding brings copies of an eigenvalue back.
+    """
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(size, dtype=torch.float64, generator=generator)
+    basis = [start / torch.linalg.vector_norm(start)]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    largest = 0.0
+    for _ in range(min(_ROUNDS, size)):
+        found = product(basis[-1])
+        diagonal.append(float(found @ basis[-1]))
+        together = torch.stack(basis)
+        for _again in range(2):
+            found = found - together.T @ (together @ found)
+        values = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+        before, largest = largest, float(values[np.argmax(np.abs(values))])
+        length = float(torch.linalg.vector_norm(found))
+        if length < _ENOUGH or abs(largest - before) <= _ENOUGH * abs(largest):
+            break
+        beside.append(length)
+        basis.append(found / length)
+    return largest, len(diagonal)
