@@ -104,7 +104,7 @@ class Attempts:
         """
         donor = self._sources.donor(step)
         handed = len(self._sources.items(step))
-        plan = _Plan(step, donor, self._carried_to(step, donor), observe, handed)
+        plan = _Plan(step, donor, self.carried_to(step, donor), observe, handed)
         best = self._with_update(plan)
         for other in self._others(plan, best):
             attempt = self._with_update(other)
@@ -177,7 +177,8 @@ class Attempts:
 
     # -- carrying -----------------------------------------------------------------------
 
-    def _carried_to(self, step: int, donor: Donor) -> Carried | None:
+    def carried_to(self, step: int, donor: Donor) -> Carried | None:
+        """What the steps before hand on to a step, where it needs any of that."""
         if donor.step == step or not self._needs_carried(step, donor.program):
             return None
         start = max((full for full in self._sources.full if full < step), default=-1)
