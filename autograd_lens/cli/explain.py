@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from autograd_lens.cli.files import file_argument, open_trace
 from autograd_lens.cli.printing import printer
-from autograd_lens.errors import SelectionError
+from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_step
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from autograd_lens.analysis.explain import Derivation
+    from autograd_lens.render.explain import Folding
+    from autograd_lens.render.step_view import StepView
 
 __all__ = ["command"]
 
 _GRAD = ".grad"
+_NUMERIC = "central differences of the loss in float64"
 
 
 @click.command("explain", short_help="Derive one gradient, from the loss down.")
@@ -24,6 +34,9 @@ _GRAD = ".grad"
 @click.option("--step", "step", default="0", show_default=True, metavar="STEP", help="Which step.")
 @click.option("--depth", type=click.IntRange(0), help="Fold modules at this depth.")
 @click.option("--module", help="Fold all modules but this one.")
+@click.option(
+    "--finite-differences", "numeric", is_flag=True, help="Check against finite differences, too."
+)
 @click.option("--latex", is_flag=True, help="Print the chain rule as LaTeX (amsmath).")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
@@ -33,6 +46,7 @@ def command(
     step: str,
     depth: int | None,
     module: str | None,
+    numeric: bool,
     latex: bool,
     as_json: bool,
     width: int | None,
@@ -46,64 +60,82 @@ def command(
     """
     if quantity is None and file is not None and not file.exists():
         file, quantity = None, str(file)  # FILE was left out
-    with open_trace(file) as trace:
-        number = select_step(step, len(trace.steps))
-        chosen = quantity or _first(trace)
-        if latex or as_json:
-            click.echo(_exported(trace, chosen, number, latex=latex))
-            return
+    with open_trace(file, replay=True) as trace, printer(None, width) as console:
         from autograd_lens.render.explain import Folding
 
-        with printer(None, width) as console:
-            folding = Folding(depth, module)
-            console.print(_tree(trace, chosen, number, folding, console.width))
+        number = select_step(step, len(trace.steps))
+        chosen = quantity or _first(trace)
+        if chosen == "loss":
+            _explain_loss(trace, number, Folding(depth, module), console.width, latex, as_json)
+            return
+        view, derivation = _derived(trace, chosen, number, console.width, numeric=numeric)
+        if latex or as_json:
+            click.echo(_exported(view, derivation, latex=latex))
+        else:
+            console.print(_tree(view, derivation, Folding(depth, module)))
 
 
 def _first(trace: Trace) -> str:
     return f"{next(iter(trace.parameters))}{_GRAD}" if trace.parameters else "loss"
 
 
-def _parameter(trace: Trace, quantity: str) -> str:
+def _derived(
+    trace: Trace, quantity: str, number: int, width: int, *, numeric: bool
+) -> tuple[StepView, Derivation]:
+    from autograd_lens.analysis.explain import explain_gradient
+    from autograd_lens.render.step_view import StepView, TraceOptions
+
     if not quantity.endswith(_GRAD):
         msg = f"{quantity!r} cannot be explained."
         raise SelectionError(msg, hint="Write loss, or a gradient such as w1.grad.")
-    return trace.parameter(quantity.removesuffix(_GRAD)).parameter.name
+    name = trace.parameter(quantity.removesuffix(_GRAD)).parameter.name
+    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
+    derivation = explain_gradient(view.step, name, view.name)
+    return view, _checked(view, derivation) if numeric else derivation
 
 
-def _tree(trace: Trace, quantity: str, number: int, folding: object, width: int) -> object:
-    from autograd_lens.analysis.explain import explain_gradient, explain_loss
-    from autograd_lens.render.explain import Folding, render_derivation, render_evaluation
-    from autograd_lens.render.step_view import StepView, TraceOptions
+def _checked(view: StepView, derivation: Derivation) -> Derivation:
+    """The derivation with what finite differences say of it."""
+    from autograd_lens.analysis.explain import Check
+    from autograd_lens.replay.differences import check_gradients
 
-    how = folding if isinstance(folding, Folding) else None
-    if quantity == "loss":
-        step = trace.steps[number]
-        view = StepView(step, trace, TraceOptions(width=width))
-        return render_evaluation(view, explain_loss(step), how)
-    name = _parameter(trace, quantity)
-    step = trace.steps[number]
-    view = StepView(step, trace, TraceOptions(width=width))
-    return render_derivation(view, explain_gradient(step, name, view.name), how)
+    try:
+        wrong = {each.name: str(each) for each in check_gradients(view.step)}
+    except ReplayError as error:
+        check = Check(_NUMERIC, None, str(error))
+    else:
+        apart = wrong.get(f"{derivation.parameter}{_GRAD}")
+        check = Check(_NUMERIC, apart is None, f"differ: {apart}" if apart else "agree")
+    return replace(derivation, checks=(*derivation.checks, check))
 
 
-def _exported(trace: Trace, quantity: str, number: int, *, latex: bool) -> str:
-    from autograd_lens.analysis.explain import explain_gradient, explain_loss
-    from autograd_lens.render.explain_export import (
-        derivation_data,
-        derivation_latex,
-        evaluation_data,
-    )
-    from autograd_lens.render.step_view import StepView, TraceOptions
+def _tree(view: StepView, derivation: Derivation, folding: Folding) -> RenderableType:
+    from autograd_lens.render.explain import render_derivation
 
-    if quantity == "loss":
-        if latex:
-            msg = "LaTeX is for gradients; the loss has none."
-            raise SelectionError(msg, hint="Ask for a gradient such as w1.grad, or use --json.")
-        step = trace.steps[number]
-        view = StepView(step, trace, TraceOptions())
-        return json.dumps(evaluation_data(view, explain_loss(step)))
-    name = _parameter(trace, quantity)
-    step = trace.steps[number]
-    view = StepView(step, trace, TraceOptions())
-    derivation = explain_gradient(step, name, view.name)
+    return render_derivation(view, derivation, folding)
+
+
+def _exported(view: StepView, derivation: Derivation, *, latex: bool) -> str:
+    from autograd_lens.render.explain_export import derivation_data, derivation_latex
+
     return derivation_latex(derivation) if latex else json.dumps(derivation_data(view, derivation))
+
+
+def _explain_loss(
+    trace: Trace, number: int, folding: Folding, width: int, latex: bool, as_json: bool
+) -> None:
+    from autograd_lens.analysis.explain import explain_loss
+    from autograd_lens.render.explain import render_evaluation
+    from autograd_lens.render.explain_export import evaluation_data
+    from autograd_lens.render.step_view import StepView, TraceOptions
+
+    if latex:
+        msg = "LaTeX is for gradients; the loss has none."
+        raise SelectionError(msg, hint="Ask for a gradient such as w1.grad, or use --json.")
+    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
+    evaluation = explain_loss(view.step)
+    if as_json:
+        click.echo(json.dumps(evaluation_data(view, evaluation)))
+        return
+    with printer(None, width) as console:
+        console.print(render_evaluation(view, evaluation, folding))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autograd_lens.api import Trace, replaying
 from autograd_lens.cli.files import file_argument, open_trace
 from autograd_lens.errors import LensError
 from autograd_lens.trace.selection import select_step
@@ -46,7 +47,6 @@ def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: b
     from autograd_lens.tui.app import StepperApp
 
     with open_trace(file) as trace:
-        trace.replayer = None  # the screen asks in a thread of its own
         number = select_step(start, len(trace.steps)) if len(trace.steps) else 0
         opener = _Replay(trace.path) if replay else None
         StepperApp(trace, opener, follow=follow, step=number).run()
@@ -61,15 +61,11 @@ class _Replay:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._open: object = None
+        self._trace: Trace | None = None
 
     def __call__(self, step: int) -> Step | None:
         """The step in full, or None where it cannot be replayed."""
-        from autograd_lens.api import Trace
-
-        if self._open is None:
-            self._open = Trace(self._path)
-        if not isinstance(self._open, Trace):
-            return None
-        opened = self._open.steps[step]
-        return opened if opened.level == "full" else None
+        if self._trace is None:
+            self._trace = replaying(Trace(self._path))
+        opened = self._trace.replayer(step) if self._trace.replayer else None
+        return opened if opened is not None and opened.level == "full" else None

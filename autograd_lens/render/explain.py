@@ -131,7 +131,7 @@ def _outgoing(outgoing: Outgoing) -> Text:
     text.append_text(render_value(outgoing.value))
     if outgoing.rule is not None:
         text.append(f"\n{_why(outgoing)}", style=QUIET)
-    if outgoing.formula not in {"", "grad"}:
+    if formula(outgoing.formula) not in {"", "grad"}:
         text.append(f"\nPyTorch: {formula(outgoing.formula)}", style=QUIET)
     return text
 

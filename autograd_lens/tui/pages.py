@@ -21,6 +21,7 @@ from autograd_lens.render.stepper.parameters_pane import parameter_lines
 from autograd_lens.render.stepper.source_pane import highlighted, source_lines
 from autograd_lens.render.stepper.timeline import timeline
 from autograd_lens.trace.info import RunStatus
+from autograd_lens.trace.records import Backward
 from autograd_lens.tui.panes import Page
 from autograd_lens.tui.session import Opened, Session
 
@@ -196,10 +197,22 @@ def _parameter_of(opened: Opened, event: StepEvent | None) -> str | None:
         return step.updates[event.item].parameter
     if event.kind == "zero":
         return step.zero_grads[event.item].parameter
-    writes = [write.parameter for each in step.backwards for write in each.grad_writes]
     if event.kind == "grad":
         return step.backwards[event.backward].grad_writes[event.item].parameter
+    if event.kind == "node" and (near := _nearest(step.backwards[event.backward], event.item)):
+        return near
+    writes = [write.parameter for each in step.backwards for write in each.grad_writes]
     return writes[-1] if writes else None
+
+
+def _nearest(backward: Backward, place: int) -> str | None:
+    """The parameter that a node is the accumulator of, or hands a gradient to."""
+    if backward.graph is None:
+        return None
+    nodes, node = backward.graph.nodes, backward.node_runs[place].node
+    receivers = [edge.to_node for edge in backward.graph.edges if edge.from_node == node]
+    variables = [nodes[each].variable for each in (node, *receivers)]
+    return next((variable for variable in variables if variable), None)
 
 
 def _loss(loss: float | None) -> str:

@@ -33,7 +33,9 @@ class Prompt(ModalScreen[str | None]):
     Prompt > Vertical {
         height: auto; padding: 0 1; background: $surface; border-top: heavy $accent;
     }
-    Prompt Input { border: none; padding: 0; height: 1; background: $surface; }
+    Prompt Input, Prompt Input:focus {
+        border: none; padding: 0; height: 1; background: $surface;
+    }
     Prompt #complaint { color: $text-error; height: auto; }
     Prompt #hint { color: $text-muted; }
     """

@@ -92,15 +92,19 @@ class Recorder:
         assert self.writer.failed is None
 
 
-@pytest.fixture
-def recorder(tmp_path: Path) -> Recorder:
-    """A recording that has begun."""
-    writer = TraceWriter.create(tmp_path / "run.lens", RunInfo(program="train.py"))
+def begun(path: Path) -> Recorder:
+    """A recording of two numbers that has begun."""
+    writer = TraceWriter.create(path, RunInfo(program="train.py"))
     writer.parameter(0, Parameter("w1", (1, 1), "float32", "cpu"))
     writer.parameter(1, Parameter("b1", (1,), "float32", "cpu"))
     writer.source("train.py", SOURCE)
     writer.graph(BACKWARD)
     return Recorder(writer)
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    return begun(tmp_path / "run.lens")
 
 
 @pytest.fixture
