@@ -33,7 +33,7 @@ def test_the_events_of_a_step_read_as_a_list() -> None:
         "  return torch.mean((y_pred - y_true) ** 2 / 2)",
         "    y_pred - y → t6  (100, 1)  norm 115.2",
         "    t6² → t7  (100, 1)  norm 1332",
-        "    t7 / 2 → t8  (100, 1)  norm 665.8",
+        "    t7 / 2 → t8  (100, 1)  norm 666.1",
         "    mean(t8) → loss  66.3743",
         "Backward",
         "  loss.backward()",
