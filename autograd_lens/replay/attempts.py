@@ -66,6 +66,7 @@ class _Plan:
         redraw: Whether random kernels draw again; else they give what was recorded.
         substitute: Whether tensors that the step was handed take the place of the donor's.
         handed: How many these are.
+        all_grad: Whether kernels of which no node is known run under autograd, too.
     """
 
     step: int
@@ -76,6 +77,7 @@ class _Plan:
     seeds: int | None = None
     redraw: bool = True
     substitute: bool = True
+    all_grad: bool = False
 
 
 class Attempts:
@@ -105,7 +107,7 @@ class Attempts:
         donor = self._sources.donor(step)
         handed = len(self._sources.items(step))
         plan = _Plan(step, donor, self.carried_to(step, donor), observe, handed)
-        best = self._with_update(plan)
+        best = self._first(plan)
         for other in self._others(plan, best):
             attempt = self._with_update(other)
             if attempt.proved:
@@ -113,6 +115,16 @@ class Attempts:
                 break
         self._hand_on(step, best)
         return best
+
+    def _first(self, plan: _Plan) -> Attempt:
+        """Execute with those kernels under autograd that are known to have made nodes, or all."""
+        try:
+            return self._with_update(plan)
+        except ReplayError as error:
+            try:
+                return self._with_update(replace(plan, all_grad=True))
+            except ReplayError:
+                raise error from None
 
     @staticmethod
     def _others(plan: _Plan, first: Attempt) -> Iterator[_Plan]:
@@ -159,7 +171,7 @@ class Attempts:
         check = Check(self._sources.light(plan.step))
         execution = Execution(
             plan.donor.program,
-            replace(situation, redraw=plan.redraw),
+            replace(situation, redraw=plan.redraw, all_grad=plan.all_grad),
             check,
             observe=plan.observe,
             optimizers=optimizers,

@@ -56,6 +56,7 @@ class Situation:
         dropped: Kernels that are not executed.
         seeds: How many seeds a data loader drew before anything else.
         redraw: Whether random kernels draw again; else they give what was recorded.
+        all_grad: Whether kernels of which no node is known run under autograd, too.
     """
 
     parameters: Mapping[str, torch.Tensor]
@@ -67,6 +68,7 @@ class Situation:
     dropped: frozenset[int] = field(default=frozenset())
     seeds: int = 0
     redraw: bool = True
+    all_grad: bool = False
 
 
 class Execution:
@@ -216,7 +218,9 @@ class Execution:
             missing = [n for n in one.reads if live[n] is None]
             raise ReplayError(self._missing(one, missing))
         grad = one.phase == "forward" and (
-            one.grad or not any(tensor.requires_grad for tensor in given)
+            one.grad
+            or self._situation.all_grad
+            or not any(tensor.requires_grad for tensor in given)
         )
         try:
             with torch.set_grad_enabled(grad):

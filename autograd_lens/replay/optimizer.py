@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ __all__ = ["Update", "is_known"]
 
 Json = Mapping[str, Any]
 Leaves = Mapping[str, torch.Tensor]
-Live = Sequence[torch.Tensor | None]
+Live = list[torch.Tensor | None]
 
 
 def is_known(description: Json) -> bool:
@@ -92,6 +92,9 @@ class Update:
         with _disable_current_modes():
             optimizer = self._build(leaves, live, implementation)
         self._step(optimizer)
+        for number, owner, what in self._states(self._names()):
+            made = optimizer.state[leaves[owner]].get(what)
+            live[number] = made if isinstance(made, torch.Tensor) else live[number]
 
     def _step(self, optimizer: torch.optim.Optimizer) -> None:
         step: Any = inspect.unwrap(type(optimizer).step)
@@ -115,12 +118,23 @@ class Update:
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.description['class']} cannot be built again: {error}"
             raise ReplayError(msg) from error
-        for number in self.program.outside:
-            spec = self.program.specs[number]
-            owner, _, what = spec.name.rpartition(".")
-            if spec.role == "state" and owner in names:
+        for number, owner, what in self._states(names):
+            if number in self.program.outside and number not in self._fresh():
                 optimizer.state[leaves[owner]][what] = live[number]
         return optimizer
+
+    def _states(self, names: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+        """The optimizer's state on the tape: id, parameter and name of each tensor."""
+        for number, spec in enumerate(self.program.specs):
+            owner, _, what = spec.name.rpartition(".")
+            if spec.role == "state" and owner in names:
+                yield number, owner, what
+
+    def _fresh(self) -> frozenset[int]:
+        """Tensors that the update itself makes from a number: the first step's counters."""
+        block = (self.program.instructions[index] for index in self.block)
+        made = (one.makes for one in block if one.op == "aten.lift_fresh.default")
+        return frozenset(number for makes in made for number in makes)
 
     def _names(self) -> list[str]:
         """The parameters that the block updates, in order."""

@@ -368,10 +368,14 @@ class Sources:
 
 
 def state_keys(program: Program) -> dict[int, Key]:
-    """What a program changes and the next step finds: id -> a name that all programs share."""
+    """What a program changes and the next step finds: id -> a name that all programs share.
+
+    The first step of an optimizer does not find its state: it makes it.
+    """
     keys: dict[int, Key] = {}
     unnamed = 0
-    for number in program.state:
+    made = [n for n, spec in enumerate(program.specs) if spec.role == "state" and spec.name]
+    for number in dict.fromkeys((*program.state, *made)):
         spec = program.specs[number]
         unnamed += not spec.name
         keys[number] = (spec.name or f"#{unnamed}", spec.dtype, spec.shape)
