@@ -40,21 +40,21 @@ PROVED = [
 ]
 
 
-def record(path: Path, program: Callable[[], programs.Turn], full: str) -> Trace:
+def record(path: Path, program: Callable[[], programs.Turns], full: str) -> Trace:
     torch.manual_seed(3)
     with lens.record(path, full=full, force=True):
-        turn = program()
+        loop = program()
         for _ in range(STEPS):
-            turn()
+            next(loop)
     return Trace(path)
 
 
-def named(function: Callable[[], programs.Turn]) -> str:
+def named(function: Callable[[], programs.Turns]) -> str:
     return function.__name__
 
 
 @pytest.mark.parametrize("program", PROVED, ids=named)
-def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Turn]) -> None:
+def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Turns]) -> None:
     with record(tmp_path / "run.lens", program, "0:3") as trace:
         replayer = Replayer(trace)
         replayed = [replayer.step(step) for step in range(len(trace.steps))]
@@ -66,7 +66,7 @@ UPDATED = [one for one in PROVED if one is not programs.scheduled]
 
 
 @pytest.mark.parametrize("program", UPDATED, ids=named)
-def test_updates_are_made_again(tmp_path: Path, program: Callable[[], programs.Turn]) -> None:
+def test_updates_are_made_again(tmp_path: Path, program: Callable[[], programs.Turns]) -> None:
     with record(tmp_path / "run.lens", program, "0:3") as trace:
         replayer = Replayer(trace)
         assert [replayer.step(step).updates for step in range(STEPS)] == [()] * STEPS

@@ -33,12 +33,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record(tmp_path_factory.mktemp("verify") / "line.lens", programs.line)
 
 
-def record(path: Path, program: Callable[[], programs.Turn], full: str = "0:3,20") -> Path:
+def record(path: Path, program: Callable[[], programs.Turns], full: str = "0:3,20") -> Path:
     torch.manual_seed(3)
     with lens.record(path, full=full):
-        turn = program()
+        loop = program()
         for _ in range(STEPS):
-            turn()
+            next(loop)
     return path
 
 

@@ -1,37 +1,36 @@
 """Small training programs of many shapes, for tests that record them and replay the recording.
 
-Each function builds its program and returns one turn of its loop.
+Each function is a program whose loop pauses behind every turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  as PyTorch's own examples
 from torch import nn
 
-Turn = Callable[[], None]
+Turns = Iterator[None]
 
 
-def line() -> Turn:
+def line() -> Turns:
     """The handwritten optimizer of the first program, two scalars."""
     w, b = torch.randn(1, 1, requires_grad=True), torch.randn(1, requires_grad=True)
     x = torch.rand(20, 1)
     y = 3 * x + 10
 
-    def turn() -> None:
+    while True:
         ((x.mm(w) + b - y) ** 2 / 2).mean().backward()
         for p in (w, b):
             assert p.grad is not None
             p.data -= 0.1 * p.grad.data
             p.grad.data.zero_()
+        yield
 
-    return turn
 
-
-def convolution() -> Turn:
+def convolution() -> Turns:
     """Batch norm with its running statistics, in-place ReLU, momentum."""
     model = nn.Sequential(
         *(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)),
@@ -40,65 +39,61 @@ def convolution() -> Turn:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     x, y = torch.randn(4, 2, 8, 8), torch.randint(0, 3, (4,))
 
-    def turn() -> None:
+    while True:
         optimizer.zero_grad()
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def attention() -> Turn:
+def attention() -> Turns:
     """A transformer with dropout, and AdamW."""
     layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True)
     model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     x = torch.randn(2, 5, 8)
 
-    def turn() -> None:
+    while True:
         optimizer.zero_grad()
         model(x).pow(2).mean().backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def recurrent() -> Turn:
+def recurrent() -> Turns:
     """An LSTM with dropout between its layers."""
     model, head = nn.LSTM(3, 4, 2, dropout=0.2), nn.Linear(4, 1)
     optimizer = torch.optim.RMSprop([*model.parameters(), *head.parameters()], lr=1e-3)
     x = torch.randn(5, 3, 3)
 
-    def turn() -> None:
+    while True:
         optimizer.zero_grad()
         head(model(x)[0]).pow(2).mean().backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def drawn_batches() -> Turn:
+def drawn_batches() -> Turns:
     """Indices that are drawn anew in every step."""
     model, head = nn.Embedding(10, 4), nn.Linear(4, 1)
     optimizer = torch.optim.Adagrad([*model.parameters(), *head.parameters()], lr=0.1)
 
-    def turn() -> None:
+    while True:
         indices = torch.randint(0, 10, (6,))
         optimizer.zero_grad()
         head(model(indices)).pow(2).mean().backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def two_players() -> Turn:
+def two_players() -> Turns:
     """Two backwards, two optimizers and a detached tensor in one step."""
     maker, judge = nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     first = torch.optim.SGD(maker.parameters(), 1e-2)
     second = torch.optim.SGD(judge.parameters(), 1e-2)
     real = torch.randn(5, 3)
 
-    def turn() -> None:
+    while True:
         noise = torch.randn(5, 2)
         second.zero_grad()
         fake = maker(noise)
@@ -107,47 +102,44 @@ def two_players() -> Turn:
         first.zero_grad()
         F.softplus(-judge(maker(noise))).mean().backward()
         first.step()
+        yield
 
-    return turn
 
-
-def accumulation() -> Turn:
+def accumulation() -> Turns:
     """Four backwards that add up, cleared in place."""
     model = nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     parts = torch.randn(4, 6, 3)
 
-    def turn() -> None:
+    while True:
         for part in parts:
             (model(part).pow(2).mean() / 4).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
+        yield
 
-    return turn
 
-
-def gradient_penalty() -> Turn:
+def gradient_penalty() -> Turns:
     """A leaf made in the step, ``autograd.grad`` with ``create_graph``, a second backward."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     x = torch.randn(6, 3)
 
-    def turn() -> None:
+    while True:
         leaf = x.clone().requires_grad_()
         y = model(leaf).sum()
         (slope,) = torch.autograd.grad(y, leaf, create_graph=True)
         optimizer.zero_grad()
         ((slope.norm() - 1) ** 2 + y.pow(2)).backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def writes_into_views() -> Turn:
+def writes_into_views() -> Turns:
     """``CopySlices``: a slice is assigned, a view of a view is changed."""
     w, base = torch.randn(4, requires_grad=True), torch.randn(4)
 
-    def turn() -> None:
+    while True:
         x = base.clone()
         x[1:3] = w[1:3] * 2
         x.mul_(w)
@@ -157,17 +149,16 @@ def writes_into_views() -> Turn:
         with torch.no_grad():
             w.sub_(0.1 * w.grad)
         w.grad = None
+        yield
 
-    return turn
 
-
-def no_grad_target() -> Turn:
+def no_grad_target() -> Turns:
     """A target network under ``no_grad``, a metric under autograd, a moving average."""
     model, target = nn.Linear(3, 3), nn.Linear(3, 3)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     x = torch.randn(5, 3)
 
-    def turn() -> None:
+    while True:
         with torch.no_grad():
             y = target(x)
         loss = F.mse_loss(model(x), y)
@@ -178,15 +169,14 @@ def no_grad_target() -> Turn:
         with torch.no_grad():
             for ours, theirs in zip(target.parameters(), model.parameters(), strict=True):
                 ours.lerp_(theirs, 0.1)
+        yield
 
-    return turn
 
-
-def mixed_precision() -> Turn:
+def mixed_precision() -> Turns:
     """bfloat16 inside, float32 outside."""
     model, x = nn.Linear(4, 2), torch.randn(3, 4)
 
-    def turn() -> None:
+    while True:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             y = model(x)
         y.float().pow(2).mean().backward()
@@ -195,25 +185,23 @@ def mixed_precision() -> Turn:
                 assert p.grad is not None
                 p.sub_(0.1 * p.grad)
                 p.grad = None
+        yield
 
-    return turn
 
-
-def clipped() -> Turn:
+def clipped() -> Turns:
     """Gradient clipping before an optimizer that computes numbers in Python."""
     model, x = nn.Linear(3, 1), torch.randn(5, 3)
     optimizer = torch.optim.NAdam(model.parameters(), 0.1)
 
-    def turn() -> None:
+    while True:
         optimizer.zero_grad()
         model(x).pow(2).mean().backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
+        yield
 
-    return turn
 
-
-def epochs() -> Turn:
+def epochs() -> Turns:
     """A shuffling data loader whose last batch is smaller, dropout, batch norm and Adam."""
     x, y = torch.randn(11, 3), torch.randint(0, 2, (11,))
     data = torch.utils.data.TensorDataset(x, y)
@@ -227,28 +215,26 @@ def epochs() -> Turn:
 
     source = batches()
 
-    def turn() -> None:
+    while True:
         inputs, labels = next(source)
         optimizer.zero_grad()
         F.cross_entropy(model(inputs), labels).backward()
         optimizer.step()
+        yield
 
-    return turn
 
-
-def scheduled() -> Turn:
+def scheduled() -> Turns:
     """A learning rate that changes from step to step."""
     model, x = nn.Linear(3, 1), torch.randn(5, 3)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
 
-    def turn() -> None:
+    while True:
         optimizer.zero_grad()
         model(x).pow(2).mean().backward()
         optimizer.step()
         schedule.step()
-
-    return turn
+        yield
 
 
 class _Square(torch.autograd.Function):
@@ -263,32 +249,30 @@ class _Square(torch.autograd.Function):
         return 2 * x * grads[0]
 
 
-def custom_function() -> Turn:
+def custom_function() -> Turns:
     """A backward that is the program's own code."""
     w = torch.randn(4, requires_grad=True)
 
-    def turn() -> None:
+    while True:
         _Square.apply(w).sum().backward()
         assert w.grad is not None
         with torch.no_grad():
             w.sub_(0.1 * w.grad)
         w.grad.zero_()
+        yield
 
-    return turn
 
-
-def unseen_batches() -> Turn:
+def unseen_batches() -> Turns:
     """A new batch in every step, from NumPy and read by no module: nothing can keep it."""
     import numpy as np
 
     w, numbers = torch.randn(3, requires_grad=True), np.random.default_rng(0)
 
-    def turn() -> None:
+    while True:
         x = torch.from_numpy(numbers.standard_normal(3).astype(np.float32))
         (w * x).sum().backward()
         assert w.grad is not None
         with torch.no_grad():
             w.sub_(0.1 * w.grad)
         w.grad.zero_()
-
-    return turn
+        yield
