@@ -13,6 +13,7 @@ from autograd_lens.analysis.columns import TraceLike
 from autograd_lens.errors import LensError
 from autograd_lens.render.stepper.descent import Descent
 from autograd_lens.render.stepper.parameters_pane import Course
+from autograd_lens.render.stepper.timeline import thinned
 from autograd_lens.trace.records import Event
 
 __all__ = ["Overview", "RunLike"]
@@ -20,6 +21,7 @@ __all__ = ["Overview", "RunLike"]
 Floats = npt.NDArray[np.float64]
 
 _MOST = 5_000_000  # elements of a history that is read while a reader waits
+_DRAWN = 8192  # steps that pictures are drawn from
 _GOOD_FIT = 0.999  # share of the gradients that a bowl must explain to be drawn
 _KINDS = frozenset({"exception", "interrupt"})
 
@@ -52,7 +54,7 @@ class Overview:
 
     def _find_course(self, name: str) -> Course | None:
         values = self._history(name)
-        return None if values is None else Course(_sizes(values))
+        return None if values is None else Course(thinned(_sizes(values), _DRAWN))
 
     def survey(self) -> None:
         """Read the histories; the first picture does not wait for it."""
@@ -65,7 +67,7 @@ class Overview:
     @property
     def descent(self) -> Descent:
         """The loss over the steps, and the path where the run has two numbers."""
-        return self._descent or Descent(self._trace.losses)
+        return self._descent or Descent(thinned(self._trace.losses, _DRAWN))
 
     def _wrong(self) -> npt.NDArray[np.bool_]:
         wrong = np.isinf(self._trace.losses) | self._lost()
@@ -81,13 +83,16 @@ class Overview:
         names = tuple(self._trace.parameters)
         numbers = [math.prod(each.shape) for each in self._trace.parameters.values()]
         if numbers != [1, 1] or not len(losses):
-            return Descent(losses)
+            return Descent(thinned(losses, _DRAWN))
         histories = [self._trace.parameter(name) for name in names]
         path = np.stack([_flat(each.values[:-1]) for each in histories], 1)
         grads = np.stack([_flat(each.grads) for each in histories], 1)
         bowl = fit_bowl(path, grads, losses)
         good = bowl is not None and bowl.fit > _GOOD_FIT
-        return Descent(losses, names, path, bowl.height if bowl and good else None)
+        drawn = thinned(path, _DRAWN)
+        return Descent(
+            thinned(losses, _DRAWN), names, drawn, bowl.height if bowl and good else None
+        )
 
     def _history(self, name: str) -> Floats | None:
         if not self._readable(name):

@@ -135,7 +135,7 @@ class Pages:
 
     def descent(self, width: int, height: int) -> Page:
         """The loss over the steps, and the map beside or below it."""
-        descent, here = self._session.overview.descent, self._session.step
+        descent, here = self._session.overview.descent, self.share
         if descent.path is None:
             return Page(loss_lines(descent, here, width, height))
         if width < _SIDE_BY_SIDE:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -97,6 +98,7 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self._writer = writer
         self._picks = picks
         self._page = Page([])
+        self._style = self._marked_style = Style()
 
     @property
     def plain(self) -> str:
@@ -110,8 +112,11 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._page = self._writer(size.width, size.height)
         extra = f"  {self._page.title}" if self._page.title else ""
-        self.border_title = Text(f"{self._called}{extra}")
-        self.virtual_size = Size(size.width, len(self._page.lines))
+        title = f"{self._called}{extra}"
+        if self.border_title != title:
+            self.border_title = title
+        # a page that fits keeps its size: a change lays the whole screen out again
+        self.virtual_size = Size(size.width, max(len(self._page.lines), size.height))
         self._show_marked(size.height)
         self.refresh()
 
@@ -122,22 +127,27 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
         self.vertical_scrollbar.position = self.scroll_y  # it may not be shown yet
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of the screen; their styles are looked up once for all of them."""
+        self._style = self.rich_style
+        self._marked_style = self.get_component_rich_style("pane--marked")
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         place = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         if not 0 <= place < len(self._page.lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style)
         text = self._page.lines[place].copy()
         text.truncate(width, overflow="ellipsis")
         segments = [part for part in text.render(self.app.console) if part.text != "\n"]
-        style = self.rich_style + self.app.console.get_style(text.style)
-        strip = Strip(list(Segment.apply_style(segments, style)))
-        strip = strip.adjust_cell_length(width, self.rich_style)
-        if place == self._page.marked:
-            marked = self.get_component_rich_style("pane--marked")
-            strip = Strip(Segment.apply_style(strip, post_style=marked))
-        return strip
+        style = self._style + self.app.console.get_style(text.style)
+        strip = Strip(Segment.apply_style(segments, style))
+        strip = strip.adjust_cell_length(width, self._style)
+        if place != self._page.marked:
+            return strip
+        return Strip(Segment.apply_style(strip, post_style=self._marked_style))
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002  Textual's signature
         """Write for the new size."""

@@ -25,6 +25,7 @@ __all__ = ["Stepper"]
 
 _PHASES = {"forward": "forward", "backward": "backward", "update": "update",
            "zero_grad": "zeroing"}  # fmt: skip
+_MOST_ROWS = 6  # of parameters, before the pane scrolls
 _FOLLOW = 0.5  # seconds between looks at a run that goes on
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]  # columns from which panes are laid out so
 _HEIGHTS = [(0, "-short"), (32, "-tall")]
@@ -68,6 +69,8 @@ class Stepper(Seeking):
         super().__init__(session)
         self._pages = Pages(session)
         self._follow = follow
+        self._width = 0
+        self._rows = 0
         self._player = Player(self)
         self._opener = Opener(self, replay)
 
@@ -115,22 +118,30 @@ class Stepper(Seeking):
         if not self.is_mounted:
             return
         self.draw_status()
-        bar = self.query_one("#timeline", TimelineBar)
-        if bar.content_size.width:
-            bar.update(self._pages.timeline(bar.content_size.width))
-            self.query_one("#legend", Static).update(key_lines(bar.content_size.width))
-        parameters = len(self.session.trace.parameters)
-        self.query_one("#parameters").styles.height = min(parameters, 6) + 2
+        self._draw_lines()
+        rows = min(len(self.session.trace.parameters), _MOST_ROWS) + 2
+        if rows != self._rows:  # every change of a height lays the whole screen out again
+            self._rows = rows
+            self.query_one("#parameters").styles.height = rows
         for pane in self.query(Pane):
             if pane.display:
                 pane.redraw()
+
+    def _draw_lines(self) -> None:
+        bar = self.query_one("#timeline", TimelineBar)
+        width = bar.content_size.width
+        if width:
+            bar.update(self._pages.timeline(width), layout=False)
+        if width and width != self._width:
+            self._width = width
+            self.query_one("#legend", Static).update(key_lines(width))
 
     def draw_status(self) -> None:
         """Write the first line again."""
         note = "  ".join(part for part in (self._player.note, self._opener.note) if part)
         follow = "following" if self._follow else ""
         status = self._pages.status("  ".join(part for part in (follow, note) if part))
-        self.query_one("#status", Static).update(status)
+        self.query_one("#status", Static).update(status, layout=False)
 
     def stop(self) -> None:
         """Stop playing."""

@@ -21,17 +21,16 @@ _SHADES = " ·░▒▓"
 _LEVELS = 8
 _MARGIN = 0.15
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character
-_MOST = 4000  # points of a path that are drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descent:
-    """What the two pictures are drawn from.
+    """What the two pictures are drawn from: some thousands of steps say all there is to see.
 
     Attributes:
-        losses: One for each step.
+        losses: One for each step that was looked at: (steps,).
         names: Names of the two numbers, or ``()`` where the run has not just two.
-        path: Where each step began: (steps, 2).
+        path: Where each of them began: (steps, 2).
         height: The loss over points (..., 2), or None where it is not known.
     """
 
@@ -41,12 +40,12 @@ class Descent:
     height: Callable[[Floats], Floats] | None = None
 
 
-def loss_lines(descent: Descent, here: int, width: int, height: int) -> list[Text]:
+def loss_lines(descent: Descent, here: float, width: int, height: int) -> list[Text]:
     """The loss over the steps, on a logarithmic scale where that is possible.
 
     Args:
         descent: The run.
-        here: The current step.
+        here: How far into the run we are, from 0 to 1.
         width: Columns.
         height: Lines, the label below included.
     """
@@ -61,7 +60,7 @@ def loss_lines(descent: Descent, here: int, width: int, height: int) -> list[Tex
         shown = thinned(np.asarray(scale(losses), np.float64), width * 2)
     grid = _curve(shown, rows, (width * 2, rows * 4))
     lines = [Text("".join(row), style="cyan") for row in grid]
-    place = int(here / max(len(losses) - 1, 1) * (min(width * 2, len(shown)) - 1) / 2)
+    place = int(here * (len(shown) - 1) / 2)
     for line in lines:
         line.stylize("magenta reverse", place, place + 1)
     scaled = "log scale, " if log else ""
@@ -94,12 +93,12 @@ def _braille(dots: npt.NDArray[np.bool_], rows: int) -> list[list[str]]:
     return [[chr(0x2800 + code) if code else " " for code in row] for row in codes.tolist()]
 
 
-def map_lines(descent: Descent, here: int, width: int, height: int) -> list[Text]:
+def map_lines(descent: Descent, here: float, width: int, height: int) -> list[Text]:
     """The path over two numbers, darker where the loss is higher, ● where we are.
 
     Args:
         descent: The run.
-        here: The current step.
+        here: How far into the run we are, from 0 to 1.
         width: Columns.
         height: Lines, the label below included.
     """
@@ -109,8 +108,7 @@ def map_lines(descent: Descent, here: int, width: int, height: int) -> list[Text
     rows = max(height - 1, 1)
     low, high = _extent(path)
     cells = _shaded(descent, low, high, (width, rows))
-    step = max(len(path) // _MOST, 1)
-    for x, y in _places(path[::step], low, high, (width, rows)):
+    for x, y in _places(path, low, high, (width, rows)):
         cells[y][x] = ("•", "bold cyan")
     for point, mark, style in _marks(path, here):
         for x, y in _places(point, low, high, (width, rows)):
@@ -120,8 +118,8 @@ def map_lines(descent: Descent, here: int, width: int, height: int) -> list[Text
     return [Text.assemble(*row) for row in cells] + [Text(text[:width], style=QUIET)]
 
 
-def _marks(path: Floats, here: int) -> list[tuple[Floats, str, str]]:
-    now = min(here, len(path) - 1)
+def _marks(path: Floats, here: float) -> list[tuple[Floats, str, str]]:
+    now = round(here * (len(path) - 1))
     return [(path[:1], "S", "bold"), (path[now : now + 1], "●", "bold magenta")]
 
 

@@ -101,10 +101,10 @@ def test_the_descent_is_drawn_in_the_room_there_is() -> None:
     path = np.array([[0.5, -1.0 + step.index] for step in steps])
     losses = np.array([step.loss or 0.0 for step in steps])
     descent = Descent(losses, ("w1", "b1"), path, lambda at: np.square(at).sum(-1))
-    for lines in (loss_lines(descent, 3, 30, 8), map_lines(descent, 3, 30, 8)):
+    for lines in (loss_lines(descent, 0.4, 30, 8), map_lines(descent, 0.4, 30, 8)):
         assert len(lines) == 8
         assert all(line.cell_len <= 30 for line in lines)
-    assert "".join(line.plain for line in map_lines(descent, 3, 30, 12)[:-1]).count("●") == 1
+    assert "".join(line.plain for line in map_lines(descent, 0.4, 30, 12)[:-1]).count("●") == 1
 
 
 def test_losses_that_are_no_numbers_are_said_so() -> None:
