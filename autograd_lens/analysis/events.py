@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 from autograd_lens.trace.arguments import operator_name
-from autograd_lens.trace.records import Backward, Event, Kernel, Phase, Source, Step
+from autograd_lens.trace.records import Backward, Event, Kernel, Node, Phase, Source, Step
 
 __all__ = ["BOOKKEEPING", "EventKind", "StepEvent", "step_events"]
 
@@ -43,7 +43,8 @@ class StepEvent:
             a kernel on the tape, of an update, clearing or run event in the step's list.
         backward: Which of the step's backwards it belongs to.
         kernels: Indexes of the kernels it ran.
-        source: The line that asked for it, or None.
+        source: The line that asked for it; of a node the line of the forward that it goes back
+            through, where it has one.
     """
 
     kind: EventKind
@@ -114,20 +115,28 @@ def _engine(step: Step, backward: Backward) -> _Part:
         for kernel in step.kernels
         if kernel.phase == "backward" and kernel.backward == backward.index
     ]
-    return min(own, default=_NEVER), list(_engine_events(backward))
+    return min(own, default=_NEVER), list(_engine_events(step, backward))
 
 
-def _engine_events(backward: Backward) -> Iterator[StepEvent]:
+def _engine_events(step: Step, backward: Backward) -> Iterator[StepEvent]:
     number, source = backward.index, backward.source
     yield StepEvent("engine", "backward", number, number, source=source)
     writes = {write.parameter: place for place, write in enumerate(backward.grad_writes)}
     for place, run in enumerate(backward.node_runs):
-        yield StepEvent("node", "backward", place, number, run.kernels, source)
-        variable = backward.graph.nodes[run.node].variable if backward.graph else None
+        node = backward.graph.nodes[run.node] if backward.graph else None
+        at = _forward_line(step, node) or source
+        yield StepEvent("node", "backward", place, number, run.kernels, at)
+        variable = node.variable if node else None
         if variable is not None and (write := writes.pop(variable, None)) is not None:
             yield StepEvent("grad", "backward", write, number, source=source)
     for write in writes.values():
         yield StepEvent("grad", "backward", write, number, source=source)
+
+
+def _forward_line(step: Step, node: Node | None) -> Source | None:
+    """The line of the forward that a node goes back through."""
+    made = node.forward_kernel if node else None
+    return step.kernels[made].source if made is not None else None
 
 
 def _updates(step: Step) -> Iterator[_Part]:

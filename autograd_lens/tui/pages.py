@@ -66,7 +66,8 @@ class Pages:
         current = self._session.current
         at = current.source if current else None
         file = at.file if at else self._session.trace.info.program
-        lines, marked = source_lines(self._highlighted(file), at)
+        arrow = "◀" if current and current.kind == "node" else "▶"  # back through this line
+        lines, marked = source_lines(self._highlighted(file), at, arrow)
         if not lines:
             words = "The code of this event is not in the trace." if file else "No code."
             return Page([Text(words, style=QUIET)])

@@ -42,6 +42,12 @@ def test_a_write_stands_behind_the_node_that_made_it() -> None:
             assert variable == backward.grad_writes[grad.item].parameter
 
 
+def test_a_node_points_at_the_line_of_the_forward_that_it_goes_back_through() -> None:
+    events = [event for event in step_events(linear_step()) if event.kind == "node"]
+    lines = [event.source.line if event.source else None for event in events]
+    assert lines == [18, 18, 18, 18, 14, 47, 14, 47]  # 47 is loss.backward()
+
+
 def test_a_light_step_has_its_writes_updates_and_clearings() -> None:
     assert kinds(step_events(light(linear_step()))) == ("engine grad grad update update zero zero")
 

@@ -18,7 +18,7 @@ __all__ = ["Descent", "loss_lines", "map_lines"]
 Floats = npt.NDArray[np.float64]
 
 _SHADES = " ·░▒▓"
-_LEVELS = 8
+_MARKS = "  ● here  S start"
 _MARGIN = 0.15
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character
 
@@ -114,7 +114,8 @@ def map_lines(descent: Descent, here: float, width: int, height: int) -> list[Te
         for x, y in _places(point, low, high, (width, rows)):
             cells[y][x] = (mark, style)
     across, up = _range(low[0], high[0]), _range(low[1], high[1])
-    text = f"→ {descent.names[0]} {across}  ↑ {descent.names[1]} {up}  ● here  S start"
+    text = f"→ {descent.names[0]} {across}  ↑ {descent.names[1]} {up}"
+    text += _MARKS if len(text) + len(_MARKS) <= width else ""
     return [Text.assemble(*row) for row in cells] + [Text(text[:width], style=QUIET)]
 
 

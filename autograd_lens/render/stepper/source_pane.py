@@ -34,12 +34,15 @@ def highlighted(code: str) -> list[Text]:
     return lines
 
 
-def source_lines(code: Sequence[Text], current: Source | None) -> tuple[list[Text], int | None]:
+def source_lines(
+    code: Sequence[Text], current: Source | None, arrow: str = "▶"
+) -> tuple[list[Text], int | None]:
     """Numbered lines, an arrow at the current one and its expression underlined.
 
     Args:
         code: What ``highlighted`` made of the file.
         current: Where the current event comes from.
+        arrow: How it is marked.
 
     Returns:
         The lines, and which of them is the current one.
@@ -49,7 +52,7 @@ def source_lines(code: Sequence[Text], current: Source | None) -> tuple[list[Tex
     if current is None or not 0 < current.line <= len(lines):
         return lines, None
     place = current.line - 1
-    lines[place] = _marked(code[place].copy(), f"▶ {current.line:>{digits}} ", current)
+    lines[place] = _marked(code[place].copy(), f"{arrow} {current.line:>{digits}} ", current)
     return lines, place
 
 

@@ -25,7 +25,8 @@ def _beside(label: Text, shown: Text, width: int) -> Iterator[Text]:
         yield label + shown
         return
     label.rstrip()
-    yield label
+    if label:
+        yield label
     if shown.cell_len + 2 <= width:
         yield Text("  ") + shown
         return
