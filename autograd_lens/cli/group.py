@@ -16,6 +16,7 @@ VERBS = (
     "run",
     "rerun",
     "verify",
+    "whatif",
     "trace",
     "graph",
     "path",

@@ -1,0 +1,137 @@
+"""``autograd-lens whatif``: descend again with another constant, or from another place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autograd_lens.cli.files import (
+    explained,
+    file_argument,
+    force_option,
+    named_after,
+    open_trace,
+    output_option,
+    say,
+    shown,
+    writable,
+)
+from autograd_lens.errors import RenderError, ReplayError, SelectionError
+from autograd_lens.trace.selection import select_step
+
+if TYPE_CHECKING:
+    from autograd_lens.api import Trace
+    from autograd_lens.render.whatif import TwoPaths
+    from autograd_lens.trace.descent import WhatIf
+    from autograd_lens.trace.surface import Surface
+
+__all__ = ["command"]
+
+_KINDS = (".png", ".svg", ".pdf")
+_GRID = 121
+
+
+@click.command("whatif", short_help="Descend again with another learning rate or start.")
+@file_argument()
+@click.option("--from", "start", default="0", show_default=True, metavar="STEP", help="Begin here.")
+@click.option(
+    "--steps", default=200, show_default=True, type=click.IntRange(1), help="How many steps."
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE",
+    help='A constant of the optimizer or a parameter: lr=1.7, w1=-5, "layer.weight[0,3]=1".',
+)
+@click.option("--axes", metavar="A,B", help="Two scalars to draw over.")
+@output_option("The picture: .png, .svg or .pdf.  [default: NAME-whatif.png]")
+@force_option()
+def command(
+    file: Path | None,
+    start: str,
+    steps: int,
+    changes: tuple[str, ...],
+    axes: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Descend once more from a recorded step, with something changed, and draw both paths.
+
+    Needs the recording alone: the recorded kernels are executed again, where they are proved
+    to make every recorded update bit for bit.
+
+    \b
+    autograd-lens whatif train.lens --set lr=1.7 -o whatif.png
+    autograd-lens whatif --from 100 --steps 50 --set w1=-5 --set lr=0.1
+    """
+    wanted = dict(map(_change, changes))
+    with open_trace(file, replay=True) as trace:
+        target = writable(output or named_after(trace.path, "whatif.png"), force=force)
+        if target.suffix.lower() not in _KINDS:
+            msg = f"A picture cannot be drawn into {target.name!r}."
+            raise RenderError(msg, hint=f"Choose a name that ends in {', '.join(_KINDS)}.")
+        first = select_step(start, len(trace.steps))
+        from autograd_lens.replay.whatif import what_if
+
+        what = what_if(trace, first, steps, wanted)
+        _draw(trace, what, target, axes)
+    say(f"{what.proof} Wrote {shown(target)}")
+
+
+def _change(text: str) -> tuple[str, float]:
+    name, sign, value = text.rpartition("=")
+    try:
+        if sign and name.strip():
+            return name.strip(), float(value)
+    except ValueError:
+        pass
+    msg = f"{text!r} is no change."
+    raise SelectionError(msg, hint="Write a name and a number, for example --set lr=1.7.")
+
+
+def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
+    from autograd_lens.render.plots.style import figure_bytes
+    from autograd_lens.render.whatif import two_paths, whatif_figure
+
+    paths = two_paths(what, axes)
+    surface, note = _surface(trace, what, paths)
+    notes = [note] if note else []
+    if "lr" in what.changes:
+        notes += _stable_rate(trace, what)
+    figure = whatif_figure(what, paths, surface, notes)
+    with explained(target):
+        target.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))  # type: ignore[arg-type]
+
+
+def _surface(trace: Trace, what: WhatIf, paths: TwoPaths) -> tuple[Surface | None, str]:
+    """The loss over what is drawn, or why it cannot be had."""
+    import numpy as np
+
+    from autograd_lens.replay.surface import evaluate_surface
+
+    low, high = paths.window
+    u, v = (np.linspace(a, b, _GRID) for a, b in zip(low, high, strict=True))
+    if paths.plane.kind == "line":
+        return None, ""
+    try:
+        return evaluate_surface(trace.steps[what.first], paths.plane, u, v), ""
+    except ReplayError as error:
+        return None, str(error)
+
+
+def _stable_rate(trace: Trace, what: WhatIf) -> list[str]:
+    """What the curvature at the first step says of learning rates, where it can be had."""
+    from autograd_lens.replay.curvature import curvature
+
+    try:
+        found = curvature(trace.steps[what.first])
+    except (ReplayError, RuntimeError):
+        return []
+    if found.largest <= 0:
+        return []
+    limit = f"stable there up to a learning rate of {found.stable_rate:.4f}."
+    return [f"Curvature {found.largest:.4f} at the start: plain gradient descent is {limit}"]

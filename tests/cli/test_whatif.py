@@ -1,0 +1,59 @@
+"""``autograd-lens whatif``: a picture, or an error that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import autograd_lens as lens
+from autograd_lens.cli.group import app
+
+
+class SGD:
+    def __init__(self, params: list[torch.Tensor], lr: float) -> None:
+        self.params, self.lr = params, lr
+
+    def step(self) -> None:
+        for param in self.params:
+            assert param.grad is not None
+            param.data -= self.lr * param.grad.data
+            param.grad.data.zero_()
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whatif") / "run.lens"
+    u, v = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    optimizer = SGD([u, v], 0.1)
+    with lens.record(path):
+        for _ in range(8):
+            (u**2 + 3 * v**2).sum().backward()
+            optimizer.step()
+    return path
+
+
+def test_a_picture_is_drawn(recording: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.svg"
+    result = CliRunner().invoke(
+        app, ["whatif", str(recording), "--set", "lr=0.4", "--set", "u=-2", "-o", str(target)]
+    )
+    assert result.exit_code == 0, result.output
+    assert target.read_bytes().startswith(b"<?xml")
+    assert "all 8 recorded updates bit for bit" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("lr", "'lr' is no change"), ("lr=fast", "is no change"), ("rate=1", "neither a constant")],
+)
+def test_what_cannot_be_set_is_said(
+    recording: Path, tmp_path: Path, change: str, said: str
+) -> None:
+    target = tmp_path / "out.png"
+    result = CliRunner().invoke(app, ["whatif", str(recording), "--set", change, "-o", str(target)])
+    assert result.exit_code == 1
+    assert said in result.output
+    assert not target.exists()
