@@ -61,6 +61,7 @@ class Stepper(Seeking):
     Stepper.-short #descent { display: none; }
     Stepper.-short #descent.-opened { display: block; height: 40%; }
     Stepper .-closed { display: none; }
+    Stepper Pane.-maximized { height: 100% !important; max-height: 100% !important; }
     """
 
     def __init__(
