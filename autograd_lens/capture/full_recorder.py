@@ -113,6 +113,7 @@ class FullRecorder:
         self._templates: dict[Any, int] = {}
         self._input_slots: dict[int, tuple[int, ...]] = {}
         self._last_inputs: set[Any] | None = None
+        self._varying = False  # whether steps are known to read different inputs
         self._optimizers: list[dict[str, Any]] = []
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
@@ -131,9 +132,12 @@ class FullRecorder:
             if self.on:
                 self.mode.rebase()
                 self._modules.install()
+                self.inputs.begin()
         elif not on and self.on:
             switch_off(self.mode)
             self._modules.remove()
+            if not self._varying:
+                self.inputs.end()
             self.on = self._whole = False
             self._stream.drop_before(len(self._stream.keys))
 
@@ -307,11 +311,12 @@ class FullRecorder:
         self._compare_inputs(template, segment.slots)
 
     def _compare_inputs(self, template: int, slots: list[Any]) -> None:
-        """Begin to observe the program's inputs where two full steps read different ones."""
-        if self.inputs.active:
+        """Go on to observe the program's inputs where two full steps read different ones."""
+        if self._varying:
             return
         read = {slots[slot] for slot in self._input_slots[template] if slots[slot] is not None}
         if self._last_inputs is not None and read != self._last_inputs:
+            self._varying = True
             self.inputs.begin()
         self._last_inputs = read
 

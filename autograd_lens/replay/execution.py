@@ -22,6 +22,7 @@ from autograd_lens.replay.optimizer import Update
 from autograd_lens.replay.patterns import parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.sizes import SIZED, fitted
 from autograd_lens.replay.trimming import resized
 from autograd_lens.replay.values import Entry, to_tensor
 from autograd_lens.trace.values import Value
@@ -217,6 +218,8 @@ class Execution:
         if len(given) != len(one.reads):
             missing = [n for n in one.reads if live[n] is None]
             raise ReplayError(self._missing(one, missing))
+        if one.op in SIZED:
+            args = self._fitted(one, args)
         grad = one.phase == "forward" and (
             one.grad
             or self._situation.all_grad
@@ -231,6 +234,13 @@ class Execution:
         if not self._situation.redraw and one.phase == "forward":
             self._repeat_draw(one, made)
         self._keep(one, made)
+
+    def _fitted(self, one: Instruction, args: list[Any]) -> list[Any]:
+        """The arguments with sizes that fit the tensor that arrives."""
+        specs = self._program.specs
+        before, after = specs[one.reads[0]].shape, specs[one.makes[0]].shape
+        sizes = fitted(one.op, before, after, args[0].shape)
+        return args if sizes is None else [args[0], sizes, *args[2:]]
 
     def _repeat_draw(self, one: Instruction, made: list[torch.Tensor]) -> None:
         """Put the numbers that were drawn in place of those that were drawn now.

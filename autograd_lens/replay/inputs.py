@@ -15,13 +15,22 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 from autograd_lens.trace.typed import item_size
 
-__all__ = ["Given", "find_given", "guess_given", "seed_kernels", "unavailable", "without_makers"]
+__all__ = [
+    "Given",
+    "ends_alike",
+    "find_given",
+    "guess_given",
+    "seed_kernels",
+    "unavailable",
+    "without_makers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,22 @@ def guess_given(program: Program, slots: Sequence[Entry], items: Sequence[Entry]
             found.append(Given(position, tensor, made[-1]))
             free.remove(tensor)
     return found
+
+
+def ends_alike(items: Sequence[Entry], others: Sequence[Entry]) -> bool:
+    """Whether some items end with what others are: batches of one size, all of them.
+
+    What stands before them was handed to modules since the last step: by a validation pass.
+    """
+    if not others or len(items) <= len(others):
+        return False
+    ends = items[len(items) - len(others) :]
+    sizes = [
+        (len(one), len(other))
+        for one, other in zip(ends, others, strict=True)
+        if isinstance(one, bytes) and isinstance(other, bytes)
+    ]
+    return len(sizes) == len(others) and len({Fraction(*size) for size in sizes if all(size)}) == 1
 
 
 def _begins_with(program: Program) -> list[int]:

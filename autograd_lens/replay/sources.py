@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execution import Situation
 from autograd_lens.replay.inputs import (
     Given,
+    ends_alike,
     find_given,
     guess_given,
     seed_kernels,
@@ -236,8 +237,9 @@ class Sources:
 
     def _given(self, step: int, donor: Donor) -> Sequence[Given]:
         items = self.items(step)
-        if len(items) == len(donor.items):
-            return donor.given
+        skipped = len(items) - len(donor.items)
+        if donor.items and (skipped == 0 or ends_alike(items, donor.items)):
+            return [replace(one, item=one.item + skipped) for one in donor.given]
         return guess_given(donor.program, donor.encoded.slots, items)
 
     def _parameters(
@@ -348,8 +350,9 @@ class Sources:
 
     def changing_inputs(self, donor: Donor, step: int) -> list[str]:
         """Inputs of the forward that change from step to step and were not kept for this one."""
-        if len(self.items(step)) != len(donor.items):
-            return [f"which of the {len(self.items(step))} tensors it was handed is which"]
+        items = self.items(step)
+        if len(items) != len(donor.items) and not ends_alike(items, donor.items):
+            return [f"which of the {len(items)} tensors it was handed is which"]
         known = {one.tensor for one in self._given(step, donor)}
         others = [self._donor(other) for other in self._structures.get(self._structure(step), ())]
         found = []

@@ -36,6 +36,7 @@ PROVED = [
     programs.mixed_precision,
     programs.clipped,
     programs.epochs,
+    programs.validated,
     programs.scheduled,
 ]
 

@@ -223,6 +223,32 @@ def epochs() -> Turns:
         yield
 
 
+def validated() -> Turns:
+    """Token batches reshaped by hand, the last one smaller, and a pass over others behind it."""
+    data, held_out = torch.randint(0, 9, (11, 5)), torch.randint(0, 9, (4, 4))
+    model = nn.Sequential(nn.Embedding(9, 6), nn.Dropout(0.2), nn.Linear(6, 9))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def batches() -> Any:
+        while True:
+            model.train()
+            yield from torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
+            model.eval()
+            with torch.no_grad():
+                model(held_out)
+
+    source = batches()
+
+    while True:
+        tokens = next(source)
+        logits = model(tokens[:, :-1])
+        loss = F.cross_entropy(logits.view(-1, 9), tokens[:, 1:].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield
+
+
 def scheduled() -> Turns:
     """A learning rate that changes from step to step."""
     model, x = nn.Linear(3, 1), torch.randn(5, 3)
