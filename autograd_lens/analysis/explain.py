@@ -139,8 +139,8 @@ def _last_write(step: Step, parameter: str) -> tuple[Backward, GradWrite]:
 def _graph(step: Step, backward: Backward) -> Graph:
     if backward.graph is None:
         msg = f"Step {step.index} was recorded light: the nodes of its backward are not there."
-        hint = f"Record it in full with: autograd-lens run --full default,{step.index}"
-        raise NotRecordedError(msg, hint=hint)
+        again = f"Record it in full with: autograd-lens run --full default,{step.index}"
+        raise NotRecordedError(msg, hint=step.omitted[-1] if step.omitted else again)
     return backward.graph
 
 

@@ -99,7 +99,9 @@ def full_step(trace: Trace, index: int) -> Step:
     step = trace.steps[index]
     if step.level == "full":
         return step
-    near = sorted(trace.full_steps, key=lambda full: abs(full - index))[:3]
-    there = f"Steps near it that were: {', '.join(map(str, sorted(near)))}." if near else ""
-    msg = f"Step {index} was not recorded in full."
-    raise NotRecordedError(msg, hint=f"{there} Record it with: run --full default,{index}".strip())
+    reason = f" {step.omitted[-1]}" if step.omitted else ""
+    near = sorted(sorted(trace.full_steps, key=lambda full: abs(full - index))[:3])
+    there = f"Steps near it that were: {', '.join(map(str, near))}." if near else ""
+    again = "" if reason else f"Record it with: run --full default,{index}"
+    msg = f"Step {index} was not recorded in full.{reason}"
+    raise NotRecordedError(msg, hint=f"{there} {again}".strip())
