@@ -66,10 +66,11 @@ class BackwardTape:
         self,
         roots: Sequence[Any],
         outputs: Sequence[Any],
+        gradients: Sequence[Any],
         site: Site,
         flags: Hashable,
     ) -> GraphWalk:
-        """Write the graph to the stream and hook its nodes."""
+        """Write the graph and what backward was given to the stream, and hook the nodes."""
         walk = walk_graph(roots)
         stream = self._stream
         first_slot = len(stream.slots)
@@ -77,6 +78,7 @@ class BackwardTape:
         # A GradientEdge has no value of its own.
         tensors = [o if isinstance(o, torch.Tensor) else None for o in outputs]
         outputs_pattern = tuple([stream.pattern(tensor) for tensor in tensors])
+        given = tuple([stream.pattern(gradient) for gradient in gradients])
         variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
         saved = tuple([self._saved_pattern(node) for node in walk.nodes])
         base = self._mode.base_sequence
@@ -89,6 +91,7 @@ class BackwardTape:
                 variables,
                 saved,
                 outputs_pattern,
+                given,
                 site,
                 flags,
             )

@@ -63,12 +63,14 @@ class BackwardCall:
 
     Attributes:
         outputs: The tensors or edges that backward is called on.
+        gradients: The gradient of each that it begins with, None where there is none.
         site: The line of the program that calls it.
         flags: (kind, retain_graph, create_graph, fingerprint).
         frame: The innermost frame, torch's included.
     """
 
     outputs: Sequence[Any]
+    gradients: Sequence[Any]
     site: Site
     flags: tuple[str, bool, bool, str]
     frame: FrameType
@@ -242,7 +244,9 @@ class FullRecorder:
         tape = BackwardTape(
             self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
         )
-        walk = tape.begin(root_nodes(call.outputs), call.outputs, call.site, call.flags)
+        walk = tape.begin(
+            root_nodes(call.outputs), call.outputs, call.gradients, call.site, call.flags
+        )
         self._tape = tape
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         if key not in self._dots:

@@ -225,7 +225,9 @@ class Recorder:
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
-            call = BackwardCall(outputs, site, (*flags, self._graphs.fingerprints[graph]), frame)
+            call = BackwardCall(
+                outputs, args[0], site, (*flags, self._graphs.fingerprints[graph]), frame
+            )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads
 

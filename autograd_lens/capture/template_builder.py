@@ -138,9 +138,10 @@ class TemplateBuilder:
             self._last_sequence = sequence
 
     def _begin(self, position: int, key: Any) -> None:
-        _, types, edges, sequence, variables, saved, outputs, site, flags = key
+        _, types, edges, sequence, variables, saved, outputs, given, site, flags = key
         cursor = self._segment.cursor(position)
         roots = [_value(cursor.encode(pattern)) for pattern in outputs]
+        gradients = [_value(cursor.encode(pattern)) for pattern in given]
         leaves = dict(variables)
         nodes = [
             {
@@ -157,6 +158,7 @@ class TemplateBuilder:
             {
                 "kind": backward_kind,
                 "roots": roots,
+                "gradients": gradients,
                 "retain_graph": retain_graph,
                 "create_graph": create_graph,
                 "source": self._source(site),

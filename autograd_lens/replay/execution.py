@@ -220,11 +220,8 @@ class Execution:
             raise ReplayError(self._missing(one, missing))
         if one.op in SIZED:
             args = self._fitted(one, args)
-        grad = one.phase == "forward" and (
-            one.grad
-            or self._situation.all_grad
-            or not any(tensor.requires_grad for tensor in given)
-        )
+        plain = self._situation.all_grad or not any(tensor.requires_grad for tensor in given)
+        grad = one.grad or (one.phase == "forward" and plain)
         try:
             with torch.set_grad_enabled(grad):
                 made = flat_tensors(one.operator(*args, **kwargs))
@@ -340,29 +337,14 @@ class Execution:
         if grad:
             self._keep_results(backward, dict(zip(asked, found, strict=True)))
 
-    def _first_gradients(self, backward: Json, roots: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """What backward was called with: ones that it made itself, or the program's tensor."""
-        made = self._ones(backward)
-        for position, root in enumerate(roots):
-            if position < len(made):
-                yield made[position]
-                continue
-            runs = [run for run in backward["runs"] if run["node"] == position]
-            places = [
-                p for run in runs for enc in run["grad_outputs"] for p in tensors_in(parse(enc))
-            ]
-            tensor = next((t for p in places if (t := self.live[p.tensor]) is not None), None)
-            yield torch.ones_like(root) if tensor is None else tensor
-
-    def _ones(self, backward: Json) -> list[torch.Tensor]:
-        number = self._program.backwards.index(backward)
-        roots = {p.tensor for enc in backward["roots"] for p in tensors_in(parse(enc))}
-        made = []
-        for one in self._program.instructions:
-            own = one.phase == "backward" and one.backward == number and one.node is None
-            if own and one.op.startswith("aten.ones_like.") and roots.intersection(one.reads):
-                made += [t for place in one.outs if (t := self.live[place.tensor]) is not None]
-        return made
+    def _first_gradients(self, backward: Json, roots: list[torch.Tensor]) -> list[torch.Tensor]:
+        """What backward was called with, or ones where it is not known."""
+        given = [resolve(parse(enc), self.live, ()) for enc in backward.get("gradients", ())]
+        given += [None] * (len(roots) - len(given))
+        return [
+            torch.ones_like(root) if one is None else one
+            for root, one in zip(roots, given, strict=True)
+        ]
 
     def _asked(self, backward: Json) -> list[str]:
         """The leaves that backward was restricted to; none where it was not."""

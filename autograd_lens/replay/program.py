@@ -14,7 +14,7 @@ be executed under autograd again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -160,6 +160,10 @@ class Program:
                 if place.tensor not in made:
                     found.setdefault(place.tensor, place.slot)
             made.update(instruction.makes)
+        for backward in self.backwards:
+            for place in _starting(backward):
+                if place.tensor not in made:
+                    found.setdefault(place.tensor, place.slot)
         return found
 
     def _gradients(self, instruction: Instruction, made: set[int], found: dict[int, int]) -> None:
@@ -323,8 +327,15 @@ def _instruction(index: int, plain: Json, written: frozenset[int], *, copies: bo
     changed = (place for n, pattern, _ in parsed if n in names for place in tensors_in(pattern))
     makes = tuple(place.tensor for place in outs)
     changes = frozenset(place.tensor for place in changed)
-    plainly = plain["node"] is not None or bool(written.intersection(makes))
-    sliced = copies and operator is not None and (bool(changes) or _is_view(operator))
+    plainly = plain["node"] is not None or (
+        plain["phase"] == "forward" and bool(written.intersection(makes))
+    )
+    sliced = (
+        copies
+        and plain["phase"] == "forward"
+        and operator is not None
+        and (bool(changes) or _is_view(operator))
+    )
     return Instruction(
         index=index,
         op=plain["op"],
@@ -363,3 +374,9 @@ def _constants(pattern: Pattern, op: str) -> Pattern:
 def _places(instruction: Instruction) -> list[Place]:
     patterns = [*instruction.positional, *(pattern for _, pattern in instruction.keywords)]
     return [place for pattern in patterns for place in tensors_in(pattern)]
+
+
+def _starting(backward: Json) -> Iterator[Place]:
+    """The tensors that an engine run begins with: its roots, and their gradients."""
+    for enc in (*backward["roots"], *backward.get("gradients", ())):
+        yield from tensors_in(parse(enc))

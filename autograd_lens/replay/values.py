@@ -89,10 +89,8 @@ def to_device(name: str) -> torch.device:
 
 
 def to_value(tensor: torch.Tensor) -> Value:
-    """The value of a dense tensor, every element kept."""
-    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    data = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
-    return Value(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), data)
+    """The value of a tensor, every element kept; a sparse one is written out."""
+    return Value(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), _bytes(tensor))
 
 
 def wider(dtype: str) -> str:
@@ -117,6 +115,8 @@ def read(tensor: torch.Tensor, limit: int = _LARGE) -> Entry:
 def _bytes(tensor: torch.Tensor) -> bytes:
     if tensor.layout is not torch.strided:
         tensor = tensor.detach().to_dense()
+    if tensor._is_zerotensor():
+        return bytes(tensor.nbytes)
     if not (tensor.is_cpu and tensor.is_contiguous()) or tensor.is_conj() or tensor.is_neg():
         tensor = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
     return ctypes.string_at(tensor.data_ptr(), tensor.nbytes) if tensor.nbytes else b""

@@ -12,8 +12,8 @@ A template is a JSON object::
      "sources": [[file, line, end_line, column, end_column, function], ...],
      "kernels": [{"op", "args": [[name, ENC, keyword], ...], "outs": [ENC, ...], "phase",
                   "node", "backward", "source", "module"}, ...],
-     "backwards": [{"kind", "roots": [ENC], "retain_graph", "create_graph", "source",
-                    "fingerprint", "error",
+     "backwards": [{"kind", "roots": [ENC], "gradients": [ENC], "retain_graph",
+                    "create_graph", "source", "fingerprint", "error",
                     "nodes": [{"name", "formula": [[input, expression]], "kernel",
                                "saved": [{"name", "value": ENC, "tensor", "made", "note"}],
                                "variable"}, ...],
@@ -27,8 +27,9 @@ A template is a JSON object::
      "zero_grads": [{"parameter", "before": ENC, "after": ENC, "source"}, ...],
      "omitted": [sentence, ...]}
 
-``source`` is a position in ``sources`` or null; ``made`` is the slot that holds the saved
-tensor's value as the forward made it, or null. ``ENC`` is one of::
+``gradients`` are what backward was given for its roots, or made for them itself; recordings
+before it was added lack it. ``source`` is a position in ``sources`` or null; ``made`` is the
+slot that holds the saved tensor's value as the forward made it, or null. ``ENC`` is one of::
 
     null                    None
     ["t", tensor, slot]     a tensor and its value
