@@ -24,7 +24,7 @@ from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.stream import Stream
-from autograd_lens.capture.tape_mode import TapeMode
+from autograd_lens.capture.tape_mode import TapeMode, Target
 from autograd_lens.capture.template_builder import TemplateBuilder, Writes, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
 
@@ -112,6 +112,7 @@ class FullRecorder:
         self._seen: set[str] = set()  # fingerprints recorded in full
         self._after = 0  # first event after the last backward
         self._turn = -1  # position of the last backward's call in the loop's frame
+        self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self._templates: dict[Any, int] = {}
         self._input_slots: dict[int, tuple[int, ...]] = {}
         self._last_inputs: set[Any] | None = None
@@ -278,10 +279,12 @@ class FullRecorder:
         for index, parameter in self._registry.alive():
             if not _has_memory(parameter):
                 continue
-            targets[parameter.data_ptr()] = ("p", index)
+            reference = self._registry.references[index]
+            self._addresses[index] = parameter.data_ptr()
+            targets[parameter.data_ptr()] = Target("p", index, reference)
             grad = parameter.grad
             if grad is not None and _has_memory(grad):
-                targets[grad.data_ptr()] = ("g", index)
+                targets[grad.data_ptr()] = Target("g", index, reference)
                 entry = self._stream.entry_of(grad)
                 entry.role = "gradient"
                 entry.name = f"{self._registry.records[index].name}.grad"
@@ -352,8 +355,7 @@ class FullRecorder:
         the old one; no kernel writes to a parameter.
         """
         now = [(i, p.data_ptr()) for i, p in self._registry.alive() if _has_memory(p)]
-        targets = self.mode.targets
-        return [(index, address) for index, address in now if targets.get(address) != ("p", index)]
+        return [(index, address) for index, address in now if self._addresses.get(index) != address]
 
     def _store_source(self, file: str) -> None:
         text = source_text(file)
@@ -362,7 +364,7 @@ class FullRecorder:
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:
-    return tensor.layout is torch.strided and not tensor.is_meta
+    return tensor.layout is torch.strided and not tensor.is_meta and tensor.nbytes > 0
 
 
 def source_text(file: str) -> str | None:

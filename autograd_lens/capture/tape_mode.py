@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import Parameter
@@ -20,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from autograd_lens.capture.frames import UserFrames
 from autograd_lens.capture.stream import NUMBER, TENSOR, Stream, Write
 
-__all__ = ["IN_BACKWARD", "Operator", "TapeMode"]
+__all__ = ["IN_BACKWARD", "Operator", "TapeMode", "Target"]
 
 IN_BACKWARD = "in backward"
 
@@ -59,6 +60,30 @@ class Operator:
         )
 
 
+class Target(NamedTuple):
+    """A parameter or a ``.grad`` that a kernel may write to.
+
+    Attributes:
+        kind: ``"p"`` for the parameter, ``"g"`` for its ``.grad``.
+        index: Index of the parameter.
+        parameter: The parameter, weakly.
+    """
+
+    kind: str
+    index: int
+    parameter: weakref.ref[torch.Tensor]
+
+    def is_at(self, address: int) -> bool:
+        """Whether it still is there.
+
+        Clearing with ``set_to_none`` frees its memory, and the next forward's tensors get it.
+        """
+        tensor = self.parameter()
+        if tensor is not None and self.kind == "g":
+            tensor = tensor.grad
+        return tensor is not None and tensor.data_ptr() == address
+
+
 class TapeMode(TorchDispatchMode):
     """Writes every kernel to the stream, and lets it run as it would have.
 
@@ -68,7 +93,7 @@ class TapeMode(TorchDispatchMode):
         base_sequence: Sequence number that those in keys are relative to.
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
-        targets: ("p" or "g", parameter index) by the address of parameters and ``.grad``.
+        targets: Parameters and ``.grad`` by their address at the last backward.
         module: Path of the innermost module that is running.
         context: (phase, number of the call) while a known optimizer updates or clears.
         loop_frame: ``id`` of the frame whose loop is the training loop, 0 while unknown.
@@ -82,7 +107,7 @@ class TapeMode(TorchDispatchMode):
         self.base_sequence = _sequence_number()
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
-        self.targets: dict[int, tuple[str, int]] = {}
+        self.targets: dict[int, Target] = {}
         self.module = ""
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
@@ -212,13 +237,18 @@ class TapeMode(TorchDispatchMode):
             several = isinstance(argument, (list, tuple))
             for item, tensor in enumerate(argument if several else (argument,)):
                 if isinstance(tensor, _Tensor):
-                    target = self.targets.get(tensor.data_ptr()) or self._target_of_view(tensor)
+                    target = self._target(tensor.data_ptr())
+                    if target is None:
+                        target = self._target(tensor.untyped_storage().data_ptr())
                     if target is not None:
-                        write = Write(event, *target, where[0], item if several else -1)
+                        write = Write(
+                            event, target.kind, target.index, where[0], item if several else -1
+                        )
                         self._stream.writes.append(write)
 
-    def _target_of_view(self, tensor: torch.Tensor) -> tuple[str, int] | None:
-        return self.targets.get(tensor.untyped_storage().data_ptr())
+    def _target(self, address: int) -> Target | None:
+        target = self.targets.get(address)
+        return target if target is not None and target.is_at(address) else None
 
 
 def _argument(where: tuple[int, str], args: tuple[Any, ...], kwargs: Any) -> Any:

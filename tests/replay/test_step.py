@@ -54,10 +54,6 @@ def named(function: Callable[[], programs.Turns]) -> str:
     return function.__name__
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="seen to fail for attention and epochs in one run of several, with two workers",
-)
 @pytest.mark.parametrize("program", PROVED, ids=named)
 def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Turns]) -> None:
     with record(tmp_path / "run.lens", program, "0:3") as trace:
@@ -71,10 +67,6 @@ def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Tur
 UPDATED = [one for one in PROVED if one is not programs.scheduled]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="seen to fail for attention and epochs in one run of several, with two workers",
-)
 @pytest.mark.parametrize("program", UPDATED, ids=named)
 def test_updates_are_made_again(tmp_path: Path, program: Callable[[], programs.Turns]) -> None:
     with record(tmp_path / "run.lens", program, "0:3") as trace:
