@@ -65,12 +65,12 @@ class Target(NamedTuple):
 
     Attributes:
         kind: ``"p"`` for the parameter, ``"g"`` for its ``.grad``.
-        index: Index of the parameter.
+        number: Index of the parameter.
         parameter: The parameter, weakly.
     """
 
     kind: str
-    index: int
+    number: int
     parameter: weakref.ref[torch.Tensor]
 
     def is_at(self, address: int) -> bool:
@@ -242,7 +242,7 @@ class TapeMode(TorchDispatchMode):
                         target = self._target(tensor.untyped_storage().data_ptr())
                     if target is not None:
                         write = Write(
-                            event, target.kind, target.index, where[0], item if several else -1
+                            event, target.kind, target.number, where[0], item if several else -1
                         )
                         self._stream.writes.append(write)
 
