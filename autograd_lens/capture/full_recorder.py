@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -17,7 +16,8 @@ from autograd_lens.capture.dispatch_stack import switch_off, switch_on
 from autograd_lens.capture.frames import Site, UserFrames, frame_names
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.modules import ModulePaths
-from autograd_lens.capture.names import name_entries, optimizer_attributes
+from autograd_lens.capture.names import name_entries
+from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
@@ -117,7 +117,9 @@ class FullRecorder:
         self._input_slots: dict[int, tuple[int, ...]] = {}
         self._last_inputs: set[Any] | None = None
         self._varying = False  # whether steps are known to read different inputs
-        self._optimizers: list[dict[str, Any]] = []
+        self._optimizers = OptimizerNotes(
+            services.registry, lambda notes: services.writer.extra("optimizers", notes)
+        )
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
@@ -250,9 +252,11 @@ class FullRecorder:
         )
         self._tape = tape
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
-        if key not in self._dots:
+        new = key not in self._dots
+        if new:
             self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
+        self._optimizers.look(lambda: [frame_names(frame) for frame in chain], anew=new)
         self._step_dots.append(self._dots[key])
 
     def _draw(self, outputs: Sequence[Any], walk: GraphWalk) -> str:
@@ -297,13 +301,6 @@ class FullRecorder:
             self.state_names(),
         )
 
-    def _note_optimizers(self, chain: Iterable[FrameType]) -> None:
-        """Keep the numbers of the optimizers, so that constants of an update have names."""
-        found = optimizer_attributes([frame_names(frame) for frame in chain])
-        if found and found != self._optimizers:
-            self._optimizers = found
-            self._writer.extra("optimizers", json.dumps(found).encode())
-
     # -- writing ----------------------------------------------------------------------------
 
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
@@ -312,7 +309,6 @@ class FullRecorder:
         template = self._templates.get(key)
         if template is None:
             self._name(chain)
-            self._note_optimizers(chain)
             template = self._templates[key] = self._build(segment, ends)
         self._writer.full(step, template, segment.slots)
         self._compare_inputs(template, segment.slots)

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.parameters import ParameterRegistry, name_tensors, reachable
+from autograd_lens.capture.parameters import ParameterRegistry, name_tensors
 from autograd_lens.capture.stream import TensorEntry
 
-__all__ = ["name_entries", "optimizer_attributes"]
+__all__ = ["name_entries"]
 
 
 def name_entries(
@@ -44,35 +44,3 @@ def name_entries(
             entry.role, entry.name = "state", state_names[key]
         elif key in variables:
             entry.name = variables[key]
-
-
-def optimizer_attributes(frames: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The numbers that optimizers hold, under the names they give them.
-
-    An optimizer is an object with a ``step`` method: of ``torch.optim``, whose numbers stand
-    in its first parameter group, or of the program, whose numbers are its attributes.
-
-    Args:
-        frames: What the program's frames can see, innermost first.
-
-    Returns:
-        ``{"name", "class", "attributes": {name: number}}`` of each.
-    """
-    return [
-        {"name": name, "class": type(value).__qualname__, "attributes": _numbers(value)}
-        for name, value in reachable(frames)
-        if not isinstance(value, (type, torch.nn.Module))
-        and callable(getattr(type(value), "step", None))
-    ]
-
-
-def _numbers(optimizer: Any) -> dict[str, float]:
-    groups = getattr(optimizer, "param_groups", None)
-    held = groups[0] if isinstance(groups, list) and groups else getattr(optimizer, "__dict__", {})
-    found: dict[str, float] = {}
-    for name, value in held.items():
-        parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-        for position, part in parts:
-            if isinstance(part, (int, float)) and not isinstance(part, bool):
-                found[name if position is None else f"{name}[{position}]"] = part
-    return found

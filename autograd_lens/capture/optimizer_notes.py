@@ -1,0 +1,115 @@
+"""What the program's optimizers are: their names, their numbers, and which tensors they hold."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from autograd_lens.capture.parameters import ParameterRegistry, reachable
+
+__all__ = ["OptimizerNotes"]
+
+Json = dict[str, Any]
+_MAX_HELD = 100_000
+
+
+class OptimizerNotes:
+    """Keeps what is known of the optimizers, written again whenever it changes.
+
+    An optimizer is an object with a ``step`` method: of ``torch.optim``, whose numbers stand
+    in its first parameter group, or of the program, whose numbers are its attributes. Each is
+    kept as ``{"name", "class", "attributes": {name: number}, "holds": [index or None, ...]}``,
+    where ``holds`` are the leaves that it updates: the index of a parameter of the run, or
+    None for a tensor that no backward has reached.
+    """
+
+    def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
+        self._registry = registry
+        self._keep = keep
+        self._known: list[weakref.ref[Any]] = []
+        self._state: Hashable = None
+        self._written: list[Json] = []
+
+    def look(self, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
+        """Write what changed since the last look.
+
+        Args:
+            frames: Gives what the program's frames can see, innermost first.
+            anew: Whether to search for optimizers that were made since.
+        """
+        if not anew and self._state == self._now():
+            return
+        found = dict(_optimizers(frames()))
+        described = [self._describe(name, optimizer) for name, optimizer in found.items()]
+        if described and described != self._written:
+            self._written = described
+            self._keep(json.dumps(described).encode())
+        self._known = list(_references(found.values()))
+        self._state = self._now()
+
+    def _now(self) -> Hashable:
+        """What changes when an optimizer gets other tensors, or a tensor another index."""
+        alive = [optimizer for known in self._known if (optimizer := known()) is not None]
+        held = tuple([tuple(map(id, _held(optimizer))) for optimizer in alive])
+        return self._registry.version, held
+
+    def _describe(self, name: str, optimizer: Any) -> Json:
+        return {
+            "name": name,
+            "class": type(optimizer).__qualname__,
+            "attributes": _numbers(optimizer),
+            "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
+        }
+
+
+def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, value in reachable(frames):
+        if _is_optimizer(value):
+            yield name, value
+
+
+def _is_optimizer(value: Any) -> bool:
+    kind = type(value)
+    own = kind.__module__.partition(".")[0] == "autograd_lens"
+    steps = callable(getattr(kind, "step", None))
+    return steps and not own and not isinstance(value, (type, torch.nn.Module))
+
+
+def _references(optimizers: Iterable[Any]) -> Iterator[weakref.ref[Any]]:
+    for optimizer in optimizers:
+        if type(optimizer).__weakrefoffset__:
+            yield weakref.ref(optimizer)
+
+
+def _held(optimizer: Any) -> list[torch.Tensor]:
+    """The tensors it updates; of a handwritten one, those of its attributes that require grad."""
+    groups = getattr(optimizer, "param_groups", None)
+    if isinstance(groups, list):
+        parts = [group.get("params", ()) for group in groups if isinstance(group, dict)]
+        return [tensor for part in parts for tensor in part if isinstance(tensor, torch.Tensor)]
+    attributes = getattr(optimizer, "__dict__", {}).values()
+    return [tensor for value in list(attributes) for tensor in _leaves(value)]
+
+
+def _leaves(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    for item in value[:_MAX_HELD] if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(item, torch.Tensor) and item.requires_grad and item.is_leaf:
+            yield item
+
+
+def _numbers(optimizer: Any) -> dict[str, float]:
+    groups = getattr(optimizer, "param_groups", None)
+    held = groups[0] if isinstance(groups, list) and groups else getattr(optimizer, "__dict__", {})
+    found: dict[str, float] = {}
+    for name, value in held.items():
+        parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
+        for position, part in parts:
+            if isinstance(part, (int, float)) and not isinstance(part, bool):
+                found[name if position is None else f"{name}[{position}]"] = part
+    return found

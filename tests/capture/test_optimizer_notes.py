@@ -1,0 +1,65 @@
+"""A recording knows which tensors each optimizer of the program holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import autograd_lens as lens
+
+
+def notes(path: Path) -> dict[str, Any]:
+    with lens.open(path) as trace:
+        names = list(trace.parameters)
+        found = json.loads(trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+    return {
+        one["name"]: [None if index is None else names[index] for index in one["holds"]]
+        for one in found
+    }
+
+
+class Descent:
+    def __init__(self, parameters: list[torch.Tensor]) -> None:
+        self.parameters = parameters
+        self.speeds = [torch.zeros_like(p) for p in parameters]
+
+    def step(self) -> None:
+        with torch.no_grad():
+            for p in self.parameters:
+                p.sub_(0.1 * p.grad)
+
+
+def test_tensors_that_no_backward_reached_are_null(tmp_path: Path) -> None:
+    model, other = nn.Linear(2, 1), [torch.ones(2, requires_grad=True)]
+    optimizer = torch.optim.SGD([model.weight, *other, model.bias], lr=0.1)
+    with lens.record(tmp_path / "run.lens") as run:
+        for _ in run.steps(2):
+            model(torch.ones(3, 2)).sum().backward()
+            optimizer.step()
+    assert notes(tmp_path / "run.lens") == {"optimizer": ["weight", None, "bias"]}
+
+
+def test_a_handwritten_one_holds_the_leaves_among_its_attributes(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    descent = Descent([w])
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(2):
+            (w * w).sum().backward()
+            descent.step()
+    assert notes(tmp_path / "run.lens") == {"descent": ["w"]}
+
+
+def test_what_is_added_in_the_middle_is_written_again(tmp_path: Path) -> None:
+    v, w = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([v], lr=0.1)
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for turn in range(6):
+            (v * w).sum().backward()
+            optimizer.step()
+            if turn == 3:
+                optimizer.add_param_group({"params": [w]})
+    assert notes(tmp_path / "run.lens") == {"optimizer": ["v", "w"]}
