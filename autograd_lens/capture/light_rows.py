@@ -95,7 +95,7 @@ class ParameterReader:
     def _value(self, slot: _Slot, parameter: torch.Tensor) -> RawValue:
         if is_small_and_plain(parameter):
             slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
-        return read(parameter, self._limit)
+        return read(parameter, self._limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
         if grad is None:
@@ -104,10 +104,10 @@ class ParameterReader:
             if grad.data_ptr() == slot.grad_address and grad.is_contiguous():
                 return slot.grad_memory.raw
         except RuntimeError:  # it has no memory of its own, as a sparse one
-            return read(grad, self._limit)
+            return read(grad, self._limit, brief=True)
         if is_small_and_plain(grad):
             slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
-        return read(grad, self._limit)
+        return read(grad, self._limit, brief=True)
 
 
 class _Slot:

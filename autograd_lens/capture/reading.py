@@ -43,6 +43,7 @@ bytes_at: Callable[[int, int], bytes] = ctypes.PYFUNCTYPE(
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+_WIDE = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _SAMPLES = 8
 _MAX_DENSE = 1 << 26  # bytes that a sparse tensor may take when it is written out
 SMALL = 4096  # bytes; below it, copying costs less than deciding
@@ -54,12 +55,14 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
 }
 
 
-def read(tensor: torch.Tensor, limit: int) -> RawValue:
+def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
     """The value of a tensor now.
 
     Args:
         tensor: Any tensor.
         limit: Largest size in bytes that is kept whole.
+        brief: Whether a summary may hold no more than digest and norm, which are computed at
+            the speed of memory. Where the norm is finite, so is every element.
 
     Returns:
         Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
@@ -75,7 +78,7 @@ def read(tensor: torch.Tensor, limit: int) -> RawValue:
             and tensor.nbytes <= limit
         ):
             return bytes_at(tensor.data_ptr(), tensor.nbytes)
-        return _read_general(tensor, limit)
+        return _read_general(tensor, limit, brief)
     except (RuntimeError, TypeError, NotImplementedError, ValueError):
         return None
 
@@ -102,7 +105,7 @@ def read_scalar(tensor: torch.Tensor) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _read_general(tensor: torch.Tensor, limit: int) -> RawValue:
+def _read_general(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # noqa: FBT001
     if tensor.is_meta or tensor.is_quantized:
         return None
     if tensor.layout is not torch.strided:
@@ -112,27 +115,27 @@ def _read_general(tensor: torch.Tensor, limit: int) -> RawValue:
             plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
         if not _is_plain(plain):
             return None
-        return _from_memory(plain, limit)
-    return _from_memory(tensor, limit)
+        return _from_memory(plain, limit, brief)
+    return _from_memory(tensor, limit, brief)
 
 
 def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
     if tensor.numel() * tensor.element_size() > _MAX_DENSE:
         return None
     with _disable_current_modes(), torch.no_grad():
-        return _from_memory(tensor.detach().to_dense().contiguous(), limit)
+        return _from_memory(tensor.detach().to_dense().contiguous(), limit, brief=False)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
     return type(tensor) in _PLAIN_TYPES
 
 
-def _from_memory(tensor: torch.Tensor, limit: int) -> RawValue:
+def _from_memory(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # noqa: FBT001
     if tensor.nbytes <= limit and not any(tensor.stride()):
         # One number expanded, as every mean's and sum's gradient is.
         return bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
     array = _strided_view(tensor)
-    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor, array)
+    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor, array, brief)
 
 
 def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
@@ -147,13 +150,19 @@ def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
     return np.ndarray(shape, dtype, memory, strides=[stride * itemsize for stride in strides])
 
 
-def _summarize(tensor: torch.Tensor, array: np.ndarray[Any, np.dtype[Any]]) -> Summary:
+def _summarize(
+    tensor: torch.Tensor,
+    array: np.ndarray[Any, np.dtype[Any]],
+    brief: bool,  # noqa: FBT001
+) -> Summary:
     raw = np.ascontiguousarray(array).reshape(-1)
     digest = xxhash.xxh3_128_hexdigest(raw.data)
     try:
         values = raw.view(numpy_dtype(DTYPE_NAMES[tensor.dtype]))
     except TypeError:
         return Summary(digest=digest, norm=math.nan)
+    if brief and values.dtype in _WIDE and math.isfinite(norm := _norm(values)):
+        return Summary(digest=digest, norm=norm, nan_count=0, inf_count=0)
     if values.dtype.kind == "c":
         values = np.abs(values)
     elif values.dtype.kind not in "fiu":

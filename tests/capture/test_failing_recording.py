@@ -127,7 +127,8 @@ def test_values_over_the_budget_are_summed_up_and_the_step_says_so(tmp_path: Pat
         assert "larger than the budget" in step.omitted[0]
     assert value is not None
     assert value.summary == read(torch.arange(4000.0), 1000)
-    assert (value.summary.minimum, value.summary.maximum) == (0, 3999)
+    assert (value.summary.nan_count, value.summary.inf_count) == (0, 0)
+    assert value.norm == pytest.approx(sum(i * i for i in range(4000)) ** 0.5)
 
 
 def test_wrong_use_is_told_before_anything_runs(tmp_path: Path) -> None:

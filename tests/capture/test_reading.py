@@ -1,0 +1,52 @@
+"""What is kept of a tensor that is too large to be kept whole."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from autograd_lens.capture.reading import read
+from autograd_lens.trace.values import Summary
+
+
+def summary_of(tensor: torch.Tensor, *, brief: bool) -> Summary:
+    value = read(tensor, limit=16, brief=brief)
+    assert isinstance(value, Summary)
+    return value
+
+
+def test_a_brief_summary_has_the_digest_and_the_norm_of_a_whole_one() -> None:
+    tensor = torch.arange(4000.0)
+    brief, whole = summary_of(tensor, brief=True), summary_of(tensor, brief=False)
+    assert (brief.digest, brief.norm) == (whole.digest, whole.norm)
+    assert (brief.nan_count, brief.inf_count) == (0, 0)
+    assert brief.minimum is None
+    assert whole.minimum == 0.0
+
+
+def test_one_bit_changes_a_brief_summary() -> None:
+    tensor = torch.zeros(4000)
+    changed = tensor.clone()
+    changed[1234] = -0.0
+    assert summary_of(tensor, brief=True) != summary_of(changed, brief=True)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_where_an_element_is_not_finite_all_is_counted_even_in_brief(bad: float) -> None:
+    tensor = torch.ones(4000)
+    tensor[7] = bad
+    summary = summary_of(tensor, brief=True)
+    assert (summary.nan_count, summary.inf_count) == (int(math.isnan(bad)), int(math.isinf(bad)))
+
+
+def test_a_norm_that_overflows_is_not_taken_for_an_infinite_element() -> None:
+    tensor = torch.full((4000,), 1e30)
+    summary = summary_of(tensor, brief=True)
+    assert (summary.norm, summary.inf_count) == (math.inf, 0)
+    assert summary.maximum == pytest.approx(1e30)
+
+
+def test_short_floats_are_summed_up_whole() -> None:
+    assert summary_of(torch.ones(4000, dtype=torch.bfloat16), brief=True).mean == 1.0
