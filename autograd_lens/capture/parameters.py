@@ -68,14 +68,15 @@ class ParameterRegistry:
             self._add(parameter, short, tuple({long, name} - {short}), step)
 
     def discover(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, step: int) -> None:
-        """Register leaves that the graph reached, named as the program names them."""
+        """Register leaves that the graph reached, named and ordered as the program names them."""
         unknown = [t for t in tensors if self.index_of(t) is None]
         if not unknown:
             return
         frames = [frame_names(f) for f in self._frames.chain(frame)]
         self._add_modules_of(frames, step)
         found = name_tensors(frames)
-        for tensor in unknown:
+        order = {known: place for place, known in enumerate(found)}  # as the program made them
+        for tensor in sorted(unknown, key=lambda one: order.get(id(one), len(order))):
             if self.index_of(tensor) is None:
                 name = found.get(id(tensor)) or f"leaf{len(self.records)}"
                 self._add(tensor, name, (), step)

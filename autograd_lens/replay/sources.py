@@ -115,7 +115,7 @@ class Sources:
         def fitness(other: int) -> tuple[bool, bool, bool, int]:
             its_cleared, its_handed = self._outlines[other]
             unlike = its_cleared != cleared
-            return unlike, its_handed != handed, other > step, abs(other - step)
+            return unlike, handed not in (0, its_handed), other > step, abs(other - step)
 
         return self._donor(min(candidates, key=fitness))
 
@@ -351,7 +351,7 @@ class Sources:
     def changing_inputs(self, donor: Donor, step: int) -> list[str]:
         """Inputs of the forward that change from step to step and were not kept for this one."""
         items = self.items(step)
-        if len(items) != len(donor.items) and not ends_alike(items, donor.items):
+        if items and len(items) != len(donor.items) and not ends_alike(items, donor.items):
             return [f"which of the {len(items)} tensors it was handed is which"]
         known = {one.tensor for one in self._given(step, donor)}
         others = [self._donor(other) for other in self._structures.get(self._structure(step), ())]
