@@ -336,7 +336,7 @@ class FullRecorder:
         )
         template = builder.build()
         for row in template["sources"]:
-            self._store_source(row[0])
+            self.store_source(row[0])
         number = self._writer.template(template)
         self._input_slots[number] = input_slots(template)
         for position, dot in enumerate(self._step_dots):
@@ -353,7 +353,8 @@ class FullRecorder:
         now = [(i, p.data_ptr()) for i, p in self._registry.alive() if _has_memory(p)]
         return [(index, address) for index, address in now if self._addresses.get(index) != address]
 
-    def _store_source(self, file: str) -> None:
+    def store_source(self, file: str) -> None:
+        """Keep the text of a source file."""
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)

@@ -35,6 +35,7 @@ from autograd_lens.capture.light_rows import (
 )
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.reading import read_scalar
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
@@ -90,6 +91,7 @@ class Recorder:
         self._full = FullRecorder(services, full, limits.value, limits.step)
         self._random = RandomState()
         self._optimizers = OptimizerHooks(self.steps, self._full)
+        self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
         self._process = os.getpid()
         self._inside = False
@@ -107,6 +109,7 @@ class Recorder:
         self._original = _autograd._engine_run_backward
         _autograd._engine_run_backward = self._run_backward
         self._optimizers.install()
+        self._warnings.install()
         self._full.start()
 
     def stop(self) -> None:
@@ -115,6 +118,7 @@ class Recorder:
             _autograd._engine_run_backward = self._original
             self._original = None
         self._optimizers.remove()
+        self._warnings.remove()
         if os.getpid() != self._process:
             self.inputs.end()
             return
@@ -156,6 +160,12 @@ class Recorder:
             )
             step = self.steps.index if self.steps.index >= 0 else None
             self._writer.event(Event("incomplete", step, message))
+
+    def _warned(self, message: str, file: str, detail: str) -> None:
+        """Note that torch warned the program of something."""
+        step = self.steps.index if self.steps.index >= 0 else None
+        self._writer.event(Event("warning", step, message, detail))
+        self._full.store_source(file)
 
     # -- every backward -------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ def switches() -> dict[str, Any]:
         ],
         "compile": torch.compile,
         "next batch": torch.utils.data.dataloader._BaseDataLoaderIter.__next__,
+        "warnings": warnings._showwarnmsg,  # type: ignore[attr-defined]
         "argv": list(sys.argv),
         "path": list(sys.path),
         "main": sys.modules["__main__"],
