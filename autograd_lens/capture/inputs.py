@@ -115,6 +115,10 @@ class InputObserver:
 
     def collect(self, *arguments: Any) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
+        with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
+            self._keep(arguments)
+
+    def _keep(self, arguments: tuple[Any, ...]) -> None:
         for tensor in _tensors(arguments, 0):
             if tensor.requires_grad:
                 continue  # computed by the program; what it was computed from is what counts
