@@ -1,4 +1,12 @@
-"""One backward at full level: the graph before it runs, and each node as it runs."""
+"""One backward at full level: the graph before it runs, and each node as it runs.
+
+NOTE 1 [Nodes that must not be watched]: some backward formulas of torch ask whether a dispatch
+mode is active, and then compute the same gradient with other kernels, as vmap needs them. For
+most of these the bits are the same; for the ones in ``UNWATCHED`` the last digit is not, and
+who watches must not change a number. They run with the mode taken away for their time: what
+arrives and what they return is recorded, their kernels are not. The engine gives each node the
+modes anew, so a node that raises leaves nothing switched off.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +14,12 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
+from torch._C import _len_torch_dispatch_stack
+from torch.utils._python_dispatch import (
+    _get_current_dispatch_mode,
+    _pop_mode,
+    _push_mode,
+)
 
 from autograd_lens.capture.autograd_graph import (
     GraphWalk,
@@ -25,6 +39,7 @@ __all__ = [
     "SAVED_COPY",
     "SAVED_LIST",
     "SAVED_TENSOR",
+    "UNWATCHED",
     "BackwardTape",
 ]
 
@@ -35,6 +50,9 @@ GRAD_WRITE = "grad written"
 SAVED_LIST = "saved list"
 SAVED_TENSOR = "saved tensor of the forward"
 SAVED_COPY = "saved tensor of unknown origin"
+
+UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
+"""Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
 
 Hook = Callable[..., None]
 
@@ -159,6 +177,8 @@ class BackwardTape:
         for position, node in enumerate(walk.nodes):
             variable = walk.variables.get(position)
             if variable is None:
+                if type(node).__name__ in UNWATCHED:
+                    handles += self._unwatch(node)
                 handles.append(node.register_hook(self._node_hook(position)))
             else:
                 before, after = self._accumulate_hooks(position, variable)
@@ -180,6 +200,23 @@ class BackwardTape:
                 self._on_failure(error)
 
         return ran
+
+    def _unwatch(self, node: Any) -> list[Any]:
+        """Take the mode away while a node computes (NOTE 1)."""
+        mode, taken = self._mode, [False]
+
+        def before(_grad_outputs: Any) -> None:
+            # Where the program has modes of its own, torch takes the other way without us.
+            taken[0] = _len_torch_dispatch_stack() == 1 and _get_current_dispatch_mode() is mode
+            if taken[0]:
+                _pop_mode()
+
+        def after(_grad_inputs: Any, _grad_outputs: Any) -> None:
+            if taken[0]:
+                _push_mode(mode)
+                taken[0] = False
+
+        return [node.register_prehook(before), node.register_hook(after)]
 
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
         stream = self._stream

@@ -14,6 +14,7 @@ from autograd_lens.capture.backward_tape import (
     SAVED_COPY,
     SAVED_LIST,
     SAVED_TENSOR,
+    UNWATCHED,
 )
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.frames import Site
@@ -355,6 +356,11 @@ class TemplateBuilder:
                 f"{summarized} values were larger than the budget; of these the statistics, "
                 "a sample and a digest were kept."
             )
+        names = {node["name"] for one in self.template["backwards"] for node in one["nodes"]}
+        self.template["omitted"] += [
+            f"The kernels of {name} are left out: torch computes it otherwise where they are seen."
+            for name in sorted(names & UNWATCHED)
+        ]
 
 
 def _value(encoded: Any) -> Any:

@@ -8,6 +8,10 @@ passes has to be the next one of the template, whoever called it.
 NOTE 2 [Not holding gradients]: ``AccumulateGrad`` takes an incoming gradient for ``.grad`` where
 nobody else holds it, and copies it otherwise. While the engine runs, what it makes is therefore
 known by weak references alone.
+
+NOTE 3 [Not changing gradients]: some backward formulas compute with other kernels while a
+dispatch mode is active, and to another last digit. Capture takes its mode away for these, so
+they stand on the tape without kernels; a node without kernels is not watched here either.
 """
 
 from __future__ import annotations
@@ -17,7 +21,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,
+    _get_current_dispatch_mode,
+    _pop_mode,
+    _push_mode,
+)
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import LiveGraph
@@ -182,12 +192,28 @@ class Observer(TorchDispatchMode):
             for place, (plain, node) in enumerate(zip(self._nodes, graph.nodes, strict=True)):
                 for field, saved in enumerate(plain["saved"]):
                     self._saved((self._backward, place, field), saved, node)
+        silent = {run["node"] for run in backward["runs"] if not run["kernels"]}
         for position, node in enumerate(graph.nodes):
             if hasattr(node, "variable"):
                 before, after = self._accumulate_hooks(position, node.variable)
                 self._handles += [node.register_prehook(before), node.register_hook(after)]
             else:
+                if position in silent:
+                    self._handles += self._unwatch(node)
                 self._handles.append(node.register_hook(self._node_hook(position)))
+
+    def _unwatch(self, node: Any) -> list[Any]:
+        """Let a node without recorded kernels compute without being watched (NOTE 3)."""
+
+        def before(_grad_outputs: Any) -> None:
+            if _get_current_dispatch_mode() is self:
+                _pop_mode()
+
+        def after(_grad_inputs: Any, _grad_outputs: Any) -> None:
+            if _get_current_dispatch_mode() is not self:
+                _push_mode(self)
+
+        return [node.register_prehook(before), node.register_hook(after)]
 
     def end(self) -> None:
         """Take the hooks away."""

@@ -220,21 +220,32 @@ class Program:
 
     @cached_property
     def adopted(self) -> Mapping[int, str]:
-        """Leaves that the step itself makes (``x.clone().requires_grad_()``): id -> name.
-
-        They are known by where the graph ends in them: the kernel that made the last node
-        reads the leaf at the position of the node's edge.
-        """
+        """Leaves that the step itself makes (``x.clone().requires_grad_()``): id -> name."""
         outside = {self.specs[number].name for number in self.outside}
+        made = self.leaves - outside
+        found = {
+            number: spec.name
+            for number, spec in enumerate(self.specs)
+            if spec.role == "parameter" and spec.name in made
+        }
+        return found or self._adopted_by_place(made)
+
+    def _adopted_by_place(self, made: frozenset[str]) -> dict[int, str]:
+        """Leaves without a name of their own are known by where the graph ends in them.
+
+        The kernel that made the last node reads the leaf at the position of the node's edge,
+        counting what can have a gradient.
+        """
         found: dict[int, str] = {}
         for backward in self.backwards:
             nodes = backward["nodes"]
             for start, position, end, _ in backward["edges"]:
                 name, kernel = nodes[end]["variable"], nodes[start]["kernel"]
-                if name and name not in outside and kernel is not None:
+                if name in made and kernel is not None:
                     reads = self.instructions[kernel].reads
-                    if position < len(reads):
-                        found[reads[position]] = name
+                    smooth = [n for n in reads if "float" in self.specs[n].dtype]
+                    if position < len(smooth):
+                        found[smooth[position]] = name
         return found
 
     @cached_property
