@@ -11,11 +11,16 @@ import pytest
 import torch
 
 import autograd_lens as lens
+from autograd_lens.trace.records import Event
 from tests.capture.programs.shapes import SHAPES
 from tests.support.twins import bare, recorded
 
 # Of these not everything is recorded, and the trace says so.
 WARNED = {"another_thread_trains_beside"}
+
+
+def is_torchs_warning(event: Event) -> bool:
+    return event.kind == "warning" and event.detail != ""
 
 
 @pytest.fixture(params=SHAPES)
@@ -37,7 +42,8 @@ def test_recorded_program_experiences_what_the_bare_one_does(
     with lens.open(path) as trace:
         assert len(trace.steps) == steps
         kinds = ["exception"] * bool(expected.error) + ["warning"] * (shape in WARNED)
-        assert [event.kind for event in trace.events] == kinds
+        told = [event.kind for event in trace.events if not is_torchs_warning(event)]
+        assert told == kinds
         # Every step can be put together.
         assert [step.index for step in trace.steps] == list(range(steps))
 
