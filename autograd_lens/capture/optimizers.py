@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.optim.optimizer import (
 )
 
 from autograd_lens.capture.full_recorder import FullRecorder
+from autograd_lens.capture.optimizer_calls import OptimizerCalls
 from autograd_lens.capture.steps import StepCounter
 
 __all__ = ["OptimizerHooks"]
@@ -24,8 +25,9 @@ __all__ = ["OptimizerHooks"]
 class OptimizerHooks:
     """Follows every ``torch.optim`` optimizer of the program through torch's global hooks."""
 
-    def __init__(self, steps: StepCounter, full: FullRecorder) -> None:
+    def __init__(self, steps: StepCounter, full: FullRecorder, calls: OptimizerCalls) -> None:
         self._steps = steps
+        self._order = calls
         self._full = full
         self._handles: list[Any] = []
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
@@ -46,11 +48,14 @@ class OptimizerHooks:
             handle.remove()
         self._handles = []
 
-    def begins(self, phase: str) -> None:
-        """An optimizer begins to update or to clear."""
+    def begins(self, phase: str, parameters: Iterable[torch.Tensor] = ()) -> None:
+        """An optimizer begins to update these parameters, where it tells, or to clear."""
         self._calls += 1
         if phase == "update":
             self._steps.optimizer_begins()
+            self._order.step(parameters)
+        else:
+            self._order.zero_grad()
         self._full.enter_context(phase, self._calls)
 
     def ended(self, phase: str) -> None:
@@ -72,7 +77,7 @@ class OptimizerHooks:
     def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = id(sys._getframe(1))
         self._seen.add(optimizer)
-        self.begins("update")
+        self.begins("update", _parameters(optimizer))
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None
@@ -86,3 +91,8 @@ class OptimizerHooks:
                     for name, value in state.items():
                         if isinstance(value, torch.Tensor):
                             yield parameter, value, str(name)
+
+
+def _parameters(optimizer: Optimizer) -> Iterator[torch.Tensor]:
+    for group in optimizer.param_groups:
+        yield from group["params"]

@@ -34,6 +34,7 @@ from autograd_lens.capture.light_rows import (
     root_specs,
 )
 from autograd_lens.capture.optimizers import OptimizerHooks
+from autograd_lens.capture.optimizer_calls import OptimizerCalls
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.reading import read_scalar
@@ -44,8 +45,8 @@ from autograd_lens.trace.records import Event
 
 __all__ = ["Limits", "Recorder"]
 
-# Graph id, loss, values and grads before the engine runs: a tuple, for speed.
-_Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...]]
+# Graph id, loss, values, grads and calls of optimizers before the engine runs: a tuple, for speed.
+_Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None]
 
 _Tensor = torch.Tensor
 _autograd: Any = torch.autograd  # the name that is replaced is none of its public ones
@@ -129,7 +130,8 @@ class Recorder:
         self.inputs.end()  # the last full step may be what began it
         try:
             values, grads = self._reader.before()
-            self._rows.append((self.steps.index + 1, -1, None, values, grads, []))
+            extras = {"calls": self._calls.take(grads)} if self._calls.used else {}
+            self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
 
@@ -236,10 +238,11 @@ class Recorder:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
             call = BackwardCall(
+        calls = self._calls.take(grads) if self._calls.used else None
                 outputs, args[0], site, (*flags, self._graphs.fingerprints[graph]), frame
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
-        return graph, loss, values, grads
+        return graph, loss, values, grads, calls
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():
@@ -269,7 +272,7 @@ class Recorder:
         if pending is None:
             return
         try:
-            graph, loss, values, before = pending
+            graph, loss, values, before, calls = pending
             after = self._reader.after()
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
                 key = self._graphs.key_of(graph)
@@ -284,10 +287,11 @@ class Recorder:
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
                 self._full.after_backward(steps.index, error, marked=steps.marked)
-            if random is None and not self.inputs.active:
+            if random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
-                extras = {"random": random, "inputs": self.inputs.take()}
+                extras = {"random": random, "inputs": self.inputs.take() or None, "calls": calls}
+            self._calls.grads = after
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
