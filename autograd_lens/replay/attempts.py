@@ -25,6 +25,7 @@ from autograd_lens.trace.reader import Trace
 
 __all__ = ["Attempt", "Attempts"]
 
+_TAPES = 6  # of one structure, with other constants, that are tried
 _SEEDS = (0, 2, 1, 3)  # what a data loader draws at the beginning of an epoch, and what it might
 
 
@@ -63,6 +64,7 @@ class _Plan:
         carried: What the step before it handed on.
         observe: Whether the template's slots are to be filled.
         seeds: How many seeds a data loader drew first; None where it is as on the tape.
+        shuffled: Id of an order of the data that was drawn first, if one was.
         redraw: Whether random kernels draw again; else they give what was recorded.
         substitute: Whether tensors that the step was handed take the place of the donor's.
         handed: How many these are.
@@ -75,6 +77,7 @@ class _Plan:
     observe: bool
     handed: int
     seeds: int | None = None
+    shuffled: int | None = None
     redraw: bool = True
     substitute: bool = True
     all_grad: bool = False
@@ -109,7 +112,10 @@ class Attempts:
         plan = _Plan(step, donor, self.carried_to(step, donor), observe, handed)
         best = self._first(plan)
         for other in self._others(plan, best):
-            attempt = self._with_update(other)
+            try:
+                attempt = self._with_update(other)
+            except ReplayError:
+                continue  # the plainest attempt can be executed, and tells what differs
             if attempt.proved:
                 best = attempt
                 break
@@ -126,8 +132,7 @@ class Attempts:
             except ReplayError:
                 raise error from None
 
-    @staticmethod
-    def _others(plan: _Plan, first: Attempt) -> Iterator[_Plan]:
+    def _others(self, plan: _Plan, first: Attempt) -> Iterator[_Plan]:
         """Other ways in which the step may have gone."""
         draws = _draws(plan.donor.program)
         if first.proved:
@@ -140,6 +145,12 @@ class Attempts:
             yield replace(plan, substitute=False)
         if draws:
             yield from (replace(plan, seeds=seeds) for seeds in _SEEDS)
+        yield from (replace(plan, shuffled=one) for one in self._sources.orders(plan.donor))
+        tried = {plan.donor.encoded.number}
+        for donor in self._sources.others(plan.donor):
+            if donor.encoded.number not in tried and len(tried) < _TAPES:
+                tried.add(donor.encoded.number)
+                yield replace(plan, donor=donor)
 
     def _with_update(self, plan: _Plan) -> Attempt:
         """Execute with the update as on the tape or made by its optimizer, whichever is right."""
@@ -171,7 +182,12 @@ class Attempts:
         check = Check(self._sources.light(plan.step))
         execution = Execution(
             plan.donor.program,
-            replace(situation, redraw=plan.redraw, all_grad=plan.all_grad),
+            replace(
+                situation,
+                shuffled=plan.shuffled,
+                redraw=plan.redraw,
+                all_grad=plan.all_grad,
+            ),
             check,
             observe=plan.observe,
             optimizers=optimizers,
@@ -191,9 +207,11 @@ class Attempts:
 
     def carried_to(self, step: int, donor: Donor) -> Carried | None:
         """What the steps before hand on to a step, where it needs any of that."""
-        if donor.step == step or not self._needs_carried(step, donor.program):
+        own = donor.step == step
+        if donor.self_contained if own else not self._needs_carried(step, donor.program):
             return None
-        start = max((full for full in self._sources.full if full < step), default=-1)
+        earlier = sorted(full for full in self._sources.full if full < step)
+        start = next(filter(self._sources.starts, reversed(earlier)), -1)
         if start < 0:
             msg = f"What step {step} finds was changed before anything was recorded in full."
             raise ReplayError(msg)

@@ -56,6 +56,7 @@ class Situation:
         random: State of the random generator, None where no random number is drawn.
         dropped: Kernels that are not executed.
         seeds: How many seeds a data loader drew before anything else.
+        shuffled: Id of an order of the data that was drawn before anything else, if one was.
         redraw: Whether random kernels draw again; else they give what was recorded.
         all_grad: Whether kernels of which no node is known run under autograd, too.
     """
@@ -68,6 +69,7 @@ class Situation:
     random: bytes | None
     dropped: frozenset[int] = field(default=frozenset())
     seeds: int = 0
+    shuffled: int | None = None
     redraw: bool = True
     all_grad: bool = False
 
@@ -134,8 +136,7 @@ class Execution:
         """
         self._bring_in()
         with as_recorded(self._situation.random), contextlib.ExitStack() as stack:
-            for _ in range(self._situation.seeds):
-                torch.empty((), dtype=torch.int64).random_()
+            self._draw_first()
             if self._observer is not None:
                 stack.enter_context(self._observer)
             position = 0
@@ -143,6 +144,15 @@ class Execution:
                 position = self._advance(position)
         if self._observer is not None:
             self._observer.check()
+
+    def _draw_first(self) -> None:
+        """Draw what the program drew before the step, so that the generator moves on as it did."""
+        situation = self._situation
+        for _ in range(situation.seeds):
+            torch.empty((), dtype=torch.int64).random_()
+        if situation.shuffled is not None:
+            length = self._program.specs[situation.shuffled].shape[0]
+            self.live[situation.shuffled] = torch.randperm(length)
 
     def _bring_in(self) -> None:
         """Make the leaves and everything else that is there when the step begins."""

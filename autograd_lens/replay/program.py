@@ -30,6 +30,7 @@ __all__ = ["Instruction", "Program", "Spec"]
 
 Json = Mapping[str, Any]
 
+_SCRATCH = {"aten.mkldnn_rnn_layer.default": 3}  # which result is memory for the backward
 _UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 
 
@@ -183,7 +184,19 @@ class Program:
             if one.op.startswith(_UNSET):
                 unset.update(one.makes)
                 found.update(place.slot for place in one.outs)
-        return frozenset(found)
+        return frozenset(found | self._scratch())
+
+    def _scratch(self) -> set[int]:
+        """Slots of memory that a kernel gives its backward, used in part alone."""
+        places = [place for one in self.instructions for place in (*_places(one), *one.outs)]
+        saved = (s for b in self.backwards for node in b["nodes"] for s in node["saved"])
+        places += [place for one in saved for place in tensors_in(parse(one["value"]))]
+        scratch = {
+            one.makes[_SCRATCH[one.op]]
+            for one in self.instructions
+            if len(one.makes) > _SCRATCH.get(one.op, len(one.makes))
+        }
+        return {place.slot for place in places if place.tensor in scratch}
 
     @cached_property
     def update_ops(self) -> tuple[str, ...]:

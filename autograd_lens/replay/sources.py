@@ -10,14 +10,16 @@ from the last step that was recorded in full.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay.certainty import draws_of, unknowns
 from autograd_lens.replay.execution import Situation
 from autograd_lens.replay.inputs import (
     Given,
@@ -33,7 +35,7 @@ from autograd_lens.replay.values import Entry, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.typed import item_size
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Summary, Value
 
 __all__ = ["Carried", "Donor", "Sources", "state_keys"]
 
@@ -49,12 +51,19 @@ class Donor:
         encoded: The step as it was written.
         program: Its tape.
         items: What capture kept beside it.
+        whole: Gives the bytes of a summary, where any step kept them.
     """
 
     step: int
     encoded: EncodedStep
     program: Program
     items: Sequence[Entry]
+    whole: Callable[[Entry], Entry] = field(repr=False)
+
+    @property
+    def slots(self) -> Sequence[Entry]:
+        """What the tape's slots hold."""
+        return self.encoded.slots
 
     @cached_property
     def given(self) -> Sequence[Given]:
@@ -63,8 +72,18 @@ class Donor:
 
     def tensor(self, number: int, slot: int) -> torch.Tensor | None:
         """The recorded value of a tensor; None where it was not kept."""
-        entry, spec = self.encoded.slots[slot], self.program.specs[number]
+        entry, spec = self.whole(self.encoded.slots[slot]), self.program.specs[number]
         return _tensor(entry, spec.dtype, spec.shape, spec.device)
+
+    @cached_property
+    def self_contained(self) -> bool:
+        """Whether all that the step found when it began was kept whole."""
+        found = (
+            self.whole(self.encoded.slots[slot])
+            for number, slot in self.program.outside.items()
+            if self.program.specs[number].role != "gradient"
+        )
+        return not any(isinstance(entry, Summary) for entry in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +151,8 @@ class Sources:
             program = self._programs.get(encoded.number)
             if program is None:
                 program = self._programs[encoded.number] = Program.of(encoded.template)
-            self._donors[step] = Donor(step, encoded, program, self.items(step))
+            whole = self._trace.whole
+            self._donors[step] = Donor(step, encoded, program, self.items(step), whole)
         return self._donors[step]
 
     @cached_property
@@ -185,6 +205,10 @@ class Sources:
     def items(self, step: int) -> list[Entry]:
         """What capture kept of the tensors that a step was handed."""
         return [item for extra in self._extras(step) for item in extra.get("inputs") or ()]
+
+    def starts(self, step: int) -> bool:
+        """Whether a step was recorded in full, and all that it found was kept whole."""
+        return step in self.full and self._donor(step).self_contained
 
     def random(self, step: int) -> bytes | None:
         """The state of the random generator before a step's forward, where it drew numbers."""
@@ -254,7 +278,7 @@ class Sources:
             if spec.role != "parameter" or spec.name in found or spec.name not in known:
                 continue
             entry = row.values[known[spec.name]] if known[spec.name] < len(row.values) else None
-            value = _tensor(entry, spec.dtype, spec.shape, spec.device)
+            value = _tensor(self._trace.whole(entry), spec.dtype, spec.shape, spec.device)
             if value is None and own:
                 value = donor.tensor(number, slot)
             if value is None and carried is not None:
@@ -278,7 +302,8 @@ class Sources:
             if before is not None and parameter.name in early:
                 entries = before.grads_after
             entry = entries[index] if index < len(entries) else None
-            value = _tensor(entry, parameter.dtype, parameter.shape, parameter.device)
+            whole = self._trace.whole(entry)
+            value = _tensor(whole, parameter.dtype, parameter.shape, parameter.device)
             if value is None and entry is not None:
                 value = torch.zeros(parameter.shape)  # only a summary; the check will tell
                 value = value.to(getattr(torch, parameter.dtype))
@@ -317,8 +342,8 @@ class Sources:
         for number, slot in program.outside.items():
             if program.specs[number].role in ("parameter", "gradient"):
                 continue
-            value = None
-            if carried is not None and number in keys:
+            value = donor.tensor(number, slot) if donor.step == step else None
+            if value is None and carried is not None and number in keys:
                 value = carried.tensors.get(keys[number])
                 value = value.clone() if value is not None else None
             value = donor.tensor(number, slot) if value is None else value
@@ -354,20 +379,33 @@ class Sources:
         if items and len(items) != len(donor.items) and not ends_alike(items, donor.items):
             return [f"which of the {len(items)} tensors it was handed is which"]
         known = {one.tensor for one in self._given(step, donor)}
-        others = [self._donor(other) for other in self._structures.get(self._structure(step), ())]
+        found = unknowns(donor, self.others(donor), known)
+        skipped = len(items) != len(donor.items)
+        if not found and (skipped or self._draws_vary(donor)) and draws_of(donor.program):
+            found = ["how many random numbers were drawn before it"]
+        return found
+
+    def _draws_vary(self, donor: Donor) -> bool:
+        """Whether steps of a structure draw unlike numbers; the first may begin with others."""
+        others = [other for other in self.others(donor) if other.step]
+        return len({tuple(draws_of(one.program)) for one in (donor, *others)}) > 1
+
+    def orders(self, donor: Donor) -> list[int]:
+        """Tensors from outside that hold an order of the data, as ``torch.randperm`` draws it."""
         found = []
         for number, slot in donor.program.outside.items():
-            spec = donor.program.specs[number]
-            if spec.role != "input" or number in known or number in donor.program.state:
-                continue
-            values = {
-                str(other.encoded.slots[other.program.outside[number]])
-                for other in others
-                if number in other.program.outside and other.program.specs[number] == spec
-            } | {str(donor.encoded.slots[slot])}
-            if len(values) > 1:
-                found.append(f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})")
+            spec, entry = donor.program.specs[number], donor.slots[slot]
+            if spec.role == "input" and spec.dtype == "int64" and len(spec.shape) == 1:
+                order = np.frombuffer(entry, np.int64) if isinstance(entry, bytes) else None
+                if order is not None and np.array_equal(np.sort(order), np.arange(*spec.shape)):
+                    found.append(number)
         return found
+
+    def others(self, donor: Donor) -> list[Donor]:
+        """The other full steps of a donor's structure, nearest first."""
+        there = self._structures.get(self._structure(donor.step), ())
+        near = sorted(there, key=lambda step: abs(step - donor.step))
+        return [self._donor(step) for step in near if step != donor.step]
 
 
 def state_keys(program: Program) -> dict[int, Key]:
