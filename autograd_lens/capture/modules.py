@@ -21,7 +21,9 @@ from torch.nn.modules.module import (
 
 from autograd_lens.capture.tape_mode import TapeMode
 
-__all__ = ["ModulePaths", "program_compiles"]
+__all__ = ["EVALUATING", "ModulePaths", "program_compiles"]
+
+EVALUATING = "\0"  # behind the path of a module that is not in training mode
 
 
 def program_compiles() -> bool:
@@ -80,7 +82,7 @@ class ModulePaths:
         if path is None:
             path = self._learn(module)
         self._stack.append(self._mode.module)
-        self._mode.module = path
+        self._mode.module = path if module.training else path + EVALUATING
 
     def _leave(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
         if self._stack:

@@ -18,6 +18,7 @@ from autograd_lens.capture.backward_tape import (
 )
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.frames import Site
+from autograd_lens.capture.modules import EVALUATING
 from autograd_lens.capture.reading import DTYPE_NAMES
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.stream import NUMBER, Write
@@ -69,6 +70,7 @@ class TemplateBuilder:
         self._kernel_of_event: dict[int, int] = {}
         self._views: list[bool] = []  # by kernel
         self._last_sequence = -1
+        self._region = -1
         self._makers: dict[int, int] = {}
         self._detached: dict[int, int] = {}  # the tensor that each one was detached from
         self._sequences: list[tuple[int | None, ...]] = []
@@ -113,6 +115,7 @@ class TemplateBuilder:
         in_backward = context is IN_BACKWARD
         index = len(self.template["kernels"])
         self._kernel_of_event[position] = index
+        made = None if in_backward else self._makes_node(position, where)
         if not in_backward:
             self._note_maker(self._segment.marks[position][2] - 1, index)
         self._views.append(func.views)
@@ -125,12 +128,26 @@ class TemplateBuilder:
                 "node": where if in_backward and where >= 0 else None,
                 "backward": max(len(self.template["backwards"]) - 1, 0),
                 "source": self._source((code, lasti) if code else None),
-                "module": module,
+                "module": module.removesuffix(EVALUATING),
+                "training": not module.endswith(EVALUATING) if module else None,
+                "grad": made,
                 # For assign_phases, which takes these two out again.
                 "context": None if in_backward else context,
                 "region": len(self.template["backwards"]),
             }
         )
+
+    def _makes_node(self, position: int, where: int) -> bool | None:
+        """Whether the kernel has a sequence number that the one before it had not.
+
+        Numbers are counted from the last backward; of those used before the first kernel
+        behind it, nothing is known but that there are none or some.
+        """
+        region = len(self.template["backwards"])
+        if region != self._region:
+            self._region = region
+            return None if where > 1 else where == 1
+        return bool(self._segment.marks[position][2] - 1 > self._last_sequence)
 
     def _note_maker(self, sequence: int, kernel: int) -> None:
         """The first kernel that sees a new sequence number is the one that made the node."""
@@ -180,7 +197,8 @@ class TemplateBuilder:
         for kernel in reversed(self.template["kernels"]):
             if source is None or kernel["source"] != source:
                 break
-            kernel.update(phase="backward", node=None, backward=len(self._sequences) - 1)
+            number = len(self._sequences) - 1
+            kernel.update(phase="backward", node=None, backward=number, grad=None)
 
     def _leaf_name(self, leaves: dict[int, int | None], node: int) -> str | None:
         if node not in leaves:

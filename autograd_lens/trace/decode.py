@@ -109,6 +109,8 @@ class _Decoder:
             backward=backward,
             source=self._encodings.source(plain["source"]),
             module=text(plain["module"]),
+            training=_optional(plain.get("training")),
+            requires_grad=_optional(plain.get("grad")),
         )
 
     def _backward(self, index: int, plain: Json, dot: str) -> Backward:
@@ -196,3 +198,7 @@ class _Decoder:
             after=self._encodings.value(plain["after"]),
             source=self._encodings.source(plain["source"]),
         )
+
+
+def _optional(plain: object) -> bool | None:
+    return None if plain is None else boolean(plain)

@@ -157,6 +157,10 @@ class Kernel:
         backward: Which of the step's backwards ``node`` belongs to.
         source: The line of the program that asked for it, or None.
         module: Path of the innermost ``nn.Module`` that was running, ``""`` outside.
+        training: Whether that module was in training mode; None outside of modules, and in
+            recordings made before this was kept.
+        requires_grad: Whether autograd made a node for its results; None in backward, and where
+            it is not known.
     """
 
     index: int
@@ -168,6 +172,8 @@ class Kernel:
     backward: int
     source: Source | None
     module: str
+    training: bool | None = None
+    requires_grad: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

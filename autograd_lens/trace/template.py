@@ -11,7 +11,7 @@ A template is a JSON object::
      "tensors": [[spec, role, name], ...],              position: tensor id in the step
      "sources": [[file, line, end_line, column, end_column, function], ...],
      "kernels": [{"op", "args": [[name, ENC, keyword], ...], "outs": [ENC, ...], "phase",
-                  "node", "backward", "source", "module"}, ...],
+                  "node", "backward", "source", "module", "training", "grad"}, ...],
      "backwards": [{"kind", "roots": [ENC], "gradients": [ENC], "retain_graph",
                     "create_graph", "source", "fingerprint", "error",
                     "nodes": [{"name", "formula": [[input, expression]], "kernel",
@@ -27,9 +27,10 @@ A template is a JSON object::
      "zero_grads": [{"parameter", "before": ENC, "after": ENC, "source"}, ...],
      "omitted": [sentence, ...]}
 
-``gradients`` are what backward was given for its roots, or made for them itself; recordings
-before it was added lack it. ``source`` is a position in ``sources`` or null; ``made`` is the
-slot that holds the saved tensor's value as the forward made it, or null. ``ENC`` is one of::
+``training`` and ``grad`` of a kernel are true, false or null, see ``Kernel``; ``gradients``
+are what backward was given for its roots, or made for them itself. Recordings before these were
+added lack them. ``source`` is a position in ``sources`` or null; ``made`` is the slot that holds
+the saved tensor's value as the forward made it, or null. ``ENC`` is one of::
 
     null                    None
     ["t", tensor, slot]     a tensor and its value
