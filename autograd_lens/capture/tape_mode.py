@@ -41,14 +41,16 @@ class Operator:
         mutated: Position and name of each argument it writes to.
         views: Whether its result shares the memory of an argument.
         computes: False for the marks that ``torch.profiler`` leaves.
+        adopts: Whether it gives a tensor memory that came from another process.
     """
 
-    __slots__ = ("computes", "mutated", "op", "run", "views")
+    __slots__ = ("adopts", "computes", "mutated", "op", "run", "views")
 
     def __init__(self, op: Any) -> None:
         self.op = op
         self.run = op._op
-        self.computes = op.namespace != "profiler"
+        self.adopts = str(op).startswith("aten.set_.source_Storage")
+        self.computes = op.namespace != "profiler" and not self.adopts
         self.views = any(
             result.alias_info is not None and not result.alias_info.is_write
             for result in op._schema.returns
@@ -150,6 +152,8 @@ class TapeMode(TorchDispatchMode):
         if operator is None:
             operator = self._operators[id(func)] = Operator(func)
         if not self.armed or not operator.computes:
+            if operator.adopts:  # a batch of a data loader's worker: it comes from outside
+                self._stream.entries.pop(id(args[0]), None)
             if self._silent or sequence <= self.base_sequence or not operator.computes:
                 return func(*args, **kwargs) if kwargs else func(*args)
             self.armed = True
