@@ -231,6 +231,7 @@ class Recorder:
             graph = self._identify(outline, site, outputs, flags)
             values, grads = self._reader.before()
             self._died = self._reader.died
+        calls = self._calls.take(grads) if self._calls.used else None
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
@@ -238,7 +239,6 @@ class Recorder:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
             call = BackwardCall(
-        calls = self._calls.take(grads) if self._calls.used else None
                 outputs, args[0], site, (*flags, self._graphs.fingerprints[graph]), frame
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
