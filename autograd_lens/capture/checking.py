@@ -124,6 +124,9 @@ class CheckingWriter:
     def extra(self, key: str, data: bytes) -> None:
         """Extras are in the recording already."""
 
+    def keep(self, value: bytes) -> None:
+        """The recording has keyframes of its own."""
+
     # -- comparing ------------------------------------------------------------------------
 
     def _check(self, row: Any) -> None:

@@ -15,6 +15,7 @@ from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.dispatch_stack import switch_off, switch_on
 from autograd_lens.capture.frames import Site, UserFrames, frame_names
 from autograd_lens.capture.inputs import InputObserver
+from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
@@ -47,6 +48,7 @@ class Services:
         frames: Tells the program's frames from others.
         registry: The parameters.
         inputs: What observes the inputs of light steps.
+        keyframes: Keeps large parameters whole at some of the full steps.
         on_failure: Reports a failure of the recording.
     """
 
@@ -54,6 +56,7 @@ class Services:
     frames: UserFrames
     registry: ParameterRegistry
     inputs: InputObserver
+    keyframes: Keyframes
     on_failure: Callable[[Exception], None]
 
 
@@ -97,6 +100,7 @@ class FullRecorder:
         self._frames = services.frames
         self._registry = services.registry
         self._on_failure = services.on_failure
+        self._keyframes = services.keyframes
         self._stream = Stream(value_limit, step_limit)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._modules = ModulePaths(self.mode)
@@ -218,6 +222,8 @@ class FullRecorder:
             self._seen.add(fingerprint)
             self._hooked = True
             self._hook(call, chain)
+            if self._keyframes.due(step):
+                self._keyframes.take(step, self._finds())
 
     def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
@@ -228,6 +234,7 @@ class FullRecorder:
             self._tape.end(error)
             self._tape = None
             self._name_grads()
+            self._stream.fresh_budget()
         if marked:
             return
         self._chasing -= 1
@@ -258,6 +265,14 @@ class FullRecorder:
             self._name(chain)
         self._optimizers.look(lambda: [frame_names(frame) for frame in chain], anew=new)
         self._step_dots.append(self._dots[key])
+
+    def _finds(self) -> Iterator[torch.Tensor]:
+        """What the step found when it began and that outlasts it."""
+        yield from (parameter for _, parameter in self._registry.alive())
+        yield from (state for _, state, _ in self.state_names())
+        yield from self._optimizers.tensors()
+        for module in list(self._registry.roots):
+            yield from module.buffers()
 
     def _draw(self, outputs: Sequence[Any], walk: GraphWalk) -> str:
         if len(self._dots) >= _MAX_DOTS or len(walk.nodes) > _MAX_DOT_NODES:

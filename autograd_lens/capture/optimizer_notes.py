@@ -51,6 +51,12 @@ class OptimizerNotes:
         self._known = list(_references(found.values()))
         self._state = self._now()
 
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """All tensors in attributes of the optimizers, as momenta in handwritten ones are."""
+        for known in self._known:
+            for value in list(getattr(known(), "__dict__", {}).values()):
+                yield from _tensors(value)
+
     def _now(self) -> Hashable:
         """What changes when an optimizer gets other tensors, or a tensor another index."""
         alive = [optimizer for known in self._known if (optimizer := known()) is not None]
@@ -96,10 +102,14 @@ def _held(optimizer: Any) -> list[torch.Tensor]:
 
 
 def _leaves(value: Any) -> Iterator[torch.Tensor]:
+    return (item for item in _tensors(value) if item.requires_grad and item.is_leaf)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
     if isinstance(value, dict):
         value = list(value.values())
     for item in value[:_MAX_HELD] if isinstance(value, (list, tuple)) else (value,):
-        if isinstance(item, torch.Tensor) and item.requires_grad and item.is_leaf:
+        if isinstance(item, torch.Tensor):
             yield item
 
 

@@ -25,6 +25,7 @@ from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
 from autograd_lens.capture.frames import Site, UserFrames
 from autograd_lens.capture.full_recorder import BackwardCall, FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
+from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.light_rows import (
     Flags,
     GraphBook,
@@ -33,8 +34,8 @@ from autograd_lens.capture.light_rows import (
     ParameterReader,
     root_specs,
 )
-from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.optimizer_calls import OptimizerCalls
+from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.reading import read_scalar
@@ -63,12 +64,15 @@ class Limits:
         value: Bytes of one value that a full step keeps whole.
         step: Bytes of all values of a full step; beyond it only small ones are kept whole.
         inputs: Bytes of the inputs of light steps that are kept over the whole run.
+        keyframes: Bytes of large parameters and optimizer state that are kept whole over the
+            run, so that steps between can be replayed.
     """
 
     light: int = 65536
     value: int = 1 << 20
     step: int = 1 << 28
     inputs: int = 1 << 28
+    keyframes: int = 1 << 29
 
 
 class Recorder:
@@ -88,10 +92,13 @@ class Recorder:
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs)
-        services = Services(writer, self.frames, self.registry, self.inputs, self.fail)
+        keyframes = Keyframes(writer.keep, limits.keyframes)
+        services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         self._full = FullRecorder(services, full, limits.value, limits.step)
         self._random = RandomState()
-        self._optimizers = OptimizerHooks(self.steps, self._full)
+        self._full.mode.on_armed = self._random.reset
+        self._calls = OptimizerCalls(self.registry.index_of)
+        self._optimizers = OptimizerHooks(self.steps, self._full, self._calls)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
         self._process = os.getpid()
@@ -284,6 +291,7 @@ class Recorder:
                 graph = self._graphs.failed(graph, outputs, error)
             random = self._random_state() if self._full.on else self._random.before_step()
             steps.backward_ended(values, after)
+            self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
                 self._full.after_backward(steps.index, error, marked=steps.marked)
@@ -291,7 +299,6 @@ class Recorder:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
                 extras = {"random": random, "inputs": self.inputs.take() or None, "calls": calls}
-            self._calls.grads = after
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)

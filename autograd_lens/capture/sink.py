@@ -47,3 +47,6 @@ class Sink(Protocol):
 
     def extra(self, key: str, data: bytes) -> None:
         """Keep something under a name."""
+
+    def keep(self, value: bytes) -> None:
+        """Keep a large value, to be found by its digest."""

@@ -211,6 +211,10 @@ class Stream:
         del self.slots[first_slot:]
         del self.uses[first_use:]
 
+    def fresh_budget(self) -> None:
+        """What follows has the whole budget again: most of it belongs to another step."""
+        self._step_bytes = 0
+
     def drop_before(self, event: int) -> None:
         """Forget all events before a position; those behind it move to the front."""
         if event <= 0:

@@ -92,11 +92,12 @@ class TapeMode(TorchDispatchMode):
     Attributes:
         armed: False until the first kernel that makes an autograd node: what a program does
             before its first forward (loading data, drawing parameters) is no part of a step.
+        on_armed: Called when it is armed, before that kernel runs.
         base_sequence: Sequence number that those in keys are relative to.
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
         targets: Parameters and ``.grad`` by their address at the last backward.
-        module: Path of the innermost module that is running.
+        module: Path of the innermost module that is running, marked where it is not training.
         context: (phase, number of the call) while a known optimizer updates or clears.
         loop_frame: ``id`` of the frame whose loop is the training loop, 0 while unknown.
     """
@@ -106,6 +107,7 @@ class TapeMode(TorchDispatchMode):
     ) -> None:
         super().__init__()
         self.armed = False
+        self.on_armed: Callable[[], None] = _nothing
         self.base_sequence = _sequence_number()
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
@@ -157,6 +159,7 @@ class TapeMode(TorchDispatchMode):
             if self._silent or sequence <= self.base_sequence or not operator.computes:
                 return func(*args, **kwargs) if kwargs else func(*args)
             self.armed = True
+            self.on_armed()
         stream = self._stream
         slots, use = stream.slots, stream.use
         first_slot, first_use = len(slots), len(stream.uses)
@@ -253,6 +256,10 @@ class TapeMode(TorchDispatchMode):
     def _target(self, address: int) -> Target | None:
         target = self.targets.get(address)
         return target if target is not None and target.is_at(address) else None
+
+
+def _nothing() -> None:
+    return None
 
 
 def _argument(where: tuple[int, str], args: tuple[Any, ...], kwargs: Any) -> Any:

@@ -243,7 +243,7 @@ class Sources:
             msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
             raise ReplayError(msg + f"and {len(donor.program.backwards)} on the tape.")
         given: Sequence[Given] = ()
-        if substitute and donor.step != step:
+        if substitute and (donor.step != step or not donor.self_contained):
             given = self._given(step, donor)
         dropped = without_makers(donor.program, given)
         if seeds is not None:

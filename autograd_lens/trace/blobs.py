@@ -79,6 +79,8 @@ class BlobReader:
         self._connection = connection
         self._cache: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
         self._cached_bytes = 0
+        self._numbers: dict[str, int] = {}
+        self._newest = 0
 
     def fetch(self, number: int, prefix: bytes) -> bytes:
         """The bytes of an id.
@@ -97,6 +99,17 @@ class BlobReader:
         if digest != prefix:
             damaged("a large value is not what was written")
         return data
+
+    def find(self, digest: str) -> bytes | None:
+        """The bytes with a digest (hexadecimal XXH3-128), where they were kept."""
+        if digest not in self._numbers:
+            with wrapped():
+                query = "SELECT id, digest FROM blobs WHERE id > ?"
+                for number, known in self._connection.execute(query, (self._newest,)):
+                    self._newest = max(self._newest, number)
+                    self._numbers[bytes(known).hex()] = number
+        number = self._numbers.get(digest)
+        return None if number is None else self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
 
     def _load(self, number: int) -> None:
         if number >= 1 << 63:

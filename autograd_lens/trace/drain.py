@@ -51,6 +51,7 @@ class Queue:
     Attributes:
         rows: Light rows.
         fulls: Full steps.
+        values: Large values that are found by their digest.
         items: Definitions; each was queued before the first row or step that refers to it.
         most_fulls: More full steps than this are more than memory should hold.
         wake: Set to drain at once.
@@ -60,6 +61,7 @@ class Queue:
     rows: deque[Row] = field(default_factory=deque)
     fulls: deque[Full] = field(default_factory=deque)
     items: deque[Item] = field(default_factory=deque)
+    values: deque[bytes] = field(default_factory=deque)
     most_fulls: int = 256
     wake: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
@@ -69,6 +71,7 @@ class Queue:
         self.rows.clear()
         self.fulls.clear()
         self.items.clear()
+        self.values.clear()
 
 
 class Drain:
@@ -100,7 +103,7 @@ class Drain:
         """Write what is queued now, in one transaction."""
         queue = self._queue
         late = self._live and time.monotonic() - self._beat > _HEARTBEAT
-        if queue.rows or queue.fulls or queue.items or late:
+        if queue.rows or queue.fulls or queue.items or queue.values or late:
             self._connection.execute("BEGIN IMMEDIATE")
             self._write_queue()
             self._connection.execute("COMMIT")
@@ -118,6 +121,8 @@ class Drain:
         self._write_items(_take(self._queue.items, len(self._queue.items)))
         self._write_rows(_take(self._queue.rows, rows))
         self._write_fulls(_take(self._queue.fulls, fulls))
+        for value in _take(self._queue.values, len(self._queue.values)):
+            self._blobs.put(value)
         if self._live:
             self._beat = time.monotonic()
             self._write_items([("about", "heartbeat", json.dumps(time.time()).encode())])

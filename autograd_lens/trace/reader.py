@@ -42,6 +42,7 @@ from autograd_lens.trace.rows import Rows
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.typed import parse_event, parse_parameter
+from autograd_lens.trace.values import Summary
 
 __all__ = ["EncodedStep", "Trace"]
 
@@ -88,9 +89,9 @@ class Trace:
         self.replayer: Callable[[int], Step | None] | None = None
         self._connection = open_database(self.path)
         try:
-            fetch = BlobReader(self._connection).fetch
-            self.rows = Rows(self._connection, fetch)
-            self._fulls = Fulls(self._connection, fetch)
+            self._blobs = BlobReader(self._connection)
+            self.rows = Rows(self._connection, self._blobs.fetch)
+            self._fulls = Fulls(self._connection, self._blobs.fetch)
             self.items = Items(self._connection)
             self._graphs: dict[int, LightGraph] = {}
             self._templates: dict[int, tuple[Mapping[str, Any], Mapping[int, str]]] = {}
@@ -206,6 +207,13 @@ class Trace:
     def extra(self, key: str) -> bytes | None:
         """The bytes kept under a name, or None."""
         return self.items.get("extra", key)
+
+    def whole(self, entry: Entry) -> Entry:
+        """The bytes of a summary, where any step of the run kept them; else what is given."""
+        if not isinstance(entry, Summary):
+            return entry
+        found = self._blobs.find(entry.digest)
+        return entry if found is None else found
 
     def light(self, step: int) -> Step:
         """A step as the light level holds it, whatever else is known of it."""

@@ -158,6 +158,12 @@ class TraceWriter:
         """Keep named bytes; later ones replace earlier ones."""
         self._define("extra", key, data)
 
+    def keep(self, value: bytes) -> None:
+        """Keep a large value; ``Trace.whole`` finds it by its digest."""
+        if self.failed is None and not self._closed and os.getpid() == self._process:
+            self._queue.values.append(value)
+            self._queue.wake.set()
+
     def close(self, status: RunStatus) -> None:
         """Write what is queued and how the run ended. Waits for it; never raises for the disk."""
         if self._closed or os.getpid() != self._process:
