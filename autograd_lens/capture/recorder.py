@@ -25,6 +25,7 @@ from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
 from autograd_lens.capture.frames import Site, UserFrames
 from autograd_lens.capture.full_recorder import BackwardCall, FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
+from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.light_rows import (
     Flags,
     GraphBook,
@@ -63,12 +64,15 @@ class Limits:
         value: Bytes of one value that a full step keeps whole.
         step: Bytes of all values of a full step; beyond it only small ones are kept whole.
         inputs: Bytes of the inputs of light steps that are kept over the whole run.
+        keyframes: Bytes of large parameters and optimizer state that are kept whole over the
+            run, so that steps between can be replayed.
     """
 
     light: int = 65536
     value: int = 1 << 20
     step: int = 1 << 28
     inputs: int = 1 << 28
+    keyframes: int = 1 << 29
 
 
 class Recorder:
@@ -88,9 +92,11 @@ class Recorder:
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs)
-        services = Services(writer, self.frames, self.registry, self.inputs, self.fail)
+        keyframes = Keyframes(writer.keep, limits.keyframes)
+        services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         self._full = FullRecorder(services, full, limits.value, limits.step)
         self._random = RandomState()
+        self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls)
         self._warnings = TorchWarnings(self.frames, self._warned)
