@@ -113,7 +113,7 @@ class Attempts:
         best = self._first(plan)
         for other in self._others(plan, best):
             try:
-                attempt = self._with_update(other)
+                attempt = self._first(other)
             except ReplayError:
                 continue  # the plainest attempt can be executed, and tells what differs
             if attempt.proved:

@@ -37,6 +37,8 @@ PROVED = [
     programs.clipped,
     programs.epochs,
     programs.validated,
+    programs.shuffled_by_hand,
+    programs.from_workers,
     programs.scheduled,
 ]
 
@@ -136,6 +138,14 @@ def test_a_batch_that_was_not_kept_is_named(tmp_path: Path) -> None:
         ),
     ):
         Replayer(trace).step(5)
+
+
+def test_a_number_of_the_forward_that_changes_is_named(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.truncated, "0:3") as trace:
+        replayer = Replayer(trace)
+        assert replayer.step(5).step.provenance == "proved"  # the window of step 1
+        with pytest.raises(ReplayError, match=r"not kept: a number that aten\.slice\.Tensor"):
+            replayer.step(7)  # a window that no full step has
 
 
 def test_an_update_with_unknown_numbers_is_left_out_and_said(tmp_path: Path) -> None:

@@ -249,6 +249,56 @@ def validated() -> Turns:
         yield
 
 
+def shuffled_by_hand() -> Turns:
+    """Batches by a permutation that each epoch draws anew, the last one smaller, and noise."""
+    data, model = torch.randn(11, 3), nn.Linear(3, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    while True:
+        order = torch.randperm(11)
+        for i in range(0, 11, 4):
+            batch = data[order[i : i + 4]]
+            out = model(batch) + torch.randn_like(batch) * 0.1
+            optimizer.zero_grad()
+            (out - batch).pow(2).mean().backward()
+            optimizer.step()
+            yield
+
+
+def from_workers() -> Turns:
+    """Batches that other processes made."""
+    data = [(torch.full((3,), float(i)), torch.tensor([i % 2])) for i in range(8)]
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    while True:
+        loader = torch.utils.data.DataLoader(
+            data, batch_size=2, num_workers=1, multiprocessing_context="fork", shuffle=True
+        )
+        for x, y in loader:
+            optimizer.zero_grad()
+            F.mse_loss(model(x), y.float()).backward()
+            optimizer.step()
+            yield
+
+
+def truncated() -> Turns:
+    """Windows of one sequence, with a hidden state: which window it is only numbers tell."""
+    x, y = torch.randn(2, 12, 3), torch.randn(2, 12, 1)
+    cell, head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 1)
+    optimizer = torch.optim.SGD([*cell.parameters(), *head.parameters()], lr=0.1)
+
+    while True:
+        hidden = None
+        for t in range(0, 12, 3):
+            out, state = cell(x[:, t : t + 3], hidden)
+            hidden = state.detach()
+            optimizer.zero_grad()
+            (head(out) - y[:, t : t + 3]).pow(2).mean().backward()
+            optimizer.step()
+            yield
+
+
 def scheduled() -> Turns:
     """A learning rate that changes from step to step."""
     model, x = nn.Linear(3, 1), torch.randn(5, 3)
