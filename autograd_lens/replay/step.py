@@ -88,7 +88,7 @@ class Replayer:
         dropped = set(execution.dropped)
         notes = []
         if execution.dropped:
-            notes.append("The kernels that made the inputs are left out; the inputs are as recorded.")
+            notes.append("The kernels that made the inputs are left out; the inputs are there.")
         if check.updates and donor.step != step:
             dropped |= _update_kernels(donor.program)
             names = ", ".join(difference.name for difference in check.updates)
