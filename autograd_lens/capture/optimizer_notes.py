@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from autograd_lens.capture.optimizer_numbers import numbers_of
 from autograd_lens.capture.parameters import ParameterRegistry, reachable
 
 __all__ = ["OptimizerNotes"]
@@ -22,9 +23,10 @@ class OptimizerNotes:
 
     An optimizer is an object with a ``step`` method: of ``torch.optim``, whose numbers stand
     in its first parameter group, or of the program, whose numbers are its attributes. Each is
-    kept as ``{"name", "class", "attributes": {name: number}, "holds": [index or None, ...]}``,
-    where ``holds`` are the leaves that it updates: the index of a parameter of the run, or
-    None for a tensor that no backward has reached.
+    kept as ``{"name", "class", "attributes": {name: number}, "holds": [index or None, ...],
+    "groups": [{"size", "attributes"}, ...]}``, where ``holds`` are the leaves that it updates:
+    the index of a parameter of the run, or None for a tensor that no backward has reached.
+    Groups divide ``holds``; a handwritten optimizer has none.
     """
 
     def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
@@ -69,6 +71,7 @@ class OptimizerNotes:
             "class": type(optimizer).__qualname__,
             "attributes": _numbers(optimizer),
             "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
+            "groups": _groups(optimizer),
         }
 
 
@@ -113,13 +116,15 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield item
 
 
+def _groups(optimizer: Any) -> list[Json]:
+    """How many tensors each parameter group holds, and its numbers."""
+    groups = getattr(optimizer, "param_groups", None)
+    if not isinstance(groups, list):
+        return []
+    return [{"size": len(group["params"]), "attributes": numbers_of(group)} for group in groups]
+
+
 def _numbers(optimizer: Any) -> dict[str, float]:
     groups = getattr(optimizer, "param_groups", None)
     held = groups[0] if isinstance(groups, list) and groups else getattr(optimizer, "__dict__", {})
-    found: dict[str, float] = {}
-    for name, value in held.items():
-        parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-        for position, part in parts:
-            if isinstance(part, (int, float)) and not isinstance(part, bool):
-                found[name if position is None else f"{name}[{position}]"] = part
-    return found
+    return numbers_of(held)

@@ -17,17 +17,26 @@ from torch.optim.optimizer import (
 
 from autograd_lens.capture.full_recorder import FullRecorder
 from autograd_lens.capture.optimizer_calls import OptimizerCalls
+from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.steps import StepCounter
 
 __all__ = ["OptimizerHooks"]
 
 
 class OptimizerHooks:
-    """Follows every ``torch.optim`` optimizer of the program through torch's global hooks."""
+    """Follows every ``torch.optim`` optimizer of the program through torch's global hooks.
 
-    def __init__(self, steps: StepCounter, full: FullRecorder, calls: OptimizerCalls) -> None:
+    Args:
+        steps: Counts the steps.
+        full: The full level.
+        calls: Notes in which order optimizers update and clear.
+        numbers: Notes the numbers that they compute with.
+    """
+
+    def __init__(self, steps: StepCounter, full: FullRecorder, calls: OptimizerCalls, numbers: OptimizerNumbers) -> None:
         self._steps = steps
         self._order = calls
+        self.numbers = numbers
         self._full = full
         self._handles: list[Any] = []
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
@@ -77,6 +86,7 @@ class OptimizerHooks:
     def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = id(sys._getframe(1))
         self._seen.add(optimizer)
+        self.numbers.step(optimizer)
         self.begins("update", _parameters(optimizer))
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:

@@ -35,6 +35,7 @@ from autograd_lens.capture.light_rows import (
     root_specs,
 )
 from autograd_lens.capture.optimizer_calls import OptimizerCalls
+from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
@@ -98,7 +99,8 @@ class Recorder:
         self._random = RandomState()
         self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
-        self._optimizers = OptimizerHooks(self.steps, self._full, self._calls)
+        self._numbers = OptimizerNumbers(self.registry.index_of)
+        self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
         self._process = os.getpid()
@@ -137,7 +139,8 @@ class Recorder:
         self.inputs.end()  # the last full step may be what began it
         try:
             values, grads = self._reader.before()
-            extras = {"calls": self._calls.take(grads)} if self._calls.used else {}
+            calls = self._calls.take(grads) if self._calls.used else None
+            extras = {"calls": calls, "numbers": self._numbers.take()}
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -298,7 +301,12 @@ class Recorder:
             if random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
-                extras = {"random": random, "inputs": self.inputs.take() or None, "calls": calls}
+                extras = {
+                    "random": random,
+                    "inputs": self.inputs.take() or None,
+                    "calls": calls,
+                    "numbers": self._numbers.take(),
+                }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)

@@ -1,0 +1,65 @@
+"""The numbers that optimizers of torch.optim compute with, where they change during a run.
+
+A scheduler changes the learning rate from step to step. Each light row says which numbers were
+new since the row before, so that every update can be made again.
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+__all__ = ["OptimizerNumbers", "numbers_of"]
+
+_NUMBERS = frozenset({bool, float, int, tuple})
+
+
+class OptimizerNumbers:
+    """Notes the numbers of each update that are not those of the optimizer's last one.
+
+    Args:
+        index_of: The index of a parameter.
+    """
+
+    def __init__(self, index_of: Callable[[torch.Tensor], int | None]) -> None:
+        self._index_of = index_of
+        self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
+        self._changed: list[Any] = []
+
+    def step(self, optimizer: Optimizer) -> None:
+        """An optimizer begins its update."""
+        groups = optimizer.param_groups
+        now = tuple([v for group in groups for v in group.values() if type(v) in _NUMBERS])
+        if self._last.get(optimizer) != now:
+            self._last[optimizer] = now
+            self._changed.append(self._entry(groups))
+
+    def _entry(self, groups: list[dict[str, Any]]) -> Any:
+        first = next((tensor for group in groups for tensor in group["params"]), None)
+        index = self._index_of(first) if isinstance(first, torch.Tensor) else None
+        return [index, [numbers_of(group) for group in groups]]
+
+    def take(self) -> bytes | None:
+        """What changed since the last call, None where nothing did.
+
+        Returns:
+            JSON of ``[[index of its first parameter or null, [numbers of each group]], ...]``.
+        """
+        changed, self._changed = self._changed, []
+        return json.dumps(changed).encode() if changed else None
+
+
+def numbers_of(attributes: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among attributes; those of a tuple are called ``betas[0]``, ``betas[1]``."""
+    found: dict[str, float] = {}
+    for name, value in attributes.items():
+        parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
+        for position, part in parts:
+            if isinstance(part, (int, float)) and not isinstance(part, bool):
+                found[name if position is None else f"{name}[{position}]"] = part
+    return found
