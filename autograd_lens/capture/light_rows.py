@@ -7,6 +7,7 @@ regression's step takes about 60 microseconds, and this may add a fifth of that.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import torch
 import xxhash
 
 from autograd_lens.capture.frames import Site
+from autograd_lens.capture.last_values import LastValue
 from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
 from autograd_lens.trace.records import Source
 
@@ -28,6 +30,7 @@ __all__ = [
     "root_specs",
 ]
 
+Reference = weakref.ref[torch.Tensor]
 Flags = tuple[str, bool, bool]
 # Site, flags, type of the root and number of new nodes, flat: it is hashed at every backward.
 Outline = tuple[int, int, str, bool, bool, type, int]
@@ -55,13 +58,14 @@ class ParameterReader:
         self._limit = limit
         self._slots: list[_Slot] = []
 
-    def follow(self, references: Sequence[Callable[[], torch.Tensor | None]]) -> None:
+    def follow(self, references: Sequence[Reference]) -> None:
         """Read these parameters from now on, in this order.
 
         Args:
             references: A weak reference to each.
         """
-        self._slots = [_Slot(reference) for reference in references]
+        known = {id(slot.reference): slot for slot in self._slots}
+        self._slots = [known.get(id(one)) or _Slot(one, self._limit) for one in references]
 
     def before(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...]]:
         """The value and the ``.grad`` of every parameter now."""
@@ -92,7 +96,23 @@ class ParameterReader:
             grads.append(None if parameter is None else self._grad(slot, parameter.grad))
         return tuple(grads)
 
+    def last(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...], list[int]]:
+        """Values and ``.grad`` when the recording ends, and which parameters ended before.
+
+        Of those the value is the one they had then.
+        """
+        values, grads = self.before()
+        ends = [slot.end if slot.reference() is None else None for slot in self._slots]
+        gone = [index for index, slot in enumerate(self._slots) if slot.reference() is None]
+        self._slots = []
+        kept = [
+            value if end is None else end.value for value, end in zip(values, ends, strict=True)
+        ]
+        return tuple(kept), grads, gone
+
     def _value(self, slot: _Slot, parameter: torch.Tensor) -> RawValue:
+        if slot.end is not None:
+            slot.end.moved(parameter)
         if is_small_and_plain(parameter):
             slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
         return read(parameter, self._limit, brief=True)
@@ -113,10 +133,12 @@ class ParameterReader:
 class _Slot:
     """Where one parameter and its ``.grad`` were last seen."""
 
-    __slots__ = ("address", "grad_address", "grad_memory", "memory", "reference")
+    __slots__ = ("address", "end", "grad_address", "grad_memory", "memory", "reference")
 
-    def __init__(self, reference: Callable[[], torch.Tensor | None]) -> None:
+    def __init__(self, reference: Reference, limit: int) -> None:
         self.reference = reference
+        parameter = reference()
+        self.end = None if parameter is None else LastValue(parameter, limit)
         self.address = self.grad_address = -1
         self.memory = self.grad_memory = ctypes.create_string_buffer(0)
 

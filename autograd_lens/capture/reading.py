@@ -27,8 +27,10 @@ __all__ = [
     "SMALL",
     "RawValue",
     "bytes_at",
+    "is_plain",
     "is_small_and_plain",
     "read",
+    "read_memory",
     "read_scalar",
 ]
 
@@ -83,16 +85,29 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
         return None
 
 
-def is_small_and_plain(tensor: torch.Tensor) -> bool:
+def is_plain(tensor: torch.Tensor) -> bool:
     """Whether a tensor's bytes may be read from its memory as they stand, again and again."""
     return (
         type(tensor) in _PLAIN_TYPES
         and tensor.is_cpu
         and tensor.layout is torch.strided
         and tensor.is_contiguous()
-        and 0 < tensor.nbytes <= SMALL
+        and tensor.nbytes > 0
         and tensor.dtype not in _COMPLEX
     )
+
+
+def is_small_and_plain(tensor: torch.Tensor) -> bool:
+    """The same, and whether copying them costs less than deciding."""
+    return is_plain(tensor) and tensor.nbytes <= SMALL
+
+
+def read_memory(address: int, size: int, dtype: torch.dtype, limit: int) -> RawValue:
+    """What ``read`` would give, in brief, of a plain tensor of which only the memory is known."""
+    if size <= limit:
+        return bytes_at(address, size)
+    memory: Any = (ctypes.c_char * size).from_address(address)
+    return _summarize(dtype, np.ndarray((size,), np.dtype(np.uint8), memory), brief=True)
 
 
 def read_scalar(tensor: torch.Tensor) -> bytes | None:
@@ -135,7 +150,7 @@ def _from_memory(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # 
         # One number expanded, as every mean's and sum's gradient is.
         return bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
     array = _strided_view(tensor)
-    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor, array, brief)
+    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor.dtype, array, brief)
 
 
 def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
@@ -151,14 +166,14 @@ def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _summarize(
-    tensor: torch.Tensor,
+    dtype: torch.dtype,
     array: np.ndarray[Any, np.dtype[Any]],
     brief: bool,  # noqa: FBT001
 ) -> Summary:
     raw = np.ascontiguousarray(array).reshape(-1)
     digest = xxhash.xxh3_128_hexdigest(raw.data)
     try:
-        values = raw.view(numpy_dtype(DTYPE_NAMES[tensor.dtype]))
+        values = raw.view(numpy_dtype(DTYPE_NAMES[dtype]))
     except TypeError:
         return Summary(digest=digest, norm=math.nan)
     if brief and values.dtype in _WIDE and math.isfinite(norm := _norm(values)):

@@ -138,9 +138,9 @@ class Recorder:
             self.fail(error)
         self.inputs.end()  # the last full step may be what began it
         try:
-            values, grads = self._reader.before()
+            values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
-            extras = {"calls": calls, "numbers": self._numbers.take()}
+            extras = {"calls": calls, "numbers": self._numbers.take(), "gone": gone or None}
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)

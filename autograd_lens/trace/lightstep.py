@@ -40,12 +40,15 @@ class LightStep:
         behind: The next row of the run, or None where there is none yet.
         graphs: Description of each row's graph, in the same order.
         known: All parameters of the run, by index.
+        gone: Those that had ceased to exist when the run ended, where ``behind`` tells of its
+            end: nobody knows whether their ``.grad`` was cleared.
     """
 
     rows: Sequence[LightRow]
     behind: LightRow | None
     graphs: Sequence[LightGraph]
     known: Sequence[Parameter]
+    gone: frozenset[int] = frozenset()
 
     def step(self, index: int) -> Step:
         """The step at light level."""
@@ -103,7 +106,8 @@ class LightStep:
                 after=_value(following.grads_before, index, parameter),
             )
             for row, following, index, parameter in self._between_runs()
-            if _cleared(
+            if not (following is self.behind and index in self.gone)
+            and _cleared(
                 _value(row.grads_after, index, parameter),
                 _value(following.grads_before, index, parameter),
             )
@@ -124,6 +128,7 @@ class LightStep:
         before, after = grads or ((), ())
         grad = _value(after, index, parameter)
         next_grad = _value(behind.grads_before, index, parameter) if behind else None
+        told = behind and self.rows and index not in self.gone
         return ParameterStep(
             name=parameter.name,
             before=_value(first.values, index, parameter) if first else None,
@@ -131,7 +136,7 @@ class LightStep:
             grad=grad,
             mode=self._mode(index),
             after=_value(behind.values, index, parameter) if behind else None,
-            zeroed=_cleared(grad, next_grad) if behind and self.rows else None,
+            zeroed=_cleared(grad, next_grad) if told else None,
         )
 
     def _mode(self, index: int) -> GradMode | None:

@@ -41,7 +41,7 @@ from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import Rows
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.steps import Steps
-from autograd_lens.trace.typed import parse_event, parse_parameter
+from autograd_lens.trace.typed import integer, parse_event, parse_parameter
 from autograd_lens.trace.values import Summary
 
 __all__ = ["EncodedStep", "Trace"]
@@ -300,7 +300,15 @@ class Trace:
             behind=self.rows.row(places.stop) if places.stop < len(self.rows) else None,
             graphs=[self.graph(row.graph) for row in rows],
             known=tuple(self.parameters.values()),
+            gone=self._gone(places.stop),
         )
+
+    def _gone(self, place: int) -> frozenset[int]:
+        """The parameters that had ceased to exist at a row; only the run's last one tells."""
+        if place != len(self.rows) - 1:
+            return frozenset()
+        gone = self.rows.extras(place).get("gone") or ()
+        return frozenset(integer(index) for index in gone)
 
 
 def _no_such_parameter(name: str, known: Mapping[str, Parameter]) -> NoSuchParameterError:
