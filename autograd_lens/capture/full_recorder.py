@@ -234,7 +234,7 @@ class FullRecorder:
             self._tape.end(error)
             self._tape = None
             self._name_grads()
-            self._stream.fresh_budget()
+        self._stream.fresh_budget()
         if marked:
             return
         self._chasing -= 1

@@ -283,6 +283,7 @@ class Sources:
                 value = donor.tensor(number, slot)
             if value is None and carried is not None:
                 value = carried.tensors.get((spec.name, spec.dtype, spec.shape))
+                value = value.clone() if value is not None else None
             if value is None:
                 msg = f"Of {spec.name} only a summary was kept at step {row.step}."
                 raise ReplayError(msg)
