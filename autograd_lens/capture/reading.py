@@ -78,6 +78,7 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
             and type(tensor) in _PLAIN_TYPES
             and tensor.dtype not in _COMPLEX
             and tensor.nbytes <= limit
+            and not tensor._is_zerotensor()  # zeros that have no memory
         ):
             return bytes_at(tensor.data_ptr(), tensor.nbytes)
         return _read_general(tensor, limit, brief)
@@ -94,6 +95,7 @@ def is_plain(tensor: torch.Tensor) -> bool:
         and tensor.is_contiguous()
         and tensor.nbytes > 0
         and tensor.dtype not in _COMPLEX
+        and not tensor._is_zerotensor()
     )
 
 
@@ -125,6 +127,9 @@ def _read_general(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  #
         return None
     if tensor.layout is not torch.strided:
         return _read_sparse(tensor, limit)
+    if tensor._is_zerotensor():
+        with _disable_current_modes(), torch.no_grad():
+            tensor = torch.zeros(tensor.shape, dtype=tensor.dtype)
     if not tensor.is_cpu or tensor.is_conj() or tensor.is_neg() or not _is_plain(tensor):
         with _disable_current_modes(), torch.no_grad():
             plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()

@@ -76,13 +76,14 @@ class TensorEntry:
         reference: The tensor, weakly.
         spec: (dtype, shape, device).
         last: The bytes last read, so that an unchanged value is one object.
+        strides: Where they are not those of a new tensor of its shape, else ``()``.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         address: Where its memory was when it was first met outside of backward, else 0.
         name: What the program calls it, once known.
         role: What it is, once known.
     """
 
-    __slots__ = ("address", "last", "name", "plain", "reference", "role", "spec")
+    __slots__ = ("address", "last", "name", "plain", "reference", "role", "spec", "strides")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.reference = weakref.ref(tensor)
@@ -95,7 +96,9 @@ class TensorEntry:
             and tensor.layout is _STRIDED
             and tensor.__class__ in _PLAIN_TYPES
             and dtype not in _COMPLEX
+            and not tensor._is_zerotensor()
         )
+        self.strides = _strides(tensor)
         self.address = 0
         self.name = ""
         self.role: Role = "intermediate"
@@ -106,6 +109,22 @@ def _shape(tensor: torch.Tensor) -> torch.Size:
         return tensor.shape
     except RuntimeError:  # a parameter of a lazy module, before its first forward
         return torch.Size((0,))
+
+
+def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    try:
+        if tensor.layout is not _STRIDED:
+            return ()
+        if tensor.is_contiguous() and 1 not in tensor.shape and 0 not in tensor.shape:
+            return ()
+        strides, expected = tensor.stride(), 1
+    except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
+        return ()
+    for size, stride in zip(reversed(tensor.shape), reversed(strides), strict=True):
+        if stride != expected:  # of dimensions with one element, too: formulas look at it
+            return strides
+        expected *= max(size, 1)
+    return ()
 
 
 class Stream:

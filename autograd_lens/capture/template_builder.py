@@ -77,6 +77,7 @@ class TemplateBuilder:
         self.template: Template = {
             "specs": [],
             "tensors": [],
+            "strides": [],
             "sources": [],
             "kernels": [],
             "backwards": [],
@@ -280,6 +281,8 @@ class TemplateBuilder:
             role = entry.role if entry.role != "intermediate" else roles.get(number, entry.role)
             name = entry.name or ("loss" if role == "loss" else "")
             self.template["tensors"].append([self._specs[entry.spec], role, name])
+            if entry.strides and roles.get(number) == "input":
+                self.template["strides"].append([number, list(entry.strides)])
 
     def _roles(self) -> dict[int, str]:
         """What a tensor is by how the step uses it: read before it is made, or a root."""

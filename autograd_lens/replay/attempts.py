@@ -110,6 +110,8 @@ class Attempts:
         donor = self._sources.donor(step)
         handed = len(self._sources.items(step))
         plan = _Plan(step, donor, self.carried_to(step, donor), observe, handed)
+        if self._sources.random(step) is None:  # drawing from any other state tells nothing
+            plan = replace(plan, redraw=False)
         best = self._first(plan)
         for other in self._others(plan, best):
             try:
@@ -139,12 +141,13 @@ class Attempts:
             return
         if plan.donor.step == plan.step:
             if draws:
-                yield replace(plan, redraw=False)
+                yield replace(plan, redraw=not plan.redraw)
             return
         if len(plan.donor.items) != plan.handed:
             yield replace(plan, substitute=False)
         if draws:
-            yield from (replace(plan, seeds=seeds) for seeds in _SEEDS)
+            yield from (replace(plan, seeds=seeds, redraw=True) for seeds in _SEEDS)
+            yield replace(plan, redraw=False)  # the program may set a seed of its own
         yield from (replace(plan, shuffled=one) for one in self._sources.orders(plan.donor))
         tried = {plan.donor.encoded.number}
         for donor in self._sources.others(plan.donor):

@@ -19,7 +19,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import check_graph, walk
 from autograd_lens.replay.observer import Observer, flat_tensors
 from autograd_lens.replay.optimizer import Update
-from autograd_lens.replay.patterns import parse, resolve, tensors_in
+from autograd_lens.replay.patterns import Place, parse, resolve, tensors_in
 from autograd_lens.replay.program import Instruction, Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sizes import SIZED, fitted
@@ -177,7 +177,7 @@ class Execution:
         if number is not None:
             self._backward(number)
             return self._behind_backward(number, position)
-        if position in self._situation.dropped:
+        if position in self._situation.dropped or instruction.inner:
             return position + 1
         behind = position + 1
         if instruction.phase == "update" and self._optimizers:
@@ -222,6 +222,10 @@ class Execution:
         if one.operator is None or one.obstacle:
             raise ReplayError(one.obstacle)
         live, numbers = self.live, self._situation.numbers
+        if one.given:
+            live = list(live)
+            for clone, source in one.given:
+                live[clone] = live[source]
         args = [resolve(pattern, live, numbers) for pattern in one.positional]
         kwargs = {name: resolve(pattern, live, numbers) for name, pattern in one.keywords}
         given = flat_tensors([*args, *kwargs.values()])
@@ -257,13 +261,21 @@ class Execution:
         if one.operator is None or not draws(one.operator, {}):
             return
         for place, tensor in zip(one.outs, made, strict=False):
-            entry, spec = self._situation.numbers[place.slot], self._program.specs[place.tensor]
-            if isinstance(entry, bytes):
-                with _disable_current_modes(), torch.no_grad():
-                    drawn = to_tensor(Value(spec.dtype, spec.shape, entry), spec.device)
-                    tensor.data.copy_(drawn)
-                if self._observer is not None:
-                    self._observer.slots[place.slot] = entry
+            entry = self._overwrite(tensor, place)
+            if entry is not None and self._observer is not None:
+                self._observer.slots[place.slot] = entry
+        for place in self._program.noise(one):
+            tensor_of_noise = self.live[place.tensor]
+            if tensor_of_noise is not None:
+                self._overwrite(tensor_of_noise, place)
+
+    def _overwrite(self, tensor: torch.Tensor, place: Place) -> bytes | None:
+        entry, spec = self._situation.numbers[place.slot], self._program.specs[place.tensor]
+        if not isinstance(entry, bytes):
+            return None
+        with _disable_current_modes(), torch.no_grad():
+            tensor.data.copy_(to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
+        return entry
 
     def _keep(self, one: Instruction, made: list[torch.Tensor]) -> None:
         if not made and one.changes:

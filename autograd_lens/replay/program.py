@@ -10,12 +10,17 @@ its input requires grad either did or leads nowhere, and is executed without gra
 exceptions are views that a later kernel writes into: the node of such a view was replaced by
 that of the write (``CopySlices``, which no kernel of the tape made), and all of them have to
 be executed under autograd again.
+
+NOTE 2 [Kernels inside of kernels]: what has no code for lazily conjugated or negated tensors
+resolves them first: a ``clone`` stands on the tape in front of the kernel, below autograd, and
+the node seems to be its. Such a clone is not called: the kernel is called with what was cloned.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +35,12 @@ __all__ = ["Instruction", "Program", "Spec"]
 
 Json = Mapping[str, Any]
 
-_SCRATCH = {"aten.mkldnn_rnn_layer.default": 3}  # which result is memory for the backward
+# Which result is memory for the backward, that is not filled as a whole.
+_SCRATCH = {
+    "aten._ctc_loss.Tensor": 1,
+    "aten._ctc_loss.default": 1,
+    "aten.mkldnn_rnn_layer.default": 3,
+}
 _UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 
 
@@ -44,6 +54,7 @@ class Spec:
         dtype: torch dtype without its prefix.
         shape: Sizes.
         device: For example ``"cpu"``.
+        strides: Where it comes from outside and has unusual ones.
     """
 
     name: str
@@ -51,6 +62,7 @@ class Spec:
     dtype: str
     shape: tuple[int, ...]
     device: str
+    strides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Instruction:
         changes: Ids of the tensors it changes in place.
         source: Position in the template's sources, or None.
         obstacle: Why it cannot be executed, else ``""``.
+        inner: Whether the next kernel runs it itself (NOTE 2).
+        given: What it is called with in place of results of inner kernels: id -> id.
     """
 
     index: int
@@ -90,6 +104,8 @@ class Instruction:
     changes: frozenset[int]
     source: int | None
     obstacle: str = ""
+    inner: bool = False
+    given: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,11 @@ class Program:
     @classmethod
     def of(cls, template: Json) -> Program:
         """The program of a template."""
-        specs = tuple(_spec(template, *entry) for entry in template["tensors"])
+        strides = {number: tuple(found) for number, found in template.get("strides", ())}
+        specs = tuple(
+            _spec(template, entry, strides.get(number, ()))
+            for number, entry in enumerate(template["tensors"])
+        )
         written = _written_under_autograd(template)
         copies = any(
             node["name"] == "CopySlices"
@@ -122,7 +142,7 @@ class Program:
             _instruction(index, plain, written, copies=copies)
             for index, plain in enumerate(template["kernels"])
         )
-        return cls(template, specs, instructions)
+        return cls(template, specs, _with_inner(template, instructions))
 
     @property
     def backwards(self) -> Sequence[Json]:
@@ -181,7 +201,8 @@ class Program:
         for one in self.instructions:
             found.update(place.slot for place in _places(one) if place.tensor in unset)
             unset -= one.changes
-            if one.op.startswith(_UNSET):
+            partly = one.operator is not None and _is_view(one.operator) and unset & {*one.reads}
+            if partly or one.op.startswith(_UNSET):
                 unset.update(one.makes)
                 found.update(place.slot for place in one.outs)
         return frozenset(found | self._scratch())
@@ -197,6 +218,13 @@ class Program:
             if len(one.makes) > _SCRATCH.get(one.op, len(one.makes))
         }
         return {place.slot for place in places if place.tensor in scratch}
+
+    def noise(self, one: Instruction) -> Iterator[Place]:
+        """Where arguments that a kernel fills with random numbers are read next."""
+        for tensor in one.changes - {*one.makes}:
+            later = self.instructions[one.index + 1 :]
+            places = (place for other in later for place in _places(other))
+            yield from itertools.islice((p for p in places if p.tensor == tensor), 1)
 
     @cached_property
     def update_ops(self) -> tuple[str, ...]:
@@ -314,9 +342,10 @@ class Program:
         return groups
 
 
-def _spec(template: Json, spec: int, role: str, name: str) -> Spec:
+def _spec(template: Json, entry: Sequence[Any], strides: tuple[int, ...]) -> Spec:
+    spec, role, name = entry
     dtype, sizes, device = template["specs"][spec]
-    return Spec(name, role, dtype, tuple(sizes), device)
+    return Spec(name, role, dtype, tuple(sizes), device, strides)
 
 
 def _is_view(operator: torch._ops.OpOverload) -> bool:
@@ -404,3 +433,33 @@ def _starting(backward: Json) -> Iterator[Place]:
     """The tensors that an engine run begins with: its roots, and their gradients."""
     for enc in (*backward["roots"], *backward.get("gradients", ())):
         yield from tensors_in(parse(enc))
+
+
+def _with_inner(template: Json, instructions: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
+    """The kernels, with those known that another one runs (NOTE 2)."""
+    found = list(instructions)
+    for one in instructions:
+        if not _is_foreign_clone(template, one):
+            continue
+        last = one.index + 1
+        while last < len(found) and _is_clone(found[last]) and found[last].node is None:
+            last += 1
+        if last < len(found) and found[last].node is None and one.makes[0] in found[last].reads:
+            clones = [clone for clone in found[one.index : last] if clone.phase == "forward"]
+            given = tuple((clone.makes[0], clone.reads[0]) for clone in clones)
+            found[last] = replace(found[last], node=one.node, grad=True, given=given)
+            for clone in clones:
+                found[clone.index] = replace(clone, inner=True)
+    return tuple(found)
+
+
+def _is_clone(one: Instruction) -> bool:
+    return one.op == "aten.clone.default"
+
+
+def _is_foreign_clone(template: Json, one: Instruction) -> bool:
+    """Whether a kernel is a clone whose node is that of another operator."""
+    if one.phase != "forward" or one.node is None or not _is_clone(one):
+        return False
+    name: str = template["backwards"][one.backward]["nodes"][one.node]["name"]
+    return not name.startswith("Clone")

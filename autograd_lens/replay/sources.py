@@ -31,7 +31,7 @@ from autograd_lens.replay.inputs import (
     without_makers,
 )
 from autograd_lens.replay.program import Program, Spec
-from autograd_lens.replay.values import Entry, to_tensor
+from autograd_lens.replay.values import Entry, laid_out, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.typed import item_size
@@ -73,7 +73,7 @@ class Donor:
     def tensor(self, number: int, slot: int) -> torch.Tensor | None:
         """The recorded value of a tensor; None where it was not kept."""
         entry, spec = self.whole(self.encoded.slots[slot]), self.program.specs[number]
-        return _tensor(entry, spec.dtype, spec.shape, spec.device)
+        return _laid_out(entry, spec)
 
     @cached_property
     def self_contained(self) -> bool:
@@ -278,7 +278,7 @@ class Sources:
             if spec.role != "parameter" or spec.name in found or spec.name not in known:
                 continue
             entry = row.values[known[spec.name]] if known[spec.name] < len(row.values) else None
-            value = _tensor(self._trace.whole(entry), spec.dtype, spec.shape, spec.device)
+            value = _laid_out(self._trace.whole(entry), spec)
             if value is None and own:
                 value = donor.tensor(number, slot)
             if value is None and carried is not None:
@@ -353,7 +353,7 @@ class Sources:
         for one in given:
             spec = program.specs[one.tensor]
             shape = _batch_shape(items[one.item], spec)
-            value = _tensor(items[one.item], spec.dtype, shape, spec.device) if shape else None
+            value = _laid_out(items[one.item], spec, shape) if shape else None
             if value is None:
                 what = spec.name or f"of shape {spec.shape}"
                 msg = f"The input {what} of step {step} has another size than any recorded in full."
@@ -430,6 +430,15 @@ def _batch_shape(entry: Entry, spec: Spec) -> tuple[int, ...] | None:
         return spec.shape
     row = (item_size(spec.dtype) or 0) * math.prod(spec.shape[1:])
     return (len(entry) // row, *spec.shape[1:]) if row and len(entry) % row == 0 else None
+
+
+def _laid_out(
+    entry: Entry, spec: Spec, shape: tuple[int, ...] | None = None
+) -> torch.Tensor | None:
+    """A tensor as the program had it, or of the shape of another batch."""
+    value = _tensor(entry, spec.dtype, shape or spec.shape, spec.device)
+    same = value is not None and tuple(value.shape) == spec.shape
+    return laid_out(value, spec.strides) if value is not None and same else value
 
 
 def _tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> torch.Tensor | None:

@@ -14,6 +14,7 @@ from autograd_lens.trace.values import Summary, Value
 
 __all__ = [
     "Entry",
+    "laid_out",
     "matches",
     "read",
     "to_device",
@@ -71,6 +72,24 @@ def to_tensor(value: Value, device: str = "cpu") -> torch.Tensor:
     # A bytearray, because torch warns of memory that it must not write to.
     raw = torch.frombuffer(bytearray(value.data), dtype=torch.uint8)
     return raw.view(dtype).reshape(value.shape).to(to_device(device))
+
+
+def laid_out(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
+    """The same values with other strides, on which the order of sums depends.
+
+    Strides of 0 are those of an expanded tensor; where elements overlap otherwise the tensor is
+    returned as it is.
+    """
+    if not strides or len(strides) != tensor.dim():
+        return tensor
+    held = tensor
+    for dim, stride in enumerate(strides):
+        held = held if stride else held.narrow(dim, 0, 1)
+    try:
+        made = torch.empty_strided(held.shape, strides, dtype=held.dtype, device=held.device)
+        return made.copy_(held).as_strided(tensor.shape, strides)
+    except RuntimeError:
+        return tensor
 
 
 def to_device(name: str) -> torch.device:

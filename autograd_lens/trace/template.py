@@ -9,6 +9,7 @@ A template is a JSON object::
 
     {"specs":   [[dtype, [sizes], device], ...],
      "tensors": [[spec, role, name], ...],              position: tensor id in the step
+     "strides": [[tensor, [strides]], ...],             of inputs with unusual ones
      "sources": [[file, line, end_line, column, end_column, function], ...],
      "kernels": [{"op", "args": [[name, ENC, keyword], ...], "outs": [ENC, ...], "phase",
                   "node", "backward", "source", "module", "training", "grad"}, ...],
