@@ -8,16 +8,14 @@ and parameters tell bit for bit which of them it was. So they are tried, the lik
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Check
+from autograd_lens.replay.described import DescribedOptimizers
 from autograd_lens.replay.execution import Execution
-from autograd_lens.replay.optimizer import is_known
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
@@ -94,6 +92,7 @@ class Attempts:
     def __init__(self, trace: Trace, sources: Sources) -> None:
         self._trace = trace
         self._sources = sources
+        self._optimizers = DescribedOptimizers(trace)
         self._carried: Carried | None = None
         self._by_optimizer: set[int] = set()  # templates whose updates need their optimizer
 
@@ -157,7 +156,8 @@ class Attempts:
 
     def _with_update(self, plan: _Plan) -> Attempt:
         """Execute with the update as on the tape or made by its optimizer, whichever is right."""
-        known = self._optimizers if plan.donor.step != plan.step else ()
+        other = plan.donor.step != plan.step and self._optimizers.known
+        known = self._optimizers.at(plan.step) if other else ()
         if not known:
             return self._attempt(plan)
         number, first = plan.donor.encoded.number, None
@@ -198,13 +198,6 @@ class Attempts:
         execution.run()
         check.end(execution.leaves)
         return Attempt(plan.donor, execution, check)
-
-    @cached_property
-    def _optimizers(self) -> Sequence[Mapping[str, Any]]:
-        """The program's optimizers, where all of them are PyTorch's."""
-        stored = self._trace.extra("optimizers")  # noqa: S610  no Django query
-        found = json.loads(stored) if stored else []
-        return found if found and all(is_known(one) for one in found) else ()
 
     # -- carrying -----------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Update:
     Attributes:
         program: The tape.
         block: Its kernels; those of gradient clipping may stand before the optimizer's own.
-        description: ``{"name", "class", "attributes"}`` as capture wrote it.
+        description: The optimizer; see ``described.DescribedOptimizers``.
     """
 
     program: Program
@@ -109,11 +109,10 @@ class Update:
         """The optimizer with the state it had."""
         kind: Any = getattr(torch.optim, self.description["class"])
         names = self._names()
-        accepted = inspect.signature(kind).parameters
-        numbers = _numbers(self.description["attributes"], accepted)
         try:
             optimizer: torch.optim.Optimizer = kind(
-                [leaves[name] for name in names], **numbers, **implementation
+                [*self._groups(leaves, names, inspect.signature(kind).parameters)],
+                **implementation,
             )
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.description['class']} cannot be built again: {error}"
@@ -122,6 +121,18 @@ class Update:
             if number in self.program.outside and number not in self._fresh():
                 optimizer.state[leaves[owner]][what] = live[number]
         return optimizer
+
+    def _groups(
+        self, leaves: Leaves, names: Sequence[str], accepted: Container[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Its parameter groups; one of all that is updated where it is not known which it has."""
+        groups = self.description.get("groups", ())
+        if len(groups) < 2:  # noqa: PLR2004  a single group holds all
+            groups = [{"names": names, "attributes": self.description["attributes"]}]
+        for group in groups:
+            params = [leaves[name] for name in group["names"] if name in names]
+            if params:
+                yield {"params": params, **_numbers(group["attributes"], accepted)}
 
     def _states(self, names: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """The optimizer's state on the tape: id, parameter and name of each tensor."""

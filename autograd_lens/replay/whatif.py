@@ -7,7 +7,6 @@ executing them with another constant say what the program would have done.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,8 @@ import torch
 
 from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.replay.attempts import Attempts
+from autograd_lens.replay.described import DescribedOptimizers
 from autograd_lens.replay.execution import Execution, Situation
-from autograd_lens.replay.optimizer import is_known
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.sources import Donor, Sources, state_keys
 from autograd_lens.replay.step import recorded_threads
@@ -109,9 +108,9 @@ class _Runner:
         self._trace = trace
         self._sources = Sources(trace)
         self._attempts = Attempts(trace, self._sources)
-        stored = trace.extra("optimizers")  # noqa: S610  no Django query
-        self._optimizers: list[dict[str, Any]] = json.loads(stored) if stored else []
-        self._by_optimizer = bool(self._optimizers) and all(map(is_known, self._optimizers))
+        self._described = DescribedOptimizers(trace)
+        self._optimizers = self._described.all
+        self._by_optimizer = self._described.known
         known = {name for one in self._optimizers for name in one["attributes"]}
         self._starts = {name: value for name, value in changes.items() if self._is_place(name)}
         self._constants = {n: value for n, value in changes.items() if n not in self._starts}
@@ -148,7 +147,7 @@ class _Runner:
             situation = self._situation(min(step, last), donor, before)
             for name, tensor in situation.parameters.items():
                 values.setdefault(name, []).append(tensor.detach().numpy().copy())
-            loss, before = self._execute(donor, situation)
+            loss, before = self._execute(min(step, last), donor, situation)
             losses.append(loss)
         for name, rows in values.items():
             if before is not None:
@@ -156,7 +155,7 @@ class _Runner:
         stacked = {name: np.stack(rows) for name, rows in values.items()}
         return Descent(stacked, np.array(losses, np.float64))
 
-    def _execute(self, donor: Donor, situation: Situation) -> tuple[float, _State]:
+    def _execute(self, step: int, donor: Donor, situation: Situation) -> tuple[float, _State]:
         """Make one step: by PyTorch's own optimizers where they are its, else by the tape."""
         watcher = _Losses()
         if self._by_optimizer:
@@ -164,7 +163,7 @@ class _Runner:
             grads = {n: None if t is None else t.clone() for n, t in situation.grads.items()}
             outside = {n: t.clone() for n, t in situation.outside.items()}
             copy = replace(situation, parameters=parameters, grads=grads, outside=outside)
-            execution = Execution(donor.program, copy, watcher, optimizers=self._changed())
+            execution = Execution(donor.program, copy, watcher, optimizers=self._changed(step))
             try:
                 execution.run()
                 return watcher.last, _State.of(donor.program, execution)
@@ -212,15 +211,18 @@ class _Runner:
                     rules |= {float(old): value, -float(old): -value}
         return rules
 
-    def _changed(self) -> list[Mapping[str, Any]]:
-        """The optimizers with the changed constants."""
+    def _changed(self, step: int) -> list[Mapping[str, Any]]:
+        """The optimizers of a step with the changed constants, in each of their groups."""
         return [
-            {**one, "attributes": {**one["attributes"], **self._own(one)}}
-            for one in self._optimizers
+            {**self._own(one), "groups": [self._own(group) for group in one["groups"]]}
+            for one in self._described.at(step)
         ]
 
-    def _own(self, optimizer: Mapping[str, Any]) -> dict[str, float]:
-        return {n: v for n, v in self._constants.items() if n in optimizer["attributes"]}
+    def _own(self, described: Mapping[str, Any]) -> dict[str, Any]:
+        """A description with those of the changed constants that it has."""
+        attributes = described["attributes"]
+        changed = {n: v for n, v in self._constants.items() if n in attributes}
+        return {**described, "attributes": {**attributes, **changed}}
 
     def _refuse_unused(self, donor: Donor) -> None:
         """A constant that no kernel of the update computes with cannot be changed."""

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -143,6 +144,20 @@ class Rows:
                 if isinstance(entry, bytes):
                     found[str(name)] = self._extra(entry)
         return found
+
+    def extra_column(self, name: str) -> Iterator[tuple[int, Extra]]:
+        """One extra of all rows that have it: (row, what capture gave)."""
+        for start, count in self.block_rows():
+            block = self.block(start)
+            with parsing("what was kept beside a step"):
+                names = list(block.note["extras"])
+            if name not in names:
+                continue
+            column = block.column(FIRST_COLUMN + 3 * parameters_in(block) + names.index(name))
+            for inside in range(count):
+                entry = column.entry(inside)
+                if isinstance(entry, bytes):
+                    yield start + inside, self._extra(entry)
 
     def _extra(self, entry: bytes) -> Extra:
         return entry[1:] if entry[:1] == b"b" else self._revive(json.loads(entry[1:]))

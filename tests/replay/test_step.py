@@ -40,6 +40,7 @@ PROVED = [
     programs.shuffled_by_hand,
     programs.from_workers,
     programs.scheduled,
+    programs.grouped,
 ]
 
 
@@ -65,11 +66,7 @@ def test_every_step_is_proved(tmp_path: Path, program: Callable[[], programs.Tur
     assert not any(one.differences for one in replayed)
 
 
-# Of a scheduler the changing rates are not kept.
-UPDATED = [one for one in PROVED if one is not programs.scheduled]
-
-
-@pytest.mark.parametrize("program", UPDATED, ids=named)
+@pytest.mark.parametrize("program", PROVED, ids=named)
 def test_updates_are_made_again(tmp_path: Path, program: Callable[[], programs.Turns]) -> None:
     with record(tmp_path / "run.lens", program, "0:3") as trace:
         replayer = Replayer(trace)
@@ -149,7 +146,7 @@ def test_a_number_of_the_forward_that_changes_is_named(tmp_path: Path) -> None:
 
 
 def test_an_update_with_unknown_numbers_is_left_out_and_said(tmp_path: Path) -> None:
-    with record(tmp_path / "run.lens", programs.scheduled, "0:3") as trace:
+    with record(tmp_path / "run.lens", programs.decayed_by_hand, "0:3") as trace:
         step = Replayer(trace).step(5).step
     assert not [kernel for kernel in step.kernels if kernel.phase == "update"]
     assert [update.parameter for update in step.updates] == ["weight", "bias"]

@@ -130,7 +130,7 @@ def test_a_missing_batch_is_said_not_guessed(tmp_path: Path) -> None:
 
 
 def test_updates_with_unknown_numbers_are_not_checked(tmp_path: Path) -> None:
-    with Trace(record(tmp_path / "scheduled.lens", programs.scheduled)) as trace:
+    with Trace(record(tmp_path / "decayed.lens", programs.decayed_by_hand)) as trace:
         result = verify(trace, range(18, 24))
     assert not result.differs
     assert check(result, "updates").steps == 1

@@ -121,10 +121,11 @@ def test_a_name_that_is_neither_is_refused_with_those_there_are(tmp_path: Path) 
         what_if(trace, 0, 3, {"rate": 1.0})
 
 
-def test_an_update_that_is_not_proved_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "scheduled.lens"
+def scheduled(path: Path, rate: float, decay: float) -> Path:
+    """A learning rate that a scheduler changes, and a decay that stays."""
+    torch.manual_seed(0)
     w = torch.ones(2, requires_grad=True)
-    optimizer = torch.optim.SGD([w], 0.1)
+    optimizer = torch.optim.SGD([w], rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
     with lens.record(path):
         for _ in range(STEPS):
@@ -132,6 +133,27 @@ def test_an_update_that_is_not_proved_is_refused(tmp_path: Path) -> None:
             (w**2).sum().backward()
             optimizer.step()
             schedule.step()
+    return path
+
+
+def test_what_a_scheduler_did_is_done_again(tmp_path: Path) -> None:
+    with (
+        Trace(scheduled(tmp_path / "run.lens", 0.1, 0.25)) as trace,
+        Trace(scheduled(tmp_path / "truth.lens", 0.1, 0.5)) as truth,
+    ):
+        descent = what_if(trace, 0, STEPS, {"weight_decay": 0.5})
+        assert descent.changed.losses.tolist() == truth.losses.tolist()
+
+
+def test_an_update_that_is_not_proved_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "decayed.lens"
+    w, optimizer = torch.ones(2, requires_grad=True), Plain([], 0.1)
+    with lens.record(path):
+        for _ in range(STEPS):
+            (w**2).sum().backward()
+            optimizer.params = [w]
+            optimizer.step()
+            optimizer.lr *= 0.9
     with (
         Trace(path) as trace,
         pytest.raises(ReplayError, match=r"cannot be proved.*Edit the script"),

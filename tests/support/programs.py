@@ -313,6 +313,40 @@ def scheduled() -> Turns:
         yield
 
 
+def grouped() -> Turns:
+    """Parameter groups with rates of their own, both scheduled, and clipping."""
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(5, 3)
+    groups = [
+        {"params": [model[2].weight, model[0].weight], "weight_decay": 0.1},
+        {"params": [model[0].bias, model[2].bias], "weight_decay": 0.0, "lr": 0.05},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+
+    while True:
+        optimizer.zero_grad()
+        model(x).pow(2).mean().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimizer.step()
+        schedule.step()
+        yield
+
+
+def decayed_by_hand() -> Turns:
+    """An update by hand whose rate no attribute of an optimizer tells."""
+    model, x = nn.Linear(3, 1), torch.randn(5, 3)
+    rate = 0.1
+
+    while True:
+        model.zero_grad()
+        model(x).pow(2).mean().backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.sub_(rate * parameter.grad)
+        rate *= 0.9
+        yield
+
+
 class _Square(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
