@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -33,7 +34,8 @@ __all__ = ["FullRecorder"]
 
 _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
 _MAX_DOT_NODES = 20_000
-_CHASE = 20
+_CHASE = 20  # steps
+_CHASES = 3
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
@@ -114,6 +116,8 @@ class FullRecorder:
         self._hooked = False  # whether the current step is being recorded in full
         self._chasing = 0  # steps for which the mode stays on to catch a new structure
         self._seen: set[str] = set()  # fingerprints recorded in full
+        self._sites: set[Site] = set()  # lines of which a backward was
+        self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
@@ -177,13 +181,19 @@ class FullRecorder:
             self.mode.armed = True
             self.mode.rebase()
 
-    def chase(self, fingerprint: str, step: int) -> None:
+    def chase(self, fingerprint: str, site: Site, step: int) -> None:
         """A graph was seen at light level: record it in full when it appears again.
 
         When that will be is not known, so the mode stays on for the next steps; those that
-        bring nothing new are not written.
+        bring nothing new are not written. Some graphs never come while it is on, as the mode
+        makes ``reshape`` and others choose other kernels: so no graph is chased for ever, and
+        one on a line of which another is recorded only once.
         """
-        if fingerprint not in self._seen and self._schedule.next(step) != NEVER:
+        if fingerprint in self._seen or self._schedule.next(step) == NEVER:
+            return
+        chased = self._chased[fingerprint]
+        if chased < (1 if site in self._sites else _CHASES):
+            self._chased[fingerprint] += 1
             self._chasing = max(self._chasing, _CHASE)
             self.next_switch = min(self.next_switch, step)
 
@@ -221,6 +231,7 @@ class FullRecorder:
         if self._whole and (self._hooked or new or step in self._schedule):
             self._seen.add(fingerprint)
             self._hooked = True
+            self._sites.add(call.site)
             self._hook(call, chain)
             if self._keyframes.due(step):
                 self._keyframes.take(step, self._finds())

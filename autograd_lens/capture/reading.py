@@ -188,16 +188,17 @@ def _summarize(
     elif values.dtype.kind not in "fiu":
         values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
     picks = np.linspace(0, values.size - 1, min(_SAMPLES, values.size)).astype(np.int64)
-    return Summary(
-        digest=digest,
-        norm=_norm(values),
-        minimum=float(values.min()),
-        maximum=float(values.max()),
-        mean=float(values.mean(dtype=np.float64)),
-        nan_count=int(np.isnan(values).sum()),
-        inf_count=int(np.isinf(values).sum()),
-        sample=tuple(float(v) for v in values[picks]),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # the program's values, whatever they are
+        return Summary(
+            digest=digest,
+            norm=_norm(values),
+            minimum=float(values.min()),
+            maximum=float(values.max()),
+            mean=float(values.mean(dtype=np.float64)),
+            nan_count=int(np.isnan(values).sum()),
+            inf_count=int(np.isinf(values).sum()),
+            sample=tuple(float(v) for v in values[picks]),
+        )
 
 
 def _norm(values: np.ndarray[Any, np.dtype[Any]]) -> float:

@@ -275,7 +275,7 @@ class Recorder:
         key = GraphKey(site, types, tuple(reached), root_specs(outputs), flags)
         graph = self._graphs.learn(outline, key)
         if not self._full.on:
-            self._full.chase(self._graphs.fingerprints[graph], self.steps.index)
+            self._full.chase(self._graphs.fingerprints[graph], site, self.steps.index)
         return graph
 
     def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:

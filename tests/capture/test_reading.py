@@ -50,3 +50,9 @@ def test_a_norm_that_overflows_is_not_taken_for_an_infinite_element() -> None:
 
 def test_short_floats_are_summed_up_whole() -> None:
     assert summary_of(torch.ones(4000, dtype=torch.bfloat16), brief=True).mean == 1.0
+
+
+def test_summing_up_what_nobody_initialised_warns_of_nothing() -> None:
+    tensor = torch.tensor([math.inf, -math.inf, math.nan, 1e300] * 100, dtype=torch.float64)
+    summary = summary_of(tensor, brief=False)
+    assert (summary.nan_count, summary.inf_count) == (100, 200)
