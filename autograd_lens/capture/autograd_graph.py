@@ -103,7 +103,8 @@ def walk_graph(roots: Iterable[AutogradNode]) -> GraphWalk:
                 index[child] = len(nodes)
                 nodes.append(child)
             edges.append((position, input_position, index[child], output_nr))
-    sequence = tuple(sequence_number(node) for node in nodes)
+    numbers = [node._sequence_nr() for node in nodes]
+    sequence = tuple([-1 if number == _NO_SEQUENCE else number for number in numbers])
     return GraphWalk(nodes, index, tuple(edges), sequence, variables)
 
 

@@ -55,6 +55,7 @@ UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
 """Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
 
 Hook = Callable[..., None]
+_Tensor = torch.Tensor
 
 
 class BackwardTape:
@@ -127,9 +128,8 @@ class BackwardTape:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._mode.in_backward = False
+        self._mode.end_backward()
         self._stream.addresses = True
-        self._mode.node_index = {}
         self._append((BACKWARD_END, error))
 
     def _append(self, key: Hashable) -> None:
@@ -168,8 +168,7 @@ class BackwardTape:
         if entry is None or entry.reference() is None or entry.spec[1] != tensor.shape:
             stream.use(tensor)
             return SAVED_COPY
-        stream.uses.append(entry)
-        stream.value(tensor)
+        stream.use_alias(entry, tensor)
         return SAVED_TENSOR
 
     def _hook_nodes(self, walk: GraphWalk) -> None:
@@ -187,13 +186,18 @@ class BackwardTape:
 
     def _node_hook(self, position: int) -> Hook:
         stream = self._stream
+        use, pattern = stream.use, stream.pattern
 
         def ran(grad_inputs: Any, grad_outputs: Any) -> None:
             try:
                 first_slot = len(stream.slots)
                 first_use = len(stream.uses)
-                arrived = tuple([stream.pattern(g) for g in grad_outputs])
-                computed = tuple([stream.pattern(g) for g in grad_inputs])
+                arrived = tuple(
+                    [use(g) if g.__class__ is _Tensor else pattern(g) for g in grad_outputs]
+                )
+                computed = tuple(
+                    [use(g) if g.__class__ is _Tensor else pattern(g) for g in grad_inputs]
+                )
                 stream.keys.append((NODE_RUN, position, arrived, computed))
                 stream.marks.append((first_slot, first_use, 0, -1))
             except Exception as error:  # noqa: BLE001  must not fail the program

@@ -122,6 +122,7 @@ class FullRecorder:
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self._templates: dict[Any, int] = {}
+        self._last_template: tuple[Any, int] | None = None
         self._input_slots: dict[int, tuple[int, ...]] = {}
         self._last_inputs: set[Any] | None = None
         self._varying = False  # whether steps are known to read different inputs
@@ -332,10 +333,14 @@ class FullRecorder:
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
         segment = Segment.cut(self._stream, 0, ends)
         key = segment.key
-        template = self._templates.get(key)
+        if self._last_template is not None and key == self._last_template[0]:
+            template: int | None = self._last_template[1]  # comparing costs half of hashing
+        else:
+            template = self._templates.get(key)
         if template is None:
             self._name(chain)
             template = self._templates[key] = self._build(segment, ends)
+        self._last_template = key, template
         self._writer.full(step, template, segment.slots)
         self._compare_inputs(template, segment.slots)
 

@@ -49,9 +49,9 @@ class Keyframes:
         """
         found = {id(one): one for one in tensors if _is_large(one)}
         size = sum(one.nbytes for one in found.values())
-        if not found or size > self._left:
-            return
         self._last = step
+        if size > self._left:
+            return
         self._left -= size
         for tensor in found.values():
             value = read(tensor, tensor.nbytes)

@@ -16,6 +16,8 @@ __all__ = ["OptimizerNotes"]
 
 Json = dict[str, Any]
 _MAX_HELD = 100_000
+_EAGER = 64  # looks; behind them a change is noticed a few steps late
+_SELDOM = 16
 
 
 class OptimizerNotes:
@@ -35,6 +37,7 @@ class OptimizerNotes:
         self._known: list[weakref.ref[Any]] = []
         self._state: Hashable = None
         self._written: list[Json] = []
+        self._looks = 0
 
     def look(self, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
         """Write what changed since the last look.
@@ -43,6 +46,9 @@ class OptimizerNotes:
             frames: Gives what the program's frames can see, innermost first.
             anew: Whether to search for optimizers that were made since.
         """
+        self._looks += 1
+        if not anew and self._looks > _EAGER and self._looks % _SELDOM:
+            return
         if not anew and self._state == self._now():
             return
         found = dict(_optimizers(frames()))

@@ -9,10 +9,16 @@ slots; only the first step of each structure is written out as a template.
 NOTE 2 [Identity without keeping alive]: a tensor is known by ``id()``, which is only safe
 while it lives. Each entry therefore holds a weak reference, and an entry whose reference
 points elsewhere is replaced. Nothing here keeps a tensor, a node or a frame alive.
+
+NOTE 3 [Memory that is looked at again]: most tensors are read several times. The first time
+makes a view of their memory that later reads copy from, as long as the tensor is contiguous
+and has the same address and size. What is in the memory is read every time: ``.data``, NumPy
+and other threads change it without a word.
 """
 
 from __future__ import annotations
 
+import ctypes
 import weakref
 from collections.abc import Hashable
 from typing import Any, NamedTuple
@@ -20,7 +26,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import Parameter
 
-from autograd_lens.capture.reading import SMALL, RawValue, bytes_at, read
+from autograd_lens.capture.reading import SMALL, RawValue, read
 from autograd_lens.trace.records import Role
 
 __all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
@@ -76,32 +82,51 @@ class TensorEntry:
         reference: The tensor, weakly.
         spec: (dtype, shape, device).
         last: The bytes last read, so that an unchanged value is one object.
-        strides: Where they are not those of a new tensor of its shape, else ``()``.
+        strides: Its strides, in elements.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
+        home: Where its memory was when it was last read directly, and ``size`` its bytes.
+        memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
         name: What the program calls it, once known.
         role: What it is, once known.
     """
 
-    __slots__ = ("address", "last", "name", "plain", "reference", "role", "spec", "strides")
+    __slots__ = (
+        "address",
+        "home",
+        "last",
+        "memory",
+        "name",
+        "plain",
+        "reference",
+        "role",
+        "size",
+        "spec",
+        "strides",
+    )
+
+    memory: ctypes.Array[ctypes.c_char]
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.reference = weakref.ref(tensor)
-        on_cpu = tensor.is_cpu
-        dtype = tensor.dtype
-        self.spec: Spec = (dtype, _shape(tensor), None if on_cpu else tensor.device)
         self.last: RawValue = None
-        self.plain = (
-            on_cpu
-            and tensor.layout is _STRIDED
-            and tensor.__class__ in _PLAIN_TYPES
-            and dtype not in _COMPLEX
-            and not tensor._is_zerotensor()
-        )
-        self.strides = _strides(tensor)
+        self.home = self.size = -1
         self.address = 0
         self.name = ""
         self.role: Role = "intermediate"
+        dtype = tensor.dtype
+        self.plain = (
+            tensor.__class__ in _PLAIN_TYPES
+            and tensor.is_cpu
+            and tensor.layout is _STRIDED
+            and dtype not in _COMPLEX
+        )
+        if self.plain:
+            self.spec: Spec = (dtype, tensor.shape, None)
+            self.strides = tensor.stride()
+        else:
+            self.spec = (dtype, _shape(tensor), None if tensor.is_cpu else tensor.device)
+            self.strides = _strides(tensor)
 
 
 def _shape(tensor: torch.Tensor) -> torch.Size:
@@ -113,18 +138,9 @@ def _shape(tensor: torch.Tensor) -> torch.Size:
 
 def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
-        if tensor.layout is not _STRIDED:
-            return ()
-        if tensor.is_contiguous() and 1 not in tensor.shape and 0 not in tensor.shape:
-            return ()
-        strides, expected = tensor.stride(), 1
+        return tensor.stride() if tensor.layout is _STRIDED else ()
     except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
         return ()
-    for size, stride in zip(reversed(tensor.shape), reversed(strides), strict=True):
-        if stride != expected:  # of dimensions with one element, too: formulas look at it
-            return strides
-        expected *= max(size, 1)
-    return ()
 
 
 class Stream:
@@ -154,26 +170,38 @@ class Stream:
         self._step_limit = step_limit
         self._step_bytes = 0
         self._sweep_at = 256
+        self._kinds: dict[int, type[ctypes.Array[ctypes.c_char]]] = {}
 
     # -- values -----------------------------------------------------------------------
 
-    def use(self, tensor: torch.Tensor) -> None:
-        """Note that a tensor is read or written now, with its value."""
+    def use(self, tensor: torch.Tensor) -> Hashable:
+        """Note that a tensor is read or written now, with its value; returns its pattern."""
         entry = self.entries.get(id(tensor))
         if entry is None or entry.reference() is not tensor:
             entry = self.register(tensor)
         self.uses.append(entry)
-        if entry.plain and tensor.is_cpu and tensor.is_contiguous():
-            size = tensor.nbytes
-            if size <= SMALL:
-                value: RawValue = bytes_at(tensor.data_ptr(), size)
-                if value == entry.last:
-                    value = entry.last
-                else:
-                    entry.last = value
-                self.slots.append(value)
-                return
-        self.slots.append(self._read_large(tensor, entry))
+        if entry.plain and tensor.is_contiguous():
+            home, size = tensor.data_ptr(), tensor.nbytes
+            if home != entry.home or size != entry.size:  # NOTE 3
+                if size > SMALL or not home or not tensor.is_cpu:
+                    self.slots.append(self._read_large(tensor, entry))
+                    return TENSOR
+                self._settle(entry, home, size)
+            value: RawValue = entry.memory.raw
+            if value == entry.last:
+                value = entry.last
+            else:
+                entry.last = value
+            self.slots.append(value)
+        else:
+            self.slots.append(self._read_large(tensor, entry))
+        return TENSOR
+
+    def _settle(self, entry: TensorEntry, home: int, size: int) -> None:
+        kind = self._kinds.get(size)
+        if kind is None:
+            kind = self._kinds[size] = ctypes.c_char * size
+        entry.home, entry.size, entry.memory = home, size, kind.from_address(home)
 
     def register(self, tensor: torch.Tensor) -> TensorEntry:
         """Give a tensor an entry."""
@@ -191,9 +219,15 @@ class Stream:
             entry = self.register(tensor)
         return entry
 
-    def value(self, tensor: torch.Tensor) -> None:
-        """Add a tensor's value to the slots, without noting a use."""
-        self.slots.append(self._read_large(tensor, None))
+    def use_alias(self, entry: TensorEntry, alias: torch.Tensor) -> None:
+        """Note a use of a tensor, with the value that another one of its memory has."""
+        self.uses.append(entry)
+        known = entry.home == alias.data_ptr() and entry.size == alias.nbytes
+        if not known or not alias.is_contiguous():
+            self.slots.append(self._read_large(alias, None))
+            return
+        value: RawValue = entry.memory.raw
+        self.slots.append(entry.last if value == entry.last else value)
 
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
         limit = self._value_limit if self._step_bytes < self._step_limit else SMALL
@@ -212,13 +246,14 @@ class Stream:
         """The pattern of one argument or result; tensors and numbers go to the slots."""
         kind = argument.__class__
         if kind in _PLAIN_TYPES or isinstance(argument, torch.Tensor):
-            self.use(argument)
-            return TENSOR
+            return self.use(argument)
         if kind is float or kind is complex:
             self.slots.append(argument)
             return NUMBER
         if kind in _CONSTANT_TYPES:
             return argument  # type: ignore[no-any-return]
+        if kind is tuple and _CONSTANT_TYPES.issuperset(map(type, argument)):
+            return (tuple, *argument)  # sizes and strides, for the most part
         if kind is list or kind is tuple or isinstance(argument, (list, tuple)):
             return (kind, *[self.pattern(item) for item in argument])
         return Opaque.of(argument)

@@ -28,6 +28,7 @@ IN_BACKWARD = "in backward"
 _sequence_number = torch._C._autograd._get_sequence_nr
 _current_node = torch._C._current_autograd_node
 _get_frame = sys._getframe
+_ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
@@ -116,6 +117,8 @@ class TapeMode(TorchDispatchMode):
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
         self._silent = False
+        self._engine_frame: FrameType | None = None
+        self._backward_frame: FrameType | None = None
         self._stream = stream
         self._known_frames = frames.known
         self._frames = frames
@@ -168,8 +171,7 @@ class TapeMode(TorchDispatchMode):
             for argument in args:
                 kind = argument.__class__
                 if kind is _Tensor or kind is Parameter:
-                    use(argument)
-                    pattern.append(TENSOR)
+                    pattern.append(use(argument))
                 elif kind in _PLAIN_CONSTANTS:
                     pattern.append(argument)
                 elif kind is float:
@@ -196,18 +198,20 @@ class TapeMode(TorchDispatchMode):
                 results = stream.pattern([_argument(m, args, kwargs) for m in operator.mutated])
             else:
                 results = stream.pattern(result)
-            known = self._known_frames
-            frame: FrameType | None = _get_frame(1)
-            while frame is not None:
-                found = known.get(id(frame.f_code))
-                if found or (found is None and self._frames.is_user(frame.f_code)):
-                    break
-                frame = frame.f_back
             context: Any = IN_BACKWARD
             position = -1
+            frame: FrameType | None = _get_frame(1)
             if self.in_backward:
                 where = self.node_index.get(_current_node(), -1)
+                is_engine = frame is self._engine_frame
+                frame = self._backward_frame if is_engine else self._caller(frame)
             else:
+                known = self._known_frames
+                while frame is not None:
+                    found = known.get(id(frame.f_code))
+                    if found or (found is None and self._frames.is_user(frame.f_code)):
+                        break
+                    frame = frame.f_back
                 where = sequence - self.base_sequence
                 context = self.context
                 outer, loop = frame, self.loop_frame
@@ -236,6 +240,19 @@ class TapeMode(TorchDispatchMode):
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
+
+    def _caller(self, frame: FrameType | None) -> FrameType | None:
+        """The program's frame that a kernel of the engine comes from, kept for the next ones."""
+        found = self._frames.innermost(frame)
+        if frame is not None and frame.f_code is _ENGINE and self._engine_frame is None:
+            self._engine_frame, self._backward_frame = frame, found
+        return found
+
+    def end_backward(self) -> None:
+        """The engine has run."""
+        self.in_backward = False
+        self.node_index = {}
+        self._engine_frame = self._backward_frame = None
 
     def _note_writes(self, operator: Operator, args: tuple[Any, ...], kwargs: Any) -> None:
         event = len(self._stream.keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
@@ -281,7 +281,7 @@ class TemplateBuilder:
             role = entry.role if entry.role != "intermediate" else roles.get(number, entry.role)
             name = entry.name or ("loss" if role == "loss" else "")
             self.template["tensors"].append([self._specs[entry.spec], role, name])
-            if entry.strides and roles.get(number) == "input":
+            if roles.get(number) == "input" and _are_unusual(entry.strides, entry.spec[1]):
                 self.template["strides"].append([number, list(entry.strides)])
 
     def _roles(self) -> dict[int, str]:
@@ -386,6 +386,16 @@ class TemplateBuilder:
 
 def _value(encoded: Any) -> Any:
     return None if encoded == ["k", "scalar", None] else encoded
+
+
+def _are_unusual(strides: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether they are not those of a new tensor; formulas look at dimensions of size 1, too."""
+    expected = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=False):
+        if stride != expected:
+            return True
+        expected *= max(size, 1)
+    return False
 
 
 def input_slots(template: Template) -> tuple[int, ...]:
