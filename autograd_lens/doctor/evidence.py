@@ -96,11 +96,14 @@ class Optimizer:
         name: The variable that holds it.
         kind: Its class.
         attributes: Its numbers by name.
+        holds: Index of each parameter that it updates, None for a tensor that no backward has
+            reached; empty where not known.
     """
 
     name: str
     kind: str
     attributes: Mapping[str, float]
+    holds: tuple[int | None, ...] = ()
 
 
 class Evidence:
@@ -206,7 +209,12 @@ class Evidence:
         """The optimizers that variables of the program name."""
         found = json.loads(self.trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
         return tuple(
-            Optimizer(str(one["name"]), str(one["class"]), dict(one["attributes"]))
+            Optimizer(
+                str(one["name"]),
+                str(one["class"]),
+                dict(one["attributes"]),
+                tuple(one.get("holds", ())),
+            )
             for one in found
             if "lr" in one["attributes"]
         )

@@ -24,8 +24,8 @@ def diagnose(tmp_path: Path) -> Diagnose:
         from autograd_lens.capture import run_script
 
         target = tmp_path / f"{program.stem}.lens"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bad programs are warned by torch, too
+        with warnings.catch_warnings(record=True):  # bad programs are warned by torch, too
+            warnings.simplefilter("always")
             run_script(str(program), [], target)
         with Trace(target) as trace:
             return examine(trace)

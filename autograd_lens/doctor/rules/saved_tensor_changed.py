@@ -10,6 +10,8 @@ Why it is bad:
 
 Evidence it needs:
     A full step: the content of saved tensors as the forward left them and as backward read them.
+    Beside it the gradient that would have been right, derived from the forward's own values
+    where the textbook covers the way to a parameter.
 
 Example:
     h = torch.exp(x @ w)
@@ -33,6 +35,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from autograd_lens.analysis.rederive import rederive
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.tape import Tape
@@ -48,6 +53,7 @@ _NOT_USED = "running_"  # of batch normalisation: kept beside, never read while 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
+    backward: Backward
     node: Node
     saved: SavedTensor
     keeper: Kernel
@@ -60,8 +66,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first saved tensor with other content at its use."""
     for step in evidence.full:
         tape = Tape(step)
-        for change in _changes(tape, step):
-            yield _finding(evidence, tape, change)
+        changes = list(_changes(tape, step))
+        if changes:
+            yield _finding(evidence, tape, changes)
             return
 
 
@@ -94,10 +101,11 @@ def _change(tape: Tape, backward: Backward, node: Node, saved: SavedTensor) -> _
     used, reader = next(read, (None, None))
     if made is None or used is None or reader is None or used.value in (None, made):
         return None
-    return _Change(node, saved, keeper, made, used, reader)
+    return _Change(backward, node, saved, keeper, made, used, reader)
 
 
-def _finding(evidence: Evidence, tape: Tape, change: _Change) -> Finding:
+def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
+    change = changes[0]
     writer = _writer(evidence, tape, change)
     keeper = evidence.line(change.keeper.source)
     who = f"`{evidence.line(writer.source)}`" if writer else "something that is no torch kernel"
@@ -109,7 +117,7 @@ def _finding(evidence: Evidence, tape: Tape, change: _Change) -> Finding:
             ({change.node.name}, {change.saved.name}). Before backward read it, {who} changed it, by
             up to {number(apart)}. PyTorch did not see that (.data and NumPy arrays are outside
             its bookkeeping), so {change.node.name} computed its gradient from the changed values:
-            every gradient behind it is wrong.""",
+            every gradient behind it is wrong. {_right(tape.step, changes)}""",
         fix="use .detach().clone() for what is changed, and leave the graph's tensors alone",
         step=tape.step.index,
         events=(
@@ -121,6 +129,20 @@ def _finding(evidence: Evidence, tape: Tape, change: _Change) -> Finding:
         line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {tape.step.index} --kernels",
     )
+
+
+def _right(step: Step, changes: list[_Change]) -> str:
+    """The gradient that came and the one that should have come, in a sentence, where known."""
+    backward = changes[0].backward
+    nodes = {one.node.index for one in changes if one.backward is backward}
+    found = max(rederive(step, backward, nodes), key=lambda one: one.apart, default=None)
+    if found is None:
+        return ""
+    place = np.unravel_index(np.abs(found.right - found.recorded).argmax(), found.right.shape)
+    at = f"[{', '.join(map(str, place))}]" if found.right.size > 1 else ""
+    came, right = float(found.recorded[place]), float(found.right[place])
+    return f"""{found.parameter}.grad{at} came out as {number(came)}; from the values that the
+        forward worked with it is {number(right)}."""
 
 
 def _writer(evidence: Evidence, tape: Tape, change: _Change) -> Kernel | None:

@@ -38,20 +38,19 @@ import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.modes import training_kernel
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.arguments import operator_name
-from autograd_lens.trace.records import Constant, Kernel, Step
+from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL601", "stuck-in-eval", "warning", "full")
-
-_DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the step from which on the model trains in evaluation mode."""
     steps = [step for step in evidence.full if step.backwards and step.kernels]
-    training = [_kernel(step) for step in steps]
+    training = [training_kernel(step) for step in steps]
     if not training or training[0] is None or training[-1] is not None:
         return
     switched = next(place for place, kernel in enumerate(training) if kernel is None)
@@ -61,19 +60,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     code = evidence.code(steps[0].backwards[0].source)
     if _calls(code, "eval") and not _trains_in_loop(code):
         yield _finding(evidence, steps[switched - 1], steps[switched], first)
-
-
-def _kernel(step: Step) -> Kernel | None:
-    """A kernel that runs in training mode alone."""
-    return next((kernel for kernel in step.kernels if _trains(kernel)), None)
-
-
-def _trains(kernel: Kernel) -> bool:
-    if kernel.phase != "forward" or kernel.module == "":
-        return False
-    name = operator_name(kernel)
-    flags = [one.value.value for one in kernel.inputs if isinstance(one.value, Constant)]
-    return name in _DROPOUT or ("batch_norm" in name and True in flags[:1])
 
 
 def _calls(code: Code, method: str) -> bool:

@@ -1,0 +1,110 @@
+"""A part of the model is cut off from the gradient, though the optimizer is to train it.
+
+What it finds:
+    Parameters that the forward uses and the optimizer holds, and that no gradient ever reaches,
+    because their branch was computed under ``no_grad`` or detached.
+
+Why it is bad:
+    That part keeps its random start. The rest learns around it, so the loss goes down and
+    nothing looks wrong.
+
+Evidence it needs:
+    Full steps: kernels that read the parameter; light steps: that no backward reached it; and
+    what the optimizer holds.
+
+Example:
+    with torch.no_grad():
+        features = self.encoder(x)
+    return self.head(features)
+
+Corrected:
+    features = self.encoder(x)
+    return self.head(features)
+
+When it is silent:
+    Parameters that no optimizer holds, programs that freeze parameters with ``requires_grad``,
+    and parts that are trained in other steps.
+
+References:
+    https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disabling-gradient-computation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.still import ever_reached
+from autograd_lens.doctor.words import listed, plural
+from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step
+
+RULE = Rule("AL209", "partly-detached", "warning", "full")
+
+_STEPS = 3
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find parameters that are read and held, and never reached."""
+    trained = ever_reached(evidence)
+    if len(evidence.losses) < _STEPS or not trained:
+        return
+    held = {index for one in evidence.optimizers for index in one.holds if index is not None}
+    lost = [evidence.parameters[index].name for index in sorted(held - trained)]
+    used = [(name, *place) for name in lost if (place := _reader(evidence, name)) is not None]
+    if used and not _freezes(evidence, used[0][2]):
+        yield _finding(evidence, used)
+
+
+def _reader(evidence: Evidence, name: str) -> tuple[Step, Kernel] | None:
+    """The first kernel of a forward that reads a parameter."""
+    for step in evidence.full:
+        for kernel in step.kernels:
+            names = {
+                use.spec.name for use in tensors(kernel.inputs) if use.spec.role == "parameter"
+            }
+            if kernel.phase == "forward" and name in names:
+                return step, kernel
+    return None
+
+
+def _freezes(evidence: Evidence, kernel: Kernel) -> bool:
+    """Whether the program's text ever switches a gradient off by hand."""
+    files = {kernel.source.file} if kernel.source else set()
+    files |= {graph.source.file for graph in evidence.graphs if graph.source}
+    return any("requires_grad" in (evidence.trace.source(file) or "") for file in files)
+
+
+def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Finding:
+    name, step, kernel = used[0]
+    names = listed([one[0] for one in used])
+    under = kernel.requires_grad is False
+    behind = _next_real(step, kernel)
+    why = (
+        "autograd was switched off there (no_grad or inference_mode)"
+        if under and behind.requires_grad is False
+        else "what came of it was detached before it reached the loss"
+    )
+    return RULE.finding(
+        title=f"{names}: used, held by the optimizer, never reached by a gradient",
+        message=f"""The forward of step {step.index} reads {name} (kernel {kernel.index},
+            {operator_name(kernel)}), and {evidence.optimizers[0].name} holds it. But in
+            {plural(len(evidence.losses), "step")} no backward reached it: {why}. It keeps the
+            value it began with.""",
+        fix="# take the no_grad block or .detach() away, or leave these out of the optimizer",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+    )
+
+
+def _next_real(step: Step, kernel: Kernel) -> Kernel:
+    """The kernel that computes with a parameter; a linear layer transposes it first."""
+    made = {output.tensor for output in kernel.outputs}
+    for other in step.kernels[kernel.index + 1 :]:
+        if not made.isdisjoint(use.tensor for use in tensors(other.inputs)):
+            return other
+    return kernel
