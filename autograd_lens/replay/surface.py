@@ -27,6 +27,7 @@ __all__ = ["PlaneLike", "evaluate_surface"]
 Floats = npt.NDArray[np.float64]
 LossAt = Callable[[torch.Tensor], torch.Tensor]
 
+_CHUNK = 1 << 24  # bytes: four times as many no longer fit a cache, and take twice as long
 _AGREES = 1e-3  # relative; what another number of threads or another machine may change
 
 
@@ -55,7 +56,7 @@ class PlaneLike(Protocol):
 
 
 def evaluate_surface(
-    step: Step, plane: PlaneLike, u: Floats, v: Floats, *, memory: int = 1 << 26
+    step: Step, plane: PlaneLike, u: Floats, v: Floats, *, memory: int = _CHUNK
 ) -> Surface:
     """The loss of one step's batch at every point of a grid.
 
@@ -77,7 +78,7 @@ def evaluate_surface(
         tape = _checked(tape, step.index)
         points = torch.from_numpy(np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
         chunk = max(1, memory // _bytes_a_point(tape, plane))
-        losses, how = _evaluate(_LossOnPlane.of(tape, plane), points, chunk)
+        losses, how = _evaluate(_LossOnPlane.of(tape, plane).at, points, chunk)
     grid = losses.to(torch.float64).numpy().reshape(len(v), len(u)).copy()
     return Surface(
         u=np.asarray(u, np.float64),
@@ -127,7 +128,8 @@ class _LossOnPlane:
         changed = {n: tape.constants[n] for n in sorted(tape.changed & tape.constants.keys())}
         return cls(tape, fixed, moving, changed)
 
-    def __call__(self, point: torch.Tensor) -> torch.Tensor:
+    def at(self, point: torch.Tensor) -> torch.Tensor:
+        """The loss at one point (u, v); a method, as vmap writes out an object without a name."""
         parameters = dict(self.fixed)
         for name, (origin, first, second) in self.moving.items():
             u, v = point.to(origin.device, origin.dtype)
