@@ -27,7 +27,7 @@ from autograd_lens.trace.records import (
 )
 from autograd_lens.trace.values import Value
 
-__all__ = ["Incoming", "NodeStory", "Outgoing", "Term", "node_story"]
+__all__ = ["Incoming", "NodeStory", "Outgoing", "Term", "given_inputs", "node_story"]
 
 NameOf = Callable[[TensorUse], str]
 Item = TensorUse | Constant | tuple[TensorUse | Constant, ...]
@@ -169,7 +169,7 @@ def _outgoing(scene: _Scene) -> Iterator[Outgoing]:
         for edge in scene.graph.edges
         if edge.from_node == scene.node.index
     }
-    inputs = list(_inputs(scene.node, scene.kernel))
+    inputs = list(given_inputs(scene.node, scene.kernel))
     for position, value in enumerate(scene.run.grad_inputs):
         edge = edges.get(position)
         if edge is None and value is None:
@@ -179,7 +179,9 @@ def _outgoing(scene: _Scene) -> Iterator[Outgoing]:
         yield _one(scene, known, value, receiver)
 
 
-def _inputs(node: Node, kernel: Kernel | None) -> Iterator[tuple[str, TensorUse | None, str, int]]:
+def given_inputs(
+    node: Node, kernel: Kernel | None
+) -> Iterator[tuple[str, TensorUse | None, str, int]]:
     """Name, tensor, formula and place in its list of each input."""
     given = {argument.name: argument for argument in kernel.inputs} if kernel else {}
     for names, expression in node.formula:

@@ -11,7 +11,7 @@ from autograd_lens.trace.arguments import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
 from autograd_lens.trace.values import Value
 
-__all__ = ["difference"]
+__all__ = ["difference", "gradient"]
 
 Item = TensorUse | Constant | tuple[TensorUse | Constant, ...]
 
@@ -35,18 +35,39 @@ def difference(
         The largest difference as a share of the largest recorded element; None where a value
         was not kept, is too large, or was overwritten by the kernel.
     """
-    if operator_name(kernel).endswith("_"):
-        return None
     try:
-        given = _arguments(kernel) | {"position": position}
-        found = rule.gradient(_number(grad), given, recorded.shape)
-        known = _number(recorded)
+        arrived, known = _number(grad), _number(recorded)
     except _UNKNOWABLE:
-        return None  # a value was not kept, or an argument has a form that the rule does not know
-    if found.shape != known.shape:
+        return None  # a value was not kept
+    found = gradient(rule, kernel, arrived, recorded.shape, position)
+    if found is None or found.shape != known.shape:
         return None
     scale = float(np.abs(known).max(initial=0.0)) or 1.0
     return float(np.abs(found - known).max(initial=0.0)) / scale
+
+
+def gradient(
+    rule: Rule, kernel: Kernel, grad: Array, shape: tuple[int, ...], position: int = 0
+) -> Array | None:
+    """The gradient that the textbook gives from the values that the kernel worked with.
+
+    Args:
+        rule: The rule of one input.
+        kernel: The forward kernel.
+        grad: What arrives at its first result.
+        shape: Shape of the input.
+        position: Place of the input in its list, where it is one of several.
+
+    Returns:
+        The input's gradient in float64; None where a value was not kept, is too large, or was
+        overwritten by the kernel.
+    """
+    if operator_name(kernel).endswith("_"):
+        return None
+    try:
+        return rule.gradient(grad, _arguments(kernel) | {"position": position}, shape)
+    except _UNKNOWABLE:
+        return None  # a value was not kept, or an argument has a form that the rule does not know
 
 
 def _arguments(kernel: Kernel) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
             up to {number(apart)}. PyTorch did not see that (.data and NumPy arrays are outside
             its bookkeeping), so {change.node.name} computed its gradient from the changed values:
             every gradient behind it is wrong. {_right(tape.step, changes)}""",
-        fix="use .detach().clone() for what is changed, and leave the graph's tensors alone",
+        fix=f"copy = {_name(change)}.detach().clone()  # change the copy, not what backward needs",
         step=tape.step.index,
         events=(
             f"kernel {change.keeper.index} {change.keeper.op}",
@@ -129,6 +129,12 @@ def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
         line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {tape.step.index} --kernels",
     )
+
+
+def _name(change: _Change) -> str:
+    named = (use.spec.name for use in (*change.keeper.outputs, *tensors(change.keeper.inputs)))
+    made = change.used.spec.name
+    return made or next(filter(None, named), "tensor")
 
 
 def _right(step: Step, changes: list[_Change]) -> str:
