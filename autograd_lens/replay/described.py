@@ -68,7 +68,7 @@ class DescribedOptimizers:
 
     @staticmethod
     def _with(one: Json, numbers: Sequence[Json]) -> Json:
-        if len(numbers) != len(one["groups"]):
+        if not numbers or len(numbers) != len(one["groups"]):
             return one
         pairs = zip(one["groups"], numbers, strict=True)
         groups = [{**group, "attributes": now} for group, now in pairs]
