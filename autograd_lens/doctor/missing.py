@@ -6,7 +6,7 @@ import re
 
 from autograd_lens.doctor.evidence import Evidence
 
-__all__ = ["missing_grad"]
+__all__ = ["missing_grad", "owner_of_grad"]
 
 _READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")
 
@@ -16,5 +16,10 @@ def missing_grad(evidence: Evidence) -> str:
     failure = evidence.failure
     if failure is None or "NoneType" not in failure.message:
         return ""
-    found = _READ.search(evidence.failed_at[1])
+    return owner_of_grad(evidence.failed_at[1])
+
+
+def owner_of_grad(line: str) -> str:
+    """The name whose ``.grad`` a line reads first, else ``""``."""
+    found = _READ.search(line)
     return found[1] if found else ""
