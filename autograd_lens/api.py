@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autograd_lens.errors import ReplayError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from autograd_lens.analysis.plane import Plane
+    from autograd_lens.trace.curvature import Curvatures
     from autograd_lens.trace.records import Step
     from autograd_lens.trace.surface import Surface
 
@@ -36,16 +38,32 @@ class Trace(RecordedTrace):
             SelectionError: ``axes`` names no two scalars of this run.
         """
         from autograd_lens.analysis.plane import find_plane
+        from autograd_lens.analysis.rates import find_rates
         from autograd_lens.render.path import PathOptions, path_figure
+        from autograd_lens.render.rates import rates_sentence
         from autograd_lens.surfaces import stored_surface
 
         plane = find_plane(self, axes)
-        options = PathOptions()
+        why = ""
         surface = stored_surface(self, plane)
         if surface is None:
             surface, why = self._new_surface(plane, keep=axes is None)
-            options = PathOptions(missing=why) if why else options
+        curvatures = self._curvatures(measure=surface is not None)
+        options = PathOptions(rates=rates_sentence(find_rates(self, curvatures)))
+        options = replace(options, missing=why) if why else options
         return path_figure(self, plane, surface, options)
+
+    def _curvatures(self, *, measure: bool) -> Curvatures | None:
+        """The kept curvatures; measured now and kept where nobody did, and it can be done."""
+        from autograd_lens.trace.curvature import stored_curvatures
+
+        found = stored_curvatures(self)
+        if found is None and measure:
+            from autograd_lens.landscape import keep_curvatures, measure_curvatures
+
+            found = measure_curvatures(self, seconds=5.0)
+            keep_curvatures(self.path, found)
+        return found
 
     def _new_surface(self, plane: Plane, *, keep: bool) -> tuple[Surface | None, str]:
         """The surface over a plane, or why there is none."""

@@ -46,16 +46,19 @@ def stored_surface(trace: Trace, plane: Plane) -> Surface | None:
     return surface if same else None
 
 
-def compute_surface(trace: Trace, plane: Plane, *, seconds: float = 5.0) -> Surface:
+def compute_surface(
+    trace: Trace, plane: Plane, *, seconds: float = 5.0, finest: int = _FINEST
+) -> Surface:
     """The loss over a plane, with the batch of the last step that was recorded in full.
 
     The grid covers the path, and the optimum where there is one nearby. It is as fine as the
-    time allows, 201 x 201 at most.
+    time allows.
 
     Args:
         trace: The run.
         plane: The plane.
         seconds: About how long it may take.
+        finest: Positions along each direction, at most.
 
     Raises:
         ReplayError: No step was recorded in full, or its tape cannot be executed.
@@ -67,8 +70,8 @@ def compute_surface(trace: Trace, plane: Plane, *, seconds: float = 5.0) -> Surf
     began = time.perf_counter()
     coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
     a_point = (time.perf_counter() - began) / coarse.loss.size
-    size = _FINEST if plane.kind == "line" else int((seconds / max(a_point, 1e-9)) ** 0.5)
-    size = min(max(size, _COARSEST), _FINEST)
+    size = finest if plane.kind == "line" else int((seconds / max(a_point, 1e-9)) ** 0.5)
+    size = min(max(size, _COARSEST), finest)
     include = _nearby(quadratic_minimum(coarse), coarse)
     return evaluate_surface(step, plane, *grid(plane, size, include=include))
 

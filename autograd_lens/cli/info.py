@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from autograd_lens.api import Trace
 from autograd_lens.cli.files import file_argument, open_trace
 from autograd_lens.cli.printing import printer
 
@@ -15,14 +16,31 @@ __all__ = ["command"]
 @click.command("info", short_help="Show what is in a recording.")
 @file_argument()
 @click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
-def command(file: Path | None, width: int | None) -> None:
-    """Show the program, how it ended, steps, losses, parameters and events.
+@click.option(
+    "--curvature",
+    is_flag=True,
+    help="Measure the curvature of the loss, however long it takes, and keep it in the file.",
+)
+def command(file: Path | None, width: int | None, curvature: bool) -> None:
+    """Show the program, how it ended, steps, losses, learning rate, parameters and events.
+
+    The largest stable learning rate is 2 / lambda, lambda the largest curvature of the loss.
 
     \b
     autograd-lens info train.lens
     """
+    from autograd_lens.analysis.rates import find_rates
     from autograd_lens.render.info import render_info
 
     with open_trace(file) as trace, printer(None, width) as console:
+        if curvature:
+            _measure(trace)
         size = trace.path.stat().st_size
-        console.print(render_info(trace, size=size, width=console.width))
+        rates = find_rates(trace)
+        console.print(render_info(trace, size=size, width=console.width, rates=rates))
+
+
+def _measure(trace: Trace) -> None:
+    from autograd_lens.landscape import keep_curvatures, measure_curvatures
+
+    keep_curvatures(trace.path, measure_curvatures(trace))

@@ -73,6 +73,7 @@ def command(
     autograd-lens run -m project.train
     """
     from autograd_lens.capture import Limits, run_script
+    from autograd_lens.landscape import keep_landscape
     from autograd_lens.trace.latest import remember
 
     target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
@@ -82,6 +83,7 @@ def command(
         script, arguments, target, full=full, module=module, force=force, limits=limits
     )
     remember(target)
+    keep_landscape(target)
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     say(f"Recorded {steps} in {shown(target)}. Next: autograd-lens trace {shown(target)}")
     report_errors(target)

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from autograd_lens.analysis.rates import Rates
 from autograd_lens.render.layout import NAME, QUIET, cut, folded, heading, line, table
 from autograd_lens.render.numbers import brief_value, scalar, shape
+from autograd_lens.render.rates import rates_facts
 from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.records import Event, Parameter, Step
 from autograd_lens.trace.values import Value
@@ -67,20 +69,23 @@ class InfoSource(Protocol):
         """What happened to the run."""
 
 
-def render_info(trace: InfoSource, *, size: int | None = None, width: int = 80) -> RenderableType:
+def render_info(
+    trace: InfoSource, *, size: int | None = None, width: int = 80, rates: Rates | None = None
+) -> RenderableType:
     """Program, versions, steps, losses, parameters and events of a trace.
 
     Args:
         trace: The trace.
         size: Bytes of its file, where known.
         width: Columns of the terminal.
+        rates: What is known of its learning rates.
     """
-    return Group(*(cut(text, width) for text in _lines(trace, size, width)))
+    return Group(*(cut(text, width) for text in _lines(trace, size, width, rates)))
 
 
-def _lines(trace: InfoSource, size: int | None, width: int) -> Iterator[Text]:
+def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
     yield heading(trace.path.name, "" if size is None else _bytes(size), width, "━")
-    yield from _facts(trace)
+    yield from _facts(trace, rates)
     if trace.parameters:
         yield Text()
         yield heading("Parameters", f"{len(trace.parameters):,}", width)
@@ -92,7 +97,7 @@ def _lines(trace: InfoSource, size: int | None, width: int) -> Iterator[Text]:
             yield from _event(event, width)
 
 
-def _facts(trace: InfoSource) -> Iterator[Text]:
+def _facts(trace: InfoSource, rates: Rates | None) -> Iterator[Text]:
     info = trace.info
     program = " ".join([PurePath(info.program).name or "(interactive session)", *info.argv])
     facts = {
@@ -103,6 +108,8 @@ def _facts(trace: InfoSource) -> Iterator[Text]:
         "loss": _losses(np.asarray(trace.losses, np.float64)),
         "": _curve(np.asarray(trace.losses, np.float64)),
     }
+    if rates is not None:
+        facts |= {word: Text(text) for word, text in rates_facts(rates).items()}
     yield from (
         line(row) for row in table([[Text(key, style=QUIET), text] for key, text in facts.items()])
     )

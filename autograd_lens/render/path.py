@@ -58,6 +58,7 @@ class PathOptions:
         log: Whether losses on the surface are scaled logarithmically; None to let the range
             of the losses decide.
         missing: Why there is no surface, one sentence; used where there is none.
+        rates: What is known of learning rates, one sentence, or ``""``.
         width: Inches.
         height: Inches.
     """
@@ -65,6 +66,7 @@ class PathOptions:
     title: str = ""
     log: bool | None = None
     missing: str = _NO_SURFACE
+    rates: str = ""
     width: float = 13.33
     height: float = 7.5
 
@@ -97,7 +99,8 @@ def path_figure(
     else:
         _draw_plane(figure, journey)
     _draw_steps(figure, trace, plane, minimum, losses)
-    _write(figure, options.title or _title(trace, losses), _notes(plane, surface, journey, options))
+    notes = _notes(plane, surface, journey, options)
+    _write(figure, options.title or _title(trace, losses), options.rates, notes)
     return figure
 
 
@@ -162,7 +165,8 @@ def _notes(
     return [*notes, *plane.notes]
 
 
-def _write(figure: Figure, title: str, notes: list[str]) -> None:
+def _write(figure: Figure, title: str, below: str, notes: list[str]) -> None:
     figure.text(0.07, 0.955, title, fontsize=15, color=INK, weight="bold", va="center")
+    figure.text(0.07, 0.922, below, fontsize=9.5, color=QUIET, va="center")
     lines = textwrap.wrap(" ".join(notes), 210)
     figure.text(0.07, 0.008, "\n".join(lines[:2]), fontsize=7.6, color=QUIET, va="bottom")

@@ -5,7 +5,7 @@ Axis letter: p elements of all parameters together, in the order of ``names``.
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.tape import Tape
+from autograd_lens.trace.curvature import Curvature
 from autograd_lens.trace.records import Step
 
-__all__ = ["Curvature", "curvature", "hessian", "hessian_product"]
+__all__ = ["curvature", "hessian", "hessian_product"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,48 +27,28 @@ _ENOUGH = 1e-10  # relative change of the largest eigenvalue between two rounds
 _WHOLE = 64  # elements up to which the whole Hessian is computed
 
 
-@dataclass(frozen=True, slots=True)
-class Curvature:
-    """The loss around the parameters of one step.
-
-    Attributes:
-        step: The step.
-        gradient_norm: Euclidean norm of the gradient.
-        largest: The Hessian's eigenvalue of largest magnitude; its sign says whether the loss
-            curves up or down there.
-        rounds: Rounds of Lanczos' method it took; 0 where the whole Hessian was computed.
-    """
-
-    step: int
-    gradient_norm: float
-    largest: float
-    rounds: int
-
-    @property
-    def stable_rate(self) -> float:
-        """The largest learning rate at which plain gradient descent does not diverge here.
-
-        Infinite where the loss does not curve up.
-        """
-        return 2 / self.largest if self.largest > 0 else math.inf
-
-
-def curvature(step: Step) -> Curvature:
+def curvature(step: Step, *, seconds: float = float("inf")) -> Curvature:
     """Gradient norm and largest Hessian eigenvalue at a step's parameters, in float64.
 
     Args:
         step: The step in full.
+        seconds: About how long it may take; one execution of the tape is made in any case.
 
     Raises:
-        ReplayError: The tape cannot be executed, or not be differentiated twice.
+        ReplayError: The tape cannot be executed, or not be differentiated twice, or its numbers
+            are not finite, or time ran out.
     """
+    end = time.monotonic() + seconds
     point = _Point.of(step)
     norm = float(torch.linalg.vector_norm(point.gradient()))
+    if not np.isfinite(norm):
+        msg = f"The gradient of step {step.index} is not finite."
+        raise ReplayError(msg)
     if point.size <= _WHOLE:
-        values = np.linalg.eigvalsh(hessian(step))
+        values = np.linalg.eigvalsh(_finite(point.hessian()))
         largest = float(values[np.argmax(np.abs(values))]) if values.size else 0.0
         return Curvature(step.index, norm, largest, 0)
-    largest, rounds = _lanczos(point.product, point.size)
+    largest, rounds = _lanczos(point.product, point.size, end)
     return Curvature(step.index, norm, largest, rounds)
 
 
@@ -80,10 +61,7 @@ def hessian(step: Step) -> Floats:
     Raises:
         ReplayError: The tape cannot be executed, or not be differentiated twice.
     """
-    point = _Point.of(step)
-    rows = [point.product(unit) for unit in torch.eye(point.size, dtype=torch.float64)]
-    found = torch.stack(rows).numpy()
-    return np.asarray((found + found.T) / 2)
+    return _Point.of(step).hessian()
 
 
 def hessian_product(step: Step, direction: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -124,8 +102,8 @@ class _Point:
     @classmethod
     def of(cls, step: Step) -> _Point:
         tape = Tape.from_step(step).double()
-        reached = {write.parameter for write in step.backwards[-1].grad_writes}
         values = tape.recorded_parameters()
+        reached = {write.parameter for write in step.backwards[-1].grad_writes} or set(values)
         leaves = {
             name: value.requires_grad_()
             for name, value in values.items()
@@ -166,12 +144,27 @@ class _Point:
             raise ReplayError(msg) from error
         return _flat(found).detach()
 
+    def hessian(self) -> Floats:
+        """The whole Hessian: (p, p)."""
+        rows = [self.product(unit) for unit in torch.eye(self.size, dtype=torch.float64)]
+        found = torch.stack(rows).numpy()
+        return np.asarray((found + found.T) / 2)
+
+
+def _finite(numbers: Floats) -> Floats:
+    if not np.isfinite(numbers).all():
+        msg = "The second derivatives of the loss are not finite."
+        raise ReplayError(msg)
+    return numbers
+
 
 def _flat(tensors: tuple[torch.Tensor, ...]) -> torch.Tensor:
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
-def _lanczos(product: Callable[[torch.Tensor], torch.Tensor], size: int) -> tuple[float, int]:
+def _lanczos(
+    product: Callable[[torch.Tensor], torch.Tensor], size: int, end: float
+) -> tuple[float, int]:
     """The eigenvalue of largest magnitude, and the rounds it took.
 
     All earlier directions are kept and made orthogonal to: there are few, and without that
@@ -184,8 +177,12 @@ def _lanczos(product: Callable[[torch.Tensor], torch.Tensor], size: int) -> tupl
     beside: list[float] = []
     largest = 0.0
     for _ in range(min(_ROUNDS, size)):
+        if time.monotonic() > end:
+            msg = "The largest curvature was not found in the time it was given."
+            raise ReplayError(msg, hint="autograd-lens info --curvature takes the time it needs.")
         found = product(basis[-1])
         diagonal.append(float(found @ basis[-1]))
+        _finite(np.asarray(diagonal[-1]))
         together = torch.stack(basis)
         for _again in range(2):
             found = found - together.T @ (together @ found)
