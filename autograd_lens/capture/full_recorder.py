@@ -317,8 +317,9 @@ class FullRecorder:
             if grad is not None and _has_memory(grad):
                 targets[grad.data_ptr()] = Target("g", index, reference)
                 entry = self._stream.entry_of(grad)
-                entry.role = "gradient"
-                entry.name = f"{self._registry.records[index].name}.grad"
+                if entry.role != "gradient":
+                    entry.role = "gradient"
+                    entry.name = f"{self._registry.records[index].name}.grad"
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(

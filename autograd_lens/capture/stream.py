@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import Parameter
 
-from autograd_lens.capture.reading import SMALL, RawValue, read
+from autograd_lens.capture.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
 
 __all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
@@ -143,6 +143,17 @@ def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
         return ()
 
 
+def _is_one_number(tensor: torch.Tensor, limit: int) -> bool:
+    """Whether one number is expanded, as in the gradient of every mean and sum."""
+    return (
+        not any(tensor.stride())
+        and 0 < tensor.nbytes <= limit
+        and tensor.is_cpu
+        and not tensor.is_neg()
+        and tensor.data_ptr() != 0  # as zeros without memory have
+    )
+
+
 class Stream:
     """Collects events until steps are cut from it.
 
@@ -231,7 +242,10 @@ class Stream:
 
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
         limit = self._value_limit if self._step_bytes < self._step_limit else SMALL
-        value = read(tensor, limit)
+        if entry is not None and entry.plain and _is_one_number(tensor, limit):
+            value: RawValue = bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
+        else:
+            value = read(tensor, limit)
         if isinstance(value, bytes):
             self._step_bytes += len(value)
             if entry is not None and len(value) <= _REMEMBER:
