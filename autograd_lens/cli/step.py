@@ -11,7 +11,6 @@ import click
 from autograd_lens.api import Trace, replaying
 from autograd_lens.cli.files import file_argument, open_trace
 from autograd_lens.errors import LensError
-from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
     from autograd_lens.trace.records import Step
@@ -21,7 +20,12 @@ __all__ = ["command", "walk"]
 
 @click.command("step", short_help="Walk through a recording, forward and back.")
 @file_argument()
-@click.option("--step", "start", metavar="STEP", default="0", help="Start at this step, or last.")
+@click.option(
+    *("--at", "--step", "start"),
+    metavar="STEP[:WHERE]",
+    default="0",
+    help="Start here: 12, last, 12:backward, 12:k7 for its kernel 7.",
+)
 @click.option("--follow", is_flag=True, help="Show steps of a run that still goes on.")
 @click.option("--no-replay", is_flag=True, help="Leave light steps as they were recorded.")
 def command(file: Path | None, start: str, follow: bool, no_replay: bool) -> None:
@@ -29,7 +33,8 @@ def command(file: Path | None, start: str, follow: bool, no_replay: bool) -> Non
 
     \b
     autograd-lens step train.lens
-    autograd-lens step train.lens --step last
+    autograd-lens step train.lens --at last
+    autograd-lens step train.lens --at 12:backward
     autograd-lens step train.lens --follow
     """
     walk(file, start, follow=follow, replay=not no_replay)
@@ -45,11 +50,12 @@ def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: b
         msg = "step needs a terminal, and this is none."
         raise LensError(msg, hint="To print steps use: autograd-lens trace")
     from autograd_lens.tui.app import StepperApp
+    from autograd_lens.tui.place import Place
 
     with open_trace(file) as trace:
-        number = select_step(start, len(trace.steps)) if len(trace.steps) else 0
+        place = Place.parse(start, len(trace.steps))
         opener = _Replay(trace.path) if replay else None
-        StepperApp(trace, opener, follow=follow, step=number).run()
+        StepperApp(trace, opener, follow=follow, place=place).run()
 
 
 class _Replay:

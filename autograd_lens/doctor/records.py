@@ -76,7 +76,7 @@ class Rule:
     ) -> Finding:
         """A finding of this rule; see ``Finding``."""
         if not look and step is not None:
-            look = f"autograd-lens trace {{file}} --steps {step}"
+            look = f"autograd-lens step {{file}} --at {step}"
         return Finding(
             self.code,
             self.name,

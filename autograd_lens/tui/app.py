@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from autograd_lens.tui.keys import KEYS
 from autograd_lens.tui.opening import Replay
+from autograd_lens.tui.place import Place
 from autograd_lens.tui.session import Session, SessionTrace
 from autograd_lens.tui.stepper import Stepper
 
@@ -24,7 +25,7 @@ class StepperApp(App[None]):
         trace: The run.
         replay: Opens a light step in full, or None where nothing can.
         follow: Whether to show steps of a run that goes on as they land.
-        step: The step to start at.
+        place: Where to start.
     """
 
     TITLE = "autograd-lens"
@@ -37,11 +38,11 @@ class StepperApp(App[None]):
         replay: Replay | None = None,
         *,
         follow: bool = False,
-        step: int = 0,
+        place: Place | None = None,
     ) -> None:
         super().__init__()
         self.session = Session(trace)
-        self.session.to_step(step)
+        (place or Place(0)).go(self.session)
         self._replay = replay
         self._follow = follow
 

@@ -194,6 +194,15 @@ class Session:
                 return True
         return False
 
+    def to_kernel(self, index: int) -> bool:
+        """To the event that ran a kernel of this step; False where none did."""
+        opened = self.opened
+        for place, event in enumerate(opened.events if opened else ()):
+            if index in event.kernels or (event.kind == "kernel" and event.item == index):
+                self.event = place
+                return True
+        return False
+
     def find(self, condition: str) -> Break:
         """Understand a condition and find where it holds.
 

@@ -97,7 +97,7 @@ def _finding(
         events=(f"kernel {kernel.index} {kernel.op}",),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )
 
 

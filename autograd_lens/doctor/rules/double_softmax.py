@@ -110,5 +110,5 @@ def _finding(
         ),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )

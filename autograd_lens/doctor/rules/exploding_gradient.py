@@ -62,5 +62,5 @@ def _finding(profile: Profile) -> Finding:
         fix="nn.init.kaiming_normal_(layer.weight)  # or normalisation between layers",
         step=profile.step,
         events=(f"gradients at {last} and {first}",),
-        look=f"autograd-lens trace {{file}} --steps {profile.step} --phase backward",
+        look=f"autograd-lens step {{file}} --at {profile.step}:backward",
     )

@@ -55,5 +55,5 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         events=(f"kernel {one.kernel.index} {one.kernel.op}",),
         source=one.kernel.source,
         line=evidence.line(one.kernel.source),
-        look=f"autograd-lens trace {{file}} --steps {one.step} --phase update --kernels",
+        look=f"autograd-lens step {{file}} --at {one.step}:update",
     )

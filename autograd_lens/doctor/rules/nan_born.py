@@ -94,7 +94,7 @@ def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Fin
         events=(f"kernel {kernel.index} {kernel.op}", *birth.after),
         source=birth.source,
         line=evidence.line(birth.source),
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase {kernel.phase} --kernels",
+        look=f"autograd-lens step {{file}} --at {step.index}:{kernel.phase}",
     )
 
 

@@ -64,7 +64,7 @@ def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (f"{name} after the update",),
         source=kernel.source if kernel else None,
         line=evidence.line(kernel.source) if kernel else "",
-        look=f"autograd-lens trace {{file}} --steps {number} --phase update --kernels"
+        look=f"autograd-lens step {{file}} --at {number}:update"
         if step
         else f"autograd-lens rerun {{file}} --full {number}",
     )

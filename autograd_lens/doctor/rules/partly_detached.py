@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import ever_reached
+from autograd_lens.doctor.still import ever_reached, standing_still
 from autograd_lens.doctor.words import listed, plural
 from autograd_lens.trace.arguments import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
@@ -43,6 +43,7 @@ from autograd_lens.trace.records import Kernel, Step
 RULE = Rule("AL209", "partly-detached", "warning", "full")
 
 _STEPS = 3
+_COPIES = frozenset({"clone", "copy_", "detach", "lerp_", "_to_copy"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -51,20 +52,22 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if len(evidence.losses) < _STEPS or not trained:
         return
     held = {index for one in evidence.optimizers for index in one.holds if index is not None}
-    lost = [evidence.parameters[index].name for index in sorted(held - trained)]
+    still = [index for index in sorted(held - trained) if standing_still(evidence, [index])]
+    lost = [evidence.parameters[index].name for index in still]
     used = [(name, *place) for name in lost if (place := _reader(evidence, name)) is not None]
     if used and not _freezes(evidence, used[0][2]):
         yield _finding(evidence, used)
 
 
 def _reader(evidence: Evidence, name: str) -> tuple[Step, Kernel] | None:
-    """The first kernel of a forward that reads a parameter."""
+    """The first kernel of a forward that computes with a parameter; a copy is no use of it."""
     for step in evidence.full:
         for kernel in step.kernels:
             names = {
                 use.spec.name for use in tensors(kernel.inputs) if use.spec.role == "parameter"
             }
-            if kernel.phase == "forward" and name in names:
+            computes = kernel.phase == "forward" and operator_name(kernel) not in _COPIES
+            if computes and name in names:
                 return step, kernel
     return None
 
@@ -92,12 +95,12 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
             {operator_name(kernel)}), and {evidence.optimizers[0].name} holds it. But in
             {plural(len(evidence.losses), "step")} no backward reached it: {why}. It keeps the
             value it began with.""",
-        fix="# take the no_grad block or .detach() away, or leave these out of the optimizer",
+        fix="# no no_grad and no .detach() around it, or do not give it to the optimizer",
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase forward",
+        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )
 
 

@@ -127,7 +127,7 @@ def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
         ),
         source=source,
         line=evidence.line(source),
-        look=f"autograd-lens trace {{file}} --steps {tape.step.index} --kernels",
+        look=f"autograd-lens step {{file}} --at {tape.step.index}",
     )
 
 

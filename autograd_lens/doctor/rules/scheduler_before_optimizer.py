@@ -34,7 +34,6 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
 from autograd_lens.trace.records import Event, Source
 
 RULE = Rule("AL508", "scheduler-before-optimizer", "warning", "event")
@@ -61,13 +60,11 @@ def _place(event: Event) -> Source:
 
 def _finding(evidence: Evidence, source: Source) -> Finding:
     line = evidence.line(source) or "scheduler.step()"
-    rates = [one.attributes["lr"] for one in evidence.optimizers]
-    used = f" (at the end it was {number(rates[0])})" if rates else ""
     return RULE.finding(
         title="the scheduler steps before the optimizer",
         message=f"""`{line}` ran before the first update, so the learning rate that the
             schedule begins with was never used, and each update had the rate of the one after
-            it{used}. PyTorch warned of it when it happened.""",
+            it. PyTorch warned of it when it happened.""",
         fix=f"optimizer.step()\n{line}  # behind it, once an epoch or once a step",
         step=0,
         events=("a warning of torch",),

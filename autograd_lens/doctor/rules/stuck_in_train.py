@@ -113,11 +113,11 @@ def _finding(
     here = Source(source.file, call.lineno, call.lineno, -1, -1, "")
     return RULE.finding(
         title=f"{model} is evaluated in training mode",
-        message=f"""In step {step.index}, {kernel.module} still ran in training mode
+        message=f"""In step {step.index}, layer {kernel.module} still ran in training mode
             ({operator_name(kernel)}), and nothing in the program calls eval(). So it did so in
             line {call.lineno} as well, where `{model}` is called under no_grad: what is
             measured there is not the model that will be used.""",
-        fix=f"{model}.eval()  # before it, and {model}.train() before training goes on",
+        fix=f"{model}.eval()  # and {model}.train() before training goes on",
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
         source=here,

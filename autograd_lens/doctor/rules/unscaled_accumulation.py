@@ -129,5 +129,5 @@ def _finding(evidence: Evidence, step: Step) -> Finding:
         events=tuple(f"backward {number}" for number in range(count)),
         source=first.source,
         line=line,
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase backward",
+        look=f"autograd-lens step {{file}} --at {step.index}:backward",
     )

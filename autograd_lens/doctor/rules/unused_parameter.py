@@ -73,7 +73,7 @@ def _finding(evidence: Evidence, unused: list[str]) -> Finding:
         fix=f"x = self.{layer}(x)  # in forward(), or remove {layer}",
         step=step,
         events=(f"all kernels of step {step}", "all backwards"),
-        look=f"autograd-lens trace {{file}} --steps {step} --phase forward",
+        look=f"autograd-lens step {{file}} --at {step}:forward",
     )
 
 

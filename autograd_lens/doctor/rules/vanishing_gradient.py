@@ -61,5 +61,5 @@ def _finding(profile: Profile) -> Finding:
         fix="# ReLU instead of sigmoid, normalisation between layers, or residual connections",
         step=profile.step,
         events=(f"gradients of {last} and {first}",),
-        look=f"autograd-lens trace {{file}} --steps {profile.step} --phase backward",
+        look=f"autograd-lens step {{file}} --at {profile.step}:backward",
     )

@@ -124,7 +124,7 @@ def _finding(evidence: Evidence, step: Step, killed: _Killed) -> Finding:
         events=(f"node {node.index} {node.name}",),
         source=source,
         line=line,
-        look=f"autograd-lens trace {{file}} --steps {step.index} --phase backward",
+        look=f"autograd-lens step {{file}} --at {step.index}:backward",
     )
 
 
