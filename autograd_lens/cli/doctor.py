@@ -57,8 +57,9 @@ def command(
 ) -> None:
     """Examine a trace, or record a script and examine that.
 
-    Each finding says what happened, how the trace shows it, and how to correct it. The exit
-    status is 1 where a finding of severity error stands.
+    Each finding says what happened, how the trace shows it, and how to correct it. Where a
+    finding rests on a step that was not recorded in full, that step is replayed. The exit status
+    is 1 where a finding of severity error stands.
 
     \b
     autograd-lens doctor train.lens
@@ -70,7 +71,7 @@ def command(
         return
     if file is not None and file.suffix == ".py":
         file = _record(file, arguments, output, force=force)
-    with open_trace(file) as trace:
+    with open_trace(file, replay=True) as trace:
         findings = _examine(trace, select, ignore)
         _print_findings(trace, findings, as_json=as_json, width=width)
     if any(finding.severity == "error" for finding in findings):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.doctor.contents import is_zero, same_bytes
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.lightgraph import LightGraph
@@ -28,7 +29,7 @@ from autograd_lens.trace.rows import END, LightRow
 from autograd_lens.trace.typed import as_value, differ
 from autograd_lens.trace.values import Value
 
-__all__ = ["EngineRun", "Evidence", "Gap", "Optimizer", "finite", "is_zero", "same_bytes"]
+__all__ = ["EngineRun", "Evidence", "Gap", "Optimizer"]
 
 _ENTRIES = 6_000  # parameter values of engine runs that are looked at
 _FEWEST_RUNS = 60
@@ -201,8 +202,12 @@ class Evidence:
         return tuple(self.trace.steps[step] for step in steps)
 
     def full_step(self, step: int) -> Step | None:
-        """A step, where it is full."""
-        return self.trace.steps[step] if step in self.trace.full_steps else None
+        """A step, where it was recorded in full or the trace can open it by replay."""
+        recorded = step in self.trace.full_steps
+        if not recorded and (self.trace.replayer is None or not 0 <= step < len(self.trace.steps)):
+            return None
+        opened = self.trace.steps[step]
+        return opened if opened.level == "full" else None
 
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
@@ -274,28 +279,3 @@ def _entry(entries: Sequence[Entry], index: int) -> Entry:
 
 def _value(entries: Sequence[Entry], index: int, parameter: Parameter) -> Value | None:
     return as_value(_entry(entries, index), parameter.dtype, parameter.shape)
-
-
-def is_zero(value: Value | None) -> bool:
-    """Whether it is None or all zero."""
-    if value is None or (value.data is not None and not value.data.strip(b"\0")):
-        return True
-    return value.norm == 0.0
-
-
-def same_bytes(one: Value | None, other: Value | None) -> bool:
-    """Whether two values are there and equal to the last bit."""
-    return one is not None and one == other
-
-
-def finite(value: Value | None) -> bool:
-    """Whether no element is known to be NaN or infinite."""
-    if value is None:
-        return True
-    if value.data is None:
-        summary = value.summary
-        return not (summary and (summary.nan_count or summary.inf_count))
-    try:
-        return bool(np.isfinite(value.array).all())
-    except (TypeError, ValueError):  # no numbers: quantized
-        return True

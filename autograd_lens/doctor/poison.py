@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograd_lens.doctor.evidence import Evidence, finite
+from autograd_lens.doctor.contents import finite
+from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.trace.rows import LightRow
 from autograd_lens.trace.typed import as_value
 from autograd_lens.trace.values import Value

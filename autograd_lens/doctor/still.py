@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_lens.doctor.evidence import Evidence, is_zero
+from autograd_lens.doctor.contents import is_zero
+from autograd_lens.doctor.evidence import Evidence
 
 __all__ = ["ever_reached", "piling_up", "reached", "standing_still"]
 

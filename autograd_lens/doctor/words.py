@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autograd_lens.trace.records import Step
 from autograd_lens.trace.values import Value
 
-__all__ = ["largest_difference", "listed", "number", "plural", "shape", "size"]
+__all__ = ["largest_difference", "listed", "number", "plural", "replayed", "shape", "size"]
 
 _NAMED = 3
 
@@ -45,6 +46,11 @@ def listed(names: Sequence[str]) -> str:
 def plural(count: int, word: str) -> str:
     """``1 step``, ``3 steps``."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def replayed(step: Step) -> tuple[str, ...]:
+    """What to add to the evidence of a step that was not recorded in full."""
+    return () if step.provenance == "recorded" else ("the step was opened by replay",)
 
 
 def largest_difference(before: Value, after: Value) -> float:

@@ -54,6 +54,36 @@ def test_a_nan_in_a_light_step_names_the_command_that_finds_its_kernel(
     assert finding.look == "autograd-lens rerun {file} --full 5"
 
 
+NEGATIVE = """\
+import torch
+
+x = torch.linspace(0.1, 2, 20).reshape(-1, 1)
+w = torch.tensor([[3.0]], requires_grad=True)
+b = torch.tensor([1.0], requires_grad=True)
+for i in range(100):
+    loss = torch.log(x @ w + b).mean()
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.03 * w.grad
+        b -= 0.03 * b.grad
+    w.grad = b.grad = None
+"""
+
+
+def test_a_nan_in_a_light_step_is_settled_by_replay_where_that_can_be_done(tmp_path: Path) -> None:
+    from autograd_lens.api import open as open_trace
+    from autograd_lens.capture import run_script
+
+    (tmp_path / "negative.py").write_text(NEGATIVE)
+    run_script(str(tmp_path / "negative.py"), [], tmp_path / "negative.lens")
+    with open_trace(tmp_path / "negative.lens") as trace:
+        (finding,) = examine(trace)
+        assert finding.step not in trace.full_steps
+    assert finding.title == f"first NaN in forward of step {finding.step}: log"
+    assert "of a negative number, -0." in finding.message
+    assert "the step was opened by replay" in finding.events
+
+
 @pytest.mark.parametrize("name", ["broadcast_loss", "double_softmax", "saved_tensor_changed"])
 def test_what_only_a_full_step_shows_is_not_guessed(
     name: str, diagnose_light: DiagnoseLight

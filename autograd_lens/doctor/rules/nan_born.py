@@ -30,13 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.births import Birth, first_birth
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.poison import Poisoned, poisoned
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number, shape
-from autograd_lens.trace.arguments import operator_name
-from autograd_lens.trace.records import Step
+from autograd_lens.doctor.words import number, replayed, shape
+from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step
+from autograd_lens.trace.values import Value
 
 RULE = Rule("AL301", "nan-born", "error", "light")
 
@@ -49,6 +52,7 @@ _CAUSES = {
     "pow": ("a power whose value or slope is infinite at 0", "(x + 1e-8) ** p"),
     "norm": ("the slope of a norm at 0 has no value", "((x ** 2).sum() + 1e-8).sqrt()"),
 }  # fmt: skip
+_OF_POSITIVES = frozenset({"log", "log2", "log10", "sqrt", "rsqrt"})
 _WHERE = """torch.where(mask, numerator / torch.where(mask, denominator, 1.0), 0.0)"""
 
 
@@ -73,7 +77,7 @@ def _only_when(evidence: Evidence, found: Poisoned) -> Finding:
         message=f"""In step {found.step}, {found.what} was no finite number any more.{was} The
             step was not recorded in full, so that the kernel that made it is not known yet; the
             command below records it.""",
-        fix=f"autograd-lens rerun {{file}} --full {found.step}",
+        fix=f"# first find the kernel: record step {found.step} in full, as below",
         step=found.step,
         look=f"autograd-lens rerun {{file}} --full {found.step}",
     )
@@ -91,7 +95,7 @@ def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Fin
             there it reached {found.what}.""",
         fix=fix,
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}", *birth.after),
+        events=(f"kernel {kernel.index} {kernel.op}", *birth.after, *replayed(step)),
         source=birth.source,
         line=evidence.line(birth.source),
         look=f"autograd-lens step {{file}} --at {step.index}:{kernel.phase}",
@@ -102,8 +106,27 @@ def _explain(birth: Birth) -> tuple[str, str]:
     """What is known of such a birth, and a remedy."""
     if birth.masked:
         return "0 times infinity: where() hides the value but not its slope", _WHERE
+    lowest = _lowest_operand(birth.kernel)
+    name = operator_name(birth.kernel)
+    if name in _OF_POSITIVES and lowest < 0:
+        return (
+            f"{name} of a negative number, {number(lowest)}, does not exist",
+            f"torch.{name}(x.clamp(min=1e-8))  # better: a model that cannot go below 0",
+        )
     for word in (birth.node_name.removesuffix("Backward0").lower(), operator_name(birth.kernel)):
         for name, known in _CAUSES.items():
             if word == name or (name == "norm" and "norm" in word):
                 return known
     return "the operands leave the range where the result is a number", "clamp the operand first"
+
+
+def _lowest_operand(kernel: Kernel) -> float:
+    """The smallest number that a kernel was given; infinity where it is not known."""
+    values = [use.value for use in tensors(kernel.inputs) if use.value is not None]
+    return min(
+        (float(one.array.min(initial=np.inf)) for one in values if _real(one)), default=np.inf
+    )
+
+
+def _real(value: Value) -> bool:
+    return value.complete and value.array.dtype.kind == "f"

@@ -28,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.births import first_birth
-from autograd_lens.doctor.evidence import Evidence, Gap, finite
+from autograd_lens.doctor.contents import finite
+from autograd_lens.doctor.evidence import Evidence, Gap
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import size
 
