@@ -68,8 +68,8 @@ class OptimizerNotes:
     def _now(self) -> Hashable:
         """What changes when an optimizer gets other tensors, or a tensor another index."""
         alive = [optimizer for known in self._known if (optimizer := known()) is not None]
-        held = tuple([tuple(map(id, _held(optimizer))) for optimizer in alive])
-        return self._registry.version, held
+        held = [tensor for optimizer in alive for tensor in _held(optimizer)]
+        return tuple([(id(tensor), self._registry.index_of(tensor)) for tensor in held])
 
     def _describe(self, name: str, optimizer: Any) -> Json:
         return {

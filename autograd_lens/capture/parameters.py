@@ -72,6 +72,8 @@ class ParameterRegistry:
         unknown = [t for t in tensors if self.index_of(t) is None]
         if not unknown:
             return
+        if self.records and self._rebind(unknown, self._frames.innermost(frame), step):
+            return
         frames = [frame_names(f) for f in self._frames.chain(frame)]
         self._add_modules_of(frames, step)
         found = name_tensors(frames)
@@ -80,6 +82,22 @@ class ParameterRegistry:
             if self.index_of(tensor) is None:
                 name = found.get(id(tensor)) or f"leaf{len(self.records)}"
                 self._add(tensor, name, (), step)
+
+    def _rebind(self, unknown: list[torch.Tensor], frame: FrameType | None, step: int) -> bool:
+        """Register leaves that are variables of the calling function, where all of them are.
+
+        A program that binds a name to a new leaf in every step gives no cause to look further.
+        """
+        found: dict[int, str] = {}
+        for name, value in frame_names(frame).items() if frame is not None else ():
+            if not name.startswith("__"):
+                found.setdefault(id(value), name)
+        if not all(type(t) is torch.Tensor and id(t) in found for t in unknown):
+            return False  # an nn.Parameter is called by its module
+        order = {known: place for place, known in enumerate(found)}
+        for tensor in sorted(unknown, key=lambda one: order[id(one)]):
+            self._add(tensor, found[id(tensor)], (), step)
+        return True
 
     def _add_modules_of(self, frames: list[Mapping[str, Any]], step: int) -> None:
         roots = _root_modules(frames)
