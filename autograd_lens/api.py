@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.notebooks import join
 from autograd_lens.trace.reader import Trace as RecordedTrace
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ class Trace(RecordedTrace):
         options = replace(options, missing=why) if why else options
         return path_figure(self, plane, surface, options)
 
+    def _repr_html_(self) -> str:
+        """What is in it, as notebooks show it."""
+        from autograd_lens.analysis.rates import find_rates
+        from autograd_lens.render.repr_html import trace_html
+        from autograd_lens.trace.curvature import stored_curvatures
+
+        return trace_html(self, find_rates(self, stored_curvatures(self)))
+
     def _curvatures(self, *, measure: bool) -> Curvatures | None:
         """The kept curvatures; measured now and kept where nobody did, and it can be done."""
         from autograd_lens.trace.curvature import stored_curvatures
@@ -87,13 +96,19 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     Raises:
         TraceError: There is no such file, or it is not a trace.
     """
+    join()
     return replaying(Trace(path))
 
 
-def replaying(trace: Trace) -> Trace:
+def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = None) -> Trace:
     """Let a trace open its light steps in full, by executing them again.
 
     Torch is imported when the first of them is asked for.
+
+    Args:
+        trace: The trace.
+        on_way: Called while that takes its time: with the step that is replayed, None once it
+            is there, and with the step that was asked for.
     """
     provider: Callable[[int], Step] | None = None
 
@@ -102,7 +117,7 @@ def replaying(trace: Trace) -> Trace:
         if provider is None:
             from autograd_lens.replay.provider import Provider
 
-            provider = Provider(trace)
+            provider = Provider(trace, on_way)
         return provider(step)
 
     trace.replayer = replay

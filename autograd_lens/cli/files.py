@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from autograd_lens.api import Trace, replaying
+from autograd_lens.cli.waiting import ReplayStatus
 from autograd_lens.errors import LensError, TraceError, TraceExistsError
 
 __all__ = [
@@ -88,7 +89,13 @@ def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
     if not file.exists():
         msg = f"There is no file {str(file)!r}."
         raise TraceError(msg, hint=_recordings_beside(file))
-    return replaying(Trace(file)) if replay else Trace(file)
+    if not replay:
+        return Trace(file)
+    status = ReplayStatus()
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(status.clear)
+    return replaying(Trace(file), status)
 
 
 def named_after(trace: Path, what: str) -> Path:

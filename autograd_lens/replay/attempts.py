@@ -8,7 +8,7 @@ and parameters tell bit for bit which of them it was. So they are tried, the lik
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,10 @@ from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["Attempt", "Attempts"]
+__all__ = ["Attempt", "Attempts", "OnWay"]
+
+OnWay = Callable[[int | None, int], None]
+"""Takes a step that is replayed, None behind the last, and the one that was asked for."""
 
 _TAPES = 6  # of one structure, with other constants, that are tried
 _SEEDS = (0, 2, 1, 3)  # what a data loader draws at the beginning of an epoch, and what it might
@@ -87,9 +90,13 @@ class Attempts:
     Args:
         trace: The trace.
         sources: Where everything comes from.
+
+    Attributes:
+        on_way: Called with a step that is replayed, and with the one it is replayed for.
     """
 
     def __init__(self, trace: Trace, sources: Sources) -> None:
+        self.on_way: OnWay = _silent
         self._trace = trace
         self._sources = sources
         self._optimizers = DescribedOptimizers(trace)
@@ -214,8 +221,10 @@ class Attempts:
         carried = self._carried
         if carried is None or carried.step > step or carried.since < start:
             self._carried = None
+            self.on_way(start, step)
             self.best(start, observe=False)
         while self._carried is not None and self._carried.step < step:
+            self.on_way(self._carried.step, step)
             self.best(self._carried.step, observe=False)
         return self._carried
 
@@ -249,6 +258,10 @@ class Attempts:
                 tensors[key] = leaf.detach().clone()
         since = step if full or before is None else before.since
         self._carried = Carried(step + 1, since, tensors)
+
+
+def _silent(_step: int | None, _target: int) -> None:
+    """Tell nobody."""
 
 
 def _draws(program: Program) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay.attempts import OnWay
 from autograd_lens.replay.step import Replayer
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
@@ -17,11 +18,12 @@ class Provider:
 
     Args:
         trace: The trace.
+        on_way: Called with each step that is replayed; see ``Attempts``.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
         self._trace = trace
-        self._replayer = Replayer(trace)
+        self._replayer = Replayer(trace, on_way)
 
     def __call__(self, step: int) -> Step:
         """The step in full; where it cannot be replayed, the light step, which says why."""

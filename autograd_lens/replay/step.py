@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.attempts import Attempts
+from autograd_lens.replay.attempts import Attempts, OnWay
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.execution import Execution
 from autograd_lens.replay.program import Program
@@ -48,12 +48,15 @@ class Replayer:
 
     Args:
         trace: The trace.
+        on_way: Called with each step that is replayed, and with the one it is replayed for.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
         self._trace = trace
         self._sources = Sources(trace)
         self._attempts = Attempts(trace, self._sources)
+        if on_way is not None:
+            self._attempts.on_way = on_way
 
     def step(self, step: int) -> Replayed:
         """Replay a step.
@@ -63,9 +66,12 @@ class Replayer:
         """
         try:
             with recorded_threads(self._trace):
+                self._attempts.on_way(step, step)
                 return self._replay(step)
         except ReplayError as error:
             raise with_ways_out(error, step) from error
+        finally:
+            self._attempts.on_way(None, step)
 
     def _replay(self, step: int) -> Replayed:
         attempt = self._attempts.best(step, observe=True)
