@@ -271,7 +271,7 @@ class Execution:
 
     def _overwrite(self, tensor: torch.Tensor, place: Place) -> bytes | None:
         entry, spec = self._situation.numbers[place.slot], self._program.specs[place.tensor]
-        if not isinstance(entry, bytes):
+        if not isinstance(entry, bytes) or tuple(tensor.shape) != spec.shape:
             return None
         with _disable_current_modes(), torch.no_grad():
             tensor.data.copy_(to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
