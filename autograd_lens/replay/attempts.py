@@ -15,7 +15,7 @@ from typing import Any
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Check
 from autograd_lens.replay.described import DescribedOptimizers
-from autograd_lens.replay.execution import Execution
+from autograd_lens.replay.execution import Execution, Situation
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
@@ -38,11 +38,13 @@ class Attempt:
         donor: Where the tape comes from.
         execution: The execution.
         check: What differs.
+        plan: How it was executed.
     """
 
     donor: Donor
     execution: Execution
     check: Check
+    plan: _Plan
 
     @property
     def proved(self) -> bool:
@@ -130,6 +132,18 @@ class Attempts:
         self._hand_on(step, best)
         return best
 
+    def found(self, step: int) -> tuple[Donor, Situation]:
+        """Which tape a step ran, and what it found when it began, as an attempt has proved.
+
+        Raises:
+            ReplayError: No attempt is proved.
+        """
+        attempt = self.best(step, observe=False)
+        if not attempt.proved:
+            msg = f"Step {step} executed again is not what was recorded."
+            raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
+        return attempt.donor, self._situation(attempt.plan)
+
     def _first(self, plan: _Plan) -> Attempt:
         """Execute with those kernels under autograd that are known to have made nodes, or all."""
         try:
@@ -186,25 +200,28 @@ class Attempts:
         return first or self._attempt(plan)
 
     def _attempt(self, plan: _Plan, optimizers: Sequence[Mapping[str, Any]] = ()) -> Attempt:
-        situation = self._sources.situation(
-            plan.step, plan.donor, plan.carried, plan.seeds, substitute=plan.substitute
-        )
         check = Check(self._sources.light(plan.step))
         execution = Execution(
             plan.donor.program,
-            replace(
-                situation,
-                shuffled=plan.shuffled,
-                redraw=plan.redraw,
-                all_grad=plan.all_grad,
-            ),
+            self._situation(plan),
             check,
             observe=plan.observe,
             optimizers=optimizers,
         )
         execution.run()
         check.end(execution.leaves)
-        return Attempt(plan.donor, execution, check)
+        return Attempt(plan.donor, execution, check, plan)
+
+    def _situation(self, plan: _Plan) -> Situation:
+        situation = self._sources.situation(
+            plan.step, plan.donor, plan.carried, plan.seeds, substitute=plan.substitute
+        )
+        return replace(
+            situation,
+            shuffled=plan.shuffled,
+            redraw=plan.redraw,
+            all_grad=plan.all_grad,
+        )
 
     # -- carrying -----------------------------------------------------------------------
 

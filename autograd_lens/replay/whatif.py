@@ -7,8 +7,7 @@ executing them with another constant say what the program would have done.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 
 from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.replay.attempts import Attempts
+from autograd_lens.replay.changes import WAY_OUT, Changes
 from autograd_lens.replay.described import DescribedOptimizers
 from autograd_lens.replay.execution import Execution, Situation
 from autograd_lens.replay.program import Program
@@ -28,8 +28,6 @@ from autograd_lens.trace.descent import Descent, WhatIf
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["what_if"]
-
-_WAY_OUT = "Edit the script and record it again."
 
 
 def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) -> WhatIf:
@@ -60,6 +58,7 @@ def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) 
         losses=trace.losses[first:last],
     )
     written = {name: f"{value:g}" for name, value in changes.items()}
+    proof = " ".join([proof, *runner.notes(first, steps)])
     return WhatIf(first, recorded, changed, written, runner.originals(first), proof)
 
 
@@ -74,12 +73,14 @@ def _prove(trace: Trace, steps: range) -> str:
     if updates.mismatches:
         one = updates.mismatches[0]
         msg = f"The tape does not make the recorded update of {one.name} in step {one.step}."
-        raise ReplayError(msg, hint=_WAY_OUT)
+        raise ReplayError(msg, hint=WAY_OUT)
     ends = [skip for skip in updates.skipped if skip.steps != (steps[-1],)]
     if ends or not updates.steps:
         why = updates.skipped[0].reason if updates.skipped else "Nothing was updated."
         msg = f"The recorded updates of steps {steps[0]} to {steps[-1]} cannot be proved: {why}"
-        raise ReplayError(msg, hint=_WAY_OUT)
+        raise ReplayError(msg, hint=WAY_OUT)
+    if updates.steps == 1:
+        return "The tape makes the recorded update bit for bit."
     return f"The tape makes all {updates.steps:,} recorded updates bit for bit."
 
 
@@ -109,50 +110,58 @@ class _Runner:
         self._sources = Sources(trace)
         self._attempts = Attempts(trace, self._sources)
         self._described = DescribedOptimizers(trace)
-        self._optimizers = self._described.all
         self._by_optimizer = self._described.known
-        known = {name for one in self._optimizers for name in one["attributes"]}
-        self._starts = {name: value for name, value in changes.items() if self._is_place(name)}
-        self._constants = {n: value for n, value in changes.items() if n not in self._starts}
-        for name in self._constants:
-            if name not in known:
-                raise _unknown(name, sorted(known), list(trace.parameters))
-
-    def _is_place(self, name: str) -> bool:
-        base = re.sub(r"\[[\d,\s]*\]$", "", name)
-        return name in self._trace.parameters or base in self._trace.parameters
+        self.changes = Changes.parse(changes, trace.parameters, self._described.all)
 
     def originals(self, first: int) -> dict[str, str]:
         """What the changed things were in the recording."""
-        found = {}
-        for name in self._constants:
-            (value, *_) = [
-                one["attributes"][name] for one in self._optimizers if name in one["attributes"]
-            ]
-            found[name] = f"{value:g}"
-        for name in self._starts:
-            base, index = _place(name)
-            array = self._trace.parameter(base).values[first]
-            found[name] = f"{float(array[index].ravel()[0]):g}" if array.size else ""
+        found = {
+            name: ", ".join(f"{value:g}" for value in self.changes.originals(name))
+            for name in self.changes.constants
+        }
+        for name, start in self.changes.starts.items():
+            values = np.unique(self._trace.parameter(start.parameter).values[first][start.place])
+            found[name] = f"{float(values[0]):g}" if values.size == 1 else f"{values.size} numbers"
         return found
+
+    def notes(self, first: int, steps: int) -> Iterator[str]:
+        """What is to be known of the changed descent."""
+        recorded = range(first, min(first + steps, len(self._trace.steps)))
+        for name, value in self.changes.constants.items():
+            seen = {self._numbers(step, name) for step in recorded} if self._by_optimizer else ()
+            if len(seen) > 1:
+                yield f"A schedule changed {name}; here it is {value:g} in every step."
+        beyond = first + steps - len(self._trace.steps)
+        if beyond > 0 and self._sources.items(recorded[-1]):
+            yield f"The last {beyond:,} steps use the batch of the last recorded one."
+
+    def _numbers(self, step: int, name: str) -> tuple[Any, ...]:
+        """The values that a constant had in a step."""
+        described = self._described.at(step)
+        return tuple(g["attributes"].get(name) for one in described for g in one["groups"])
 
     def descend(self, first: int, steps: int) -> Descent:
         """Make the steps."""
         last = len(self._trace.steps) - 1
+        donor, found = self._attempts.found(first)
         losses: list[float] = []
         values: dict[str, list[npt.NDArray[Any]]] = {}
         before: _State | None = None
         for step in range(first, first + steps):
-            donor = self._sources.donor(min(step, last))
-            situation = self._situation(min(step, last), donor, before)
+            donor, found = self._attempts.found(step) if step <= last else (donor, found)
+            situation = self._situation(step, donor, found, before)
             for name, tensor in situation.parameters.items():
                 values.setdefault(name, []).append(tensor.detach().numpy().copy())
-            loss, before = self._execute(min(step, last), donor, situation)
+            loss, after = self._execute(min(step, last), donor, situation)
+            before = after if before is None else before.then(after)
             losses.append(loss)
-        for name, rows in values.items():
-            if before is not None:
-                rows.append(before.leaves[name].detach().numpy().copy())
-        stacked = {name: np.stack(rows) for name, rows in values.items()}
+        # What some steps do not read, as frozen parameters, has no part in the descent.
+        read = {name: rows for name, rows in values.items() if len(rows) == steps}
+        if before is None or not read:
+            msg = f"The tapes of steps {first} to {first + steps - 1} share no parameter."
+            raise ReplayError(msg, hint=WAY_OUT)
+        ends = {name: before.leaves[name].detach().numpy() for name in read}
+        stacked = {name: np.stack([*rows, ends[name]]) for name, rows in read.items()}
         return Descent(stacked, np.array(losses, np.float64))
 
     def _execute(self, step: int, donor: Donor, situation: Situation) -> tuple[float, _State]:
@@ -163,75 +172,45 @@ class _Runner:
             grads = {n: None if t is None else t.clone() for n, t in situation.grads.items()}
             outside = {n: t.clone() for n, t in situation.outside.items()}
             copy = replace(situation, parameters=parameters, grads=grads, outside=outside)
-            execution = Execution(donor.program, copy, watcher, optimizers=self._changed(step))
+            changed = list(map(self.changes.changed, self._described.at(step)))
+            execution = Execution(donor.program, copy, watcher, optimizers=changed)
             try:
                 execution.run()
                 return watcher.last, _State.of(donor.program, execution)
             except ReplayError:
                 self._by_optimizer = False  # a class of the program that is only called the same
-        self._refuse_unused(donor)
+        situation = replace(situation, numbers=self.changes.numbers(donor))
         execution = Execution(donor.program, situation, watcher)
         execution.run()
         return watcher.last, _State.of(donor.program, execution)
 
-    def _situation(self, step: int, donor: Donor, before: _State | None) -> Situation:
-        carried = self._attempts.carried_to(step, donor) if before is None else None
-        situation = self._sources.situation(step, donor, carried)
-        numbers = _replaced(donor, self._rules())
-        situation = replace(situation, numbers=numbers)
+    def _situation(
+        self, step: int, donor: Donor, found: Situation, before: _State | None
+    ) -> Situation:
+        outside = {number: tensor.clone() for number, tensor in found.outside.items()}
+        situation = replace(found, outside=outside)  # a step may change what it finds
         if before is None:
-            for name, value in self._starts.items():
-                base, index = _place(name)
-                if base not in situation.parameters:
-                    raise _unknown(name, [], list(situation.parameters))
-                situation.parameters[base][index] = value
+            for start in self.changes.starts.values():
+                if start.parameter not in situation.parameters:
+                    msg = f"No kernel of step {step} reads {start.parameter}."
+                    raise SelectionError(msg, hint="Set a parameter that the forward uses.")
+                situation.parameters[start.parameter][start.place] = start.value
             return situation
         cleared = situation.cleared[0]
         grads = {
             name: None if name in cleared else leaf.grad for name, leaf in before.leaves.items()
         }
-        outside = dict(situation.outside)
         for number, key in state_keys(donor.program).items():
             if key in before.state:
                 outside[number] = before.state[key]
         return replace(
             situation,
-            parameters={n: before.leaves[n].detach() for n in situation.parameters},
+            parameters={
+                name: before.leaves[name].detach() if name in before.leaves else recorded
+                for name, recorded in situation.parameters.items()
+            },
             grads=grads,
-            outside=outside,
         )
-
-    def _rules(self) -> dict[float, float]:
-        """Numbers on the tape that stand for a changed constant, and what they become."""
-        rules: dict[float, float] = {}
-        for name, value in self._constants.items():
-            for optimizer in self._optimizers:
-                old = optimizer["attributes"].get(name)
-                if old is not None:
-                    rules |= {float(old): value, -float(old): -value}
-        return rules
-
-    def _changed(self, step: int) -> list[Mapping[str, Any]]:
-        """The optimizers of a step with the changed constants, in each of their groups."""
-        return [
-            {**self._own(one), "groups": [self._own(group) for group in one["groups"]]}
-            for one in self._described.at(step)
-        ]
-
-    def _own(self, described: Mapping[str, Any]) -> dict[str, Any]:
-        """A description with those of the changed constants that it has."""
-        attributes = described["attributes"]
-        changed = {n: v for n, v in self._constants.items() if n in attributes}
-        return {**described, "attributes": {**attributes, **changed}}
-
-    def _refuse_unused(self, donor: Donor) -> None:
-        """A constant that no kernel of the update computes with cannot be changed."""
-        used = {donor.encoded.slots[slot] for slot in donor.program.update_numbers}
-        for name in self._constants:
-            olds = {o["attributes"][name] for o in self._optimizers if name in o["attributes"]}
-            if used.isdisjoint(olds | {-old for old in olds}):
-                msg = f"No kernel of the update computes with {name} = {min(olds):g}."
-                raise ReplayError(msg, hint=_WAY_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,25 +234,6 @@ class _State:
         }
         return cls(dict(execution.leaves), state)
 
-
-def _replaced(donor: Donor, rules: Mapping[float, float]) -> list[Any]:
-    """The slots with other numbers in the update."""
-    slots: list[Any] = list(donor.encoded.slots)
-    for slot in donor.program.update_numbers:
-        if isinstance(slots[slot], float) and slots[slot] in rules:
-            slots[slot] = rules[slots[slot]]
-    return slots
-
-
-def _place(name: str) -> tuple[str, Any]:
-    """A parameter and which of its elements is meant."""
-    match = re.fullmatch(r"(.*)\[([\d,\s]*)\]", name)
-    if match is None:
-        return name, ...
-    return match[1], tuple(int(part) for part in match[2].split(",") if part.strip())
-
-
-def _unknown(name: str, constants: list[str], parameters: list[str]) -> SelectionError:
-    msg = f"{name!r} is neither a constant of an optimizer nor a parameter."
-    few = ", ".join([*constants, *parameters][:8]) or "none that the recording names"
-    return SelectionError(msg, hint=f"It has {few}.")
+    def then(self, after: _State) -> _State:
+        """What is handed on behind a further step, which may not have read everything."""
+        return _State({**self.leaves, **after.leaves}, {**self.state, **after.state})

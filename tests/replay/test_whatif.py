@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import autograd_lens as lens
 from autograd_lens.errors import ReplayError, SelectionError
@@ -159,3 +161,136 @@ def test_an_update_that_is_not_proved_is_refused(tmp_path: Path) -> None:
         pytest.raises(ReplayError, match=r"cannot be proved.*Edit the script"),
     ):
         what_if(trace, 0, STEPS, {"lr": 0.2})
+
+
+def trained(path: Path, build: Any, params: dict[str, float]) -> Path:
+    """A program whose optimizer is ``build(parameters, **params)``."""
+    torch.manual_seed(0)
+    x = torch.rand(20, 1)
+    y = 3 * x + 1
+    w1, b1 = torch.ones(1, 1, requires_grad=True), torch.ones(1, requires_grad=True)
+    optimizer = build([w1, b1], **params)
+    with lens.record(path):
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            ((x.mm(w1) + b1 - y) ** 2).mean().backward()
+            optimizer.step()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("params", "change"),
+    [
+        ({"lr": 0.01, "momentum": 0.9}, {"lr": 0.3}),
+        ({"lr": 0.01, "momentum": 0.9}, {"momentum": 0.5, "lr": 0.02}),
+        ({"lr": 0.1, "momentum": 0.1, "weight_decay": 0.1}, {"weight_decay": 0.4}),
+    ],
+)
+def test_momentum_and_equal_constants_of_pytorchs_sgd(
+    tmp_path: Path, params: dict[str, float], change: dict[str, float]
+) -> None:
+    with Trace(trained(tmp_path / "run.lens", torch.optim.SGD, params)) as trace:
+        what = what_if(trace, 0, STEPS, change)
+    assert_is_the_run(what, trained(tmp_path / "truth.lens", torch.optim.SGD, params | change))
+
+
+class Averaging:
+    """Handwritten: follows a mean of the gradients, and shrinks the parameters."""
+
+    def __init__(
+        self, params: list[torch.Tensor], lr: float, keep: float = 0.5, shrink: float = 0.0
+    ) -> None:
+        self.params, self.lr, self.keep, self.shrink = params, lr, keep, shrink
+        self.means = [torch.zeros_like(param) for param in params]
+
+    def zero_grad(self) -> None:
+        for param in self.params:
+            param.grad = None
+
+    def step(self) -> None:
+        for param, mean in zip(self.params, self.means, strict=True):
+            assert param.grad is not None
+            mean.mul_(self.keep).add_(param.grad * (1 - self.keep))
+            param.data -= self.lr * (mean + self.shrink * param.data)
+
+
+@pytest.mark.parametrize(
+    ("params", "name", "said"),
+    [
+        ({"lr": 0.1, "shrink": 0.1}, "lr", "shrink has the same value"),
+        ({"lr": 0.1, "keep": 0.75}, "keep", "0.25, too, which may follow from keep"),
+        ({"lr": 0.1, "keep": 0.5}, "keep", "the update has it twice"),
+    ],
+)
+def test_a_number_that_may_be_another_is_not_changed(
+    tmp_path: Path, params: dict[str, float], name: str, said: str
+) -> None:
+    with (
+        Trace(trained(tmp_path / "run.lens", Averaging, params)) as trace,
+        pytest.raises(ReplayError, match=f"{said}.*Edit the script"),
+    ):
+        what_if(trace, 0, STEPS, {name: 0.9})
+
+
+def test_minibatches_and_dropout_are_those_of_the_recording(tmp_path: Path) -> None:
+    def run(path: Path, lr: float) -> Path:
+        torch.manual_seed(0)
+        x, y = torch.randn(24, 3), torch.randint(0, 2, (24,))
+        model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.3), nn.Linear(4, 2))
+        optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        loader = DataLoader(TensorDataset(x, y), batch_size=6, shuffle=True)
+        with lens.record(path) as record:
+            record.watch(model, optimizer)
+            for _ in range(3):
+                for inputs, targets in loader:
+                    optimizer.zero_grad()
+                    nn.functional.cross_entropy(model(inputs), targets).backward()
+                    optimizer.step()
+        return path
+
+    with Trace(run(tmp_path / "run.lens", 0.01)) as trace:
+        what = what_if(trace, 0, STEPS, {"lr": 0.1})
+    assert_is_the_run(what, run(tmp_path / "truth.lens", 0.1))
+
+
+def test_frozen_parameters_stay_out_of_the_descent(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(10, 3)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model[2].parameters(), 0.1)
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            (model(x) ** 2).mean().backward()
+            optimizer.step()
+    with Trace(tmp_path / "run.lens") as trace:
+        what = what_if(trace, 0, STEPS, {"lr": 0.1})
+        np.testing.assert_array_equal(what.changed.losses, trace.losses)
+    assert {values.shape for values in what.changed.values.values()} == {(13, 1, 4), (13, 1)}
+
+
+def test_a_schedule_that_is_overruled_is_told(tmp_path: Path) -> None:
+    with Trace(scheduled(tmp_path / "run.lens", 0.1, 0.25)) as trace:
+        what = what_if(trace, 0, STEPS, {"lr": 0.2})
+    assert "A schedule changed lr; here it is 0.2 in every step." in what.proof
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LR", 1.0, "Did you mean lr"),
+        ("lrr", 1.0, "Did you mean lr"),
+        ("w1[0,1]", 1.0, r'no element of w1.*The last one is "w1\[0,0\]"'),
+        ("w1[0]", 1.0, "no element of w1"),
+        ("lr", float("nan"), "cannot be set to nan"),
+    ],
+)
+def test_what_cannot_be_set_says_what_can(
+    tmp_path: Path, name: str, value: float, said: str
+) -> None:
+    with (
+        Trace(plain(tmp_path / "run.lens", 0.1)) as trace,
+        pytest.raises(SelectionError, match=said),
+    ):
+        what_if(trace, 0, 3, {name: value})
