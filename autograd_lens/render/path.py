@@ -21,12 +21,9 @@ from autograd_lens.render.plots.curves import (
 )
 from autograd_lens.render.plots.field import make_field
 from autograd_lens.render.plots.journey import Journey, make_journey
-from autograd_lens.render.plots.panels import (
-    draw_line,
-    draw_plan,
-    draw_relief,
-    draw_step_colours,
-)
+from autograd_lens.render.plots.marks import draw_step_colours
+from autograd_lens.render.plots.plan import draw_line, draw_plan
+from autograd_lens.render.plots.relief import draw_relief
 from autograd_lens.render.plots.style import INK, QUIET, figure_bytes, new_figure, number
 from autograd_lens.trace.surface import Surface
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import MaxNLocator
 
+from autograd_lens.render.plots.style import number, number_in
 from autograd_lens.trace.surface import Surface
 
-__all__ = ["Field", "make_field"]
+__all__ = ["Field", "loss_text", "loss_ticks", "make_field"]
 
 Floats = npt.NDArray[np.float64]
 
 _LEVELS = 15
+_DECADE = 1.0
 _ASKS_FOR_LOG = 30.0  # ratio of a high to a low loss
 _DECADES = 8.0  # of the logarithmic scale, at most: an exact fit has loss 0
 
@@ -89,3 +92,23 @@ def _between(axis: Floats, places: Floats) -> tuple[npt.NDArray[np.intp], Floats
     share = (places - axis[left]) / (axis[left + 1] - axis[left])
     inside = (places >= axis[0]) & (places <= axis[-1])
     return left.astype(np.intp), np.where(inside, share, np.nan)
+
+
+def loss_ticks(field: Field) -> list[float]:
+    """Heights to write losses at: powers of ten and their thirds, or round numbers."""
+    low, high = float(field.levels[0]), float(field.levels[-1])
+    if not field.log:
+        return [t for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
+    wide = high - low > 4  # noqa: PLR2004  decades
+    steps = (1,) if wide else (1, 3) if high - low > 1.5 else (1, 2, 5)  # noqa: PLR2004
+    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    ticks = [float(np.log10(step)) + power for power in powers for step in steps]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def loss_text(field: Field, height: float) -> str:
+    """The loss at a height, in words."""
+    if field.log and field.levels[-1] - field.levels[0] > _DECADE:
+        return number(10**height, 3)
+    ends = (float(level) for level in field.levels[[0, -1]])
+    return number_in(*(10**h if field.log else h for h in (height, *ends)))
