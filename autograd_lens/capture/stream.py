@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.nn import Parameter
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from autograd_lens.capture.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
@@ -71,6 +72,7 @@ NUMBER = _Marker("NUMBER")
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.device})
 _STRIDED = torch.strided
+_UNINITIALISED = (UninitializedBuffer, UninitializedParameter)
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
 
@@ -217,6 +219,8 @@ class Stream:
     def register(self, tensor: torch.Tensor) -> TensorEntry:
         """Give a tensor an entry."""
         entry = TensorEntry(tensor)
+        if isinstance(tensor, _UNINITIALISED):
+            return entry  # its shape is not known before the module's first forward
         self.entries[id(tensor)] = entry
         if entry.plain and self.addresses:
             entry.address = tensor.data_ptr()

@@ -226,6 +226,10 @@ class Execution:
             live = list(live)
             for clone, source in one.given:
                 live[clone] = live[source]
+        for place in self._program.filled.get(one.index, ()):
+            new = live[place.tensor]
+            if new is not None:
+                self._overwrite(new, place)
         args = [resolve(pattern, live, numbers) for pattern in one.positional]
         kwargs = {name: resolve(pattern, live, numbers) for name, pattern in one.keywords}
         given = flat_tensors([*args, *kwargs.values()])
@@ -297,7 +301,14 @@ class Execution:
 
     def _missing(self, one: Instruction, missing: Sequence[int]) -> str:
         names = [self._program.specs[number].name or "a tensor" for number in missing]
-        return f"{one.op} (kernel {one.index}) reads {', '.join(names)}, which is not there."
+        what = f"{one.op} (kernel {one.index}) reads {', '.join(names)}, which is not there."
+        return f"{what}{self._obstacle()}"
+
+    def _obstacle(self) -> str:
+        """Why a kernel that others depend on could not be executed."""
+        kernels = self._program.instructions
+        lost = (kernels[index] for index in sorted(self._situation.dropped))
+        return next((f" {one.obstacle}" for one in lost if one.obstacle), "")
 
     # -- backward -----------------------------------------------------------------------
 
@@ -336,6 +347,7 @@ class Execution:
             if backward["nodes"] and backward["nodes"][0]["kernel"] is None:
                 name = backward["nodes"][0]["name"]
                 msg = f"{msg} Its node, {name}, was made by no kernel of the tape."
+            msg += self._obstacle()
             raise ReplayError(msg)
         return roots
 
@@ -360,8 +372,12 @@ class Execution:
             self._keep_results(backward, dict(zip(asked, found, strict=True)))
 
     def _first_gradients(self, backward: Json, roots: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What backward was called with, or ones where it is not known."""
-        given = [resolve(parse(enc), self.live, ()) for enc in backward.get("gradients", ())]
+        """What backward was called with, or ones where that was not recorded."""
+        encs = backward.get("gradients", ())
+        given = [resolve(parse(enc), self.live, ()) for enc in encs]
+        if any(one is None and enc is not None for one, enc in zip(given, encs, strict=True)):
+            msg = f"A gradient that backward was given is not there.{self._obstacle()}"
+            raise ReplayError(msg)
         given += [None] * (len(roots) - len(given))
         return [
             torch.ones_like(root) if one is None else one

@@ -41,6 +41,7 @@ _SCRATCH = {
     "aten._ctc_loss.default": 1,
     "aten.mkldnn_rnn_layer.default": 3,
 }
+_OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 
 
@@ -200,12 +201,32 @@ class Program:
         unset: set[int] = set()
         for one in self.instructions:
             found.update(place.slot for place in _places(one) if place.tensor in unset)
-            unset -= one.changes
+            if one.op.split(".")[1] in _OVERWRITES:  # whatever it was before
+                found.update(place.slot for place in tensors_in(one.positional[0]))
+            copied = one.op == "aten.copy_.default" and unset.intersection(one.reads[1:])
+            unset = unset | one.changes if copied else unset - one.changes
+            found.update(place.slot for place in one.outs if copied)
             partly = one.operator is not None and _is_view(one.operator) and unset & {*one.reads}
             if partly or one.op.startswith(_UNSET):
                 unset.update(one.makes)
                 found.update(place.slot for place in one.outs)
         return frozenset(found | self._scratch())
+
+    @cached_property
+    def filled(self) -> Mapping[int, Sequence[Place]]:
+        """Reads of new memory that no kernel wrote: torch or NumPy did, behind the dispatcher."""
+        found: dict[int, list[Place]] = {}
+        new: set[int] = set()
+        for one in self.instructions:
+            if new and one.phase != "backward":
+                reads = [p for p in _places(one) if p.tensor in new and p.tensor not in one.changes]
+                if reads:
+                    found[one.index] = reads
+            touched = {self.memory[tensor] for tensor in one.changes}
+            new = {tensor for tensor in new if self.memory[tensor] not in touched}
+            if one.op.startswith(_UNSET) and one.phase != "backward":
+                new.update(one.makes)
+        return found
 
     def _scratch(self) -> set[int]:
         """Slots of memory that a kernel gives its backward, used in part alone."""

@@ -28,7 +28,7 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.values import Summary
 from autograd_lens.trace.verification import Verification
 
-__all__ = ["verify"]
+__all__ = ["unlike", "verify"]
 
 _DIFFERENCED_STEPS = 12
 
@@ -110,7 +110,7 @@ class _Verifier:
         self._judge(step, attempt)
         if full:
             found = attempt.execution.slots
-            self._stored.checked(step, _unlike(attempt.donor, found))
+            self._stored.checked(step, unlike(attempt.donor, found))
 
     def _judge(self, step: int, attempt: Attempt) -> None:
         check = attempt.check
@@ -155,9 +155,9 @@ class _Verifier:
                 self._numeric.skip(step, str(error.args[0]))
 
 
-def _unlike(donor: Donor, found: Sequence[Entry]) -> list[Difference]:
+def unlike(donor: Donor, found: Sequence[Entry]) -> list[Difference]:
     """Where the filled slots of a step are not those that were recorded."""
-    unlike = [
+    different = [
         slot
         for slot, (recorded, live) in enumerate(zip(donor.encoded.slots, found, strict=True))
         if recorded is not None
@@ -166,12 +166,15 @@ def _unlike(donor: Donor, found: Sequence[Entry]) -> list[Difference]:
         and not _same(recorded, live)
     ]
     names = donor.program.slot_names
-    return [Difference(names.get(slot, "a value"), float("nan"), None) for slot in unlike]
+    return [Difference(names.get(slot, "a value"), float("nan"), None) for slot in different]
 
 
 def _same(recorded: Entry, live: Entry) -> bool:
     if isinstance(recorded, float) and isinstance(live, float):
         return recorded == live or (recorded != recorded and live != live)  # noqa: PLR0124  NaN
-    if isinstance(recorded, Summary) and isinstance(live, bytes):
-        return recorded.digest == xxhash.xxh3_128_hexdigest(live)
+    if isinstance(recorded, Summary):
+        digest = live.digest if isinstance(live, Summary) else None
+        if isinstance(live, bytes):
+            digest = xxhash.xxh3_128_hexdigest(live)
+        return recorded.digest == digest
     return recorded == live
