@@ -28,6 +28,7 @@ from autograd_lens.capture.autograd_graph import (
     walk_graph,
 )
 from autograd_lens.capture.frames import Site
+from autograd_lens.capture.reading import read
 from autograd_lens.capture.stream import NUMBER, Stream
 from autograd_lens.capture.tape_mode import TapeMode
 
@@ -80,6 +81,7 @@ class BackwardTape:
         self._index_of = index_of
         self._on_failure = on_failure
         self._handles: list[Any] = []
+        self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
 
     def begin(
         self,
@@ -128,6 +130,8 @@ class BackwardTape:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        for leave in list(self._begun.values()):
+            leave()
         self._mode.end_backward()
         self._stream.addresses = True
         self._append((BACKWARD_END, error))
@@ -227,18 +231,30 @@ class BackwardTape:
         parameter = self._index_of(variable)
         pending: list[tuple[int, int, Hashable, Hashable]] = []
 
+        def left() -> None:
+            """A hook of the program raised: behind the write, or where nothing changed, before."""
+            slot, _, old, _ = pending[-1]
+            was = stream.slots[slot] if old is not None else None
+            now = None if variable.grad is None else read(variable.grad, variable.grad.nbytes)
+            if was == now:
+                pending.clear()
+            else:
+                after((), ())
+
         def before(grad_outputs: Any) -> None:
             try:
                 first_slot = len(stream.slots)
                 first_use = len(stream.uses)
                 old = stream.pattern(variable.grad)
                 pending.append((first_slot, first_use, old, stream.pattern(grad_outputs[0])))
+                self._begun[position] = left
             except Exception as error:  # noqa: BLE001  must not fail the program
                 self._on_failure(error)
 
         def after(_grad_inputs: Any, _grad_outputs: Any) -> None:
             try:
                 first_slot, first_use, old, incoming = pending.pop()
+                self._begun.pop(position, None)
                 # The kernels that accumulate stand in between, so the value after the write
                 # has a position of its own.
                 after_slot = len(stream.slots)

@@ -278,3 +278,26 @@ def test_a_saved_tensor_changed_through_data_is_told(tmp_path: Path) -> None:
     (saved,) = next(n for n in graph.nodes if n.name == "ExpBackward0").saved
     assert saved.changed
     assert same(saved.value, 3 * w.exp())
+
+
+def raising(_: Any) -> None:
+    msg = "from a hook of the program"
+    raise ValueError(msg)
+
+
+def test_a_grad_written_before_a_hook_raised_is_recorded(tmp_path: Path) -> None:
+    w, v = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    w.register_post_accumulate_grad_hook(raising)
+    v.register_hook(raising)
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for leaf in (w, w, v):
+            with pytest.raises(ValueError, match="from a hook"):
+                (leaf * 3).sum().backward()
+
+    with lens.open(tmp_path / "run.lens") as trace:
+        backwards = [backward for step in trace.steps for backward in step.backwards]
+    writes = [
+        [(write.parameter, write.mode, write.after and write.after.array.tolist()) for write in one]
+        for one in (backward.grad_writes for backward in backwards)
+    ]
+    assert writes == [[("w", "set", [3, 3])], [("w", "accumulate", [6, 6])], []]
