@@ -19,6 +19,7 @@ from autograd_lens.cli.files import (
     shown,
     writable,
 )
+from autograd_lens.cli.film import write_film
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.reader import Trace
 
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["command", "write_animation"]
 
 
-@click.command("animate", short_help="Show the descent as a moving picture (GIF).")
+@click.command("animate", short_help="Show the descent as a moving picture.")
 @file_argument()
-@output_option("The picture: .gif.  [default: NAME-descent.gif]")
+@output_option("The picture: .gif or .mp4.  [default: NAME-descent.gif]")
 @force_option()
 def command(file: Path | None, output: Path | None, force: bool) -> None:
     """Let the point walk down: about 100 pictures, chosen where something happens.
 
     \b
     autograd-lens animate train.lens -o descent.gif
+    autograd-lens animate train.lens -o descent.mp4
     """
     with open_trace(file) as trace:
         target = writable(output or named_after(trace.path, "descent.gif"), force=force)
@@ -48,14 +50,18 @@ def write_animation(trace: Trace, output: Path) -> None:
     from autograd_lens.analysis.lesson import lesson
     from autograd_lens.render.animation import animation_steps, frames, gif
 
-    if output.suffix.lower() != ".gif":
+    suffix = output.suffix.lower()
+    if suffix not in {".gif", ".mp4"}:
         msg = f"A moving picture cannot be written into {output.name!r}."
-        raise RenderError(msg, hint="Choose a name that ends in .gif.")
+        raise RenderError(msg, hint="Choose a name that ends in .gif or .mp4.")
     found = lesson(trace, [0] if len(trace.steps) else [])
     expected = len(animation_steps(found))
     pictures = list(_shown(frames(found), expected))
     with explained(output):
-        output.write_bytes(gif(pictures))
+        if suffix == ".gif":
+            output.write_bytes(gif(pictures))
+        else:
+            write_film(pictures, output)
     say(f"Wrote {shown(output)}")
 
 

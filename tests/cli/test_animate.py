@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from autograd_lens.cli.film import write_film
+from autograd_lens.errors import RenderError
 from tests.cli.conftest import Lens
 
 
@@ -14,6 +20,26 @@ def test_it_writes_a_gif(lens: Lens, recorded: Path, tmp_path: Path) -> None:
 
 
 def test_another_suffix_is_refused(lens: Lens, recorded: Path) -> None:
-    done = lens("animate", recorded, "-o", "a.mp4")
+    done = lens("animate", recorded, "-o", "a.avi")
     assert done.returncode == 1
-    assert "ends in .gif" in done.stderr
+    assert "ends in .gif or .mp4" in done.stderr
+
+
+def test_it_writes_a_film(lens: Lens, recorded: Path, tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    import imageio_ffmpeg
+
+    done = lens("animate", recorded, "-o", "a.mp4")
+    assert done.returncode == 0, done.stderr
+    film = imageio_ffmpeg.read_frames(str(tmp_path / "a.mp4"))
+    about = next(film)
+    assert about["size"] == (600, 450)
+    assert about["codec"] == "h264"
+    assert about["duration"] > 1
+    film.close()
+
+
+def test_without_ffmpeg_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(RenderError, match=r"autograd-lens\[video\]"):
+        write_film([Image.new("RGB", (4, 4))], tmp_path / "a.mp4")
