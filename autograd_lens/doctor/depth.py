@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.trace.records import Step
+from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.records import Kernel, Step
 from autograd_lens.trace.values import Value
 
 __all__ = ["Profile", "arriving", "profiles"]
@@ -96,4 +97,11 @@ def _of_outputs(step: Step) -> Iterator[tuple[str, Value]]:
             continue
         if node.forward_kernel is not None:
             kernel = step.kernels[node.forward_kernel]
-            yield kernel.module or f"kernel {kernel.index}", grad
+            yield _layer(kernel), grad
+
+
+def _layer(kernel: Kernel) -> str:
+    """The matrix that a kernel is given as it is, else the module that it runs in."""
+    uses = [use.spec for use in tensors(kernel.inputs)]
+    weights = (one.name for one in uses if one.role == "parameter" and len(one.shape) >= _MATRIX)
+    return next(weights, kernel.module) or f"kernel {kernel.index}"

@@ -35,8 +35,8 @@ def diagnose(program: Path, folder: Path) -> list[str]:
 
     target = folder / "program.lens"
     silence = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-    with silence[0], silence[1], warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silence[0], silence[1], warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")  # torch's own are evidence
         run_script(str(program), [], target, force=True)
     with Trace(target) as trace:
         return [finding.name for finding in examine(trace)]

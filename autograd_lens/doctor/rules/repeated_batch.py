@@ -1,8 +1,8 @@
 """Every step trains on the loader's first batch.
 
 What it finds:
-    ``next(iter(loader))`` inside the training loop: a new iterator each time, and so its first
-    batch again and again.
+    ``next(iter(loader))`` inside the training loop, or a loop over the loader that breaks off
+    after one batch: a new iterator each time, and so its first batch again and again.
 
 Why it is bad:
     The model learns one batch by heart and never sees the rest of the data.
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
@@ -70,14 +71,17 @@ def _inputs(step: Step) -> frozenset[bytes]:
 
 
 def _begins_anew(code: Code) -> int | None:
-    """The line of a ``next(iter(...))`` that every turn of a loop runs."""
-    for loop in ast.walk(code.tree):
-        if not isinstance(loop, ast.For | ast.While):
-            continue
-        for node in ast.walk(loop):
-            if isinstance(node, ast.Call) and ast.unparse(node).startswith("next(iter("):
-                return node.lineno
-    return None
+    """The line inside a loop that takes the first batch only, every time."""
+    loops = (node for node in ast.walk(code.tree) if isinstance(node, ast.For | ast.While))
+    inner = (node for loop in loops for node in ast.walk(loop) if node is not loop)
+    return next((node.lineno for node in inner if _takes_the_first(node)), None)
+
+
+def _takes_the_first(node: ast.AST) -> TypeGuard[ast.Call | ast.For]:
+    """Whether it is ``next(iter(...))``, or a loop that breaks off at the end of its first turn."""
+    if isinstance(node, ast.Call):
+        return ast.unparse(node).startswith("next(iter(")
+    return isinstance(node, ast.For) and isinstance(node.body[-1], ast.Break)
 
 
 def _finding(evidence: Evidence, steps: list[Step], source: Source) -> Finding:
@@ -85,7 +89,7 @@ def _finding(evidence: Evidence, steps: list[Step], source: Source) -> Finding:
         title="every step trains on the same batch",
         message=f"""{plural(len(steps), "full step")} between {steps[0].index} and
             {steps[-1].index} computed with the very same inputs. Line {source.line} makes a new
-            iterator in every turn, and a new iterator begins with the first batch.""",
+            iterator in every turn, which begins with the first batch, and takes that one only.""",
         fix="for inputs, targets in loader:",
         step=steps[-1].index,
         events=("inputs of the forward",),

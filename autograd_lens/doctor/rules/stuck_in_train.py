@@ -23,8 +23,8 @@ Corrected:
     model.train()
 
 When it is silent:
-    Models without such layers, programs that call ``eval()`` anywhere, and other models that
-    are called under ``no_grad``.
+    Models without such layers, programs that call ``eval()`` anywhere, other models that are
+    called under ``no_grad``, and the same input many times over (dropout as a measure of doubt).
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval
@@ -33,6 +33,7 @@ References:
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
@@ -44,6 +45,7 @@ from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL603", "stuck-in-train", "warning", "full")
 
+_BUILTINS = frozenset(dir(builtins))
 _SWITCHES = frozenset({"no_grad", "inference_mode"})
 
 
@@ -66,10 +68,12 @@ def _evaluation(code: Code) -> ast.Call | None:
     if "eval" in attributes or _calls_train_false(code):
         return None
     quiet = [call for block in _blocks(code) for call in _model_calls(block)]
+    quiet = [call for call in quiet if id(call) not in _samples(code)]
     names = {ast.unparse(call.func) for call in quiet}
     inside = set(map(id, quiet))
     loud = {ast.unparse(call.func) for call in _model_calls(code.tree) if id(call) not in inside}
-    return next((call for call in quiet if ast.unparse(call.func) in names & loud), None)
+    models = (names & loud) - _functions(code)
+    return next((call for call in quiet if ast.unparse(call.func) in models), None)
 
 
 def _blocks(code: Code) -> Iterator[ast.AST]:
@@ -84,15 +88,44 @@ def _blocks(code: Code) -> Iterator[ast.AST]:
             yield node
 
 
+def _samples(code: Code) -> set[int]:
+    """Calls repeated with the very same arguments: dropout is left on to see how they differ."""
+    found = set[int]()
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.ListComp | ast.GeneratorExp):
+            turning = {name.id for one in node.generators for name in _names(one.target)}
+            for call in _model_calls(node.elt):
+                if turning.isdisjoint(name.id for name in _names(call)):
+                    found.add(id(call))
+    return found
+
+
+def _names(node: ast.AST) -> Iterator[ast.Name]:
+    return (one for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
 def _last(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _model_calls(tree: ast.AST) -> Iterator[ast.Call]:
-    """Calls of plain names that look like a model: what the optimizer or ``train`` is given."""
+    """Calls of plain names that may hold a model."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.args and node.func.id not in _BUILTINS:
             yield node
+
+
+def _functions(code: Code) -> set[str]:
+    """Names that are functions, classes or imports: no models."""
+    found = set[str]()
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+    return found
 
 
 def _calls_train_false(code: Code) -> bool:
