@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,13 @@ from autograd_lens.cli.files import (
     writable,
 )
 from autograd_lens.cli.film import write_film
-from autograd_lens.errors import RenderError
+from autograd_lens.errors import RenderError, ReplayError
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from autograd_lens.render.animation import Ground
 
 __all__ = ["command", "write_animation"]
 
@@ -55,14 +58,30 @@ def write_animation(trace: Trace, output: Path) -> None:
         msg = f"A moving picture cannot be written into {output.name!r}."
         raise RenderError(msg, hint="Choose a name that ends in .gif or .mp4.")
     found = lesson(trace, [0] if len(trace.steps) else [])
-    expected = len(animation_steps(found))
-    pictures = list(_shown(frames(found), expected))
+    ground = None if found.regression else _ground(trace)
+    expected = len(animation_steps(found, ground))
+    pictures = list(_shown(frames(found, ground), expected))
     with explained(output):
         if suffix == ".gif":
             output.write_bytes(gif(pictures))
         else:
             write_film(pictures, output)
     say(f"Wrote {shown(output)}")
+
+
+def _ground(trace: Trace) -> Ground:
+    """The plane of the path, with the loss over it where that is kept or can be computed."""
+    from autograd_lens.analysis.plane import find_plane
+    from autograd_lens.render.animation import Ground
+    from autograd_lens.render.plots.field import make_field
+    from autograd_lens.surfaces import compute_surface, stored_surface
+
+    plane = find_plane(trace)
+    surface = stored_surface(trace, plane)
+    if surface is None:
+        with contextlib.suppress(ReplayError, RuntimeError):  # the path is drawn without it
+            surface = compute_surface(trace, plane)
+    return Ground(plane.path, plane.labels, make_field(surface) if surface else None)
 
 
 def _shown(pictures: Iterator[Image.Image], expected: int) -> Iterator[Image.Image]:

@@ -22,8 +22,9 @@ from PIL import Image
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.numbers import scalar
+from autograd_lens.render.plots.field import Field
 
-__all__ = ["animation_steps", "frames", "gif"]
+__all__ = ["Ground", "animation_steps", "frames", "gif"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,12 +35,29 @@ _LAST = 1500  # milliseconds that the end stays
 _INK, _BLUE, _RED, _GREEN = "#1c1e21", "#1f5fae", "#b4301f", "#1c7a3d"
 
 
-def animation_steps(lesson: Lesson, count: int = _FRAMES) -> list[int]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """Where the point walks, where that is not a plane of the first two numbers.
+
+    Attributes:
+        path: Position of each point in the plane: (steps + 1, 2).
+        labels: What to write at the two axes.
+        field: The loss over the plane, None where it is not known.
+    """
+
+    path: Floats
+    labels: tuple[str, str]
+    field: Field | None = None
+
+
+def animation_steps(
+    lesson: Lesson, ground: Ground | None = None, count: int = _FRAMES
+) -> list[int]:
     """About ``count`` positions along the run, chosen where the point or the loss moves.
 
     A position is a number of steps done, from 0 to the number of steps.
     """
-    points = lesson.path.values[:, :2]
+    points = _points(lesson, ground)
     usable = np.flatnonzero(np.isfinite(points).all(axis=1))
     if not len(usable):
         return []
@@ -50,6 +68,10 @@ def animation_steps(lesson: Lesson, count: int = _FRAMES) -> list[int]:
     way = np.concatenate([[0.0], np.cumsum(moved + fell + 0.2 / max(last, 1))])
     places = np.searchsorted(way, np.linspace(0, way[-1], count)).clip(0, last)
     return [int(place) for place in np.unique(np.append(places, [0, last]))]
+
+
+def _points(lesson: Lesson, ground: Ground | None) -> Floats:
+    return lesson.path.values[:, :2] if ground is None else ground.path
 
 
 def _scaled(points: Floats) -> Floats:
@@ -63,17 +85,21 @@ def _share(parts: Floats) -> Floats:
     return parts / total if total > 0 else parts
 
 
-def frames(lesson: Lesson) -> Iterator[Image.Image]:
+def frames(lesson: Lesson, ground: Ground | None = None) -> Iterator[Image.Image]:
     """The pictures, one after the other, 600 by 450.
+
+    Args:
+        lesson: The run.
+        ground: Where the point walks; by default its first two numbers.
 
     Raises:
         RenderError: The run has fewer than two numbers to follow.
     """
-    steps = animation_steps(lesson)
+    steps = animation_steps(lesson, ground)
     if len(lesson.path.names) < 2 or not steps:  # noqa: PLR2004
         msg = "A descent needs two numbers that move; this run has fewer."
         raise RenderError(msg, hint="Record a program with at least two trained numbers.")
-    stage = _Stage.of(lesson)
+    stage = _Stage.of(lesson, ground)
     for step in steps:
         yield stage.frame(step)
 
@@ -95,6 +121,7 @@ class _Stage:
     """The picture without what moves, and what moves."""
 
     lesson: Lesson
+    points: Floats
     canvas: Any
     background: Any
     trail: Any
@@ -103,12 +130,12 @@ class _Stage:
     text: Any
 
     @classmethod
-    def of(cls, lesson: Lesson) -> _Stage:
+    def of(cls, lesson: Lesson, ground: Ground | None) -> _Stage:
         figure = Figure(figsize=(6, 4.5), dpi=100, facecolor="white")
         canvas: Any = FigureCanvasAgg(figure)
-        map_ = figure.add_axes((0.11, 0.13, 0.5, 0.73))
+        map_ = figure.add_axes((0.14, 0.13, 0.47, 0.73))
         curve = figure.add_axes((0.73, 0.13, 0.24, 0.38))
-        _draw_map(map_, lesson)
+        _draw_map(map_, lesson, ground)
         _draw_losses(curve, lesson)
         trail = map_.plot([], [], color=_RED, linewidth=1.6)[0]
         point = map_.plot([], [], "o", color=_RED, markersize=8, markeredgecolor="white")[0]
@@ -118,11 +145,12 @@ class _Stage:
             each.set_animated(True)
         canvas.draw()
         background = canvas.copy_from_bbox(figure.bbox)
-        return cls(lesson, canvas, background, trail, point, cursor, text)
+        points = _points(lesson, ground)
+        return cls(lesson, points, canvas, background, trail, point, cursor, text)
 
     def frame(self, step: int) -> Image.Image:
         """The picture after some steps."""
-        values, losses = self.lesson.path.values, self.lesson.path.losses
+        values, losses = self.points, self.lesson.path.losses
         at = min(step, len(losses) - 1)
         self.trail.set_data(values[: step + 1, 0], values[: step + 1, 1])
         self.point.set_data(values[step : step + 1, 0], values[step : step + 1, 1])
@@ -142,10 +170,12 @@ class _Stage:
         return "\n".join(f"{name:<{width}}  {number}" for name, number in rows)
 
 
-def _draw_map(axes: Any, lesson: Lesson) -> None:  # noqa: ANN401  matplotlib's axes
-    points = lesson.path.values[:, :2]
+def _draw_map(axes: Any, lesson: Lesson, ground: Ground | None) -> None:  # noqa: ANN401
+    points = _points(lesson, ground)
     points = points[np.isfinite(points).all(axis=1)]
-    best = (lesson.ending.best_weight, lesson.ending.best_bias) if lesson.ending else None
+    best = None
+    if lesson.ending and ground is None:
+        best = (lesson.ending.best_weight, lesson.ending.best_bias)
     reach = np.vstack([points, best]) if best else points
     low, high = reach.min(axis=0), reach.max(axis=0)
     room = np.where(high > low, high - low, 1.0) * 0.15
@@ -156,13 +186,22 @@ def _draw_map(axes: Any, lesson: Lesson) -> None:  # noqa: ANN401  matplotlib's 
         axes.annotate(
             "least squares", best, (0, 9), textcoords="offset points", ha="center", fontsize=8
         )
+    if ground is not None and ground.field is not None:
+        _draw_field(axes, ground.field)
     axes.plot(*points[0], "o", color=_INK, markersize=4)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    axes.set_xlabel(lesson.path.names[0])
-    axes.set_ylabel(lesson.path.names[1])
+    labels = lesson.path.names[:2] if ground is None else ground.labels
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
     axes.set_title(
         f"{lesson.program or 'Descent'}: {lesson.count:,} steps", fontsize=10, loc="left"
     )
+
+
+def _draw_field(axes: Any, field: Field) -> None:  # noqa: ANN401  matplotlib's axes
+    surface = (field.u, field.v, field.height, field.levels)
+    axes.contourf(*surface, cmap="Blues", alpha=0.8, extend="both")
+    axes.contour(*surface, colors="white", linewidths=0.5)
 
 
 def _draw_levels(axes: Any, lesson: Lesson, low: Floats, high: Floats) -> None:  # noqa: ANN401

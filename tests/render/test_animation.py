@@ -11,7 +11,8 @@ from PIL import Image
 
 from autograd_lens.analysis.lesson import Path, lesson
 from autograd_lens.errors import RenderError
-from autograd_lens.render.animation import animation_steps, frames, gif
+from autograd_lens.render.animation import Ground, animation_steps, frames, gif
+from autograd_lens.render.plots.field import Field
 from tests.support.lesson_run import regression_run
 
 
@@ -48,3 +49,17 @@ def test_one_number_alone_is_told() -> None:
     path = Path(("w",), found.path.values[:, :1], found.path.grads[:, :1], found.path.losses)
     with pytest.raises(RenderError, match="two numbers"):
         list(frames(replace(found, path=path)))
+
+
+def test_the_point_can_walk_over_a_surface_of_another_plane() -> None:
+    found = lesson(regression_run(3), [0])
+    path = np.stack([np.linspace(-1, 1, 4), np.linspace(1, 0, 4)], 1)
+    side = np.linspace(-2.0, 2.0, 21)
+    height = side[None, :] ** 2 + side[:, None] ** 2
+    field = Field(side, side, height, np.linspace(0.1, 8, 9), log=False, holes=False)
+    plain, lit = (
+        list(frames(found, Ground(path, ("first", "second"), ground))) for ground in (None, field)
+    )
+    assert len(lit) == len(animation_steps(found, Ground(path, ("first", "second"))))
+    apart = np.abs(np.asarray(lit[0]).astype(int) - np.asarray(plain[0]).astype(int)).max(axis=2)
+    assert (apart[70:380, 90:360] > 0).mean() > 0.5  # the ground of the map is coloured
