@@ -22,8 +22,8 @@ from autograd_lens.errors import RenderError, ReplayError, SelectionError
 from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
+    from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
-    from autograd_lens.render.whatif import TwoPaths
     from autograd_lens.trace.descent import WhatIf
     from autograd_lens.trace.surface import Surface
 
@@ -94,8 +94,9 @@ def _change(text: str) -> tuple[str, float]:
 
 
 def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
+    from autograd_lens.analysis.two_paths import two_paths
     from autograd_lens.render.plots.style import figure_bytes
-    from autograd_lens.render.whatif import two_paths, whatif_figure
+    from autograd_lens.render.whatif import whatif_figure
 
     paths = two_paths(what, axes)
     surface, note = _surface(trace, what, paths)

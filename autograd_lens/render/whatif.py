@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from autograd_lens.analysis.plane import Plane, find_plane
+from autograd_lens.analysis.quadratic import quadratic_minimum
+from autograd_lens.analysis.two_paths import TwoPaths
 from autograd_lens.render.plots.field import Field, make_field
 from autograd_lens.render.plots.style import (
     CURVES,
@@ -26,124 +25,17 @@ from autograd_lens.render.plots.style import (
     step_axis,
     value_axis,
 )
-from autograd_lens.trace.descent import Descent, WhatIf
-from autograd_lens.trace.records import Parameter
+from autograd_lens.trace.descent import WhatIf
 from autograd_lens.trace.surface import Surface
 
-__all__ = ["TwoPaths", "two_paths", "whatif_figure"]
+__all__ = ["whatif_figure"]
 
 Floats = npt.NDArray[np.float64]
 
-_BEYOND = 2.0  # how far outside of the recorded path's extent the other one is followed, in halves
-_WHOLE = 15.0  # up to so many times the recorded extent, all of it is shown
-_MARGIN = 0.12
+_DIVERGED = 10.0  # times the first loss
 _APART = 0.03  # of the path's extent: points that are nearer run together
+_MANY, _TANGLED = 4, 3.0  # points; extents that a path is long: it goes to and fro
 _RECORDED, _CHANGED = CURVES[0], CURVES[1]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TwoPaths:
-    """Both descents in one plane.
-
-    Attributes:
-        plane: The plane.
-        recorded: u and v of the recorded points: (t, 2).
-        changed: u and v of the others, as far as they stay in sight: (s, 2).
-        window: Lowest and highest u and v that are drawn: (2, 2).
-        left: Whether the changed path leaves the window.
-    """
-
-    plane: Plane
-    recorded: Floats
-    changed: Floats
-    window: Floats
-    left: bool
-
-
-class _Joined:
-    """The points of both descents as one run, for ``find_plane``."""
-
-    def __init__(self, what: WhatIf) -> None:
-        self._values = {
-            name: np.concatenate([recorded, what.changed.values[name]])
-            for name, recorded in what.recorded.values.items()
-        }
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters."""
-        return {
-            name: Parameter(name, tuple(values.shape[1:]), str(values.dtype), "cpu")
-            for name, values in self._values.items()
-        }
-
-    def parameter(self, name: str) -> _History:
-        """One parameter's values."""
-        return _History(self._values[name])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _History:
-    values: npt.NDArray[Any]
-
-    @property
-    def grads(self) -> npt.NDArray[Any]:
-        """Not known here, and not needed."""
-        return np.zeros_like(self.values[1:])
-
-
-def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
-    """Place both descents in a plane, and choose what of it is drawn.
-
-    Args:
-        what: The descents.
-        axes: Two scalars by name; by default as for a single path.
-    """
-    # Directions are those of the recorded path where the other one goes out of all bounds.
-    within = _within(what)
-    plane = find_plane(_Joined(within), axes)
-    count = len(next(iter(what.recorded.values.values())))
-    recorded, changed = plane.path[:count], plane.path[count:]
-    near = np.concatenate([recorded, changed[:2]])
-    low, high = np.nanmin(near, axis=0), np.nanmax(near, axis=0)
-    half = np.maximum((high - low) / 2, 1e-12)
-    centre = (high + low) / 2
-    bounds = half * (1 + _BEYOND) if _runs_away(recorded, changed) else np.inf
-    with np.errstate(invalid="ignore"):
-        inside = (np.abs(changed - centre) <= bounds).all(axis=1)
-    seen = int(np.argmin(inside)) if not inside.all() else len(inside)
-    shown = np.concatenate([near, changed[:seen]])
-    low, high = np.nanmin(shown, axis=0), np.nanmax(shown, axis=0)
-    margin = np.maximum((high - low) * _MARGIN, 1e-9)
-    left = seen < len(inside) or _length(within) < _length(what)
-    return TwoPaths(
-        plane, recorded, changed[: seen + 1], np.array([low - margin, high + margin]), left
-    )
-
-
-def _runs_away(recorded: Floats, changed: Floats) -> bool:
-    """Whether the changed path is so long that the recorded one would be a dot beside it."""
-    extent, other = np.ptp(recorded, axis=0), np.ptp(changed, axis=0)
-    return not bool(np.hypot(*other) <= _WHOLE * np.hypot(*extent))
-
-
-def _within(what: WhatIf) -> WhatIf:
-    """Both descents, the changed one cut where it is no longer finite."""
-    finite = np.all(
-        [
-            np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-            for values in what.changed.values.values()
-        ],
-        axis=0,
-    )
-    end = int(np.argmin(finite)) if not finite.all() else len(finite)
-    values = {name: rows[: max(end, 1)] for name, rows in what.changed.values.items()}
-    cut = Descent(values, what.changed.losses[: max(end - 1, 0)])
-    return WhatIf(what.first, what.recorded, cut, what.changes, what.originals, what.proof)
-
-
-def _length(what: WhatIf) -> int:
-    return len(next(iter(what.changed.values.values())))
 
 
 def whatif_figure(
@@ -158,13 +50,25 @@ def whatif_figure(
         notes: Sentences below.
     """
     figure = new_figure(13.33, 6.6)
-    left = figure.add_axes((0.065, 0.15, 0.46, 0.68))
-    right = figure.add_axes((0.6, 0.15, 0.375, 0.68))
+    left = figure.add_axes((0.065, 0.15, 0.46, 0.655))
+    right = figure.add_axes((0.6, 0.15, 0.375, 0.655))
     field = make_field(surface) if surface is not None and len(surface.v) > 1 else None
     _draw_paths(left, paths, field)
+    if surface is not None and field is not None:
+        _draw_minimum(left, surface)
+    left.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.012, 1.0),
+        ncols=3,
+        frameon=False,
+        fontsize=9.5,
+        handletextpad=0.5,
+        borderaxespad=0.2,
+        labelcolor=INK,
+    )
     _draw_losses(right, what)
-    figure.text(0.065, 0.925, _title(what), fontsize=17, color=INK, weight="bold")
-    figure.text(0.065, 0.88, _subtitle(what), fontsize=10.5, color=QUIET)
+    figure.text(0.065, 0.93, _title(what), fontsize=17, color=INK, weight="bold")
+    figure.text(0.065, 0.885, _subtitle(what), fontsize=10.5, color=QUIET)
     figure.text(0.065, 0.03, "  ".join([what.proof, *notes]), fontsize=8.5, color=QUIET)
     return figure
 
@@ -174,7 +78,7 @@ def _title(what: WhatIf) -> str:
         f"{name} = {value} instead of {what.originals.get(name, '?')}"
         for name, value in what.changes.items()
     )
-    return f"What if {changes}?"
+    return f"What if {changes}?".replace("-", "−")
 
 
 def _subtitle(what: WhatIf) -> str:
@@ -187,12 +91,13 @@ def _subtitle(what: WhatIf) -> str:
     if len(what.recorded.losses) == steps:
         end += f" instead of {number(float(what.recorded.losses[-1]))}"
     if losses[-1] > losses[0]:
-        return f"{start}: it does not descend, {end} in the last step"
+        word = "it diverges" if losses[-1] > _DIVERGED * losses[0] > 0 else "it does not descend"
+        return f"{start}: {word}, {end} in the last step"
     return f"{start}: {end} in the last step"
 
 
 def _draw_paths(axes: Axes, paths: TwoPaths, field: Field | None) -> None:
-    plain(axes, "the loss, and both paths")
+    plain(axes, "")
     if field is not None:
         axes.contourf(field.u, field.v, field.height, field.levels, cmap=SURFACE)
         axes.contour(
@@ -206,35 +111,58 @@ def _draw_paths(axes: Axes, paths: TwoPaths, field: Field | None) -> None:
             alpha=0.8,
         )
         axes.grid(visible=False)
-    _draw_path(axes, paths.recorded, _RECORDED[0], "recorded", 6)
-    name = "changed, leaving the picture" if paths.left else "changed"
-    _draw_path(axes, paths.changed, _CHANGED[0], name, 4)
+    _draw_path(axes, paths.recorded, _RECORDED[0], "recorded path", order=6)
+    name = "changed path, leaving the picture" if paths.left else "changed path"
+    _draw_path(axes, paths.changed, _CHANGED[0], name, order=4, ends=not paths.left)
     axes.set_xlim(*paths.window[:, 0])
     axes.set_ylim(*paths.window[:, 1])
     axes.set_xlabel(paths.plane.labels[0], fontsize=10, color=INK)
     axes.set_ylabel(paths.plane.labels[1], fontsize=10, color=INK)
     value_axis(axes.xaxis, 6)
     value_axis(axes.yaxis, 7)
-    axes.legend(loc="best", fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
 
 
-def _draw_path(axes: Axes, points: Floats, colour: str, name: str, order: int) -> None:
+def _draw_minimum(axes: Axes, surface: Surface) -> None:
+    """The lowest point, where it is exactly known and in sight."""
+    lowest = quadratic_minimum(surface)
+    if lowest is None or not (
+        surface.u[0] < lowest.u < surface.u[-1] and surface.v[0] < lowest.v < surface.v[-1]
+    ):
+        return
+    axes.plot(
+        lowest.u,
+        lowest.v,
+        "X",
+        markersize=11,
+        markerfacecolor="#ffd400",
+        markeredgecolor=INK,
+        markeredgewidth=1.3,
+        linestyle="none",
+        label="lowest point",
+        zorder=5.5,
+    )
+
+
+def _draw_path(  # noqa: PLR0913  each says one thing of the line
+    axes: Axes, points: Floats, colour: str, name: str, *, order: int, ends: bool = True
+) -> None:
     lengths = np.hypot(*np.diff(points, axis=0).T)
     apart = len(points) > 1 and bool(
         np.median(lengths) > _APART * np.hypot(*np.ptp(points, axis=0))
     )
+    far = len(points) > _MANY and bool(lengths.sum() > _TANGLED * np.hypot(*np.ptp(points, axis=0)))
     axes.plot(
         points[:, 0],
         points[:, 1],
         color=colour,
-        linewidth=1.6,
+        linewidth=0.9 if far else 2,
         marker="o" if apart else "",
-        markersize=3,
-        path_effects=[withStroke(linewidth=3, foreground="white")],
+        markersize=4 if far else 3,
+        path_effects=[withStroke(linewidth=1.8 if far else 3.4, foreground="white")],
         label=name,
         zorder=order,
     )
-    for point, marker, size in ((points[0], "o", 9), (points[-1], "s", 8)):
+    for point, marker, size in ((points[0], "o", 9), (points[-1], "s", 8))[: 1 + ends]:
         axes.plot(
             point[:1],
             point[1:],
