@@ -73,6 +73,8 @@ class InputObserver:
         self.budget = budget
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
         self._values: list[RawValue] = []
+        self._spent = 0  # bytes of these
+        self._refused = False
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []
@@ -126,13 +128,22 @@ class InputObserver:
             if known is not None and known() is tensor:
                 continue
             self._found[id(tensor)] = weakref.ref(tensor)
-            if tensor.nbytes <= self.budget:
-                self.budget -= tensor.nbytes
-                self._values.append(read(tensor, tensor.nbytes))
+            if tensor.nbytes > self.budget:
+                self._refused = True
+                continue
+            self.budget -= tensor.nbytes
+            self._spent += tensor.nbytes
+            self._values.append(read(tensor, tensor.nbytes))
 
     def take(self) -> list[RawValue]:
-        """The values collected since the last call."""
+        """The values collected since the last call; none where the budget was not enough for all.
+
+        Of half a batch nobody could tell which half it is.
+        """
         values, self._values = self._values, []
+        if self._refused:
+            values, self.budget = [], self.budget + self._spent
+        self._refused, self._spent = False, 0
         self._found.clear()
         return values
 

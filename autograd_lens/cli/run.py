@@ -78,7 +78,10 @@ def command(
 
     target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
     usual = Limits()
-    limits = Limits(value=keep_values or usual.value, inputs=keep_inputs or usual.inputs)
+    limits = Limits(
+        value=usual.value if keep_values is None else keep_values,
+        inputs=usual.inputs if keep_inputs is None else keep_inputs,
+    )
     result = run_script(
         script, arguments, target, full=full, module=module, force=force, limits=limits
     )

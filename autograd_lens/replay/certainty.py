@@ -73,7 +73,7 @@ def _inputs(
         if spec.role != "input" or number in known or number in program.state:
             continue
         if number in read and not all(str(donor.slots[slot]) in there for there in contents):
-            yield f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})"
+            yield program.describe(number)
 
 
 def _constants(

@@ -274,6 +274,11 @@ class Program:
                 names[place.slot] = f"{what}kernel {one.index}, {one.op}"
         return names
 
+    def describe(self, tensor: int) -> str:
+        """A tensor in a few words, for messages."""
+        spec = self.specs[tensor]
+        return f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})"
+
     @cached_property
     def leaves(self) -> frozenset[str]:
         """Names of the parameters that some engine run reaches."""

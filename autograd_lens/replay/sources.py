@@ -377,6 +377,9 @@ class Sources:
     def changing_inputs(self, donor: Donor, step: int) -> list[str]:
         """Inputs of the forward that change from step to step and were not kept for this one."""
         items = self.items(step)
+        handed = next((one for one in (donor, *self.others(donor)) if one.given), donor)
+        if handed.given and len(items) < len(handed.items):  # the budget did not reach so far
+            return [handed.program.describe(one.tensor) for one in handed.given]
         if items and len(items) != len(donor.items) and not ends_alike(items, donor.items):
             return [f"which of the {len(items)} tensors it was handed is which"]
         known = {one.tensor for one in self._given(step, donor)}
