@@ -23,9 +23,12 @@ import numpy.typing as npt
 
 from autograd_lens.trace.schema import damaged
 
-__all__ = ["Surface"]
+__all__ = ["STORED", "Surface"]
 
 Floats = npt.NDArray[np.float64]
+
+STORED = "surface"
+"""Where a trace keeps the surface of its default plane: ``writer.extra(STORED, bytes)``."""
 
 _MAGIC = b"LENSURF1"
 _MOST_HEADER = 1 << 24
