@@ -25,10 +25,11 @@ class OptimizerNotes:
 
     An optimizer is an object with a ``step`` method: of ``torch.optim``, whose numbers stand
     in its first parameter group, or of the program, whose numbers are its attributes. Each is
-    kept as ``{"name", "class", "attributes": {name: number}, "holds": [index or None, ...],
-    "groups": [{"size", "attributes"}, ...]}``, where ``holds`` are the leaves that it updates:
-    the index of a parameter of the run, or None for a tensor that no backward has reached.
-    Groups divide ``holds``; a handwritten optimizer has none.
+    kept as ``{"name", "class", "attributes": {name: number}, "options": {name: value},
+    "holds": [index or None, ...], "groups": [{"size", "attributes", "options"}, ...]}``.
+    Options are switches, words, and tuples that hold more than numbers. ``holds`` are the
+    leaves that it updates: the index of a parameter of the run, or None for a tensor that no
+    backward has reached. Groups divide ``holds``; a handwritten optimizer has none.
     """
 
     def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
@@ -76,6 +77,7 @@ class OptimizerNotes:
             "name": name,
             "class": type(optimizer).__qualname__,
             "attributes": _numbers(optimizer),
+            "options": _options(_first_group(optimizer)),
             "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
             "groups": _groups(optimizer),
         }
@@ -127,10 +129,32 @@ def _groups(optimizer: Any) -> list[Json]:
     groups = getattr(optimizer, "param_groups", None)
     if not isinstance(groups, list):
         return []
-    return [{"size": len(group["params"]), "attributes": numbers_of(group)} for group in groups]
+    return [
+        {
+            "size": len(group["params"]),
+            "attributes": numbers_of(group),
+            "options": _options(group),
+        }
+        for group in groups
+    ]
+
+
+def _first_group(optimizer: Any) -> Mapping[str, Any]:
+    groups = getattr(optimizer, "param_groups", None)
+    return groups[0] if isinstance(groups, list) and groups else {}
+
+
+def _options(group: Mapping[str, Any]) -> Json:
+    """What decides how an optimizer computes and is no number: ``maximize``, ``eps=(None, 1)``."""
+    return {name: value for name, value in group.items() if _is_option(value)}
+
+
+def _is_option(value: Any) -> bool:
+    if isinstance(value, tuple):
+        plain = all(item is None or type(item) in {int, float} for item in value)
+        return plain and None in value
+    return type(value) in {bool, str}
 
 
 def _numbers(optimizer: Any) -> dict[str, float]:
-    groups = getattr(optimizer, "param_groups", None)
-    held = groups[0] if isinstance(groups, list) and groups else getattr(optimizer, "__dict__", {})
-    return numbers_of(held)
+    return numbers_of(_first_group(optimizer) or getattr(optimizer, "__dict__", {}))

@@ -128,11 +128,12 @@ class Update:
         """Its parameter groups; one of all that is updated where it is not known which it has."""
         groups = self.description.get("groups", ())
         if len(groups) < 2:  # noqa: PLR2004  a single group holds all
-            groups = [{"names": names, "attributes": self.description["attributes"]}]
+            groups = [{**self.description, "names": names}]
         for group in groups:
             params = [leaves[name] for name in group["names"] if name in names]
             if params:
-                yield {"params": params, **_numbers(group["attributes"], accepted)}
+                options = _options(group.get("options", {}), accepted)
+                yield {"params": params, **_numbers(group["attributes"], accepted), **options}
 
     def _states(self, names: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """The optimizer's state on the tape: id, parameter and name of each tensor."""
@@ -190,3 +191,12 @@ def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> dict[
         elif name in accepted:
             found[name] = value
     return found
+
+
+def _options(options: Json, accepted: Container[str]) -> dict[str, Any]:
+    """Switches and the like; which implementation runs is seen on the tape instead."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+        if name in accepted and name not in {"foreach", "fused"}
+    }
