@@ -25,7 +25,7 @@ __all__ = ["Trace", "open", "replaying"]
 class Trace(RecordedTrace):
     """An open trace that draws itself; see ``autograd_lens.trace.reader.Trace`` for the rest."""
 
-    def plot_path(self, axes: str | None = None) -> Figure:
+    def plot_path(self, axes: str | None = None, *, step: int | None = None) -> Figure:
         """Draw the descent path on the loss surface.
 
         The surface is taken from the file; where it is not there it is computed with torch,
@@ -33,9 +33,13 @@ class Trace(RecordedTrace):
 
         Args:
             axes: Two scalars to draw over, for example ``"w1,b1"``; by default the two
-                parameters, or the two main directions of the path.
+                parameters, or the two main directions of the path, which are always drawn
+                over with ``"directions"``.
+            step: The step whose batch the surface is the loss of, and whose values all other
+                parameters have; by default the last that was recorded in full, and the end.
 
         Raises:
+            ReplayError: The loss of ``step`` cannot be computed elsewhere.
             SelectionError: ``axes`` names no two scalars of this run.
         """
         from autograd_lens.analysis.plane import find_plane
@@ -44,6 +48,8 @@ class Trace(RecordedTrace):
         from autograd_lens.render.rates import rates_sentence
         from autograd_lens.surfaces import stored_surface
 
+        if step is not None:
+            return self._plot_path_at(step, axes)
         plane = find_plane(self, axes)
         why = ""
         surface = stored_surface(self, plane)
@@ -53,6 +59,20 @@ class Trace(RecordedTrace):
         options = PathOptions(rates=rates_sentence(find_rates(self, curvatures)))
         options = replace(options, missing=why) if why else options
         return path_figure(self, plane, surface, options)
+
+    def _plot_path_at(self, step: int, axes: str | None) -> Figure:
+        """The path on the loss of one step's batch, with the curvature there."""
+        from autograd_lens.analysis.plane import find_plane
+        from autograd_lens.analysis.rates import find_rates
+        from autograd_lens.landscape import measure_curvatures
+        from autograd_lens.render.path import PathOptions, path_figure
+        from autograd_lens.render.rates import rates_sentence
+        from autograd_lens.surfaces import compute_surface
+
+        plane = find_plane(self, axes, through=step)
+        surface = compute_surface(self, plane, batch_of=step)
+        rates = find_rates(self, measure_curvatures(self, steps=(step,), seconds=5.0))
+        return path_figure(self, plane, surface, PathOptions(rates=rates_sentence(rates)))
 
     def _repr_html_(self) -> str:
         """What is in it, as notebooks show it."""

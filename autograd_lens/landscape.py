@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from autograd_lens.analysis.plane import find_plane
@@ -25,19 +26,24 @@ _SECONDS = 1.0
 _FINEST = 121  # positions along each side of a surface that is kept unasked: 118 kB
 
 
-def measure_curvatures(trace: Trace, *, seconds: float = float("inf")) -> Curvatures:
-    """The curvature at the first and at the last step that was recorded in full.
+def measure_curvatures(
+    trace: Trace, *, steps: Sequence[int] = (), seconds: float = float("inf")
+) -> Curvatures:
+    """The curvature at some steps.
 
     Args:
         trace: The run.
+        steps: The steps; by default the first and the last that were recorded in full.
         seconds: About how long it may take.
     """
-    steps = [step for step in trace.full_steps if trace.steps[step].backwards]
     if not steps:
-        return Curvatures((), "No step with a backward was recorded in full.")
+        full = [step for step in trace.full_steps if trace.steps[step].backwards]
+        if not full:
+            return Curvatures((), "No step with a backward was recorded in full.")
+        steps = (full[0], full[-1])
     points: list[Curvature] = []
     missing = ""
-    for step in dict.fromkeys((steps[0], steps[-1])):
+    for step in dict.fromkeys(steps):
         try:
             points.append(_measure(trace, step, seconds))
         except (ReplayError, RuntimeError, NotImplementedError) as error:

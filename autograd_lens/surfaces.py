@@ -16,13 +16,10 @@ from autograd_lens.analysis.quadratic import Minimum, quadratic_minimum
 from autograd_lens.errors import LensError, NotATraceError, ReplayError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.surface import STORED, Surface
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["STORED", "compute_surface", "keep_surface", "stored_surface"]
-
-STORED = "surface"
-"""Where a trace keeps the surface of its default plane: ``writer.extra(STORED, bytes)``."""
 
 _COARSE = 9  # positions along each direction of the first look
 _FINEST = 201
@@ -47,9 +44,14 @@ def stored_surface(trace: Trace, plane: Plane) -> Surface | None:
 
 
 def compute_surface(
-    trace: Trace, plane: Plane, *, seconds: float = 5.0, finest: int = _FINEST
+    trace: Trace,
+    plane: Plane,
+    *,
+    batch_of: int | None = None,
+    seconds: float = 5.0,
+    finest: int = _FINEST,
 ) -> Surface:
-    """The loss over a plane, with the batch of the last step that was recorded in full.
+    """The loss of one step's batch over a plane.
 
     The grid covers the path, and the optimum where there is one nearby. It is as fine as the
     time allows.
@@ -57,6 +59,7 @@ def compute_surface(
     Args:
         trace: The run.
         plane: The plane.
+        batch_of: The step; by default the last that was recorded in full.
         seconds: About how long it may take.
         finest: Positions along each direction, at most.
 
@@ -65,7 +68,7 @@ def compute_surface(
     """
     from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
 
-    step = _last_full_step(trace)
+    step = _last_full_step(trace) if batch_of is None else _wanted(trace, batch_of)
     coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
     began = time.perf_counter()
     coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
@@ -94,6 +97,17 @@ def _last_full_step(trace: Trace) -> Step:
             return step
     msg = "No step of this run was recorded in full, so its loss cannot be computed elsewhere."
     raise ReplayError(msg, hint="Record with --full 0 or more.")
+
+
+def _wanted(trace: Trace, number: int) -> Step:
+    step = trace.steps[number]
+    if step.level != "full":
+        msg = f"The loss of step {number} cannot be computed elsewhere. {' '.join(step.omitted)}"
+        raise ReplayError(msg.strip())
+    if step.backwards:
+        return step
+    msg = f"Step {number} calls no backward(), so it has no loss to compute elsewhere."
+    raise ReplayError(msg, hint="Choose another step.")
 
 
 def _nearby(minimum: Minimum | None, surface: Surface) -> tuple[float, float] | None:

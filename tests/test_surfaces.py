@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 import autograd_lens as lens
 from autograd_lens.analysis.plane import find_plane
@@ -81,3 +82,67 @@ def test_a_stored_surface_is_used_for_its_own_plane_only(tmp_path: Path) -> None
     assert stored_surface(kept, other) is None
     assert stored_surface(Stored(trace, None), plane) is None
     assert stored_surface(Stored(trace, b"something else"), plane) is None
+
+
+def record_batches(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """A line fitted to another batch in each of twelve steps, which are returned."""
+    batches = []
+    torch.manual_seed(0)
+    data = TensorDataset(torch.rand(48, 1), torch.rand(48, 1))
+    model = torch.nn.Linear(1, 1)
+    loss_fn = torch.nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with lens.record(path) as run:
+        run.watch(model, loss_fn, optimizer)
+        for x, y in DataLoader(data, 4):
+            batches.append((x, y))
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+    return batches
+
+
+def test_the_surface_is_that_of_any_steps_batch(tmp_path: Path) -> None:
+    x, y = record_batches(tmp_path / "run.lens")[7]
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert 7 not in trace.full_steps
+        surface = compute_surface(trace, find_plane(trace, through=7), batch_of=7, seconds=0.01)
+    assert surface.step == 7
+    weight, bias = np.meshgrid(surface.u, surface.v)
+    expected = ((weight * x.numpy()[:, :, None] + bias - y.numpy()[:, :, None]) ** 2).mean(axis=0)
+    np.testing.assert_allclose(surface.loss, expected, rtol=1e-6)
+
+
+def test_a_path_is_drawn_on_the_surface_of_a_chosen_step(tmp_path: Path) -> None:
+    record_batches(tmp_path / "run.lens")
+    with lens.open(tmp_path / "run.lens") as trace:
+        said = [text.get_text() for text in trace.plot_path(step=7).texts]
+    assert "at step 7; stable up to lr" in said[1]
+    assert said[2].startswith("Surface: the loss of step 7's batch")
+
+
+def test_a_light_step_that_cannot_be_replayed_says_why(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    with lens.record(tmp_path / "run.lens", full="0") as run:
+        for _ in run.steps(3, progress=False):
+            (w * torch.rand(2).numpy().sum()).sum().backward()
+    with (
+        lens.open(tmp_path / "run.lens") as trace,
+        pytest.raises(
+            ReplayError, match=r"loss of step 1 cannot be computed .*w.grad was recorded in another"
+        ),
+    ):
+        trace.plot_path(step=1)
+
+
+def test_a_step_without_backward_has_no_surface(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    with lens.record(tmp_path / "run.lens", full="all") as run:
+        for t in run.steps(2, progress=False):
+            if not t:
+                (w**2).sum().backward()
+    with (
+        lens.open(tmp_path / "run.lens") as trace,
+        pytest.raises(ReplayError, match=r"without backward"),
+    ):
+        trace.plot_path(step=1)

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["line", "parameters", "scalars", "directions"]
 
 _MARGIN = 0.18
+_DIRECTIONS = "directions"
 
 
 class History(Protocol):
@@ -114,30 +115,34 @@ class _Path:
         return vector
 
 
-def find_plane(run: Run, axes: str | None = None) -> Plane:
+def find_plane(run: Run, axes: str | None = None, *, through: int | None = None) -> Plane:
     """The plane to draw a run's path on.
 
     Args:
         run: The run.
         axes: Two scalars by name, for example ``"w1,b1"``; by default the parameters
-            themselves where there are two numbers, else the path's two main directions.
+            themselves where there are two numbers, else the path's two main directions;
+            these always with ``"directions"``.
+        through: The point of the path that the plane goes through, before the step of this
+            number; by default the end.
 
     Raises:
         NotRecordedError: The run has no parameter whose values were kept.
         SelectionError: The axes could not be understood.
     """
     path = _collect(run)
+    if axes == _DIRECTIONS and path.elements > 1:
+        return _main_plane(path, through)
     if axes is not None:
         named = parse_axes(axes, path.shapes)
-        return _scalar_plane(
-            path, named, "parameters" if path.elements == len(named) else "scalars"
-        )
+        kind: Kind = "parameters" if path.elements == len(named) else "scalars"
+        return _scalar_plane(path, named, kind, through)
     if path.elements == 1:
         return _line(path)
     scalars = all_scalars(path.shapes, 2)
     if path.elements == len(scalars):
-        return _scalar_plane(path, (scalars[0], scalars[1]), "parameters")
-    return _main_plane(path)
+        return _scalar_plane(path, (scalars[0], scalars[1]), "parameters", through)
+    return _main_plane(path, through)
 
 
 def _collect(run: Run) -> _Path:
@@ -186,8 +191,14 @@ def _notes(left_out: Sequence[str], finite: npt.NDArray[np.bool_]) -> tuple[str,
     return tuple(notes)
 
 
-def _last_finite(path: _Path) -> Floats:
-    """The end of the path; where no point is finite, the first with Inf and NaN taken for 0."""
+def _point(path: _Path, through: int | None) -> Floats:
+    """The end of the path, or the point that is asked for.
+
+    Where it is not finite, the last that is; where none is, the first with Inf and NaN taken
+    for 0.
+    """
+    if through is not None and path.finite[through]:
+        return path.point(through)
     if path.finite.any():
         return path.point(int(np.flatnonzero(path.finite)[-1]))
     return np.nan_to_num(path.point(0), nan=0.0, posinf=0.0, neginf=0.0)
@@ -219,23 +230,26 @@ def _line(path: _Path) -> Plane:
     return _plane(path, "line", place, directions, origin=np.zeros(1), labels=(scalar.label, ""))
 
 
-def _scalar_plane(path: _Path, scalars: tuple[Scalar, Scalar], kind: Kind) -> Plane:
-    """The two numbers themselves; all others as they are at the end."""
+def _scalar_plane(
+    path: _Path, scalars: tuple[Scalar, Scalar], kind: Kind, through: int | None
+) -> Plane:
+    """The two numbers themselves; all others as they are at one point of the path."""
     one, other = scalars
     directions = (path.unit(one), path.unit(other))
-    origin = _last_finite(path) * (directions[0] + directions[1] == 0)
+    origin = _point(path, through) * (directions[0] + directions[1] == 0)
     place = np.stack([path.of(one), path.of(other)], axis=1)
     notes: tuple[str, ...] = ()
     if kind == "scalars":
-        notes = ("The surface holds all other parameters as they were at the end.",)
+        when = "at the end" if through is None else f"in step {through:,}"
+        notes = (f"The surface holds all other parameters as they were {when}.",)
     labels = (one.label, other.label)
     return _plane(path, kind, place, directions, origin=origin, labels=labels, notes=notes)
 
 
-def _main_plane(path: _Path) -> Plane:
-    """The two main directions of the path, through its end."""
+def _main_plane(path: _Path, through: int | None) -> Plane:
+    """The two main directions of the path, through one point of it."""
     rows = np.flatnonzero(path.finite)
-    origin = _last_finite(path)
+    origin = _point(path, through)
     found = _directions(path, rows)
     place = project(path.parts, origin, found.first, found.second)
     one, other = found.shares

@@ -19,6 +19,7 @@ from autograd_lens.cli.files import (
     writable,
 )
 from autograd_lens.errors import RenderError
+from autograd_lens.trace.selection import select_step
 
 __all__ = ["command", "draw_path"]
 
@@ -30,11 +31,17 @@ _DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotli
 @click.option(
     "--axes",
     metavar="A,B",
-    help='Two scalars to draw over, for example w1,b1 or "layer.weight[0,3],layer.bias[0]".',
+    help='Two scalars to draw over, for example w1,b1 or "layer.weight[0,3],layer.bias[0]"; or '
+    "directions, in which the path is longest.",
+)
+@click.option(
+    "--step", "at", metavar="STEP", help="The step whose batch the surface is the loss of."
 )
 @output_option("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
 @force_option()
-def command(file: Path | None, axes: str | None, output: Path | None, force: bool) -> None:
+def command(
+    file: Path | None, axes: str | None, at: str | None, output: Path | None, force: bool
+) -> None:
     """Draw the path of the parameters on the loss surface, and the loss over the steps.
 
     The surface is drawn over the two parameters, or over the two directions in which the path
@@ -42,17 +49,20 @@ def command(file: Path | None, axes: str | None, output: Path | None, force: boo
 
     \b
     autograd-lens path train.lens -o path.png
+    autograd-lens path train.lens --axes "fc.weight[0,3],fc.bias[0]" --step 10
     """
-    with open_trace(file) as trace:
+    with open_trace(file, replay=at is not None) as trace:
+        step = None if at is None else select_step(at, len(trace.steps))
         target = writable(output or named_after(trace.path, "path.png"), force=force)
-        draw_path(trace, target, axes)
+        draw_path(trace, target, axes, step)
 
 
-def draw_path(trace: Trace, output: Path, axes: str | None = None) -> None:
+def draw_path(trace: Trace, output: Path, axes: str | None = None, step: int | None = None) -> None:
     """Draw the path into a file, and say so.
 
     Raises:
         RenderError: The suffix is unknown.
+        ReplayError: The loss of ``step`` cannot be computed elsewhere.
     """
     suffix = output.suffix.lower()
     if suffix not in _DATE:
@@ -61,7 +71,7 @@ def draw_path(trace: Trace, output: Path, axes: str | None = None) -> None:
     from matplotlib import rc_context
 
     date = _DATE[suffix]
-    figure = trace.plot_path(axes)
+    figure = trace.plot_path(axes, step=step)
     with explained(output), rc_context({"svg.hashsalt": "autograd_lens"}):
         figure.savefig(output, metadata={date: None} if date else {})  # same run, same bytes
     say(f"Wrote {shown(output)}")

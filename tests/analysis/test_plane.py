@@ -44,6 +44,21 @@ def test_named_scalars_hold_all_others_at_the_end() -> None:
     assert "holds all other parameters" in plane.notes[0]
 
 
+def test_a_plane_goes_through_the_step_that_is_asked_for() -> None:
+    run = PathRun({"w": descent(4, 1, 2, 3), "b": descent(4, 8)})
+    plane = find_plane(run, "b,w[1]", through=1)
+    np.testing.assert_allclose(plane.origin, [0.5, 0, 1.5, 0])
+    assert plane.notes == ("The surface holds all other parameters as they were in step 1.",)
+    np.testing.assert_allclose(find_plane(run, through=2).path[2], 0, atol=1e-9)
+
+
+def test_main_directions_can_be_asked_for() -> None:
+    run = PathRun({"w1": descent(5, 3)[..., None], "b1": descent(5, 10)})
+    plane = find_plane(run, "directions")
+    assert plane.kind == "directions"
+    np.testing.assert_allclose(plane.first, np.array([3, 10]) / 109**0.5, rtol=1e-6)
+
+
 def test_more_numbers_are_drawn_in_their_main_directions() -> None:
     random = np.random.RandomState(0)
     one, other = np.linalg.qr(random.randn(40, 2))[0].T
