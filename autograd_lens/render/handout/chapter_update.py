@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from autograd_lens.analysis.lesson import Ending, Lesson
+from autograd_lens.render.graph_text import shorten
 from autograd_lens.render.handout.blocks import (
     Block,
     Figure,
@@ -30,6 +31,7 @@ __all__ = ["update", "update_formulas"]
 Words = Mapping[str, str]
 
 _MOST = 12
+_LONGEST = 240  # letters of an update's arithmetic
 
 
 def update(lesson: Lesson, words: Words) -> Iterator[Block]:
@@ -67,6 +69,7 @@ def _arithmetic(lesson: Lesson, words: Words) -> Iterator[Block]:
     for each in step.updates[:_MOST]:
         sum_ = worked(each, step.kernels)
         arithmetic = f"{sum_[1]} = {sum_[2]}" if sum_ else each.expression
+        arithmetic = shorten(arithmetic, _LONGEST)  # clipping by a norm names every parameter
         before, after = (value_text(value, words) for value in (each.before, each.after))
         rows.append(((code(each.parameter),), (code(arithmetic),), runs(before), runs(after)))
     yield Table(head, tuple(rows), wide=1)

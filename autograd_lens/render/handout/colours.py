@@ -84,4 +84,5 @@ def graph_on_paper(svg: str, face: str) -> str:
 
 def _coloured(node: re.Match[str]) -> str:
     colours = iter((LIGHT["ink"], LIGHT["blue"], LIGHT["red"]))
-    return re.sub("<text", lambda _: f'<text fill="{next(colours, LIGHT["ink"])}"', node[0])
+    plain = r"<text(?![^>]*\bfill=)"  # letters of a folded graph have colours of their own
+    return re.sub(plain, lambda _: f'<text fill="{next(colours, LIGHT["ink"])}"', node[0])

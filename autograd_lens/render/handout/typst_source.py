@@ -194,8 +194,8 @@ _PREAMBLE = """\
   layout(room => {{
     let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
     let natural = measure(drawn)
-    let width = calc.min(room.width, natural.width * 1.1)
-    image(bytes(sys.inputs.at(name)), format: "svg", width: width)
+    let scale = calc.min(1.1, room.width / natural.width, 232mm / natural.height)
+    image(bytes(sys.inputs.at(name)), format: "svg", width: natural.width * scale)
   }})
   v(-0.55em)
   words(caption)
