@@ -136,6 +136,15 @@ def _draw_path(trace: Trace, output: Path) -> Path:
     return path
 
 
+def _ask_what_if(trace: Trace, output: Path) -> Path:
+    """The same descent with the learning rate that is nearly too large."""
+    from autograd_lens.cli.whatif import draw_whatif
+
+    path = output / "whatif.png"
+    draw_whatif(trace, path, 0, 60, {"lr": 1.5})
+    return path
+
+
 def _write_page(trace: Trace, output: Path) -> Path:
     return _write_handout(trace, output / "handout.html")
 
@@ -166,6 +175,7 @@ _MAKERS: tuple[Callable[[Trace, Path], Path], ...] = (
     _draw_first,
     _draw_last,
     _draw_path,
+    _ask_what_if,
     _write_page,
     _write_paper,
     _animate,
@@ -178,5 +188,6 @@ def _next(trace_file: Path) -> list[str]:
         f"autograd-lens trace {name} --steps 100 --phase backward",
         f"autograd-lens graph {name} --step 100 -o step100.png",
         f"autograd-lens info {name}",
+        f"autograd-lens whatif {name} --set lr=1.7",
         "autograd-lens run your_script.py",
     ]

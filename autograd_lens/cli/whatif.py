@@ -22,12 +22,14 @@ from autograd_lens.errors import RenderError, ReplayError, SelectionError
 from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
     from autograd_lens.trace.descent import WhatIf
     from autograd_lens.trace.surface import Surface
 
-__all__ = ["command"]
+__all__ = ["command", "draw_whatif"]
 
 _KINDS = (".png", ".svg", ".pdf")
 _GRID = 121
@@ -75,11 +77,32 @@ def command(
             msg = f"A picture cannot be drawn into {target.name!r}."
             raise RenderError(msg, hint=f"Choose a name that ends in {', '.join(_KINDS)}.")
         first = select_step(start, len(trace.steps))
-        from autograd_lens.replay.whatif import what_if
+        say(draw_whatif(trace, target, first, steps, wanted, axes))
+        say(f"Wrote {shown(target)}")
 
-        what = what_if(trace, first, steps, wanted)
-        _draw(trace, what, target, axes)
-    say(f"{what.proof} Wrote {shown(target)}")
+
+def draw_whatif(
+    trace: Trace,
+    target: Path,
+    first: int,
+    steps: int,
+    changes: Mapping[str, float],
+    axes: str | None = None,
+) -> str:
+    """Descend again with something changed and draw it into a file.
+
+    Returns:
+        What proves it, and what is to be known of it.
+
+    Raises:
+        ReplayError: The recorded updates cannot be proved, or the steps not be executed.
+        SelectionError: A name is neither a constant nor a parameter, or of no element.
+    """
+    from autograd_lens.replay.whatif import what_if
+
+    what = what_if(trace, first, steps, changes)
+    _draw(trace, what, target, axes)
+    return what.proof
 
 
 def _change(text: str) -> tuple[str, float]:
