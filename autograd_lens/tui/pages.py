@@ -17,6 +17,7 @@ from autograd_lens.render.step_view import StepView, TraceOptions
 from autograd_lens.render.stepper.descent import loss_lines, map_lines
 from autograd_lens.render.stepper.detail import detail_lines
 from autograd_lens.render.stepper.events_pane import event_lines
+from autograd_lens.render.stepper.finding_pane import finding_lines
 from autograd_lens.render.stepper.parameters_pane import parameter_lines
 from autograd_lens.render.stepper.source_pane import highlighted, source_lines
 from autograd_lens.render.stepper.timeline import timeline
@@ -118,14 +119,17 @@ class Pages:
         if opened is None or current is None:
             return Page([_NOTHING])
         lines = detail_lines(self.view(opened, width), current, self._session.trace.events)
-        return Page(lines)
+        finding = self._session.finding
+        if finding is None:
+            return Page(lines)
+        return Page([*finding_lines(finding, width), Text(), *lines], title=finding.code)
 
     def parameters(self, width: int, height: int) -> Page:  # noqa: ARG002
         """Value, gradient and change of each parameter."""
         opened = self._session.opened
         if opened is None:
             return Page([_NOTHING])
-        course = self._session.overview.course
+        course = self._session.overview.courses.get
         lines = parameter_lines(opened.step.parameters, width, course, self.share)
         return Page(lines)
 

@@ -32,6 +32,10 @@ class Seeking(Screen[None]):
         """Write everything again."""
         raise NotImplementedError
 
+    def when_seen(self, action: Callable[[], None]) -> None:
+        """Do something as soon as the whole run was looked at."""
+        raise NotImplementedError
+
     def arrived(self, *, moved: bool, else_say: str = "") -> bool:
         """Show where we are now; say so where a move led nowhere."""
         raise NotImplementedError
@@ -104,7 +108,9 @@ class Seeking(Screen[None]):
     def action_error(self) -> None:
         """The first step with a NaN, an Inf or an error."""
         self.stop()
-        self.session.overview.survey()
+        self.when_seen(self._to_error)
+
+    def _to_error(self) -> None:
         bad = self.session.overview.bad
         if not len(bad):
             self.notify("No NaN, no Inf, no error in this run.", timeout=2)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from autograd_lens.render.stepper.timeline import Marks
 from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.records import Phase, Source, Step
 from autograd_lens.tui.overview import Overview, RunLike
+
+if TYPE_CHECKING:
+    from autograd_lens.doctor.records import Finding
 
 __all__ = ["Break", "Opened", "Session", "SessionTrace"]
 
@@ -101,7 +105,9 @@ class Session:
         self.event = 0
         self.search: Break | None = None
         self.breaks: tuple[Break, ...] = ()
-        self.overview = Overview(trace)
+        self.overview = Overview.first(trace)
+        self._found: int | None = None
+        self._found_at: tuple[int, int] | None = None
         self._kept: OrderedDict[int, Opened] = OrderedDict()
         self._replayed: OrderedDict[int, Step] = OrderedDict()
 
@@ -229,6 +235,32 @@ class Session:
             return np.zeros(0, np.intp)
         return np.unique(np.concatenate([each.steps for each in self.breaks]))
 
+    def to_finding(self) -> bool:
+        """To the doctor's next finding, after the last one to the first; False without any."""
+        findings = self.overview.findings
+        if not findings:
+            return False
+        last = -1 if self._found is None else self._found
+        self._found = (last + 1) % len(findings)
+        found = findings[self._found]
+        if found.step is not None:
+            self.to_step(found.step)
+        kernels = (re.fullmatch(r"kernel (\d+)", each) for each in found.events)
+        kernel = next((int(each[1]) for each in kernels if each), None)
+        if kernel is not None:
+            self.to_kernel(kernel)
+        self._found_at = (self.step, self.event)
+        return True
+
+    @property
+    def finding(self) -> Finding | None:
+        """The finding that we went to, as long as we are where it led."""
+        findings = self.overview.findings
+        here = self._found_at == (self.step, self.event)
+        if not here or self._found is None or self._found >= len(findings):
+            return None
+        return findings[self._found]
+
     def replayed(self, step: Step) -> None:
         """Show a step that was opened in full from now on."""
         before = self.current
@@ -251,7 +283,8 @@ class Session:
         if (self.steps, self.trace.info.status) == (count, status):
             return False
         self._kept.clear()
-        self.overview = Overview(self.trace)
+        if not len(self.overview.courses):
+            self.overview = Overview.first(self.trace)
         self.breaks = tuple(self.find(each.text) for each in self.breaks)
         self.search = self.find(self.search.text) if self.search else None
         if at_end:
@@ -263,4 +296,5 @@ class Session:
     def marks(self) -> Marks:
         """Steps worth a mark on the timeline."""
         matches = self.search.steps if self.search else ()
-        return Marks(self.trace.full_steps, matches, self.break_steps, self.overview.bad)
+        told = [each.step for each in self.overview.findings if each.step is not None]
+        return Marks(self.trace.full_steps, matches, self.break_steps, self.overview.bad, told)

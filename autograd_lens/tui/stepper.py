@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -20,12 +21,14 @@ from autograd_lens.tui.playing import Player
 from autograd_lens.tui.prompts import Reading
 from autograd_lens.tui.seeking import Seeking
 from autograd_lens.tui.session import Session
+from autograd_lens.tui.surveyor import Surveyor
 
 __all__ = ["Stepper"]
 
 _PHASES = {"forward": "forward", "backward": "backward", "update": "update",
            "zero_grad": "zeroing"}  # fmt: skip
 _MOST_ROWS = 6  # of parameters, before the pane scrolls
+_FIRST = 0.05  # seconds between the first picture and a look at the whole run
 _FOLLOW = 0.5  # seconds between looks at a run that goes on
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]  # columns from which panes are laid out so
 _HEIGHTS = [(0, "-short"), (32, "-tall")]
@@ -74,6 +77,12 @@ class Stepper(Seeking):
         self._rows = 0
         self._player = Player(self)
         self._opener = Opener(self, replay)
+        self._surveyor = Surveyor(self)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the whole run was looked at and no step is being opened."""
+        return self._surveyor.done and not self._opener.note
 
     def compose(self) -> ComposeResult:
         """The panes, with a line above and two below."""
@@ -93,13 +102,9 @@ class Stepper(Seeking):
     def on_mount(self) -> None:
         """Start at the list of events; look at the whole run once the screen is seen."""
         self.query_one("#events").focus()
-        self.set_timer(0.05, self._survey)
+        self.call_after_refresh(self.set_timer, _FIRST, self._surveyor.look)
         if self._follow:
             self.set_interval(_FOLLOW, self._look)
-
-    def _survey(self) -> None:
-        self.session.overview.survey()
-        self.draw()
 
     def _look(self) -> None:
         try:
@@ -108,7 +113,8 @@ class Stepper(Seeking):
             self.notify(str(error), severity="error")
             return
         if changed:
-            self._survey()
+            self.draw()
+            self._surveyor.look()
 
     def on_resize(self) -> None:
         """The lines without a pane have to be written again as well."""
@@ -139,15 +145,19 @@ class Stepper(Seeking):
 
     def draw_status(self) -> None:
         """Write the first line again."""
-        note = "  ".join(part for part in (self._player.note, self._opener.note) if part)
         follow = "following" if self._follow else ""
-        status = self._pages.status("  ".join(part for part in (follow, note) if part))
+        notes = (follow, self._surveyor.note, self._player.note, self._opener.note)
+        status = self._pages.status("  ".join(part for part in notes if part))
         self.query_one("#status", Static).update(status, layout=False)
 
     def stop(self) -> None:
         """Stop playing."""
         self._player.stop()
         self.draw_status()
+
+    def when_seen(self, action: Callable[[], None]) -> None:
+        """Do something as soon as the whole run was looked at."""
+        self._surveyor.then(action)
 
     def arrived(self, *, moved: bool, else_say: str = "") -> bool:
         """Show where we are now; say so where a move led nowhere."""
@@ -233,6 +243,16 @@ class Stepper(Seeking):
             self.notify(str(error), timeout=4)
             return
         self.app.push_screen(Reading(page, title))
+
+    def action_finding(self) -> None:
+        """Go to the doctor's next finding."""
+        self.stop()
+        if self.session.to_finding():
+            self.arrived(moved=True)
+        elif self._surveyor.done:
+            self.notify("The doctor found nothing wrong.", timeout=2)
+        else:
+            self.notify("The doctor is still looking.", timeout=2)
 
     def action_help(self) -> None:
         """Show every key."""

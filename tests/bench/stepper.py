@@ -22,15 +22,17 @@ from autograd_lens.tui.app import StepperApp  # noqa: E402
 from tests.tui.conftest import Recorder, begun  # noqa: E402
 
 FIRST_PAINT = """
-import sys, time
+import asyncio, os, sys
 from autograd_lens.trace.reader import Trace
 from autograd_lens.tui.app import StepperApp
-import asyncio
 
 async def paint():
-    async with StepperApp(Trace(sys.argv[1])).run_test(size=(120, 40)) as pilot:
-        await pilot.pause()
-    assert "torch" not in sys.modules
+    app = StepperApp(Trace(sys.argv[1]))
+    async with app.run_test(size=(120, 40)):
+        while not any("\u25cf" in strip.text for strip in app.screen._compositor.render_strips()):
+            await asyncio.sleep(0.002)
+        assert "torch" not in sys.modules
+        os._exit(0)  # what the debugger still reads meanwhile is no part of the first picture
 
 asyncio.run(paint())
 """
@@ -68,7 +70,8 @@ def moving(trace: Path) -> float:
         times = []
         app = StepperApp(Trace(trace))
         async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause(0.3)
+            while not app.screen.settled:
+                await pilot.pause(0.05)
             for _ in range(MOVES):
                 start = time.perf_counter()
                 app.simulate_key("right")

@@ -104,7 +104,7 @@ def map_lines(descent: Descent, here: float, width: int, height: int) -> list[Te
     """
     path = descent.path
     if path is None or not np.isfinite(path).all(1).any():
-        return [Text("No map: this run has not just two numbers to draw it over.", style=QUIET)]
+        return [Text("No map: this run has just one number, or too many to read.", style=QUIET)]
     rows = max(height - 1, 1)
     low, high = _extent(path)
     cells = _shaded(descent, low, high, (width, rows))
@@ -155,8 +155,13 @@ def _shaded(
     across = np.linspace(low[0], high[0], width)
     up = np.linspace(high[1], low[1], rows)
     heights = descent.height(np.stack(np.meshgrid(across, up), -1))
+    heights = np.where(np.isfinite(heights), heights, np.nan)
+    if np.isnan(heights).all():
+        return [[(" ", "")] * width for _ in range(rows)]
     with np.errstate(all="ignore"):
-        scaled = np.log(np.maximum(heights - np.nanmin(heights), 0) + np.ptp(heights) * 1e-4)
-    share = (scaled - np.nanmin(scaled)) / (np.ptp(scaled) or 1.0)
+        low_loss, span = np.nanmin(heights), np.nanmax(heights) - np.nanmin(heights)
+        scaled = np.log(heights - low_loss + span * 1e-4)
+        scaled -= np.nanmin(scaled)
+        share = np.nan_to_num(scaled / (np.nanmax(scaled) or 1.0))
     level = np.clip((share * len(_SHADES)).astype(np.intp), 0, len(_SHADES) - 1)
     return [[(_SHADES[each], QUIET) for each in row] for row in level.tolist()]

@@ -16,7 +16,7 @@ __all__ = ["LEGEND", "Marks", "sparkline", "thinned", "timeline"]
 Floats = npt.NDArray[np.float64]
 Steps = Sequence[int] | npt.NDArray[np.intp]
 
-LEGEND = "● here  ! NaN, Inf or error  ◆ break  ◦ match  · in full"
+LEGEND = "● here  ! NaN, Inf or error  ▼ finding  ◆ break  ◦ match  · in full"
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -30,12 +30,14 @@ class Marks:
         matches: Found by the search.
         breaks: A breakpoint holds there.
         bad: With a NaN, an Inf or an error.
+        findings: The doctor says something of them.
     """
 
     full: Steps = ()
     matches: Steps = ()
     breaks: Steps = ()
     bad: Steps = ()
+    findings: Steps = ()
 
 
 def timeline(steps: int, here: int, width: int, marks: Marks) -> Text:
@@ -53,6 +55,7 @@ def timeline(steps: int, here: int, width: int, marks: Marks) -> Text:
         (marks.full, "·", ""),
         (marks.matches, "◦", "bold cyan"),
         (marks.breaks, "◆", "bold yellow"),
+        (marks.findings, "▼", "bold yellow"),
         (marks.bad, "!", "bold red"),
         ([here] if steps else [], "●", "bold magenta"),
     )

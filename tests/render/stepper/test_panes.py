@@ -110,4 +110,4 @@ def test_the_descent_is_drawn_in_the_room_there_is() -> None:
 def test_losses_that_are_no_numbers_are_said_so() -> None:
     descent = Descent(np.array([np.nan, np.inf]))
     assert "No step has a loss" in loss_lines(descent, 0, 60, 5)[0].plain
-    assert "not just two numbers" in map_lines(descent, 0, 60, 5)[0].plain
+    assert "just one number" in map_lines(descent, 0, 60, 5)[0].plain
