@@ -10,17 +10,16 @@ the tensor is contiguous, a strided NumPy view otherwise. Only what cannot be re
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-import xxhash
 from torch.nn import Parameter
 from torch.utils._python_dispatch import _disable_current_modes
 
-from autograd_lens.trace.values import Summary, numpy_dtype
+from autograd_lens.trace.summarize import summarize
+from autograd_lens.trace.values import Summary
 
 __all__ = [
     "DTYPE_NAMES",
@@ -45,8 +44,6 @@ bytes_at: Callable[[int, int], bytes] = ctypes.PYFUNCTYPE(
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-_WIDE = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-_SAMPLES = 8
 _MAX_DENSE = 1 << 26  # bytes that a sparse tensor may take when it is written out
 SMALL = 4096  # bytes; below it, copying costs less than deciding
 
@@ -109,7 +106,8 @@ def read_memory(address: int, size: int, dtype: torch.dtype, limit: int) -> RawV
     if size <= limit:
         return bytes_at(address, size)
     memory: Any = (ctypes.c_char * size).from_address(address)
-    return _summarize(dtype, np.ndarray((size,), np.dtype(np.uint8), memory), brief=True)
+    raw = np.ndarray((size,), np.dtype(np.uint8), memory)
+    return summarize(raw, DTYPE_NAMES[dtype], brief=True)
 
 
 def read_scalar(tensor: torch.Tensor) -> bytes | None:
@@ -155,7 +153,10 @@ def _from_memory(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # 
         # One number expanded, as every mean's and sum's gradient is.
         return bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
     array = _strided_view(tensor)
-    return array.tobytes() if tensor.nbytes <= limit else _summarize(tensor.dtype, array, brief)
+    if tensor.nbytes <= limit:
+        return array.tobytes()
+    raw = np.ascontiguousarray(array).reshape(-1)
+    return summarize(raw, DTYPE_NAMES[tensor.dtype], brief=brief)
 
 
 def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
@@ -168,40 +169,3 @@ def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:
     span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     memory: Any = (ctypes.c_char * (span * itemsize)).from_address(tensor.data_ptr())
     return np.ndarray(shape, dtype, memory, strides=[stride * itemsize for stride in strides])
-
-
-def _summarize(
-    dtype: torch.dtype,
-    array: np.ndarray[Any, np.dtype[Any]],
-    brief: bool,  # noqa: FBT001
-) -> Summary:
-    raw = np.ascontiguousarray(array).reshape(-1)
-    digest = xxhash.xxh3_128_hexdigest(raw.data)
-    try:
-        values = raw.view(numpy_dtype(DTYPE_NAMES[dtype]))
-    except TypeError:
-        return Summary(digest=digest, norm=math.nan)
-    if brief and values.dtype in _WIDE and math.isfinite(norm := _norm(values)):
-        return Summary(digest=digest, norm=norm, nan_count=0, inf_count=0)
-    if values.dtype.kind == "c":
-        values = np.abs(values)
-    elif values.dtype.kind not in "fiu":
-        values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
-    picks = np.linspace(0, values.size - 1, min(_SAMPLES, values.size)).astype(np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):  # the program's values, whatever they are
-        return Summary(
-            digest=digest,
-            norm=_norm(values),
-            minimum=float(values.min()),
-            maximum=float(values.max()),
-            mean=float(values.mean(dtype=np.float64)),
-            nan_count=int(np.isnan(values).sum()),
-            inf_count=int(np.isinf(values).sum()),
-            sample=tuple(float(v) for v in values[picks]),
-        )
-
-
-def _norm(values: np.ndarray[Any, np.dtype[Any]]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        wide = values.astype(np.float64) if values.dtype.kind != "f" else values
-        return float(np.sqrt(np.dot(wide, wide)))

@@ -70,7 +70,10 @@ class Update:
         """The kernels that one step on copies runs."""
         with _disable_current_modes():
             copies = {name: _copy(leaf) for name, leaf in leaves.items()}
-            states = [None if tensor is None else tensor.detach().clone() for tensor in live]
+            states: Live = [None] * len(live)  # activations, which are large, it does not touch
+            for number, _, _ in self._states(self._names()):
+                tensor = live[number]
+                states[number] = None if tensor is None else tensor.detach().clone()
             with _Names() as names:
                 self._step(self._build(copies, states, implementation))
         seen: list[str] = names.seen

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.trace.summarize import summarize
 from autograd_lens.trace.values import Summary, Value
 
 __all__ = [
@@ -29,7 +32,6 @@ Entry = bytes | Summary | float | complex | bool | None
 """What a slot or a light row holds."""
 
 _LARGE = 1 << 20  # bytes; of larger values a replayed step keeps a summary, as a recording does
-_SAMPLES = 8
 
 _WIDER = dict.fromkeys(("bfloat16", "float16", "float32"), "float64") | dict.fromkeys(
     ("complex32", "complex64"), "complex128"
@@ -125,46 +127,37 @@ def to_double(tensor: torch.Tensor) -> torch.Tensor:
 def read(tensor: torch.Tensor, limit: int = _LARGE) -> Entry:
     """The value of a tensor now, as capture writes it into a slot; None where it has none."""
     try:
-        data = _bytes(tensor)
+        memory = _memory(tensor)
     except (RuntimeError, NotImplementedError, TypeError):
         return None
-    return data if len(data) <= limit else _summary(data, tensor.dtype)
+    name = str(tensor.dtype).removeprefix("torch.")
+    return memory.tobytes() if memory.nbytes <= limit else summarize(memory, name)
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
+    return _memory(tensor).tobytes()
+
+
+def _memory(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """The bytes of a tensor as they stand in memory, which lives as long as the array."""
     if tensor.layout is not torch.strided:
         tensor = tensor.detach().to_dense()
     if tensor._is_zerotensor():
-        return bytes(tensor.nbytes)
+        return np.zeros(tensor.nbytes, np.uint8)
     if not (tensor.is_cpu and tensor.is_contiguous()) or tensor.is_conj() or tensor.is_neg():
         tensor = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    return ctypes.string_at(tensor.data_ptr(), tensor.nbytes) if tensor.nbytes else b""
+    if not tensor.nbytes:
+        return np.zeros(0, np.uint8)
+    memory: Any = (ctypes.c_char * tensor.nbytes).from_address(tensor.data_ptr())
+    memory.tensor = tensor  # else a copy that was made here would be gone
+    return np.frombuffer(memory, np.uint8)
 
 
 def matches(recorded: Entry, tensor: torch.Tensor | None) -> bool:
     """Whether a tensor has the recorded bits; of a summary the digest is compared."""
     if recorded is None or tensor is None:
         return recorded is None and tensor is None
-    data = _bytes(tensor)
+    memory = _memory(tensor)
     if isinstance(recorded, Summary):
-        return recorded.digest == xxhash.xxh3_128_hexdigest(data)
-    return recorded == data
-
-
-def _summary(data: bytes, dtype: torch.dtype) -> Summary:
-    digest = xxhash.xxh3_128_hexdigest(data)
-    values = torch.frombuffer(bytearray(data), dtype=dtype)
-    if values.is_complex():
-        values = values.abs()
-    wide = values.to(torch.float64)
-    picks = np.linspace(0, len(wide) - 1, min(_SAMPLES, len(wide))).astype(np.int64)
-    return Summary(
-        digest=digest,
-        norm=float(torch.linalg.vector_norm(wide)),
-        minimum=float(wide.min()),
-        maximum=float(wide.max()),
-        mean=float(wide.mean()),
-        nan_count=int(wide.isnan().sum()),
-        inf_count=int(wide.isinf().sum()),
-        sample=tuple(wide[torch.from_numpy(picks)].tolist()),
-    )
+        return recorded.digest == xxhash.xxh3_128_hexdigest(memory.data)
+    return recorded == memory.tobytes()

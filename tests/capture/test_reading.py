@@ -48,8 +48,10 @@ def test_a_norm_that_overflows_is_not_taken_for_an_infinite_element() -> None:
     assert summary.maximum == pytest.approx(1e30)
 
 
-def test_short_floats_are_summed_up_whole() -> None:
-    assert summary_of(torch.ones(4000, dtype=torch.bfloat16), brief=True).mean == 1.0
+def test_short_floats_are_widened_before_they_are_squared() -> None:
+    for dtype in (torch.float16, torch.bfloat16):
+        summary = summary_of(torch.full((4000,), 256, dtype=dtype), brief=True)
+        assert summary.norm == pytest.approx(256 * 4000**0.5)
 
 
 def test_summing_up_what_nobody_initialised_warns_of_nothing() -> None:
