@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from autograd_lens.trace.records import Source
 
 __all__ = ["Finding", "Level", "Rule", "Severity"]
+
+_KERNEL = re.compile(r"kernel (\d+) ")
 
 Severity = Literal["error", "warning"]
 Level = Literal["light", "full", "event"]
@@ -74,9 +77,14 @@ class Rule:
         line: str = "",
         look: str = "",
     ) -> Finding:
-        """A finding of this rule; see ``Finding``."""
+        """A finding of this rule; see ``Finding``.
+
+        Where nothing else is to be looked at, it is the step, at the first event's kernel.
+        """
         if not look and step is not None:
-            look = f"autograd-lens step {{file}} --at {step}"
+            kernel = _KERNEL.match(events[0]) if events else None
+            place = f"{step}:k{kernel[1]}" if kernel else f"{step}"
+            look = f"autograd-lens step {{file}} --at {place}"
         return Finding(
             self.code,
             self.name,

@@ -69,6 +69,16 @@ class Code:
         read = [node for node in ast.walk(statement.value) if isinstance(node, _Place)]
         return target if target in map(ast.unparse, read) else None
 
+    def operands(self, line: int, column: int) -> list[str]:
+        """What the expression at a place computes with: a sum's sides, or a call's arguments."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.expr) and (node.lineno, node.col_offset) == (line, column):
+                if isinstance(node, ast.BinOp):
+                    return [ast.unparse(node.left), ast.unparse(node.right)]
+                if isinstance(node, ast.Call):
+                    return [ast.unparse(one) for one in node.args]
+        return []
+
     def generators(self) -> Iterator[tuple[str, int]]:
         """Names bound to a bare ``....parameters()``, with the line."""
         for node in ast.walk(self.tree):

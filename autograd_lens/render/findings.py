@@ -55,18 +55,25 @@ def _finding(finding: Finding, file: str, width: int) -> Iterator[Text]:
         yield line(Text(part.plain, style=NAME))
     if finding.line:
         place = f"line {finding.source.line}  " if finding.source else ""
-        yield line(Text.assemble((place, QUIET), (finding.line, CODE)))
+        for number, part in enumerate(folded(finding.line, width - _BODY - len(place), CODE)):
+            before = " " * len(place) if number else place
+            yield line(Text(before, style=QUIET).append_text(part))
     yield line("")
     for text in textwrap.wrap(finding.message, width - _BODY, break_on_hyphens=False):
         yield line(text)
     yield line("")
-    yield from _labelled("fix", [Text(part, style=CODE) for part in finding.fix.splitlines()])
+    yield from _labelled("fix", _code(finding.fix, width - _BODY - 6))
     if finding.events:
         evidence = "; ".join(filter(None, [where, *finding.events]))
         yield from _labelled("seen", folded(evidence, width - _BODY - 6))
     if finding.look:
         command = finding.look.replace("{file}", file)
         yield from _labelled("look", folded(command, width - _BODY - 6))
+
+
+def _code(text: str, width: int) -> Iterator[Text]:
+    for part in text.splitlines():
+        yield from folded(part, width, CODE)
 
 
 def _labelled(label: str, lines: Sequence[Text] | Iterator[Text]) -> Iterator[Text]:
@@ -95,7 +102,7 @@ def render_rules(known: Sequence[KnownRule], width: int = 80) -> RenderableType:
             "  ",
             f"{one.rule.name:<{wide}}",
             "  ",
-            (one.page.partition("\n")[0], QUIET),
+            (one.page.partition("\n")[0].replace("``", ""), QUIET),
         )
         for one in known
     ]
@@ -133,6 +140,11 @@ def _page_lines(page: str, width: int) -> Iterator[Text]:
             yield from (line(Text(f"    {part}", style=CODE)) for part in text.splitlines())
         else:
             indent = "    " if known else ""
-            lines = textwrap.wrap(text, width - len(indent), break_on_hyphens=False)
+            lines = textwrap.wrap(
+                text.replace("``", ""),
+                width - len(indent),
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
             yield from (line(indent + part) for part in lines)
         yield line("")

@@ -66,6 +66,7 @@ _BY_ELEMENT = frozenset(
 )
 _SUMS = frozenset({"mean", "sum"})
 _PAIR = 2
+_UNNAMED = "prediction"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -85,20 +86,30 @@ def _finding(
     count = max(model.spec.shape)
     column = len(model.spec.shape) == _PAIR
     name = target.spec.name or "target"
+    mine = _prediction(evidence, kernel, name)
     return RULE.finding(
         title=f"{shape(model.spec.shape)} against {shape(target.spec.shape)} in the loss",
-        message=f"""The prediction has shape {shape(model.spec.shape)}, {name} has shape
+        message=f"""`{mine}` has shape {shape(model.spec.shape)}, `{name}` has shape
             {shape(target.spec.shape)}. PyTorch stretched both to {shape((count, count))}: the loss
             {number(step.loss or 0.0)} compares each of {count} predictions with all {count}
             targets, {count * count:,} pairs instead of {count}. Such a loss is smallest where every
             prediction is the mean of the targets.""",
-        fix=f"prediction.squeeze(1) - {name}" if column else f"prediction - {name}.squeeze(1)",
+        fix=f"{mine}.squeeze(1)  # as {name}" if column else f"{name}.squeeze(1)  # as {mine}",
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )
+
+
+def _prediction(evidence: Evidence, kernel: Kernel, target: str) -> str:
+    """What the program calls the model's side of the difference."""
+    source = kernel.source
+    if source is None or source.column < 0:
+        return _UNNAMED
+    sides = evidence.code(source).operands(source.line, source.column)
+    others = [side for side in sides[:_PAIR] if side != target]
+    return others[0] if len(others) == 1 and others[0].isidentifier() else _UNNAMED
 
 
 def _stretched(tape: Tape, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:

@@ -110,5 +110,4 @@ def _finding(
         ),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )

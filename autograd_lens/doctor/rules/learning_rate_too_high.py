@@ -82,5 +82,5 @@ def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
         fix=f"lr={number(limit / 4)}" if limit else "lr=0.1 * lr",
         step=first.step,
         events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
-        look=f"autograd-lens trace {{file}} --steps {first.step}:{first.step + 3}",
+        look=f"autograd-lens step {{file}} --at {first.step}:update",
     )

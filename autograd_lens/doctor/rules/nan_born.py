@@ -33,6 +33,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from autograd_lens.doctor.births import Birth, first_birth
+from autograd_lens.doctor.contents import finite
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.poison import Poisoned, poisoned
 from autograd_lens.doctor.records import Finding, Rule
@@ -62,11 +63,34 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if found is None:
         return
     step = evidence.full_step(found.step)
-    birth = first_birth(step) if step is not None else None
-    if step is None or birth is None:
-        yield _only_when(evidence, found)
-    else:
-        yield _where(evidence, found, step, birth)
+    # What the program computes in front of its first step is not on the tape of that step.
+    later = (one for one in evidence.full if one.index > found.step)
+    for one in (step, *later) if step is not None else ():
+        birth = first_birth(one)
+        if birth is not None:
+            yield _where(evidence, found, one, birth)
+            return
+    yield _only_when(evidence, found) if step is None else _came_in(evidence, found, step)
+
+
+def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
+    kernel, use = next(
+        ((k, use) for k in step.kernels for use in tensors(k.inputs) if not finite(use.value)),
+        (None, None),
+    )
+    name = use.spec.name if use is not None else ""
+    source = kernel.source if kernel else None
+    return RULE.finding(
+        title=f"{name or 'an input'} is NaN or infinite before step {step.index} begins",
+        message=f"""{found.what.capitalize()} of step {step.index} is no finite number, and no
+            kernel of the step made it so out of finite ones: {name or "a tensor"} held NaN or
+            infinities when the forward first read it.""",
+        fix=f"assert {name or 'x'}.isfinite().all()  # where it is loaded or computed",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (),
+        source=source,
+        line=evidence.line(source),
+    )
 
 
 def _only_when(evidence: Evidence, found: Poisoned) -> Finding:
@@ -98,7 +122,6 @@ def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Fin
         events=(f"kernel {kernel.index} {kernel.op}", *birth.after, *replayed(step)),
         source=birth.source,
         line=evidence.line(birth.source),
-        look=f"autograd-lens step {{file}} --at {step.index}:{kernel.phase}",
     )
 
 

@@ -100,7 +100,6 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
         events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
         source=kernel.source,
         line=evidence.line(kernel.source),
-        look=f"autograd-lens step {{file}} --at {step.index}:forward",
     )
 
 

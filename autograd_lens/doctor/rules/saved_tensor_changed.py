@@ -127,7 +127,6 @@ def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
         ),
         source=source,
         line=evidence.line(source),
-        look=f"autograd-lens step {{file}} --at {tape.step.index}",
     )
 
 

@@ -34,7 +34,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.trace.records import Event, Source
+from autograd_lens.doctor.warned import warned
+from autograd_lens.trace.records import Source
 
 RULE = Rule("AL508", "scheduler-before-optimizer", "warning", "event")
 
@@ -43,31 +44,24 @@ _WARNING = "Detected call of `lr_scheduler.step()` before `optimizer.step()`"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find PyTorch's warning of the wrong order."""
-    for event in evidence.trace.events:
-        if event.kind == "warning" and event.message.startswith(_WARNING):
-            source = _place(event)
-            if "GradScaler" not in (evidence.trace.source(source.file) or ""):
-                yield _finding(evidence, source)
-            return
+    found = warned(evidence, _WARNING)
+    source = found[1] if found else None
+    text = evidence.trace.source(source.file) if source else None
+    if found and "GradScaler" not in (text or ""):
+        yield _finding(evidence, source)
 
 
-def _place(event: Event) -> Source:
-    """The program's line, from the first line of the detail: ``file:line: Category``."""
-    file, _, rest = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
-    line = int(rest) if rest.isdigit() else 0
-    return Source(file, line, line, -1, -1, "")
-
-
-def _finding(evidence: Evidence, source: Source) -> Finding:
+def _finding(evidence: Evidence, source: Source | None) -> Finding:
+    name = evidence.optimizers[0].name if evidence.optimizers else "optimizer"
     line = evidence.line(source) or "scheduler.step()"
     return RULE.finding(
         title="the scheduler steps before the optimizer",
         message=f"""`{line}` ran before the first update, so the learning rate that the
             schedule begins with was never used, and each update had the rate of the one after
             it. PyTorch warned of it when it happened.""",
-        fix=f"optimizer.step()\n{line}  # behind it, once an epoch or once a step",
+        fix=f"{name}.step()\n{line}  # behind it, once an epoch or once a step",
         step=0,
         events=("a warning of torch",),
-        source=source if source.line else None,
+        source=source,
         line=line,
     )

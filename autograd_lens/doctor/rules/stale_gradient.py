@@ -64,7 +64,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             {step}, backward() found {size(gap.before)} there, left over from the step before, and
             added to it: the update used {size(gap.grad)}. Every step adds one more old gradient.
             {f"The same holds for {listed(names[1:])}." if names[1:] else ""}""",
-        fix=_fix(evidence, name, all_of_them=all_of_them),
+        fix=_fix(evidence, name, {one for one, _ in found}, all_of_them=all_of_them),
         step=step,
         events=(f"{name}.grad before and after backward()",),
         source=source,
@@ -73,9 +73,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _fix(evidence: Evidence, name: str, *, all_of_them: bool) -> str:
-    if evidence.optimizers and all_of_them:
-        return f"{evidence.optimizers[0].name}.zero_grad()  # before loss.backward()"
+def _fix(evidence: Evidence, name: str, stale: set[int], *, all_of_them: bool) -> str:
+    holders = [one for one in evidence.optimizers if stale <= set(one.holds)]
+    if all_of_them:
+        holders = holders or list(evidence.optimizers)
+    if holders:
+        return f"{holders[0].name}.zero_grad()  # before loss.backward()"
     return f"{name}.grad = None  # after the update"
 
 
