@@ -12,7 +12,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,16 @@ from autograd_lens.replay.values import to_value
 from autograd_lens.replay.verify import unlike
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["Case", "Outcome", "exceptions", "module_cases", "operator_cases", "operators", "sweep"]
+__all__ = [
+    "Case",
+    "Outcome",
+    "exceptions",
+    "module_cases",
+    "operator_cases",
+    "operator_errors",
+    "operators",
+    "sweep",
+]
 
 _SEED = 7
 _LARGE = 1 << 26  # bytes: no value of the databases is too large to be kept
@@ -136,6 +145,20 @@ def _operator_start(op: Callable[..., Any], sample: Any, *, given: bool) -> Call
         return step
 
     return start
+
+
+def operator_errors() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every call of an operator that the database says must fail, with its name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for op in operators():
+            if op.error_inputs_func is None:
+                continue
+            torch.manual_seed(_SEED)
+            for number, error in enumerate(op.error_inputs("cpu")):
+                given = error.sample_input
+                call = partial(op.op, given.input, *given.args, **given.kwargs)
+                yield f"{op.name}, error {number}", call
 
 
 # -- modules --------------------------------------------------------------------------------

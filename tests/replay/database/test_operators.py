@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.databases import exceptions, operator_cases, operators, sweep
+import autograd_lens as lens
+from tests.support.databases import (
+    exceptions,
+    operator_cases,
+    operator_errors,
+    operators,
+    sweep,
+)
 
 # Many of the samples are of deprecated operators.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -27,6 +36,24 @@ def test_recording_changes_nothing_and_replay_is_exact(group: int, tmp_path: Pat
     assert not new, "\n".join(new)
     mended = sorted(listed - outcome.missed.keys())
     assert not mended, f"replay is exact now: take out of exceptions.toml {', '.join(mended)}"
+
+
+def raised(call: Callable[[], Any]) -> tuple[str, str]:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  whatever it is
+        return type(error).__name__, str(error)
+    return "nothing", ""
+
+
+def test_errors_are_the_same(tmp_path: Path) -> None:
+    calls = dict(operator_errors())
+    bare = {name: raised(call) for name, call in calls.items()}
+    with lens.record(tmp_path / "run.lens", full="all") as run:
+        for _ in run.steps(1, progress=False):
+            recorded = {name: raised(call) for name, call in calls.items()}
+    assert {name: recorded[name] for name in bare if recorded[name] != bare[name]} == {}
+    assert sum(kind != "nothing" for kind, _ in bare.values()) > 200
 
 
 def test_at_most_one_in_a_hundred_is_an_exception() -> None:
