@@ -20,6 +20,7 @@ from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.values import Summary
 
 __all__ = ["Attempt", "Attempts", "OnWay"]
 
@@ -169,10 +170,10 @@ class Attempts:
             yield from (replace(plan, seeds=seeds, redraw=True) for seeds in _SEEDS)
             yield replace(plan, redraw=False)  # the program may set a seed of its own
         yield from (replace(plan, shuffled=one) for one in self._sources.orders(plan.donor))
-        tried = {plan.donor.encoded.number}
+        tried = {_constants(plan.donor)}
         for donor in self._sources.others(plan.donor):
-            if donor.encoded.number not in tried and len(tried) < _TAPES:
-                tried.add(donor.encoded.number)
+            if _constants(donor) not in tried and len(tried) < _TAPES:
+                tried.add(_constants(donor))
                 yield replace(plan, donor=donor)
 
     def _with_update(self, plan: _Plan) -> Attempt:
@@ -233,8 +234,7 @@ class Attempts:
         earlier = sorted(full for full in self._sources.full if full < step)
         start = next(filter(self._sources.starts, reversed(earlier)), -1)
         if start < 0:
-            msg = f"What step {step} finds was changed before anything was recorded in full."
-            raise ReplayError(msg)
+            raise ReplayError(self._nothing_before(step, earlier=bool(earlier)))
         carried = self._carried
         if carried is None or carried.step > step or carried.since < start:
             self._carried = None
@@ -244,6 +244,14 @@ class Attempts:
             self.on_way(self._carried.step, step)
             self.best(self._carried.step, observe=False)
         return self._carried
+
+    def _nothing_before(self, step: int, *, earlier: bool) -> str:
+        light = self._sources.light(step)
+        pairs = zip(light.known, light.rows[0].values, strict=False)
+        names = ", ".join(known.name for known, value in pairs if isinstance(value, Summary))
+        if earlier and names:
+            return f"{names} was too large to be kept whole, in step {step} and in all before it."
+        return f"What step {step} finds was changed before anything was recorded in full."
 
     def _needs_carried(self, step: int, program: Program) -> bool:
         rows = self._sources.light(step).rows
@@ -279,6 +287,12 @@ class Attempts:
 
 def _silent(_step: int | None, _target: int) -> None:
     """Tell nobody."""
+
+
+def _constants(donor: Donor) -> tuple[object, ...]:
+    """What tells tapes of one structure apart: the template, and the numbers in its calls."""
+    slots = donor.encoded.slots
+    return donor.encoded.number, *(one for one in slots if isinstance(one, float | complex))
 
 
 def _draws(program: Program) -> bool:

@@ -46,7 +46,7 @@ def unknowns(donor: Recorded, others: Sequence[Recorded], known: Collection[int]
         A few words on each, for a message.
     """
     needed = _needed(donor.program, known)
-    inputs = list(_inputs(donor, others, known, needed))
+    inputs = list(dict.fromkeys(_inputs(donor, others, known, needed)))
     return inputs or list(_constants(donor, others, needed))
 
 
@@ -67,13 +67,22 @@ def _inputs(
 ) -> Iterator[str]:
     program = donor.program
     read = {tensor for one in needed for tensor in one.reads}
-    contents = [{str(o.slots[slot]) for slot in o.program.outside.values()} for o in others]
-    for number, slot in program.outside.items():
-        spec = program.specs[number]
-        if spec.role != "input" or number in known or number in program.state:
+    contents = [{str(o.slots[slot]) for _, slot in _from_outside(o.program)} for o in others]
+    for number, slot in _from_outside(program):
+        if number in known or number in program.state:
             continue
         if number in read and not all(str(donor.slots[slot]) in there for there in contents):
             yield program.describe(number)
+
+
+def _from_outside(program: Program) -> Iterator[tuple[int, int]]:
+    """Tensors and slots of values that no kernel made: inputs, and memory that others filled."""
+    for number, slot in program.outside.items():
+        if program.specs[number].role == "input":
+            yield number, slot
+    for places in program.filled.values():
+        for place in places:
+            yield place.tensor, place.slot
 
 
 def _constants(
