@@ -9,8 +9,9 @@ Why it is bad:
     on the other side than it started. The loss grows without end, to infinity and NaN.
 
 Evidence it needs:
-    Light steps: losses, values and gradients. The curvature along the way is measured from two
-    gradients one after the other: it gives the largest rate that would have been stable.
+    Light steps: losses, values and gradients. Beside them the largest eigenvalue of the loss's
+    Hessian, where the recording keeps it, else the curvature along the way, from two gradients
+    one after the other: it gives the largest rate that would have been stable.
 
 Example:
     optimizer = torch.optim.SGD(model.parameters(), lr=1.5)
@@ -27,15 +28,18 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
+from autograd_lens.analysis.rates import find_rates
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.motion import Move, moves
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import number
+from autograd_lens.trace.curvature import stored_curvatures
 
 RULE = Rule("AL501", "learning-rate-too-high", "error", "light", explains=("AL301", "AL505"))
 
@@ -68,19 +72,46 @@ def _overshooting(window: list[Move]) -> list[Move]:
 
 def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
     first, last = grown[0], grown[-1]
-    rate = next((one.attributes["lr"] for one in evidence.optimizers), None)
-    curvature = grown[1].curvature(grown[0])
+    curvature, known = _curvature(evidence, grown)
     limit = 2 / curvature if curvature > 0 else None
-    used = f" The learning rate is {number(rate)}." if rate else ""
-    stable = f" Along this path the curvature is {number(curvature)}, so that rates above 2 /\
-        {number(curvature)} = {number(limit)} grow." if limit else ""  # fmt: skip
     return RULE.finding(
         title=f"the loss grows and the updates alternate from step {first.step} on",
         message=f"""From step {first.step} to {last.step} the loss grew from {number(first.loss)} to
             {number(last.loss)}, and every update pointed back against the one before: the steps
-            jump over the valley, each time further.{used}{stable}""",
+            jump over the valley, each time further. {_against(evidence, limit, known)}""",
         fix=f"lr={number(limit / 4)}" if limit else "lr=0.1 * lr",
         step=first.step,
         events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
         look=f"autograd-lens step {{file}} --at {first.step}:update",
     )
+
+
+def _curvature(evidence: Evidence, grown: list[Move]) -> tuple[float, str]:
+    """The curvature that the steps met, and what is known of it, with one ``{}`` for 2 / it."""
+    stored = stored_curvatures(evidence.trace)
+    for point in stored.points if stored else ():
+        if point.step <= grown[-1].step and 0 < point.largest < math.inf:
+            largest = number(point.largest)
+            return (
+                point.largest,
+                f"""In step {point.step} the loss curves by up to lambda_max =
+                {largest} (the largest eigenvalue of its Hessian): plain gradient descent diverges
+                above 2 / {largest} = {{}}.""",
+            )
+    along = grown[1].curvature(grown[0])
+    return (
+        along,
+        f"""Along this path the curvature is {number(along)}, so that rates above 2 /
+        {number(along)} = {{}} grow. To measure the largest one: autograd-lens info --curvature.""",
+    )
+
+
+def _against(evidence: Evidence, limit: float | None, known: str) -> str:
+    """The rate in use against the largest stable one, in sentences."""
+    rates = find_rates(evidence.trace).used
+    used = f"The learning rate is {number(rates[-1])}" if rates else ""
+    if limit is None:
+        return f"{used}." if used else ""
+    times = rates[-1] / limit if rates else 0.0
+    beyond = f", {number(times)} times as much" if times > 1 else ""
+    return f"{known.format(number(limit))} {used}{beyond}{'.' if used else ''}"

@@ -2,7 +2,7 @@
 
 What it finds:
     A parameter that no kernel of any full step reads and no backward of the run ever reached,
-    in a model whose other parameters are trained.
+    though the optimizer owns it, or the other parameters of its model are trained.
 
 Why it is bad:
     It stays at its random start. Mostly a line is missing in ``forward``, or another layer
@@ -51,17 +51,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     trained = ever_reached(evidence)
     models = {_model(evidence.parameters[index]) for index in trained} - {""}
+    held = {index for one in evidence.optimizers for index in one.holds}
     read = _read(evidence)
     unused = [
-        parameter.name
+        parameter
         for index, parameter in enumerate(evidence.parameters)
-        if index not in trained and parameter.name not in read and _model(parameter) in models
+        if index not in trained and parameter.name not in read
+        if index in held or _model(parameter) in models
     ]
     if unused:
-        yield _finding(evidence, unused)
+        inside = _model(unused[0]) in models
+        yield _finding(evidence, [one.name for one in unused], inside=inside)
 
 
-def _finding(evidence: Evidence, unused: list[str]) -> Finding:
+def _finding(evidence: Evidence, unused: list[str], *, inside: bool) -> Finding:
     layer = unused[0].rpartition(".")[0] or unused[0]
     step = evidence.full[-1].index
     return RULE.finding(
@@ -69,12 +72,18 @@ def _finding(evidence: Evidence, unused: list[str]) -> Finding:
         message=f"""No kernel of the {plural(len(evidence.full), "full step")} examined read
             {listed(unused)}, and in {plural(len(evidence.losses), "step")} no gradient reached
             {"it" if len(unused) == 1 else "them"}: .grad is None, and what is there is the
-            random start. Is {layer} missing in forward()?""",
-        fix=f"x = self.{layer}(x)  # in forward(), or remove {layer}",
+            random start. {f"Is {layer} missing in forward()?" if inside else _held(evidence)}""",
+        fix=f"x = self.{layer}(x)  # in forward(), or remove {layer}"
+        if inside
+        else f"y = {layer}(x)  # on the way to the loss, or leave it out of the optimizer",
         step=step,
         events=(f"all kernels of step {step}", "all backwards"),
         look=f"autograd-lens step {{file}} --at {step}:forward",
     )
+
+
+def _held(evidence: Evidence) -> str:
+    return f"{listed([one.name for one in evidence.optimizers])} was given what is never used."
 
 
 def _model(parameter: Parameter) -> str:
