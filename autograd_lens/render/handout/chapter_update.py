@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from autograd_lens.render.handout.values import real, tiny, value_text, written
 from autograd_lens.render.worked import worked
 from autograd_lens.trace.records import Step
 
+if TYPE_CHECKING:
+    from autograd_lens.render.handout.levels import Levels
+
 __all__ = ["update", "update_formulas"]
 
 Words = Mapping[str, str]
@@ -34,11 +39,11 @@ _MOST = 12
 _LONGEST = 240  # letters of an update's arithmetic
 
 
-def update(lesson: Lesson, words: Words) -> Iterator[Block]:
+def update(lesson: Lesson, words: Words, levels: Levels | None = None) -> Iterator[Block]:
     """Chapter 5."""
     yield Heading(words["chapter_5"])
     yield from _arithmetic(lesson, words)
-    yield _pictures(lesson, words)
+    yield _pictures(lesson, words, levels)
     yield from _steps(lesson, words)
     yield from _status(lesson, words)
     if lesson.ending is not None:
@@ -88,15 +93,22 @@ def update_formulas(step: Step, rate: float) -> tuple[Equation, ...]:
     return tuple(found)
 
 
-def _pictures(lesson: Lesson, words: Words) -> Block:
+def _pictures(lesson: Lesson, words: Words, levels: Levels | None) -> Block:
     losses = Figure(loss_curve(lesson.path.losses, words), words["loss_curve"], "losses")
-    picture = descent(lesson, words)
+    picture = descent(lesson, words, levels.lines if levels else ())
     if not picture:
         return losses
     first, second = lesson.path.names[:2]
-    key = "descent" if lesson.ending else "descent_flat"
-    caption = words[key].format(first=first, second=second, count=f"{lesson.count:,}")
+    key = "descent" if lesson.ending else "descent_levels" if levels else "descent_flat"
+    known = {"count": f"{lesson.count:,}", "batch": levels.step if levels else 0}
+    caption = words[key].format(first=first, second=second, **known)
+    if levels and not lesson.ending and _numbers(lesson) > 2:  # noqa: PLR2004  a plane has two
+        caption += words["descent_others"]
     return Pair((Figure(picture, caption, "descent"),), (losses,), 0.5)
+
+
+def _numbers(lesson: Lesson) -> int:
+    return sum(math.prod(parameter.shape) for parameter, _ in lesson.parameters)
 
 
 def _steps(lesson: Lesson, words: Words) -> Iterator[Block]:

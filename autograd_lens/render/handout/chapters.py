@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.render.handout import chapter_data, chapter_gradients, chapter_update
@@ -11,6 +12,9 @@ from autograd_lens.render.handout.blocks import Block, Document
 from autograd_lens.render.handout.naming import Naming
 from autograd_lens.render.handout.texts import texts
 from autograd_lens.render.handout.values import written
+
+if TYPE_CHECKING:
+    from autograd_lens.render.handout.levels import Levels
 
 __all__ = ["HandoutOptions", "document"]
 
@@ -29,6 +33,7 @@ class HandoutOptions:
         graph: The graph of the first step as SVG; ``""`` where it could not be drawn.
         graph_missing: Why there is no graph.
         source: Gives the text of a source file.
+        levels: Lines of equal loss, for a run that is no linear regression.
     """
 
     language: str = "en"
@@ -36,6 +41,7 @@ class HandoutOptions:
     graph: str = ""
     graph_missing: str = ""
     source: Callable[[str], str | None] = _no_source
+    levels: Levels | None = None
 
 
 def document(lesson: Lesson, options: HandoutOptions) -> Document:
@@ -52,7 +58,7 @@ def document(lesson: Lesson, options: HandoutOptions) -> Document:
         *chapter_data.model(lesson, words),
         *chapter_gradients.loss(lesson, words, naming, options.graph, options.graph_missing),
         *chapter_gradients.gradients(lesson, words, naming),
-        *chapter_update.update(lesson, words),
+        *chapter_update.update(lesson, words, options.levels),
     ]
     return Document(title(lesson, options), options.language, _lead(lesson, words), tuple(blocks))
 

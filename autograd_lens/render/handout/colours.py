@@ -46,6 +46,7 @@ PICTURE_RULES = """
 .figure .path{stroke:var(--red)}
 .figure .band{fill:var(--band);fill-opacity:.09}
 .figure .band{stroke:var(--band);stroke-opacity:.5;stroke-width:.6}
+.figure .level{fill:none;stroke:var(--band);stroke-opacity:.6;stroke-width:.7}
 .figure .mark{fill:var(--paper);stroke:var(--red);stroke-width:1.2}
 .figure .start{fill:var(--red)}
 .figure .end{fill:var(--green)}

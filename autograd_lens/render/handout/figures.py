@@ -72,8 +72,14 @@ def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
     )
 
 
-def descent(lesson: Lesson, words: Words) -> str:
-    """The path of two parameters, on the level lines of the loss where they are known."""
+def descent(lesson: Lesson, words: Words, levels: Sequence[Floats] = ()) -> str:
+    """The path of two parameters, on the level lines of the loss where they are known.
+
+    Args:
+        lesson: The run.
+        words: Its words.
+        levels: Level lines that were computed: (points, 2) each.
+    """
     best = best_point(lesson)
     axes = descent_axes(lesson.path, best)
     if axes is None:
@@ -81,6 +87,9 @@ def descent(lesson: Lesson, words: Words) -> str:
     parts = [axes.frame(), f'<clipPath id="inside"><rect {axes.area()}/></clipPath>']
     if lesson.ending and lesson.regression:
         parts.append(f'<g clip-path="url(#inside)">{_levels(lesson.regression, axes)}</g>')
+    elif len(levels):
+        drawn = (polyline("level", axes.across(each[:, 0]), axes.up(each[:, 1])) for each in levels)
+        parts.append(f'<g clip-path="url(#inside)">{"".join(drawn)}</g>')
     across = axes.across(lesson.path.values[:, 0])
     up = axes.up(lesson.path.values[:, 1])
     parts += [polyline("path", *thinned(across, up)), *_marks(lesson, across, up, words)]

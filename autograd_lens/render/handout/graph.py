@@ -21,7 +21,8 @@ from autograd_lens.trace.values import Value
 
 __all__ = ["MOST_NODES", "boxes", "cleaned", "lesson_dot"]
 
-MOST_NODES = 40
+MOST_NODES = 150  # a page can be scrolled
+_ON_PAPER = 40
 _WIDTH = 17  # letters of a box
 
 
@@ -36,7 +37,7 @@ def lesson_dot(lesson: StepLesson, naming: Naming, *, across: bool) -> str:
     graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
     if graph is None:
         return ""
-    if len(graph.nodes) > MOST_NODES:
+    if len(graph.nodes) > (_ON_PAPER if across else MOST_NODES):
         return graph_dot(lesson.step, -1, GraphOptions(source=naming.source, fold="always"))
     texts = boxes(lesson, naming)
     nodes = {

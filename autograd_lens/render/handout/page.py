@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.render.handout.blocks import Code, Document
@@ -20,6 +21,9 @@ from autograd_lens.render.handout.figures import descent, loss_curve
 from autograd_lens.render.handout.html import blocks_html, listing
 from autograd_lens.render.handout.player import player_data
 from autograd_lens.render.handout.texts import texts
+
+if TYPE_CHECKING:
+    from autograd_lens.render.handout.levels import Levels
 
 __all__ = ["PageOptions", "page"]
 
@@ -33,12 +37,14 @@ class PageOptions:
         graph: The graph for the player as SVG, from top to bottom; ``""`` for none.
         font: A font that holds the page's Chinese letters, as WOFF; None to use the reader's.
         footer: Stands at the end.
+        levels: Lines of equal loss, for a run that is no linear regression.
     """
 
     source: Callable[[str], str | None]
     graph: str = ""
     font: bytes | None = None
     footer: str = ""
+    levels: Levels | None = None
 
 
 def page(document: Document, lesson: Lesson | None, options: PageOptions) -> str:
@@ -107,7 +113,8 @@ def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions) -> s
         or f'<p class="aside">{escape(words["code_missing"])}</p>'
     )
     losses = loss_curve(lesson.path.losses, words).replace('id="losses"', 'id="play-losses"')
-    pictures = descent(lesson, words).replace('id="descent"', 'id="play-descent"')
+    lines = options.levels.lines if options.levels else ()
+    pictures = descent(lesson, words, lines).replace('id="descent"', 'id="play-descent"')
     pictures = pictures.replace("inside", "play-inside") + losses
     legend = f'<p class="hint">{words["graph_legend"]}</p>'
     graph = f'<h3>{words["graph_title"]}</h3><div class="wide">{options.graph}</div>{legend}'

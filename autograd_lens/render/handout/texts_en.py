@@ -108,6 +108,9 @@ TEXTS: Mapping[str, str] = {
     "each line joins points of equal loss.",
     "descent_flat": "The way of {first} and {second} over {count} steps. Level lines are left "
     "out, because the loss is known only along the way.",
+    "descent_levels": "The way of {first} and {second} over {count} steps, on level lines of the "
+    "loss of step {batch}'s batch.",
+    "descent_others": " All other parameters have their last values there.",
     "descent_words": "Path of the parameters from the start to the end of training",
     "start": "start",
     "end": "end",

@@ -93,6 +93,9 @@ TEXTS: Mapping[str, str] = {
     "背景为损失的等高线，同一条线上损失相等。",
     "descent_flat": "{first} 与 {second} 在 {count} 步中走过的路径。"
     "只知道沿途的损失，因此不画等高线。",
+    "descent_levels": "{first} 与 {second} 在 {count} 步中走过的路径。"
+    "背景为第 {batch} 步那批数据的损失的等高线。",
+    "descent_others": "其余参数取训练结束时的值。",
     "descent_words": "参数从训练开始到结束的路径",
     "start": "起点",
     "end": "终点",

@@ -160,6 +160,7 @@ def _preamble(document: Document, footer: str) -> str:
         mono=_MONO + '", "' + FACES[document.language][-1],
         language=document.language,
         region=region,
+        heavy=_HEAVY if document.language == "zh" else "#let heavy(body) = body",
         footer=_literal(footer),
         rule=LIGHT["rule"],
         **(_ROOMY if document.roomy else _CLOSE),
@@ -169,6 +170,15 @@ def _preamble(document: Document, footer: str) -> str:
     )
 
 
+# the Chinese fonts have one weight: an outline of the letters' own colour makes them bold
+_HEAVY = """\
+#let heavy(body) = {
+  show regex("\\p{Han}+"): it => context text(stroke: 0.028em + text.fill, it)
+  body
+}
+#show heading: heavy
+#show strong: heavy
+"""
 _PREAMBLE = """\
 #set document(title: {title})
 #set page(paper: "a4", margin: (x: 15mm, top: 13mm, bottom: 14mm), footer: context {{
@@ -183,7 +193,8 @@ _PREAMBLE = """\
 #show raw: set text(font: ("{mono}"), size: {mono_size}pt)
 #show heading: set text(12pt, fill: rgb("{blue}"))
 #show heading: set block(above: 0.85em, below: 0.5em)
-#let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", body))
+{heavy}
+#let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", heavy(body)))
 #let lead(body) = block(below: 0.6em, text(fill: rgb("{quiet}"), body))
 #let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm),
   stroke: (left: 1.5pt + rgb("{rule}")), body)

@@ -121,3 +121,14 @@ def test_nothing_is_wider_than_the_screen(
     opened.goto(chinese)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     opened.close()
+
+
+def test_left_and_right_work_wherever_the_focus_is(page: Any) -> None:
+    before = page.locator("#where").text_content()
+    page.locator("body").press("ArrowRight")
+    assert page.locator("#where").text_content() != before
+    page.locator("body").press("ArrowLeft")
+    assert page.locator("#where").text_content() == before
+    scroll = page.evaluate("() => scrollY")
+    page.locator("body").press("PageDown")
+    page.wait_for_function(f"() => scrollY !== {scroll}")  # the page's own key still is

@@ -81,3 +81,15 @@ def test_missing_chinese_fonts_are_told_before_boxes_are_printed(
 
 def test_one_step_without_source_is_still_a_document(handout: Any) -> None:
     assert read(pdf(handout(regression_run(1, text=None)), "")).pages
+
+
+def test_chinese_headings_are_bold(run: LessonRun, handout: Any) -> None:
+    """Outlined letters have text rendering mode 2: filled and stroked."""
+    drawn = {
+        language: b"".join(
+            page.get_contents().get_data() for page in read(pdf(handout(run, language), "")).pages
+        )
+        for language in ("en", "zh")
+    }
+    assert b"2 Tr" in drawn["zh"]
+    assert b"2 Tr" not in drawn["en"]

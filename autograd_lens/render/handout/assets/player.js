@@ -28,6 +28,13 @@
   };
 
   const graph = document.querySelector("#player svg.graph");
+  // A graph of many nodes keeps the size of its letters and is scrolled to where the run is.
+  const tall = graph && graph.querySelectorAll(".node").length > 40 ? graph.parentElement : null;
+  if (tall) {
+    tall.classList.add("tall");
+    tall.tabIndex = 0;
+    graph.style.width = `${graph.dataset.width}px`;
+  }
   const node = (index) => (graph && index !== null ? byId(`g-n${index}`) : null);
   const write = (index, line, text) => {
     const letters = node(index)?.querySelectorAll("text");
@@ -107,11 +114,18 @@
     events.slice(0, state.event + 1).forEach((each) => each.set.forEach(([at, line, text]) => write(at, line, text)));
     const leaf = event.parameter === undefined ? null : (run.graph.leaves || {})[event.parameter];
     const lines = [byId(`L${event.line}`)];
-    light([...lines, node(event.node ?? leaf ?? null), ...event.edges.map((edge) => byId(`g-${edge}`))]);
+    const lit = node(event.node ?? leaf ?? null);
+    light([...lines, lit, ...event.edges.map((edge) => byId(`g-${edge}`))]);
     if (lines[0]) {
       const room = lines[0].closest(".codes");
       const place_ = lines[0].offsetTop - room.offsetTop;
       if (place_ < room.scrollTop || place_ > room.scrollTop + room.clientHeight - 40) room.scrollTop = place_ - 60;
+    }
+
+    if (lit && tall) {
+      const [room, box] = [tall.getBoundingClientRect(), lit.getBoundingClientRect()];
+      tall.scrollTop += box.top - room.top - (room.height - box.height) / 2;
+      tall.scrollLeft += box.left - room.left - (room.width - box.width) / 2;
     }
 
     cells(byId("event-rows"), event.rows);
@@ -181,8 +195,10 @@
     Home: () => goTo(0), End: () => goTo(run.count - 1, Infinity), " ": play,
   };
   // Only while the player is in use: elsewhere these keys scroll the page.
-  byId("player").addEventListener("keydown", (event) => {
-    const act = keys[event.key];
+  document.addEventListener("keydown", (event) => {
+    // Left and right scroll no page, so they are ours everywhere; the others inside the player.
+    const ours = byId("player").contains(event.target) || /^Arrow(Left|Right)$/.test(event.key);
+    const act = ours && keys[event.key];
     const pressed = event.key === " " && event.target.tagName === "BUTTON";
     if (!act || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
