@@ -21,9 +21,10 @@ from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["STORED", "compute_surface", "keep_surface", "stored_surface"]
 
-_COARSE = 9  # positions along each direction of the first look
+_GLANCE = 3  # positions along each direction that tell how long a point takes
+_COARSE = 9  # of a first look, where there is time for one
 _FINEST = 201
-_COARSEST = 25
+_COARSEST = 11
 _NEAR = 1.0  # how far the optimum may lie outside of the first look, in its widths, to be shown
 
 
@@ -69,14 +70,24 @@ def compute_surface(
     from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
 
     step = _last_full_step(trace) if batch_of is None else _wanted(trace, batch_of)
-    coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
-    began = time.perf_counter()
-    coarse = evaluate_surface(step, plane, *grid(plane, _COARSE))
-    a_point = (time.perf_counter() - began) / coarse.loss.size
+    _look(step, plane, _GLANCE)  # what is set up once is not counted
+    _, a_point = _look(step, plane, _GLANCE)
+    include = None
+    if a_point * _COARSE**2 < 2 * seconds:  # few points take longer each than many together
+        coarse, a_point = _look(step, plane, _COARSE)
+        include = _nearby(quadratic_minimum(coarse), coarse)
     size = finest if plane.kind == "line" else int((seconds / max(a_point, 1e-9)) ** 0.5)
     size = min(max(size, _COARSEST), finest)
-    include = _nearby(quadratic_minimum(coarse), coarse)
     return evaluate_surface(step, plane, *grid(plane, size, include=include))
+
+
+def _look(step: Step, plane: Plane, size: int) -> tuple[Surface, float]:
+    """A coarse surface, and how many seconds each of its points took."""
+    from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
+
+    began = time.perf_counter()
+    surface = evaluate_surface(step, plane, *grid(plane, size))
+    return surface, (time.perf_counter() - began) / surface.loss.size
 
 
 def keep_surface(path: Path, surface: Surface) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ Array = npt.NDArray[Any]
 _FEW = 8  # full steps that are named
 _PARAMETERS = 24  # that are listed
 _CURVE = 32  # columns of the loss curve
+_MARGIN = 18  # columns beside a fact
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ENDS: Mapping[str, str] = {
     "exception": "stopped by an exception",
@@ -85,7 +87,7 @@ def render_info(
 
 def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
     yield heading(trace.path.name, "" if size is None else _bytes(size), width, "━")
-    yield from _facts(trace, rates)
+    yield from _facts(trace, rates, width)
     if trace.parameters:
         yield Text()
         yield heading("Parameters", f"{len(trace.parameters):,}", width)
@@ -97,7 +99,7 @@ def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None)
             yield from _event(event, width)
 
 
-def _facts(trace: InfoSource, rates: Rates | None) -> Iterator[Text]:
+def _facts(trace: InfoSource, rates: Rates | None, width: int) -> Iterator[Text]:
     info = trace.info
     program = " ".join([PurePath(info.program).name or "(interactive session)", *info.argv])
     facts = {
@@ -108,11 +110,12 @@ def _facts(trace: InfoSource, rates: Rates | None) -> Iterator[Text]:
         "loss": _losses(np.asarray(trace.losses, np.float64)),
         "": _curve(np.asarray(trace.losses, np.float64)),
     }
+    rows = list(facts.items())
     if rates is not None:
-        facts |= {word: Text(text) for word, text in rates_facts(rates).items()}
-    yield from (
-        line(row) for row in table([[Text(key, style=QUIET), text] for key, text in facts.items()])
-    )
+        for word, text in rates_facts(rates).items():
+            parts = folded(text, width - _MARGIN)
+            rows += zip(itertools.chain([word], itertools.repeat("")), parts, strict=False)
+    yield from (line(row) for row in table([[Text(key, style=QUIET), text] for key, text in rows]))
 
 
 def _ran(info: RunInfo) -> str:
