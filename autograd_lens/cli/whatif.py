@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ from autograd_lens.trace.selection import select_step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    import numpy.typing as npt
+
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
     from autograd_lens.trace.descent import WhatIf
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["command", "draw_whatif"]
 
 _KINDS = (".png", ".svg", ".pdf")
-_GRID = 121
+_COARSE, _COARSEST, _FINEST = 9, 15, 121  # positions along each side of the surface
+_SECONDS = 5.0  # that the surface may take, and the curvature a part of
 
 
 @click.command("whatif", short_help="Descend again with another learning rate or start.")
@@ -137,13 +142,22 @@ def _surface(trace: Trace, what: WhatIf, paths: TwoPaths) -> tuple[Surface | Non
 
     from autograd_lens.replay.surface import evaluate_surface
 
-    low, high = paths.window
-    u, v = (np.linspace(a, b, _GRID) for a, b in zip(low, high, strict=True))
-    if paths.plane.kind == "line":
-        return None, ""
+    def positions(size: int) -> list[npt.NDArray[np.float64]]:
+        u, v = (np.linspace(low, high, size) for low, high in paths.window.T.tolist())
+        return [u, np.zeros(1) if paths.plane.kind == "line" else v]
+
+    step = trace.steps[what.first]
     try:
-        return evaluate_surface(trace.steps[what.first], paths.plane, u, v), ""
-    except ReplayError as error:
+        for _warm in range(2):  # some of the first evaluation is slow once only
+            began = time.perf_counter()
+            evaluate_surface(step, paths.plane, *positions(_COARSE))
+            took = time.perf_counter() - began
+            if took > _SECONDS / 2:
+                break
+        finer = (_SECONDS / took) ** 0.5
+        size = min(max(int(_COARSE * finer), _COARSEST), _FINEST)
+        return evaluate_surface(step, paths.plane, *positions(size)), ""
+    except (ReplayError, RuntimeError) as error:
         return None, str(error)
 
 
@@ -152,7 +166,7 @@ def _stable_rate(trace: Trace, what: WhatIf) -> list[str]:
     from autograd_lens.replay.curvature import curvature
 
     try:
-        found = curvature(trace.steps[what.first])
+        found = curvature(trace.steps[what.first], seconds=_SECONDS / 2)
     except (ReplayError, RuntimeError):
         return []
     if found.largest <= 0:

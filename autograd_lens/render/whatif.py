@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from autograd_lens.analysis.quadratic import quadratic_minimum
 from autograd_lens.analysis.two_paths import TwoPaths
 from autograd_lens.render.plots.field import Field, make_field
+from autograd_lens.render.plots.plan import draw_field
 from autograd_lens.render.plots.style import (
     CURVES,
     INK,
@@ -53,7 +54,10 @@ def whatif_figure(
     left = figure.add_axes((0.065, 0.15, 0.46, 0.655))
     right = figure.add_axes((0.6, 0.15, 0.375, 0.655))
     field = make_field(surface) if surface is not None and len(surface.v) > 1 else None
-    _draw_paths(left, paths, field)
+    if surface is not None and paths.plane.kind == "line":
+        _draw_on_curve(left, paths, surface)
+    else:
+        _draw_paths(left, paths, field)
     if surface is not None and field is not None:
         _draw_minimum(left, surface)
     left.legend(
@@ -99,25 +103,30 @@ def _subtitle(what: WhatIf) -> str:
 def _draw_paths(axes: Axes, paths: TwoPaths, field: Field | None) -> None:
     plain(axes, "")
     if field is not None:
-        axes.contourf(field.u, field.v, field.height, field.levels, cmap=SURFACE)
-        axes.contour(
-            field.u,
-            field.v,
-            field.height,
-            field.levels,
-            colors="white",
-            linewidths=0.5,
-            linestyles="solid",
-            alpha=0.8,
-        )
-        axes.grid(visible=False)
+        draw_field(axes, field)
     _draw_path(axes, paths.recorded, _RECORDED[0], "recorded path", order=6)
     name = "changed path, leaving the picture" if paths.left else "changed path"
     _draw_path(axes, paths.changed, _CHANGED[0], name, order=4, ends=not paths.left)
     axes.set_xlim(*paths.window[:, 0])
     axes.set_ylim(*paths.window[:, 1])
-    axes.set_xlabel(paths.plane.labels[0], fontsize=10, color=INK)
-    axes.set_ylabel(paths.plane.labels[1], fontsize=10, color=INK)
+    _label(axes, *paths.plane.labels)
+
+
+def _draw_on_curve(axes: Axes, paths: TwoPaths, surface: Surface) -> None:
+    """Both paths on the loss over the only number there is."""
+    plain(axes, "")
+    axes.plot(surface.u, surface.loss[0], color=SURFACE(1.0), linewidth=2.5, label="the loss")
+    both = ((paths.recorded, _RECORDED, "recorded path"), (paths.changed, _CHANGED, "changed path"))
+    for order, (points, (colour, _), name) in enumerate(both, 4):
+        inside = points[(points[:, 0] >= surface.u[0]) & (points[:, 0] <= surface.u[-1]), 0]
+        heights = np.interp(inside, surface.u, surface.loss[0])
+        _draw_path(axes, np.stack([inside, heights], axis=1), colour, name, order=order)
+    _label(axes, paths.plane.labels[0], "loss")
+
+
+def _label(axes: Axes, right: str, up: str) -> None:
+    axes.set_xlabel(right, fontsize=10, color=INK)
+    axes.set_ylabel(up, fontsize=10, color=INK)
     value_axis(axes.xaxis, 6)
     value_axis(axes.yaxis, 7)
 

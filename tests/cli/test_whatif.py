@@ -57,3 +57,18 @@ def test_what_cannot_be_set_is_said(
     assert result.exit_code == 1
     assert said in result.output
     assert not target.exists()
+
+
+def test_one_number_walks_down_the_curve_of_its_loss(tmp_path: Path) -> None:
+    w = torch.tensor(2.0, requires_grad=True)
+    optimizer = torch.optim.SGD([w], 0.05)
+    with lens.record(tmp_path / "one.lens"):
+        for _ in range(6):
+            optimizer.zero_grad()
+            (w - 1).square().backward()
+            optimizer.step()
+    target = tmp_path / "one.svg"
+    words = ["whatif", str(tmp_path / "one.lens"), "--set", "lr=0.9", "-o", str(target)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert target.exists()
