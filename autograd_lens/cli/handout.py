@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,14 @@ from autograd_lens.cli.files import (
     shown,
     writable,
 )
-from autograd_lens.errors import RenderError
+from autograd_lens.errors import LensError, RenderError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_steps
 
 if TYPE_CHECKING:
     from autograd_lens.analysis.lesson import Lesson
     from autograd_lens.render.handout import Document
+    from autograd_lens.render.handout.levels import Levels
 
 __all__ = ["command", "write_handout"]
 
@@ -60,7 +62,7 @@ def command(
     autograd-lens handout train.lens -o lesson.pdf --lang zh
     autograd-lens handout train.lens --worksheet -o exercise.pdf --seed 7
     """
-    with open_trace(file) as trace:
+    with open_trace(file, replay=True) as trace:
         what = "worksheet.html" if worksheet else "handout.html"
         target = writable(output or named_after(trace.path, what), force=force)
         _known(target)
@@ -82,9 +84,29 @@ def write_handout(
     _known(output)
     found = lesson(trace, steps)
     graph, missing = _graph(trace, found, across=True, prefix="")
-    options = HandoutOptions(language, title, graph, missing, trace.source)
+    levels = _levels(trace, found)
+    options = HandoutOptions(language, title, graph, missing, trace.source, levels)
     written = document(found, options)
-    _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
+    if output.suffix.lower() == ".html":
+        _write(output, _html(written, found, trace, levels))
+    else:
+        _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
+
+
+def _levels(trace: Trace, found: Lesson) -> Levels | None:
+    """The loss around the first two numbers, where nothing simpler tells it."""
+    if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
+        return None
+    from autograd_lens.analysis.plane import find_plane
+    from autograd_lens.render.handout.levels import level_lines
+    from autograd_lens.surfaces import compute_surface, stored_surface
+
+    try:
+        plane = find_plane(trace, ",".join(found.path.names[:2]))
+        surface = stored_surface(trace, plane) or compute_surface(trace, plane, seconds=2)
+    except (LensError, RuntimeError):  # the path is drawn without it
+        return None
+    return level_lines(surface)
 
 
 def _write_worksheet(
@@ -135,15 +157,17 @@ def _graph(trace: Trace, found: Lesson, *, across: bool, prefix: str) -> tuple[s
         return "", str(error)
 
 
-def _html(written: Document, found: Lesson | None, trace: Trace) -> bytes:
+def _html(
+    written: Document, found: Lesson | None, trace: Trace, levels: Levels | None = None
+) -> bytes:
     from autograd_lens.render.handout import PageOptions, page
 
     graph = _graph(trace, found, across=False, prefix="g-")[0] if found else ""
-    options = PageOptions(trace.source, graph, None, _FOOTER)
+    options = PageOptions(trace.source, graph, None, _FOOTER, levels)
     text = page(written, found, options)
     font = _font(text) if written.language == "zh" else None
     if font is not None:
-        text = page(written, found, PageOptions(trace.source, graph, font, _FOOTER))
+        text = page(written, found, replace(options, font=font))
     return text.encode()
 
 

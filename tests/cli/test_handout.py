@@ -44,6 +44,17 @@ def test_the_page_shows_the_steps_that_were_asked_for(
     assert "<h1>Lesson &lt;1&gt;</h1>" in page
 
 
+def test_a_step_recorded_in_brief_is_gone_through_in_detail_all_the_same(
+    lens: Lens, recorded: Path, tmp_path: Path
+) -> None:
+    with lens_api.open(recorded) as trace:
+        assert 7 not in trace.full_steps
+    assert lens("handout", recorded, "-o", "a.md", "--steps", "7").returncode == 0
+    text = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "The forward pass of step 7" in text
+    assert "The backward pass of step 7" in text
+
+
 def test_a_worksheet_comes_with_its_answers_in_another_file(
     lens: Lens, recorded: Path, tmp_path: Path
 ) -> None:

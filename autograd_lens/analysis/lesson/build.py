@@ -119,6 +119,8 @@ def _in_detail_first(trace: TraceLike, steps: Sequence[int]) -> tuple[StepLesson
     """The steps in their order; one at full level is put in front where the first is light."""
     full = [step for step in steps if step in trace.full_steps]
     order = list(steps)
+    if trace.steps[steps[0]].level == "full":  # recorded so, or replayed
+        full = [steps[0]]
     if not full and trace.full_steps:
         order.insert(0, min(trace.full_steps, key=lambda step: abs(step - steps[0])))
     elif full and order[0] != full[0]:
