@@ -34,7 +34,17 @@ from autograd_lens.trace.columns import (
 __all__ = ["Extra", "Row", "pack_rows", "row_bytes"]
 
 Row = tuple[Any, ...]
-"""(step, graph, loss, values, grads_before, grads_after[, extras]), as capture appends it."""
+"""(step, graph, loss, values, grads_before, grads_after[, extras]), as capture appends it.
+
+Extras are a dict; what capture puts there, each only where it has something to say:
+
+- ``random``: the state of the random numbers with which the step began;
+- ``inputs``: what modules and data loaders were handed;
+- ``numbers``: the numbers of optimizers, where they changed;
+- ``calls``: what optimizers did since the row before: 0 nothing, 1 an update, 2 a clearing, 3 an
+  update and then a clearing, 4 a clearing and then an update;
+- ``gone``: in the last row, the indexes of parameters that had ceased to exist.
+"""
 
 Extra = Any
 """None, a number, text, bytes, or a list or dict of these."""
