@@ -33,7 +33,13 @@ class OptimizerHooks:
         numbers: Notes the numbers that they compute with.
     """
 
-    def __init__(self, steps: StepCounter, full: FullRecorder, calls: OptimizerCalls, numbers: OptimizerNumbers) -> None:
+    def __init__(
+        self,
+        steps: StepCounter,
+        full: FullRecorder,
+        calls: OptimizerCalls,
+        numbers: OptimizerNumbers,
+    ) -> None:
         self._steps = steps
         self._order = calls
         self.numbers = numbers
