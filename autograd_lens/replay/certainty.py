@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
+from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.patterns import Fixed, Number, Pattern
-from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 

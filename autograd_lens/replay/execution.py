@@ -17,10 +17,11 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import check_graph, walk
+from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.observer import Observer, flat_tensors
 from autograd_lens.replay.optimizer import Update
 from autograd_lens.replay.patterns import Place, parse, resolve, tensors_in
-from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sizes import SIZED, fitted
 from autograd_lens.replay.trimming import resized

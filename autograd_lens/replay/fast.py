@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.patterns import Fixed, Number, Pattern, Place, tensors_in
-from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.sources import Donor
 

@@ -17,7 +17,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.instructions import Instruction
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
 from autograd_lens.trace.typed import item_size

@@ -31,8 +31,9 @@ from torch.utils._python_dispatch import (
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.graph_walk import LiveGraph
+from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.patterns import differs, encode, fill, parse, tensors_in
-from autograd_lens.replay.program import Instruction, Program
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.values import Entry
 
 __all__ = ["Observer", "flat_tensors"]

@@ -30,7 +30,8 @@ from autograd_lens.replay.inputs import (
     unavailable,
     without_makers,
 )
-from autograd_lens.replay.program import Program, Spec
+from autograd_lens.replay.instructions import Spec
+from autograd_lens.replay.program import Program
 from autograd_lens.replay.values import Entry, laid_out, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
