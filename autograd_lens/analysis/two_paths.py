@@ -107,7 +107,9 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
 
 def _runs_away(recorded: Floats, changed: Floats) -> bool:
     """Whether the changed path is so long that the recorded one would be a dot beside it."""
-    extent, other = np.ptp(recorded, axis=0), np.ptp(changed, axis=0)
+    extent, other = (
+        np.nanmax(points, axis=0) - np.nanmin(points, axis=0) for points in (recorded, changed)
+    )
     return not bool(np.hypot(*other) <= _WHOLE * np.hypot(*extent))
 
 

@@ -155,6 +155,9 @@ def _draw_minimum(axes: Axes, surface: Surface) -> None:
 def _draw_path(  # noqa: PLR0913  each says one thing of the line
     axes: Axes, points: Floats, colour: str, name: str, *, order: int, ends: bool = True
 ) -> None:
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return
     lengths = np.hypot(*np.diff(points, axis=0).T)
     apart = len(points) > 1 and bool(
         np.median(lengths) > _APART * np.hypot(*np.ptp(points, axis=0))

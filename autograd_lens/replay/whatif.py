@@ -54,7 +54,10 @@ def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) 
         changed = runner.descend(first, steps)
     last = min(first + steps, count)
     recorded = Descent(
-        values={name: trace.parameter(name).values[first : last + 1] for name in changed.values},
+        values={
+            name: runner.recorded(name, trace.parameter(name).values[first : last + 1])
+            for name in changed.values
+        },
         losses=trace.losses[first:last],
     )
     written = {name: f"{value:g}" for name, value in changes.items()}
@@ -111,6 +114,7 @@ class _Runner:
         self._attempts = Attempts(trace, self._sources)
         self._described = DescribedOptimizers(trace)
         self._by_optimizer = self._described.known
+        self._found: list[Mapping[str, npt.NDArray[Any]]] = []
         self.changes = Changes.parse(changes, trace.parameters, self._described.all)
 
     def originals(self, first: int) -> dict[str, str]:
@@ -123,6 +127,15 @@ class _Runner:
             values = np.unique(self._trace.parameter(start.parameter).values[first][start.place])
             found[name] = f"{float(values[0]):g}" if values.size == 1 else f"{values.size} numbers"
         return found
+
+    def recorded(self, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A parameter over the recorded steps: replayed values where those were not kept."""
+        if values.dtype.kind != "f" or not np.isnan(values).any():
+            return values
+        whole = values.copy()
+        for row, found in zip(whole, self._found, strict=False):
+            row[...] = found[name]
+        return whole
 
     def notes(self, first: int, steps: int) -> Iterator[str]:
         """What is to be known of the changed descent."""
@@ -143,12 +156,16 @@ class _Runner:
     def descend(self, first: int, steps: int) -> Descent:
         """Make the steps."""
         last = len(self._trace.steps) - 1
-        donor, found = self._attempts.found(first)
+        reached = self._attempts.found(first)
         losses: list[float] = []
         values: dict[str, list[npt.NDArray[Any]]] = {}
         before: _State | None = None
         for step in range(first, first + steps):
-            donor, found = self._attempts.found(step) if step <= last else (donor, found)
+            if first < step <= last:
+                reached = self._attempts.found(step)
+            donor, found = reached
+            if step <= last:
+                self._found.append(_copied(found.parameters))
             situation = self._situation(step, donor, found, before)
             for name, tensor in situation.parameters.items():
                 values.setdefault(name, []).append(tensor.detach().numpy().copy())
@@ -211,6 +228,10 @@ class _Runner:
             },
             grads=grads,
         )
+
+
+def _copied(tensors: Mapping[str, torch.Tensor]) -> dict[str, npt.NDArray[Any]]:
+    return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True, slots=True)

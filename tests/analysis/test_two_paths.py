@@ -44,3 +44,11 @@ def test_points_that_are_not_finite_are_cut_off() -> None:
     assert paths.left
     assert np.isfinite(paths.changed).all()
     assert np.isfinite(paths.window).all()
+
+
+def test_a_recorded_end_that_was_not_kept_hides_nothing_of_the_other_path() -> None:
+    what = descents(np.array([[0.0, 0.0], [2.0, 1.0], [4.0, 1.5]]))
+    what.recorded.values["u"][-1] = np.nan
+    paths = two_paths(what)
+    assert not paths.left
+    np.testing.assert_array_equal(paths.changed[-1], [4.0, 1.5])

@@ -294,3 +294,21 @@ def test_what_cannot_be_set_says_what_can(
         pytest.raises(SelectionError, match=said),
     ):
         what_if(trace, 0, 3, {name: value})
+
+
+def test_recorded_values_that_were_not_kept_are_those_of_the_replay(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 200)
+    model = nn.Linear(200, 200)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            (model(x) ** 2).mean().backward()
+            optimizer.step()
+    with Trace(tmp_path / "run.lens") as trace:
+        (name, *_) = [name for name in trace.parameters if name.endswith("weight")]
+        assert np.isnan(trace.parameter(name).values[3]).all()
+        what = what_if(trace, 0, STEPS, {"lr": 0.1})
+    recorded, changed = what.recorded.values[name], what.changed.values[name]
+    np.testing.assert_array_equal(recorded[:STEPS], changed[:STEPS])
