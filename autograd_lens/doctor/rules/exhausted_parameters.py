@@ -69,10 +69,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _once(gaps: list[Gap]) -> bool:
-    """Whether the first update is the only one, and gradients pile up behind it."""
+    """Whether the first update is the only one."""
     later = gaps[1:]
-    return (
-        len(later) >= _ENOUGH
-        and gaps[0].updated
-        and not any(gap.updated or gap.cleared for gap in later)
-    )
+    return len(later) >= _ENOUGH and gaps[0].updated and not any(gap.updated for gap in later)

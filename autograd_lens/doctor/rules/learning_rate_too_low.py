@@ -45,6 +45,7 @@ RULE = Rule("AL502", "learning-rate-too-low", "warning", "light", explains=("AL5
 
 _STEPS = 40
 _PROGRESS = 1e-3  # of the loss, over the whole run
+_TENTH, _PERCENT = 0.1, 0.01
 _STRAIGHT = 0.999  # cosine of first and last gradient
 
 
@@ -93,13 +94,18 @@ def _negligible(evidence: Evidence) -> list[Finding]:
             message=f"""From step {first.step} to {last.step} the loss fell from
                 {first.loss:.6g} to {last.loss:.6g}. The gradient is as large as in the beginning
                 ({number(float(np.linalg.norm(last.grad)))}) and points the same way: the
-                minimum is far, and the steps are too short. At this pace the loss would need
-                about {number(len(whole) / fallen)} steps.""",
+                minimum is far, and the steps are too short. {_pace(len(whole), fallen)}""",
             fix=_faster(evidence, 100),
             step=last.step,
             events=("losses of all steps", "first and last gradient"),
         )
     ]
+
+
+def _pace(steps: int, fallen: float) -> str:
+    if not fallen:
+        return "They are so short that float32 shows no progress at all."
+    return f"At this pace the loss would need about {number(steps / fallen)} steps."
 
 
 def _crawls(whole: list[Move]) -> bool:
@@ -112,6 +118,13 @@ def _crawls(whole: list[Move]) -> bool:
         size > 0
         and losses[0] > 0
         and (np.diff(losses) <= 0).all()
-        and 0 < 1 - losses[-1] / losses[0] < _PROGRESS
+        and 0 <= 1 - losses[-1] / losses[0] < _PROGRESS
         and float(first @ last) > _STRAIGHT * size
+        and (losses[-1] < losses[0] or _far_from_a_minimum(whole[-1]))
     )
+
+
+def _far_from_a_minimum(move: Move) -> bool:
+    """Whether parameters that move by a tenth of their size would change the loss by a percent."""
+    reach = _TENTH * float(np.linalg.norm(move.grad) * np.linalg.norm(move.value))
+    return reach > _PERCENT * move.loss and bool(move.change.any())
