@@ -15,9 +15,10 @@ from typing import Any
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Check
 from autograd_lens.replay.described import DescribedOptimizers
-from autograd_lens.replay.execution import Execution, Situation
+from autograd_lens.replay.execution import Execution
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.situation import Situation
 from autograd_lens.replay.sources import Carried, Donor, Sources, state_keys
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.values import Summary

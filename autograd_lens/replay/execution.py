@@ -1,21 +1,16 @@
-"""One execution of a program: a whole step, its engine runs included.
-
-NOTE 1 [The engine's own door]: backward is called through the engine object, not through
-``Tensor.backward``: a program that is being recorded while it looks at a trace must not find
-our backwards among its own.
-"""
+"""One execution of a program: a whole step, its engine runs included."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay.engine_run import EngineRun
 from autograd_lens.replay.graph_walk import check_graph, walk
 from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.observer import Observer, flat_tensors
@@ -23,56 +18,15 @@ from autograd_lens.replay.optimizer import Update
 from autograd_lens.replay.patterns import Place, parse, resolve, tensors_in
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
+from autograd_lens.replay.situation import Situation, Watcher, as_recorded, first_line
 from autograd_lens.replay.sizes import SIZED, fitted
 from autograd_lens.replay.trimming import resized
 from autograd_lens.replay.values import Entry, to_tensor
 from autograd_lens.trace.values import Value
 
-__all__ = ["Execution", "Situation", "Watcher", "as_recorded"]
+__all__ = ["Execution"]
 
 Json = Mapping[str, Any]
-Leaves = Mapping[str, torch.Tensor]
-
-
-class Watcher(Protocol):
-    """What follows an execution from engine run to engine run."""
-
-    def before(self, backward: int, leaves: Leaves) -> None:
-        """An engine run is about to begin."""
-
-    def after(self, backward: int, roots: Sequence[torch.Tensor], leaves: Leaves) -> None:
-        """It has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a step finds when it begins.
-
-    Attributes:
-        parameters: Value of each parameter by name; the execution works on these.
-        grads: Their ``.grad``, None or left out where there is none.
-        cleared: For each engine run, the parameters whose ``.grad`` is None before it.
-        outside: All else that is read from outside, by id.
-        numbers: The slots, for the numbers in them.
-        random: State of the random generator, None where no random number is drawn.
-        dropped: Kernels that are not executed.
-        seeds: How many seeds a data loader drew before anything else.
-        shuffled: Id of an order of the data that was drawn before anything else, if one was.
-        redraw: Whether random kernels draw again; else they give what was recorded.
-        all_grad: Whether kernels of which no node is known run under autograd, too.
-    """
-
-    parameters: Mapping[str, torch.Tensor]
-    grads: Mapping[str, torch.Tensor | None]
-    cleared: Sequence[frozenset[str]]
-    outside: Mapping[int, torch.Tensor]
-    numbers: Sequence[Any]
-    random: bytes | None
-    dropped: frozenset[int] = field(default=frozenset())
-    seeds: int = 0
-    shuffled: int | None = None
-    redraw: bool = True
-    all_grad: bool = False
 
 
 class Execution:
@@ -245,7 +199,7 @@ class Execution:
             with torch.set_grad_enabled(grad):
                 made = flat_tensors(one.operator(*args, **kwargs))
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
-            msg = f"Kernel {one.index} ({one.op}) cannot be executed: {_first_line(error)}"
+            msg = f"Kernel {one.index} ({one.op}) cannot be executed: {first_line(error)}"
             raise ReplayError(msg) from error
         if not self._situation.redraw and one.phase == "forward":
             self._repeat_draw(one, made)
@@ -323,14 +277,15 @@ class Execution:
         if self._watcher is not None:
             with _disable_current_modes():
                 self._watcher.before(number, self.leaves)
-        roots = self._roots(backward)
+        engine = EngineRun(backward, self.live, self.leaves, self._obstacle())
+        roots = engine.roots()
         with _disable_current_modes():
             graph = walk(roots)
             check_graph(graph, backward)
         if self._observer is not None:
             self._observer.begin(backward, graph, roots)
         try:
-            self._run_engine(backward, roots)
+            engine.run(roots)
         finally:
             if self._observer is not None:
                 self._observer.end()
@@ -340,95 +295,3 @@ class Execution:
         if self._watcher is not None:
             with _disable_current_modes():
                 self._watcher.after(number, roots, self.leaves)
-
-    def _roots(self, backward: Json) -> list[torch.Tensor]:
-        roots = [resolve(parse(enc), self.live, ()) for enc in backward["roots"]]
-        if any(root is None or not root.requires_grad for root in roots):
-            msg = "A tensor that backward was called on cannot be made again."
-            if backward["nodes"] and backward["nodes"][0]["kernel"] is None:
-                name = backward["nodes"][0]["name"]
-                msg = f"{msg} Its node, {name}, was made by no kernel of the tape."
-            msg += self._obstacle()
-            raise ReplayError(msg)
-        return roots
-
-    def _run_engine(self, backward: Json, roots: list[torch.Tensor]) -> None:
-        arguments = (
-            tuple(roots),
-            tuple(self._first_gradients(backward, roots)),
-            backward["retain_graph"],
-            backward["create_graph"],
-        )
-        grad = backward["kind"] == "grad"
-        asked = self._asked(backward)
-        inputs = tuple(self.leaves[name] for name in asked)
-        try:
-            found = _engine().run_backward(
-                *arguments, inputs, allow_unreachable=True, accumulate_grad=not grad
-            )
-        except RuntimeError as error:
-            msg = f"The replayed backward raised an error: {_first_line(error)}"
-            raise ReplayError(msg) from error
-        if grad:
-            self._keep_results(backward, dict(zip(asked, found, strict=True)))
-
-    def _first_gradients(self, backward: Json, roots: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What backward was called with, or ones where that was not recorded."""
-        encs = backward.get("gradients", ())
-        given = [resolve(parse(enc), self.live, ()) for enc in encs]
-        if any(one is None and enc is not None for one, enc in zip(given, encs, strict=True)):
-            msg = f"A gradient that backward was given is not there.{self._obstacle()}"
-            raise ReplayError(msg)
-        given += [None] * (len(roots) - len(given))
-        return [
-            torch.ones_like(root) if one is None else one
-            for root, one in zip(roots, given, strict=True)
-        ]
-
-    def _asked(self, backward: Json) -> list[str]:
-        """The leaves that backward was restricted to; none where it was not."""
-        nodes = backward["nodes"]
-        if backward["kind"] == "grad":
-            sent = (nodes[end]["variable"] for _, end in _sent(backward))
-            return list(dict.fromkeys(name for name in sent if name))
-        reached = [node["variable"] for node in nodes if node["variable"]]
-        written = {write["parameter"] for write in backward["writes"]}
-        return [] if written >= set(reached) else [name for name in reached if name in written]
-
-    def _keep_results(self, backward: Json, found: Mapping[str, Any]) -> None:
-        """Give the results of ``torch.autograd.grad`` the ids they had."""
-        for enc, end in _sent(backward):
-            name = backward["nodes"][end]["variable"]
-            if name in found:
-                for place in tensors_in(parse(enc)):
-                    self.live[place.tensor] = found[name]
-
-
-def _sent(backward: Json) -> Iterator[tuple[Any, int]]:
-    """Every gradient that a node passed on, and the node it went to."""
-    runs = {run["node"]: run["grad_inputs"] for run in backward["runs"]}
-    for start, position, end, _ in backward["edges"]:
-        gradients = runs.get(start, ())
-        if position < len(gradients) and gradients[position] is not None:
-            yield gradients[position], end
-
-
-def _engine() -> Any:
-    return torch.autograd.Variable._execution_engine
-
-
-@contextlib.contextmanager
-def as_recorded(random: bytes | None) -> Iterator[None]:
-    """Draw random numbers as the recorded step did; the program's own go on behind it."""
-    before = torch.default_generator.get_state()
-    try:
-        if random is not None:
-            state = torch.frombuffer(bytearray(random), dtype=torch.uint8)
-            torch.default_generator.set_state(state)
-        yield
-    finally:
-        torch.default_generator.set_state(before)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -20,7 +20,6 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.certainty import draws_of, unknowns
-from autograd_lens.replay.execution import Situation
 from autograd_lens.replay.inputs import (
     Given,
     ends_alike,
@@ -32,6 +31,7 @@ from autograd_lens.replay.inputs import (
 )
 from autograd_lens.replay.instructions import Spec
 from autograd_lens.replay.program import Program
+from autograd_lens.replay.situation import Situation
 from autograd_lens.replay.values import Entry, laid_out, to_tensor
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace

@@ -19,8 +19,9 @@ from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.replay.attempts import Attempts
 from autograd_lens.replay.changes import WAY_OUT, Changes
 from autograd_lens.replay.described import DescribedOptimizers
-from autograd_lens.replay.execution import Execution, Situation
+from autograd_lens.replay.execution import Execution
 from autograd_lens.replay.program import Program
+from autograd_lens.replay.situation import Situation
 from autograd_lens.replay.sources import Donor, Sources, state_keys
 from autograd_lens.replay.step import recorded_threads
 from autograd_lens.replay.verify import verify
