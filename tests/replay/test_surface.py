@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay import surface as surface_module
 from autograd_lens.replay.surface import evaluate_surface
 from autograd_lens.trace.records import Step
 from tests.support.linear_step import linear_step
@@ -50,6 +51,16 @@ def test_the_line_fits_surface_is_the_formula() -> None:
 def test_small_chunks_give_the_same() -> None:
     surface = evaluate_surface(linear_step(), LINE, U, V, memory=1)
     np.testing.assert_array_equal(surface.loss, evaluate_surface(linear_step(), LINE, U, V).loss)
+
+
+def test_vmap_does_not_write_the_plane_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It names what it maps by its repr where there is no other name, and that takes longer
+    # than all of the surface.
+    def refuse(_self: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(surface_module._LossOnPlane, "__repr__", refuse)
+    assert evaluate_surface(linear_step(), LINE, U, V).loss.shape == (5, 6)
 
 
 def test_operators_without_a_batching_rule_are_run_one_by_one(record_step: RecordStep) -> None:
