@@ -5,7 +5,7 @@ Axis letters: t points of the recorded path, s points of the changed one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, find_plane
+from autograd_lens.analysis.principal import project
 from autograd_lens.trace.descent import Descent, WhatIf
 from autograd_lens.trace.records import Parameter
 
@@ -61,6 +62,10 @@ class _Joined:
             for name, values in self._values.items()
         }
 
+    def parts(self, names: Sequence[str]) -> list[npt.NDArray[Any]]:
+        """The values of some parameters, each flat: (t + s, elements)."""
+        return [self._values[name].reshape(len(self._values[name]), -1) for name in names]
+
     def parameter(self, name: str) -> _History:
         """One parameter's values."""
         return _History(self._values[name])
@@ -85,9 +90,12 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
     """
     # Directions are those of the recorded path where the other one goes out of all bounds.
     within = _within(what)
-    plane = find_plane(_Joined(within), axes)
+    joined = _Joined(within)
+    plane = find_plane(joined, axes)
     count = len(next(iter(what.recorded.values.values())))
-    recorded, changed = plane.path[:count], plane.path[count:]
+    # The plane's own path leaves out what is far away; here it is followed out of the picture.
+    path = project(joined.parts(plane.names), plane.origin, plane.first, plane.second)
+    recorded, changed = path[:count], path[count:]
     near = np.concatenate([recorded, changed[:2]])
     low, high = np.nanmin(near, axis=0), np.nanmax(near, axis=0)
     half = np.maximum((high - low) / 2, 1e-12)
