@@ -79,13 +79,15 @@ def write_handout(
 ) -> None:
     """Write the handout of a run, and say so; the suffix of ``output`` chooses the format."""
     from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.cli.other_rates import tried_rates
     from autograd_lens.render.handout import HandoutOptions, document
 
     _known(output)
     found = lesson(trace, steps)
     graph, missing = _graph(trace, found, across=True, prefix="")
     levels = _levels(trace, found)
-    options = HandoutOptions(language, title, graph, missing, trace.source, levels)
+    tried = () if found.ending else tried_rates(trace)
+    options = HandoutOptions(language, title, graph, missing, trace.source, levels, tried)
     written = document(found, options)
     if output.suffix.lower() == ".html":
         _write(output, _html(written, found, trace, levels))

@@ -11,6 +11,7 @@ from autograd_lens.analysis.lesson.records import (
     OtherRate,
     Path,
     StepLesson,
+    TriedRate,
 )
 from autograd_lens.analysis.lesson.regression import Regression, recognise
 
@@ -25,6 +26,7 @@ __all__ = [
     "Path",
     "Regression",
     "StepLesson",
+    "TriedRate",
     "lesson",
     "recognise",
     "step_lesson",

@@ -31,6 +31,7 @@ __all__ = [
     "OtherRate",
     "Path",
     "StepLesson",
+    "TriedRate",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -198,6 +199,23 @@ class Ending:
     limit: float
     deviation: float | None
     others: tuple[OtherRate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TriedRate:
+    """The first steps of a run, executed with some learning rate.
+
+    Attributes:
+        rate: The learning rate.
+        steps: How many steps, from the start.
+        loss: The loss of the last of them.
+        own: Whether this is what was recorded.
+    """
+
+    rate: float
+    steps: int
+    loss: float
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autograd_lens.analysis.lesson import Ending, Lesson
+from autograd_lens.analysis.lesson import Ending, Lesson, TriedRate
 from autograd_lens.render.graph_text import shorten
 from autograd_lens.render.handout.blocks import (
     Block,
@@ -39,7 +39,9 @@ _MOST = 12
 _LONGEST = 240  # letters of an update's arithmetic
 
 
-def update(lesson: Lesson, words: Words, levels: Levels | None = None) -> Iterator[Block]:
+def update(
+    lesson: Lesson, words: Words, levels: Levels | None = None, tried: Sequence[TriedRate] = ()
+) -> Iterator[Block]:
     """Chapter 5."""
     yield Heading(words["chapter_5"])
     yield from _arithmetic(lesson, words)
@@ -56,6 +58,8 @@ def update(lesson: Lesson, words: Words, levels: Levels | None = None) -> Iterat
         last = written(float(lesson.path.losses[-1]))
         yield Paragraph(runs(words["ended_general"], count=f"{lesson.count:,}", loss=last))
     yield Note(runs(words["no_best"]))
+    if tried:
+        yield from _tried(tried, words)
 
 
 def _arithmetic(lesson: Lesson, words: Words) -> Iterator[Block]:
@@ -157,6 +161,18 @@ def _ending(ending: Ending, lesson: Lesson, words: Words) -> Iterator[Block]:
     limit, deviation = written(ending.limit), tiny(ending.deviation or 0)
     why = Paragraph(runs(words["other_rates"], limit=limit, deviation=deviation))
     yield Pair((said, why), (_rates(ending, lesson, words),), 0.45)
+
+
+def _tried(tried: Sequence[TriedRate], words: Words) -> Iterator[Block]:
+    """What the first steps come to with each learning rate."""
+    yield Paragraph(runs(words["tried"], count=tried[0].steps))
+    rows = []
+    for each in sorted(tried, key=lambda one: one.rate):
+        rate = written(each.rate)
+        label = words["this_run"].format(rate=rate) if each.own else rate
+        rows.append((runs(label), runs(str(each.steps)), runs(written(each.loss))))
+    head = (words["rate"], words["steps_taken"], words["loss"])
+    yield Table(head, tuple(rows), numbers=(1, 2))
 
 
 def _rates(ending: Ending, lesson: Lesson, words: Words) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autograd_lens.analysis.lesson import Lesson
+from autograd_lens.analysis.lesson import Lesson, TriedRate
 from autograd_lens.render.handout import chapter_data, chapter_gradients, chapter_update
 from autograd_lens.render.handout.blocks import Block, Document
 from autograd_lens.render.handout.naming import Naming
@@ -34,6 +34,7 @@ class HandoutOptions:
         graph_missing: Why there is no graph.
         source: Gives the text of a source file.
         levels: Lines of equal loss, for a run that is no linear regression.
+        tried: Learning rates that were tried, for such a run; empty where none was proved.
     """
 
     language: str = "en"
@@ -42,6 +43,7 @@ class HandoutOptions:
     graph_missing: str = ""
     source: Callable[[str], str | None] = _no_source
     levels: Levels | None = None
+    tried: tuple[TriedRate, ...] = ()
 
 
 def document(lesson: Lesson, options: HandoutOptions) -> Document:
@@ -58,7 +60,7 @@ def document(lesson: Lesson, options: HandoutOptions) -> Document:
         *chapter_data.model(lesson, words),
         *chapter_gradients.loss(lesson, words, naming, options.graph, options.graph_missing),
         *chapter_gradients.gradients(lesson, words, naming),
-        *chapter_update.update(lesson, words, options.levels),
+        *chapter_update.update(lesson, words, options.levels, options.tried),
     ]
     return Document(title(lesson, options), options.language, _lead(lesson, words), tuple(blocks))
 

@@ -135,6 +135,9 @@ TEXTS: Mapping[str, str] = {
     "{deviation}.",
     "other_rates_none": "What another learning rate would have done is left out: this needs a "
     "linear regression with plain gradient descent on fixed data.",
+    "tried": "The first {count} steps again, from the same start and on the same batches, with "
+    "another learning rate. This was computed by executing the recorded operations, which make "
+    "each recorded update of these steps bit for bit.",
     "rate": "Learning rate",
     "steps_taken": "Steps",
     "this_run": "{rate} (this run)",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_lens.analysis.lesson import lesson
+from autograd_lens.analysis.lesson import TriedRate, lesson
 from autograd_lens.render.handout import HandoutOptions, document, markdown
 from autograd_lens.render.handout.figures import descent
 from autograd_lens.render.handout.levels import Levels, level_lines
@@ -49,3 +49,14 @@ def test_a_run_on_changing_data_gets_its_lines_and_says_of_which_batch(language:
     assert 'class="level"' not in descent(found, words)
     said = words["descent_levels"].format(first="w1", second="b1", count="4", batch=3)
     assert said in markdown(document(found, options))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_learning_rates_that_were_tried_stand_in_a_table(language: str) -> None:
+    found = lesson(regression_run(4, light=(0, 1, 2, 3)), [0])
+    tried = (TriedRate(0.01, 4, 64.5, own=True), TriedRate(0.1, 4, 7.25))
+    text = markdown(document(found, HandoutOptions(language, tried=tried)))
+    words = texts(language)
+    assert f"| {words['this_run'].format(rate='0.01')} | 4 | 64.5 |" in text
+    assert "| 0.1 | 4 | 7.25 |" in text
+    assert words["tried"].format(count=4) in text
