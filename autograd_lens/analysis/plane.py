@@ -25,6 +25,8 @@ Kind = Literal["line", "parameters", "scalars", "directions"]
 
 _MARGIN = 0.18
 _DIRECTIONS = "directions"
+_RUNS_AWAY = 1e6  # times as far out as at first: nothing else could be seen beside it
+_IN_SIGHT = 30.0
 
 
 class History(Protocol):
@@ -88,7 +90,7 @@ class _Path:
     Attributes:
         shapes: Shapes by name.
         parts: Values parameter by parameter, each (t, elements).
-        finite: Which points have all elements finite: (t,).
+        finite: Which points have all elements finite, and lie in sight: (t,).
         notes: What was left out.
     """
 
@@ -115,7 +117,9 @@ class _Path:
         return vector
 
 
-def find_plane(run: Run, axes: str | None = None, *, through: int | None = None) -> Plane:
+def find_plane(
+    run: Run, axes: str | None = None, *, through: int | None = None, whole: bool = False
+) -> Plane:
     """The plane to draw a run's path on.
 
     Args:
@@ -125,12 +129,14 @@ def find_plane(run: Run, axes: str | None = None, *, through: int | None = None)
             these always with ``"directions"``.
         through: The point of the path that the plane goes through, before the step of this
             number; by default the end.
+        whole: Whether a path that runs away is kept whole; by default it ends where its
+            beginning can still be seen beside it.
 
     Raises:
         NotRecordedError: The run has no parameter whose values were kept.
         SelectionError: The axes could not be understood.
     """
-    path = _collect(run)
+    path = _collect(run, whole=whole)
     if axes == _DIRECTIONS and path.elements > 1:
         return _main_plane(path, through)
     if axes is not None:
@@ -145,7 +151,7 @@ def find_plane(run: Run, axes: str | None = None, *, through: int | None = None)
     return _main_plane(path, through)
 
 
-def _collect(run: Run) -> _Path:
+def _collect(run: Run, *, whole: bool) -> _Path:
     shapes: dict[str, tuple[int, ...]] = {}
     parts: list[Part] = []
     left_out: list[str] = []
@@ -163,7 +169,25 @@ def _collect(run: Run) -> _Path:
         msg = "No parameter was recorded with its values, so there is no path."
         raise NotRecordedError(msg, hint="Record a program that trains something.")
     finite = np.logical_and.reduce([np.isfinite(part).all(axis=1) for part in parts])
-    return _Path(shapes, parts, finite, _notes(left_out, finite))
+    notes = _notes(left_out, finite)
+    away = None if whole else _runs_away(parts, finite)
+    if away is not None:
+        finite[away:] = False
+        further = f"{_IN_SIGHT:.0f} times as far out as at first"
+        notes = (*notes, f"After step {away - 1:,} the path is more than {further}, and not drawn.")
+    return _Path(shapes, parts, finite, notes)
+
+
+def _runs_away(parts: Sequence[Part], finite: npt.NDArray[np.bool_]) -> int | None:
+    """From which point on a path that grows without bounds is no longer drawn."""
+    rows = np.flatnonzero(finite)
+    if not len(rows):
+        return None
+    out = np.max([np.abs(part[rows].astype(np.float64)).max(axis=1) for part in parts], axis=0)
+    first = out[:2].max()
+    if not out.max() > _RUNS_AWAY * first > 0:
+        return None
+    return int(rows[np.argmax(out > _IN_SIGHT * first)])
 
 
 def _known_from_the_start(part: Part, first_step: int) -> Part:

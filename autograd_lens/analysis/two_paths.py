@@ -91,7 +91,7 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
     # Directions are those of the recorded path where the other one goes out of all bounds.
     within = _within(what)
     joined = _Joined(within)
-    plane = find_plane(joined, axes)
+    plane = find_plane(joined, axes, whole=True)
     count = len(next(iter(what.recorded.values.values())))
     # The plane's own path leaves out what is far away; here it is followed out of the picture.
     path = project(joined.parts(plane.names), plane.origin, plane.first, plane.second)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from autograd_lens.analysis.plane import Plane, Run
 from autograd_lens.analysis.quadratic import Minimum, quadratic_minimum
 from autograd_lens.render.plots.curves import (
+    Curve,
     draw_curves,
     draw_loss,
     parameter_curves,
@@ -131,12 +132,22 @@ def _draw_steps(
     loss, parameters, gradients = (figure.add_axes(box) for box in boxes)
     draw_loss(loss, losses)
     what, values, grads = parameter_curves(trace)
+    values = _as_far_as(plane, values)
     marks: Sequence[float] = ()
     if minimum is not None and plane.kind in {"line", "parameters"}:
         marks = (minimum.u, minimum.v)[: len(values)]
     note = "" if what == "each" else what
     draw_curves(parameters, values, title="parameters", note=note, marks=marks)
     draw_curves(gradients, grads, title="gradients", note=note or "absolute value", log=True)
+
+
+def _as_far_as(plane: Plane, curves: Sequence[Curve]) -> list[Curve]:
+    """Curves that end where the path does: what runs away would leave no room for the rest."""
+    drawn = np.flatnonzero(np.isfinite(plane.path).all(axis=1))
+    if not len(drawn):
+        return list(curves)
+    inside = np.arange(len(plane.path)) <= drawn[-1]
+    return [replace(one, values=np.where(inside, one.values, np.nan)) for one in curves]
 
 
 def _title(trace: PathRun, losses: Floats) -> str:

@@ -25,10 +25,11 @@ def rates_facts(rates: Rates) -> dict[str, str]:
 
 
 def rates_sentence(rates: Rates) -> str:
-    """All of it on one line; ``""`` where no curvature is known."""
+    """All of it on one line; ``""`` where nobody measured the curvature."""
     at = rates.curvature
     if at is None:
-        return ""
+        why = f"curvature not known: {rates.missing}" if rates.missing else ""
+        return "; ".join(filter(None, [_used(rates), why])) if why else ""
     parts = [f"curvature {_exact(at.largest)} at most at step {at.step:,}", f"stable {_limit(at)}"]
     return "; ".join(filter(None, [_used(rates), *parts]))
 

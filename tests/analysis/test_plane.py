@@ -52,6 +52,23 @@ def test_a_plane_goes_through_the_step_that_is_asked_for() -> None:
     np.testing.assert_allclose(find_plane(run, through=2).path[2], 0, atol=1e-9)
 
 
+def test_a_path_that_runs_away_is_drawn_as_far_as_its_start_can_be_seen() -> None:
+    w1 = ((-5.0) ** np.arange(20))[:, None]
+    plane = find_plane(PathRun({"w1": w1, "b1": w1 / 2}))
+    np.testing.assert_array_equal(plane.path[:4, 0], [1, -5, 25, -125])
+    assert np.isnan(plane.path[4:]).all()
+    assert plane.notes == (
+        "After step 3 the path is more than 30 times as far out as at first, and not drawn.",
+    )
+
+
+def test_a_path_that_goes_far_is_drawn_whole() -> None:
+    w1 = np.linspace(0, 1000, 30)[:, None]
+    plane = find_plane(PathRun({"w1": w1, "b1": w1 / 2}))
+    assert (len(plane.path), plane.notes) == (30, ())
+    assert np.isfinite(plane.path).all()
+
+
 def test_main_directions_can_be_asked_for() -> None:
     run = PathRun({"w1": descent(5, 3)[..., None], "b1": descent(5, 10)})
     plane = find_plane(run, "directions")

@@ -47,6 +47,18 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
+def test_a_diverging_run_shows_where_it_began() -> None:
+    run = PathRun({"w": 3.0 * (-2.0) ** np.arange(90).reshape(45, 2)}, 4.0 ** np.arange(44))
+    plane = find_plane(run)
+    figure = path_figure(run, plane, surface(plane))
+    written = texts(figure)
+    assert "start (3, −6)" in written
+    assert "after 3 steps (192, −384)" in written
+    (parameters,) = [axes for axes in figure.axes if axes.get_title("left") == "parameters"]
+    low, high = parameters.get_ylim()
+    assert -500 < low < high < 500
+
+
 def test_two_parameters_on_their_surface() -> None:
     run = line_fit()
     plane = find_plane(run)

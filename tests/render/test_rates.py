@@ -37,4 +37,10 @@ def test_what_could_not_be_measured_says_why() -> None:
     assert rates_facts(rates) == {
         "curvature": "not known: No step with a backward was recorded in full."
     }
-    assert rates_sentence(rates) == ""
+    assert rates_sentence(rates) == (
+        "curvature not known: No step with a backward was recorded in full."
+    )
+
+
+def test_nothing_is_said_where_nobody_measured() -> None:
+    assert rates_sentence(Rates((0.1,), ("SGD",), None)) == ""
