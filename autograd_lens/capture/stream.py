@@ -237,7 +237,8 @@ class Stream:
     def use_alias(self, entry: TensorEntry, alias: torch.Tensor) -> None:
         """Note a use of a tensor, with the value that another one of its memory has."""
         self.uses.append(entry)
-        known = entry.home == alias.data_ptr() and entry.size == alias.nbytes
+        # A sparse tensor has no memory of its own, and no address to ask for.
+        known = entry.plain and entry.home == alias.data_ptr() and entry.size == alias.nbytes
         if not known or not alias.is_contiguous():
             self.slots.append(self._read_large(alias, None))
             return
