@@ -16,6 +16,17 @@ PROGRAMS = Path(__file__).parent / "programs"
 Diagnose = Callable[[Path], tuple[Finding, ...]]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Small tensors gain nothing from threads, which cost half of the time here."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def diagnose(tmp_path: Path) -> Diagnose:
     """Record a program and examine the trace."""

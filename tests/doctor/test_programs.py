@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
-from autograd_lens.doctor import rules
+from autograd_lens.doctor import Finding, rules
+from autograd_lens.tui.place import Place
 from tests.doctor.conftest import PROGRAMS, Diagnose
 
 BAD = sorted(PROGRAMS.glob("*/bad*.py"))
@@ -22,7 +24,18 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("program", BAD, ids=named)
 def test_a_bad_program_gives_its_own_finding(program: Path, diagnose: Diagnose) -> None:
     expected = {program.parent.name.replace("_", "-")} | ALSO.get(named(program), set())
-    assert {finding.name for finding in diagnose(program)} == expected
+    findings = diagnose(program)
+    assert {finding.name for finding in findings} == expected
+    for finding in findings:
+        check_command(finding)
+
+
+def check_command(finding: Finding) -> None:
+    """What a finding says to type names a step of the run, where it names a place."""
+    words = shlex.split(finding.look.replace("{file}", "run.lens"))
+    assert words[:1] in ([], ["autograd-lens"])
+    if "--at" in words:
+        assert Place.parse(words[words.index("--at") + 1], 1000).step == finding.step
 
 
 @pytest.mark.parametrize("program", GOOD, ids=named)
