@@ -27,7 +27,11 @@ from autograd_lens.trace.values import Value
 __all__ = ["reason", "worked_examples"]
 
 _ALIKE: Mapping[str, str] = {
+    "_native_batch_norm_legit": "batch_norm",
     "_log_softmax": "log_softmax",
+    "max_pool2d_with_indices": "max_pool",
+    "native_batch_norm": "batch_norm",
+    "native_layer_norm": "layer_norm",
     "matmul": "mm",
     "nll_loss_forward": "nll_loss",
     "reshape": "view",

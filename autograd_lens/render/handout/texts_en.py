@@ -169,6 +169,15 @@ TEXTS: Mapping[str, str] = {
     "why_nll_loss": "Negative log-likelihood: only the right class gets a gradient, −1/n each.",
     "why_view": "Only the shape changed: the gradient gets the old shape back.",
     "why_accumulate": "A leaf: the gradient is stored in {name}.grad.",
+    "why_convolution": "A convolution: each weight met many places of the input; its gradient adds "
+    "up output gradient times input over all of them.",
+    "why_max_pool": "Max pooling: only the largest number of each window gets the gradient.",
+    "why_batch_norm": "Batch norm: mean and variance depend on every number of a channel, so each "
+    "gradient depends on all of them.",
+    "why_layer_norm": "Layer norm: mean and variance depend on every number of a row, so each "
+    "gradient depends on all of them.",
+    "why_embedding": "An embedding: only rows that were looked up get a gradient; a row looked up "
+    "often gets the sum.",
     "why_other": "PyTorch's rule: {rule}",
     "why_unknown": "A derivative that PyTorch's table does not list.",
     # the page

@@ -145,6 +145,12 @@ TEXTS: Mapping[str, str] = {
     "why_nll_loss": "负对数似然：只有正确的类别得到梯度，各为 −1/n。",
     "why_view": "只改变了形状：梯度恢复为原来的形状。",
     "why_accumulate": "叶结点：梯度存入 {name}.grad。",
+    "why_convolution": "卷积：每个权重在输入的许多位置上都用到，"
+    "它的梯度是各处“输出的梯度乘以输入”之和。",
+    "why_max_pool": "最大池化：每个窗口中只有最大的数得到梯度。",
+    "why_batch_norm": "批归一化：均值和方差取决于该通道的每个数，因此每个梯度都与所有这些数有关。",
+    "why_layer_norm": "层归一化：均值和方差取决于该行的每个数，因此每个梯度都与所有这些数有关。",
+    "why_embedding": "嵌入：只有被查到的行得到梯度；多次被查到的行得到各次梯度之和。",
     "why_other": "PyTorch 的求导规则：{rule}",
     "why_unknown": "PyTorch 的导数表中没有这一项。",
     "play": "回放训练过程",
