@@ -1,4 +1,4 @@
-"""``trace``, ``graph``, ``info``, ``export``: one recording, looked at in several ways."""
+"""The verbs that look at one recording: ``trace``, ``graph``, ``info``, ``export``, ``path``."""
 
 from __future__ import annotations
 
@@ -148,3 +148,35 @@ def test_a_reader_that_stops_early_is_no_error(recorded: Path) -> None:
         assert process.stdout.readline().startswith(b'{"step": 0')
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_path_draws_the_loss_of_a_light_step(recorded: Path, tmp_path: Path) -> None:
+    output = tmp_path / "path.svg"
+    drawn = invoke("path", recorded, "--step", "7", "--axes", "b1,w1", "-o", output)
+    assert drawn.exit_code == 0, drawn.output
+    assert output.read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--axes", "w2,b1"), "There is no parameter 'w2'. There are w1 [1, 1], b1 [1]."),
+        (("--axes", "w1[0,1],b1"), "no element of w1, which has shape (1, 1)"),
+        (("--axes", "w1"), "Two numbers span a plane; 'w1' names 1."),
+        (("--step", "99"), "Step 99 is not in the trace, which has steps 0 to 11."),
+    ],
+)
+def test_path_says_what_cannot_be_drawn(
+    recorded: Path, tmp_path: Path, words: tuple[str, str], said: str
+) -> None:
+    drawn = invoke("path", recorded, *words, "-o", tmp_path / "path.png")
+    assert drawn.exit_code == 1
+    assert said in drawn.output
+    assert not (tmp_path / "path.png").exists()
+
+
+def test_info_measures_the_curvature_where_it_is_asked_to(recorded: Path) -> None:
+    shown = invoke("info", recorded, "--curvature", "--width", "100").stdout
+    assert "lr 0.01" in shown
+    assert "in plain gradient descent" in shown
+    assert "at most, at step 10 with its batch" in shown
