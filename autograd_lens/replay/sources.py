@@ -287,6 +287,8 @@ class Sources:
                 value = value.clone() if value is not None else None
             if value is None:
                 msg = f"Of {spec.name} only a summary was kept at step {row.step}."
+                if entry is None:
+                    msg = f"{spec.name} is sparse or else has no dense values that can be kept."
                 raise ReplayError(msg)
             found[spec.name] = value
         return found
