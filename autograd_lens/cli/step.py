@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.api import Trace, replaying
-from autograd_lens.cli.files import file_argument, open_trace
+from autograd_lens.cli.files import file_argument, force_option, open_trace, writable, write_lines
 from autograd_lens.errors import LensError
 
 if TYPE_CHECKING:
@@ -28,7 +29,23 @@ __all__ = ["command", "walk"]
 )
 @click.option("--follow", is_flag=True, help="Show steps of a run that still goes on.")
 @click.option("--no-replay", is_flag=True, help="Leave light steps as they were recorded.")
-def command(file: Path | None, start: str, follow: bool, no_replay: bool) -> None:
+@click.option(
+    "--screenshot",
+    type=click.Path(path_type=Path),
+    metavar="SVG",
+    help="Write the screen into an .svg file, and need no terminal.",
+)
+@click.option("--size", metavar="COLUMNSxLINES", help="Of the screenshot.  [default: 120x40]")
+@force_option()
+def command(
+    file: Path | None,
+    start: str,
+    follow: bool,
+    no_replay: bool,
+    screenshot: Path | None,
+    size: str | None,
+    force: bool,
+) -> None:
     """Open a recording in the terminal: press → to see what the next line did, ← to go back.
 
     \b
@@ -36,8 +53,47 @@ def command(file: Path | None, start: str, follow: bool, no_replay: bool) -> Non
     autograd-lens step train.lens --at last
     autograd-lens step train.lens --at 12:backward
     autograd-lens step train.lens --follow
+    autograd-lens step train.lens --at 0:backward --screenshot screen.svg
     """
-    walk(file, start, follow=follow, replay=not no_replay)
+    if screenshot is None:
+        walk(file, start, follow=follow, replay=not no_replay)
+        return
+    target = writable(screenshot, force=force)
+    with open_trace(file) as trace:
+        photograph(trace, target, start, _columns_and_lines(size), replay=not no_replay)
+
+
+def photograph(
+    trace: Trace,
+    output: Path,
+    start: str = "0",
+    size: tuple[int, int] | None = None,
+    *,
+    replay: bool = True,
+) -> None:
+    """Write the debugger's screen into a file, and say so.
+
+    Raises:
+        LensError: There is no such step, or the file cannot be written.
+    """
+    from autograd_lens.tui.app import StepperApp
+    from autograd_lens.tui.place import Place
+    from autograd_lens.tui.screenshot import SIZE, screenshot
+
+    place = Place.parse(start, len(trace.steps))
+    app = StepperApp(trace, _Replay(trace.path) if replay else None, place=place)
+    svg = screenshot(app, size or SIZE, f"autograd-lens step {trace.path.name}")
+    write_lines(output, svg.splitlines())
+
+
+def _columns_and_lines(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
+    if found is None:
+        msg = f"{text!r} is no size."
+        raise LensError(msg, hint="Write columns and lines, for example 120x40.")
+    return int(found[1]), int(found[2])
 
 
 def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: bool = True) -> None:

@@ -43,12 +43,11 @@ class StepperApp(App[None]):
         super().__init__()
         self.session = Session(trace)
         (place or Place(0)).go(self.session)
-        self._replay = replay
-        self._follow = follow
+        self.stepper = Stepper(self.session, replay, follow=follow)
 
     def get_default_screen(self) -> Screen[None]:
         """The debugger."""
-        return Stepper(self.session, self._replay, follow=self._follow)
+        return self.stepper
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
         """Every key's action by name, for the command palette."""
