@@ -162,6 +162,28 @@ def _write_handout(trace: Trace, path: Path) -> Path:
     return path
 
 
+def _write_notebook(trace: Trace, output: Path) -> Path:
+    return _write_handout(trace, output / "handout.ipynb")
+
+
+def _write_exercise(trace: Trace, output: Path) -> Path:
+    """The exercise; its answers stand in a file beside it."""
+    from autograd_lens.cli.handout import write_worksheet
+
+    path, key = output / "worksheet.html", output / "worksheet-answers.html"
+    write_worksheet(trace, path, key, [0, 1, _LAST], "en", "", 0)
+    return path
+
+
+def _photograph(trace: Trace, output: Path) -> Path:
+    """The debugger where the gradient goes back through the matrix product."""
+    from autograd_lens.cli.step import photograph
+
+    path = output / "debugger.svg"
+    photograph(trace, path, "2:k17", (110, 36))
+    return path
+
+
 def _animate(trace: Trace, output: Path) -> Path:
     from autograd_lens.cli.animate import write_animation
 
@@ -178,6 +200,9 @@ _MAKERS: tuple[Callable[[Trace, Path], Path], ...] = (
     _ask_what_if,
     _write_page,
     _write_paper,
+    _write_notebook,
+    _write_exercise,
+    _photograph,
     _animate,
 )
 
@@ -187,7 +212,7 @@ def _next(trace_file: Path) -> list[str]:
     return [
         f"autograd-lens trace {name} --steps 100 --phase backward",
         f"autograd-lens graph {name} --step 100 -o step100.png",
-        f"autograd-lens info {name}",
+        f"autograd-lens step {name}",
         f"autograd-lens whatif {name} --set lr=1.7",
         "autograd-lens run your_script.py",
     ]

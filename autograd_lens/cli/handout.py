@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from autograd_lens.render.handout import Document
     from autograd_lens.render.handout.levels import Levels
 
-__all__ = ["command", "write_handout"]
+__all__ = ["command", "write_handout", "write_worksheet"]
 
 _FOOTER = "autograd_lens"
 
@@ -69,7 +69,7 @@ def command(
         chosen = select_steps(steps or "0,1,-1" if len(trace.steps) > 1 else "0", len(trace.steps))
         if worksheet:
             key = writable(target.with_stem(f"{target.stem}-answers"), force=force)
-            _write_worksheet(trace, target, key, chosen, lang, title, seed)
+            write_worksheet(trace, target, key, chosen, lang, title, seed)
         else:
             write_handout(trace, target, chosen, language=lang, title=title)
 
@@ -111,7 +111,7 @@ def _levels(trace: Trace, found: Lesson) -> Levels | None:
     return level_lines(surface)
 
 
-def _write_worksheet(
+def write_worksheet(
     trace: Trace,
     output: Path,
     key: Path,
