@@ -104,6 +104,7 @@ class NodeStory:
         kernel: The forward kernel that made it, or None.
         incoming: What arrived, one for each result of the forward.
         outgoing: What it gave, one for each input that had somewhere to go.
+        ran: The kernels that it ran, where no textbook formula tells what they do.
     """
 
     node: Node
@@ -111,6 +112,7 @@ class NodeStory:
     kernel: Kernel | None
     incoming: tuple[Incoming, ...]
     outgoing: tuple[Outgoing, ...]
+    ran: tuple[Kernel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,10 @@ def node_story(step: Step, backward: Backward, run: NodeRun, name_of: NameOf) ->
     node = graph.nodes[run.node]
     kernel = None if node.forward_kernel is None else step.kernels[node.forward_kernel]
     scene = _Scene(step, backward, graph, run, node, kernel, name_of)
-    return NodeStory(node, run, kernel, tuple(_incoming(scene)), tuple(_outgoing(scene)))
+    outgoing = tuple(_outgoing(scene))
+    told = node.variable is not None or all(one.rule is not None for one in outgoing)
+    ran = () if told else tuple(step.kernels[index] for index in run.kernels)
+    return NodeStory(node, run, kernel, tuple(_incoming(scene)), outgoing, ran)
 
 
 def _incoming(scene: _Scene) -> Iterator[Incoming]:

@@ -105,6 +105,8 @@ def _link(view: StepView, tree: Tree, story: NodeStory) -> None:
             _sum(view, branch, incoming)
     for outgoing in story.outgoing:
         branch.add(_outgoing(outgoing))
+    for kernel in story.ran:
+        branch.add(Text(f"ran {view.notation(kernel)} → {view.results(kernel)}", style=QUIET))
 
 
 def _sum(view: StepView, tree: Tree, incoming: Incoming) -> None:

@@ -73,3 +73,20 @@ def test_where_gradients_meet_each_term_is_known() -> None:
     (incoming,) = story(MM, met).incoming
     assert [term.node for term in incoming.terms] == [ADD, POW]
     assert all(term.value is not None for term in incoming.terms)
+
+
+def test_where_no_textbook_helps_the_kernels_that_ran_are_told() -> None:
+    step = linear_step()
+    backward = step.backwards[0]
+    assert story(MM, step).ran == ()
+    made = step.backwards[0].graph
+    assert made is not None
+    forward = made.nodes[MM].forward_kernel
+    kernels = tuple(
+        replace(kernel, op="aten.unheard_of.default") if kernel.index == forward else kernel
+        for kernel in step.kernels
+    )
+    run = next(run for run in backward.node_runs if run.node == MM)
+    told = story(MM, replace(step, kernels=kernels)).ran
+    assert [kernel.index for kernel in told] == list(run.kernels)
+    assert told

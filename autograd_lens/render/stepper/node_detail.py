@@ -35,7 +35,20 @@ def node_lines(view: StepView, backward: Backward, run: NodeRun) -> Iterator[Tex
     for outgoing in story.outgoing:
         yield Text()
         yield from _outgoing(view, outgoing)
+    yield from _ran(view, story)
     yield from _saved(view, story)
+
+
+def _ran(view: StepView, story: NodeStory) -> Iterator[Text]:
+    """The kernels of a node that no textbook formula explains, with what each made."""
+    if story.ran:
+        yield Text()
+        yield Text("kernels that ran", style=QUIET)
+    for kernel in story.ran:
+        made = f"{view.notation(kernel)} → {view.results(kernel)}"
+        yield from _indented(folded(made, view.width - 3))
+        for use in kernel.outputs[:1]:
+            yield from _indented(named_value("", use.value, view.width - 3), strip=True)
 
 
 def _accumulate(view: StepView, story: NodeStory, backward: Backward) -> Iterator[Text]:
