@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+_LONGEST = ("tests/replay/database", "tests/replay/test_transformer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: where several workers share the tests, none ends alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
