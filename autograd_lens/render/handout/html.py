@@ -87,7 +87,7 @@ def listing(block: Code, prefix: str) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(
-        f'<th scope="col"{_aligned(table, place)}>{escape(each)}</th>'
+        f'<th scope="col"{_aligned(table, place)}>{escape(each)}</th>' if each else "<td></td>"
         for place, each in enumerate(table.head)
     )
     rows = "".join(

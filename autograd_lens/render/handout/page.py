@@ -165,7 +165,8 @@ def _controls(lesson: Lesson, words: Mapping[str, str]) -> str:
     return (
         f'<div class="controls"><div class="buttons">{buttons}</div>'
         f'<label for="slider">{escape(words["play_steps"])}</label>'
-        f'<input type="range" id="slider" min="0" max="{last}" value="0" step="1">'
+        f'<input type="range" id="slider" aria-label="{escape(words["play_steps"])}" '
+        f'min="0" max="{last}" value="0" step="1">'
         '<output id="where" for="slider"></output></div>'
         '<div id="event" aria-live="polite"><b id="event-title"></b>'
         '<span id="event-more"></span></div>'

@@ -132,3 +132,23 @@ def test_left_and_right_work_wherever_the_focus_is(page: Any) -> None:
     scroll = page.evaluate("() => scrollY")
     page.locator("body").press("PageDown")
     page.wait_for_function(f"() => scrollY !== {scroll}")  # the page's own key still is
+
+
+@pytest.mark.parametrize(
+    "screen", [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=str
+)
+def test_nothing_stands_in_anybodys_way(
+    browser: Any, run: LessonRun, html: Any, tmp_path: Path, screen: tuple[int, str]
+) -> None:
+    width, scheme = screen
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    file = tmp_path / "handout.html"
+    file.write_text(html(run, steps=(0, 1, 5)), encoding="utf-8")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    opened = context.new_page()
+    opened.goto(file.as_uri())
+    found = axe.Axe().run(opened).response["violations"]
+    context.close()
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
