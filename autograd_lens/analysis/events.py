@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Backward, Event, Kernel, Node, Phase, Source, Step
 
 __all__ = ["BOOKKEEPING", "EventKind", "StepEvent", "step_events"]

@@ -10,7 +10,7 @@ from itertools import groupby
 from autograd_lens.analysis.events import BOOKKEEPING
 from autograd_lens.analysis.node_story import NameOf, NodeStory, node_story
 from autograd_lens.errors import NotRecordedError
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Backward, GradWrite, Graph, Kernel, Step
 from autograd_lens.trace.values import Value
 

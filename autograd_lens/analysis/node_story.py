@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from autograd_lens.analysis.textbook import RULES, Rule
 from autograd_lens.analysis.textbook.recorded import difference
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import (
     Argument,
     Backward,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Step
 from autograd_lens.trace.values import Value
 

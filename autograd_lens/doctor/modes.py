@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, Step
 
 __all__ = ["training_kernel"]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.tape import argument, constant
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, ParameterUpdate, Step, TensorUse
 
 __all__ = ["LostUpdate", "lost_updates"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.tape import Tape
+from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.records import Graph, Kernel, Step
 
 __all__ = ["VERSION_ERROR", "version_pair"]
@@ -15,7 +15,7 @@ VERSION_ERROR = "modified by an inplace operation"
 
 def version_pair(step: Step) -> tuple[Kernel | None, Kernel | None]:
     """The kernel whose node saved a tensor, and the one that changed it afterwards."""
-    tape = Tape(step)
+    tape = TapeIndex(step)
     backward = next((one for one in step.backwards if VERSION_ERROR in one.error), None)
     graph = backward.graph if backward else None
     done = {run.node for run in backward.node_runs} if backward else set()

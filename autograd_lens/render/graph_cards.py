@@ -23,7 +23,7 @@ from autograd_lens.render.graph_card import (
 )
 from autograd_lens.render.graph_outline import Outline
 from autograd_lens.render.numbers import shape
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, GradWrite, Kernel, Node, NodeRun
 from autograd_lens.trace.values import Value
 

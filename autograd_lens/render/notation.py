@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from autograd_lens.trace.arguments import is_spoken, operator_name
 from autograd_lens.trace.arithmetic import Term, atom, combine, number
+from autograd_lens.trace.graph import is_spoken, operator_name
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
 __all__ = ["notation", "results"]

@@ -11,7 +11,7 @@ from rich.text import Text
 from autograd_lens.render.layout import NAME, QUIET, beside, cut, heading, line
 from autograd_lens.render.numbers import render_value
 from autograd_lens.render.step_view import StepView
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel
 
 __all__ = ["forward_lines", "kernel_lines"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from autograd_lens.render.numbers import scalar
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, ParameterUpdate
 from autograd_lens.trace.values import Value
 

@@ -13,7 +13,7 @@ from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.operators import to_constant, writes_to
 from autograd_lens.replay.random_kernels import draws, repeat_draw
 from autograd_lens.replay.values import to_double, to_tensor, wider
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
 __all__ = ["Call", "Live", "recorded"]

@@ -19,7 +19,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.call import Call, Live, recorded
 from autograd_lens.replay.operators import find_operator
 from autograd_lens.replay.values import to_double
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 __all__ = ["Tape"]

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from autograd_lens.trace.arguments import is_spoken, operator_name, tensors
 from autograd_lens.trace.arithmetic import Term, atom, combine, number
+from autograd_lens.trace.graph import is_spoken, operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
 __all__ = ["update_expression"]

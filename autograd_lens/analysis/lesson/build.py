@@ -23,7 +23,7 @@ from autograd_lens.analysis.lesson.records import (
 )
 from autograd_lens.analysis.lesson.regression import Regression, recognise
 from autograd_lens.errors import NotRecordedError
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.records import (
     Backward,

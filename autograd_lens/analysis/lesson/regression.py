@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
 
 __all__ = ["Regression", "recognise"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_lens.analysis.textbook.rule import Array, Rule
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
 from autograd_lens.trace.values import Value
 

@@ -36,9 +36,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.tape import Tape
 from autograd_lens.doctor.words import number, shape
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 RULE = Rule("AL401", "broadcast-loss", "error", "full")
@@ -72,7 +71,7 @@ _UNNAMED = "prediction"
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first step whose loss compares all with all."""
     for step in evidence.full:
-        tape = Tape(step)
+        tape = TapeIndex(step)
         for kernel in step.kernels:
             pair = _stretched(tape, kernel) if kernel.phase == "forward" else None
             if pair and _ends_in_loss(tape, kernel, step):
@@ -112,7 +111,7 @@ def _prediction(evidence: Evidence, kernel: Kernel, target: str) -> str:
     return others[0] if len(others) == 1 and others[0].isidentifier() else _UNNAMED
 
 
-def _stretched(tape: Tape, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
+def _stretched(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
     """The model's and the other operand, where the kernel stretches (N, 1) and (N,)."""
     name = operator_name(kernel)
     if name not in _DIFFERENCES | _LOSSES:
@@ -128,7 +127,7 @@ def _stretched(tape: Tape, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None
     return (operands[0], operands[1]) if grown[0] else (operands[1], operands[0])
 
 
-def _unexpanded(tape: Tape, operand: TensorUse, kernel: Kernel) -> TensorUse:
+def _unexpanded(tape: TapeIndex, operand: TensorUse, kernel: Kernel) -> TensorUse:
     maker = tape.maker(operand.tensor, kernel.index)
     if maker is not None and operator_name(maker) == "expand":
         return next(tensors(maker.inputs))
@@ -140,7 +139,7 @@ def _column_and_row(one: TensorUse, other: TensorUse) -> bool:
     return len(row) == 1 and column == (row[0], 1) and row[0] > 1
 
 
-def _ends_in_loss(tape: Tape, kernel: Kernel, step: Step) -> bool:
+def _ends_in_loss(tape: TapeIndex, kernel: Kernel, step: Step) -> bool:
     """Whether the result is summed up to the loss with nothing but arithmetic between."""
     while kernel.outputs:
         output = kernel.outputs[0]

@@ -39,7 +39,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.still import reached, standing_still
 from autograd_lens.doctor.words import listed, size
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL102", "cleared-before-step", "error", "light", explains=("AL502", "AL506"))

@@ -34,8 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.tape import Tape
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL402", "detached-loss", "error", "light", explains=("AL506",))
@@ -100,7 +99,7 @@ def _finding(evidence: Evidence, run: EngineRun, cut: Kernel | None) -> Finding:
 
 def _cut(evidence: Evidence, step: Step) -> Kernel | None:
     """The last kernel on the way to the loss whose line takes a tensor out of the graph."""
-    tape = Tape(step)
+    tape = TapeIndex(step)
     end = next((k.index for k in step.kernels if k.phase == "backward"), len(step.kernels))
     uses = step.kernels[end].inputs if end < len(step.kernels) else ()
     roots = [use.tensor for use in tensors(uses)]

@@ -32,9 +32,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.tape import Tape, argument
 from autograd_lens.doctor.words import number
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import TapeIndex, argument, operator_name
 from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL403", "double-softmax", "error", "full")
@@ -46,7 +45,7 @@ _ROUNDING = 1e-3
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first loss that gets the wrong kind of numbers."""
     for step in evidence.full:
-        tape = Tape(step)
+        tape = TapeIndex(step)
         for kernel in step.kernels:
             if kernel.phase == "forward" and kernel.node is not None:
                 found = _twice(tape, kernel) or _no_logarithms(kernel)
@@ -55,7 +54,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     return
 
 
-def _twice(tape: Tape, kernel: Kernel) -> tuple[str, str, str] | None:
+def _twice(tape: TapeIndex, kernel: Kernel) -> tuple[str, str, str] | None:
     """Title, explanation and fix where an activation of the loss is applied a second time."""
     given = argument(kernel, "self")
     maker = tape.through_views(given.tensor, kernel.index) if given else None
@@ -92,7 +91,7 @@ def _no_logarithms(kernel: Kernel) -> tuple[str, str, str] | None:
 
 
 def _finding(
-    evidence: Evidence, tape: Tape, kernel: Kernel, found: tuple[str, str, str]
+    evidence: Evidence, tape: TapeIndex, kernel: Kernel, found: tuple[str, str, str]
 ) -> Finding:
     title, why, fix = found
     given = argument(kernel, "self")

@@ -38,7 +38,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.poison import Poisoned, poisoned
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import number, replayed, shape
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 from autograd_lens.trace.values import Value
 

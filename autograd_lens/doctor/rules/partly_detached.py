@@ -37,7 +37,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.still import ever_reached, standing_still
 from autograd_lens.doctor.words import listed, plural
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL209", "partly-detached", "warning", "full")

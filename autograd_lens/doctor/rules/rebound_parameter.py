@@ -34,8 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.tape import Tape, writes_in_place
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import TapeIndex, tensors, writes_in_place
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule(
@@ -47,7 +46,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first update that makes a new tensor."""
     changed = _changed(evidence)
     for step in evidence.full:
-        tape = Tape(step)
+        tape = TapeIndex(step)
         for kernel in _behind_backward(step):
             name = _parameter_moved(tape, kernel)
             if name and name not in changed and kernel.source:
@@ -74,7 +73,7 @@ def _behind_backward(step: Step) -> Iterator[Kernel]:
             yield kernel
 
 
-def _parameter_moved(tape: Tape, kernel: Kernel) -> str:
+def _parameter_moved(tape: TapeIndex, kernel: Kernel) -> str:
     """The parameter that a kernel reads together with its gradient, else ``""``."""
     uses = list(tensors(kernel.inputs))
     shapes = {output.spec.shape for output in kernel.outputs}
@@ -86,7 +85,7 @@ def _parameter_moved(tape: Tape, kernel: Kernel) -> str:
     return ""
 
 
-def _comes_from(tape: Tape, tensor: int, kernel: Kernel, grad: str) -> bool:
+def _comes_from(tape: TapeIndex, tensor: int, kernel: Kernel, grad: str) -> bool:
     near = [use.spec.name for use in tensors(kernel.inputs) if use.tensor == tensor]
     maker = tape.maker(tensor, kernel.index)
     made = [use.spec.name for use in tensors(maker.inputs)] if maker else []

@@ -36,7 +36,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.words import plural
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 
 RULE = Rule("AL604", "repeated-batch", "warning", "full")

@@ -40,9 +40,8 @@ import numpy as np
 from autograd_lens.analysis.rederive import rederive
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.tape import Tape
 from autograd_lens.doctor.words import largest_difference, number
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import TapeIndex, tensors
 from autograd_lens.trace.records import Backward, Kernel, Node, SavedTensor, Step, TensorUse
 from autograd_lens.trace.values import Value
 
@@ -65,14 +64,14 @@ class _Change:
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first saved tensor with other content at its use."""
     for step in evidence.full:
-        tape = Tape(step)
+        tape = TapeIndex(step)
         changes = list(_changes(tape, step))
         if changes:
             yield _finding(evidence, tape, changes)
             return
 
 
-def _changes(tape: Tape, step: Step) -> Iterator[_Change]:
+def _changes(tape: TapeIndex, step: Step) -> Iterator[_Change]:
     for backward in step.backwards:
         for node in backward.graph.nodes if backward.graph else ():
             for saved in node.saved:
@@ -82,7 +81,7 @@ def _changes(tape: Tape, step: Step) -> Iterator[_Change]:
                         yield change
 
 
-def _change(tape: Tape, backward: Backward, node: Node, saved: SavedTensor) -> _Change | None:
+def _change(tape: TapeIndex, backward: Backward, node: Node, saved: SavedTensor) -> _Change | None:
     """The change with both contents, where a kernel of the node read the tensor."""
     if node.forward_kernel is None or saved.tensor is None:
         return None
@@ -104,7 +103,7 @@ def _change(tape: Tape, backward: Backward, node: Node, saved: SavedTensor) -> _
     return _Change(backward, node, saved, keeper, made, used, reader)
 
 
-def _finding(evidence: Evidence, tape: Tape, changes: list[_Change]) -> Finding:
+def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Finding:
     change = changes[0]
     writer = _writer(evidence, tape, change)
     keeper = evidence.line(change.keeper.source)
@@ -150,7 +149,7 @@ def _right(step: Step, changes: list[_Change]) -> str:
         forward worked with it is {number(right)}."""
 
 
-def _writer(evidence: Evidence, tape: Tape, change: _Change) -> Kernel | None:
+def _writer(evidence: Evidence, tape: TapeIndex, change: _Change) -> Kernel | None:
     """The kernel that wrote the memory in between, else the one that gave it to NumPy."""
     between = range(change.keeper.index + 1, change.reader.index)
     tensor = change.used.tensor

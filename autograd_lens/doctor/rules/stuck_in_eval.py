@@ -41,7 +41,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.modes import training_kernel
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.source import Code
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL601", "stuck-in-eval", "warning", "full")

@@ -40,7 +40,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.modes import training_kernel
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.source import Code
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL603", "stuck-in-train", "warning", "full")

@@ -36,7 +36,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.still import piling_up, reached, standing_still
 from autograd_lens.doctor.words import plural
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL201", "unregistered-parameters", "error", "full")

@@ -36,7 +36,7 @@ import numpy.typing as npt
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import listed
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 RULE = Rule("AL602", "unshuffled-batches", "warning", "full")

@@ -37,7 +37,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.still import ever_reached
 from autograd_lens.doctor.words import listed, plural
-from autograd_lens.trace.arguments import tensors
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Parameter
 
 RULE = Rule("AL205", "unused-parameter", "warning", "full")

@@ -20,7 +20,7 @@ from autograd_lens.render.handout.mathematics import (
     number,
 )
 from autograd_lens.render.handout.values import real
-from autograd_lens.trace.arguments import operator_name
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, TensorUse
 from autograd_lens.trace.values import Value
 

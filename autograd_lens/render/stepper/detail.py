@@ -12,7 +12,7 @@ from autograd_lens.render.step_view import StepView
 from autograd_lens.render.stepper.node_detail import node_lines
 from autograd_lens.render.stepper.writing import named_value, sentence
 from autograd_lens.render.worked import worked
-from autograd_lens.trace.arguments import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Backward, Event, GradWrite, Kernel
 
 __all__ = ["detail_lines"]

@@ -1,14 +1,38 @@
-"""Questions to the kernels of one full step."""
+"""One index of a step's tape: what kernels were given, what made, read and wrote each tensor.
+
+Whoever asks which kernel made a node, which kernels read a tensor or whose memory it lies in
+asks here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from autograd_lens.trace.arguments import operator_name, tensors
-from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
+from autograd_lens.trace.records import (
+    Argument,
+    Constant,
+    Kernel,
+    Node,
+    NodeRun,
+    Step,
+    TensorUse,
+)
 
-__all__ = ["Tape", "argument", "constant", "writes_in_place"]
+__all__ = [
+    "TapeIndex",
+    "argument",
+    "constant",
+    "is_spoken",
+    "operator_name",
+    "tensors",
+    "writes_in_place",
+]
+
+# Names and kinds of arguments that say nothing about the mathematics.
+_UNSPOKEN = frozenset(
+    {"device", "dtype", "generator", "layout", "memory_format", "opaque", "out", "pin_memory"}
+)
 
 # Kernels whose result is the same numbers seen another way, in the same memory.
 _VIEWS = frozenset(
@@ -40,11 +64,11 @@ _VIEWS = frozenset(
 _SAME = frozenset({"alias", "detach"})
 
 
-class Tape:
-    """One full step's kernels, indexed.
+class TapeIndex:
+    """One full step's kernels and nodes, indexed.
 
     Args:
-        step: The step.
+        step: The step, recorded in full or replayed.
     """
 
     def __init__(self, step: Step) -> None:
@@ -156,6 +180,54 @@ class Tape:
             if kernel.phase == "forward" and kernel.node is not None
             for output in kernel.outputs
         )
+
+    def kernel_of(self, node: Node) -> Kernel | None:
+        """The forward kernel that made a node, None where the tape does not hold it."""
+        made = node.forward_kernel
+        return self.kernels[made] if made is not None and made < len(self.kernels) else None
+
+    def node_of(self, kernel: Kernel) -> Node | None:
+        """The node that a forward kernel made, or that ran a backward's kernel."""
+        if kernel.node is None or not 0 <= kernel.backward < len(self.step.backwards):
+            return None
+        graph = self.step.backwards[kernel.backward].graph
+        return graph.nodes[kernel.node] if graph and kernel.node < len(graph.nodes) else None
+
+    def loss_kernel(self, backward: int = -1) -> Kernel | None:
+        """The kernel that made what a backward started from."""
+        if not -len(self.step.backwards) <= backward < len(self.step.backwards):
+            return None
+        graph = self.step.backwards[backward].graph
+        return self.kernel_of(graph.nodes[0]) if graph and graph.nodes else None
+
+    def run_of(self, node: int, backward: int = -1) -> NodeRun | None:
+        """How a node was run; None where the engine did not run it."""
+        return self._runs[backward % len(self.step.backwards)].get(node)
+
+    @cached_property
+    def _runs(self) -> list[dict[int, NodeRun]]:
+        return [{run.node: run for run in one.node_runs} for one in self.step.backwards]
+
+
+def operator_name(kernel: Kernel) -> str:
+    """The operator without namespace and overload: ``"mm"`` for ``"aten.mm.default"``."""
+    return kernel.op.split(".")[1] if "." in kernel.op else kernel.op
+
+
+def is_spoken(argument: Argument) -> bool:
+    """Whether an argument belongs into an expression; None and empty lists do not."""
+    if argument.name in _UNSPOKEN or argument.value == ():
+        return False
+    if isinstance(argument.value, Constant):
+        return argument.value.kind not in _UNSPOKEN and argument.value.value is not None
+    return True
+
+
+def tensors(arguments: Iterable[Argument]) -> Iterator[TensorUse]:
+    """All tensors among the arguments, those in lists too."""
+    for argument in arguments:
+        items = argument.value if isinstance(argument.value, tuple) else (argument.value,)
+        yield from (item for item in items if isinstance(item, TensorUse))
 
 
 def writes_in_place(kernel: Kernel) -> bool:
