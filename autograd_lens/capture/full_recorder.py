@@ -10,11 +10,7 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.autograd_graph import GraphWalk, SavedFields, root_nodes
-from autograd_lens.capture.backward_tape import BackwardTape
 from autograd_lens.capture.derivatives import DerivativeTable
-from autograd_lens.capture.dispatch_stack import switch_off, switch_on
-from autograd_lens.capture.frames import Site, UserFrames, frame_names
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.modules import ModulePaths
@@ -25,10 +21,13 @@ from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
-from autograd_lens.capture.stream import Stream
-from autograd_lens.capture.tape_mode import TapeMode, Target
 from autograd_lens.capture.template_builder import TemplateBuilder, Writes, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
+from autograd_lens.live.backward import BackwardTape
+from autograd_lens.live.frames import Site, UserFrames, frame_names
+from autograd_lens.live.graph_walk import GraphWalk, SavedFields, root_nodes
+from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
+from autograd_lens.live.stream import Stream
 
 __all__ = ["FullRecorder"]
 

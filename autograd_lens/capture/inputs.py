@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.utils.data import dataloader
 
-from autograd_lens.capture.reading import RawValue, bytes_at, read
+from autograd_lens.live.reading import RawValue, bytes_at, read
 
 __all__ = ["InputObserver", "RandomState"]
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from autograd_lens.capture.reading import SMALL, read
+from autograd_lens.live.reading import SMALL, read
 
 __all__ = ["Keyframes"]
 

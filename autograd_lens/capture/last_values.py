@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from autograd_lens.capture.reading import RawValue, is_plain, read_memory
+from autograd_lens.live.reading import RawValue, is_plain, read_memory
 
 __all__ = ["LastValue"]
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import torch
 import xxhash
 
-from autograd_lens.capture.frames import Site
 from autograd_lens.capture.last_values import LastValue
-from autograd_lens.capture.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
+from autograd_lens.live.frames import Site
+from autograd_lens.live.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
 from autograd_lens.trace.records import Source
 
 __all__ = [

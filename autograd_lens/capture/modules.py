@@ -19,7 +19,7 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
-from autograd_lens.capture.tape_mode import TapeMode
+from autograd_lens.live.mode import TapeMode
 
 __all__ = ["EVALUATING", "ModulePaths", "program_compiles"]
 

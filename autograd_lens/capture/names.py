@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from autograd_lens.capture.parameters import ParameterRegistry, name_tensors
-from autograd_lens.capture.stream import TensorEntry
+from autograd_lens.live.stream import TensorEntry
 
 __all__ = ["name_entries"]
 

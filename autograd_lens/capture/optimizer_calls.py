@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
-from autograd_lens.capture.reading import RawValue, read
+from autograd_lens.live.reading import RawValue, read
 from autograd_lens.trace.values import Summary
 
 __all__ = ["OptimizerCalls"]

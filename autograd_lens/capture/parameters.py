@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from autograd_lens.capture.frames import UserFrames, frame_names
-from autograd_lens.capture.reading import DTYPE_NAMES
+from autograd_lens.live.frames import UserFrames, frame_names
+from autograd_lens.live.reading import DTYPE_NAMES
 from autograd_lens.trace.records import Parameter
 
 __all__ = ["ParameterRegistry", "name_tensors", "reachable"]

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.frames import UserFrames
+from autograd_lens.live.frames import UserFrames
 
 __all__ = ["TorchWarnings", "Warned"]
 

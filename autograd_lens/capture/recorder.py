@@ -21,8 +21,6 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.autograd_graph import leaf_outline, root_nodes
-from autograd_lens.capture.frames import Site, UserFrames
 from autograd_lens.capture.full_recorder import BackwardCall, FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
 from autograd_lens.capture.keyframes import Keyframes
@@ -39,10 +37,12 @@ from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
-from autograd_lens.capture.reading import read_scalar
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
+from autograd_lens.live.frames import Site, UserFrames
+from autograd_lens.live.graph_walk import leaf_outline, root_nodes
+from autograd_lens.live.reading import read_scalar
 from autograd_lens.trace.records import Event
 
 __all__ = ["Limits", "Recorder"]

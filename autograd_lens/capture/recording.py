@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 import autograd_lens
-from autograd_lens.capture.reading import bytes_at
 from autograd_lens.capture.recorder import Limits, Recorder
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.watching import Watch
 from autograd_lens.errors import RecordingError
+from autograd_lens.live.reading import bytes_at
 from autograd_lens.trace.info import RunInfo, RunStatus
 from autograd_lens.trace.latest import remember
 from autograd_lens.trace.reader import Trace

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.reading import DTYPE_NAMES
-from autograd_lens.capture.stream import NUMBER, TENSOR, Opaque, Stream, TensorEntry
+from autograd_lens.live.reading import DTYPE_NAMES
+from autograd_lens.live.stream import NUMBER, TENSOR, Opaque, Stream, TensorEntry
 
 __all__ = ["Cursor", "Segment"]
 

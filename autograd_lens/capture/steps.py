@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import FrameType
 
-from autograd_lens.capture.frames import Site
-from autograd_lens.capture.reading import RawValue
-from autograd_lens.capture.stream import Stream, Write
+from autograd_lens.live.frames import Site
+from autograd_lens.live.reading import RawValue
+from autograd_lens.live.stream import Stream, Write
 
 __all__ = ["LoopFrame", "StepCounter", "find_boundary"]
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
-from autograd_lens.capture.backward_tape import (
+from autograd_lens.capture.derivatives import DerivativeTable
+from autograd_lens.capture.modules import EVALUATING
+from autograd_lens.capture.segment import Segment
+from autograd_lens.capture.update_phases import assign_phases, tensor_uses
+from autograd_lens.live.backward import (
     BACKWARD_BEGIN,
     BACKWARD_END,
     GRAD_WRITE,
@@ -16,14 +20,10 @@ from autograd_lens.capture.backward_tape import (
     SAVED_TENSOR,
     UNWATCHED,
 )
-from autograd_lens.capture.derivatives import DerivativeTable
-from autograd_lens.capture.frames import Site
-from autograd_lens.capture.modules import EVALUATING
-from autograd_lens.capture.reading import DTYPE_NAMES
-from autograd_lens.capture.segment import Segment
-from autograd_lens.capture.stream import NUMBER, Write
-from autograd_lens.capture.tape_mode import IN_BACKWARD
-from autograd_lens.capture.update_phases import assign_phases, tensor_uses
+from autograd_lens.live.frames import Site
+from autograd_lens.live.mode import IN_BACKWARD
+from autograd_lens.live.reading import DTYPE_NAMES
+from autograd_lens.live.stream import NUMBER, Write
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Summary
 

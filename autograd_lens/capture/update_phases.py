@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd_lens.capture.stream import Write
+from autograd_lens.live.stream import Write
 
 __all__ = ["assign_phases", "tensor_uses"]
 

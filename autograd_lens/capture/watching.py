@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from autograd_lens.capture.frames import frame_names
 from autograd_lens.capture.recorder import Recorder
 from autograd_lens.errors import RecordingError
+from autograd_lens.live.frames import frame_names
 
 __all__ = ["Watch", "WatchedLoss"]
 

@@ -16,8 +16,8 @@ import torch
 
 import autograd_lens as lens
 from autograd_lens.capture import backward_tape, full_recorder, recorder, stream, tape_mode
-from autograd_lens.capture.reading import read
 from autograd_lens.errors import RecordingError, SelectionError, TraceExistsError
+from autograd_lens.live.reading import read
 from autograd_lens.trace import drain
 from tests.capture.programs.shapes import SHAPES
 from tests.support.twins import bare, recorded

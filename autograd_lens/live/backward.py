@@ -21,16 +21,16 @@ from torch.utils._python_dispatch import (
     _push_mode,
 )
 
-from autograd_lens.capture.autograd_graph import (
+from autograd_lens.live.frames import Site
+from autograd_lens.live.graph_walk import (
     GraphWalk,
     SavedFields,
     read_saved,
     walk_graph,
 )
-from autograd_lens.capture.frames import Site
-from autograd_lens.capture.reading import read
-from autograd_lens.capture.stream import NUMBER, Stream
-from autograd_lens.capture.tape_mode import TapeMode
+from autograd_lens.live.mode import TapeMode
+from autograd_lens.live.reading import read
+from autograd_lens.live.stream import NUMBER, Stream
 
 __all__ = [
     "BACKWARD_BEGIN",

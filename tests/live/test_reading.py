@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from autograd_lens.capture.reading import read
+from autograd_lens.live.reading import read
 from autograd_lens.trace.values import Summary
 
 

@@ -27,7 +27,7 @@ import torch
 from torch.nn import Parameter
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from autograd_lens.capture.reading import SMALL, RawValue, bytes_at, read
+from autograd_lens.live.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
 
 __all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]

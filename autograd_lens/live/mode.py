@@ -3,6 +3,11 @@
 NOTE 1 [Written for speed]: a no-op mode makes the linear regression three times as slow, so
 what is done here for each of its 32 kernels decides what a full recording costs. Hence one
 long function with local names, and lookups by ``id``: hashing an ``OpOverload`` runs Python.
+
+NOTE 2 [Not a with statement]: a step recorded in full begins and ends inside calls of the
+program, so the mode cannot be the body of a ``with``. The program may have entered modes of
+its own in the meantime; popping whatever is on top would take theirs. So the mode is only
+pushed where the stack is empty, and taken out of wherever it stands.
 """
 
 from __future__ import annotations
@@ -15,13 +20,14 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
+from torch._C import _len_torch_dispatch_stack
 from torch.nn import Parameter
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
-from autograd_lens.capture.frames import UserFrames
-from autograd_lens.capture.stream import NUMBER, TENSOR, Stream, Write
+from autograd_lens.live.frames import UserFrames
+from autograd_lens.live.stream import NUMBER, TENSOR, Stream, Write
 
-__all__ = ["IN_BACKWARD", "Operator", "TapeMode", "Target"]
+__all__ = ["IN_BACKWARD", "Operator", "TapeMode", "Target", "switch_off", "switch_on"]
 
 IN_BACKWARD = "in backward"
 
@@ -273,6 +279,28 @@ class TapeMode(TorchDispatchMode):
     def _target(self, address: int) -> Target | None:
         target = self.targets.get(address)
         return target if target is not None and target.is_at(address) else None
+
+
+def switch_on(mode: TorchDispatchMode) -> bool:
+    """Enter the mode where no other mode is active; tell whether it was entered."""
+    if _len_torch_dispatch_stack():
+        return False
+    mode.__enter__()
+    return True
+
+
+def switch_off(mode: TorchDispatchMode) -> None:
+    """Leave the mode, and leave the program's own modes as they are."""
+    above: list[TorchDispatchMode] = []
+    while _len_torch_dispatch_stack():
+        top = _pop_mode()
+        if top is mode:
+            _push_mode(mode)
+            mode.__exit__(None, None, None)
+            break
+        above.append(top)
+    for other in reversed(above):
+        _push_mode(other)
 
 
 def _nothing() -> None:

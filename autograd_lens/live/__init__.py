@@ -1,0 +1,1 @@
+"""Torch-side parts that recording and replaying share: modes, hooks, graphs, memory."""
