@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from autograd_lens.trace.decode import Tape
 from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.records import (
     Backward,
@@ -17,6 +16,7 @@ from autograd_lens.trace.records import (
     Step,
     ZeroGrad,
 )
+from autograd_lens.trace.tape import StepTape
 
 __all__ = ["merge"]
 
@@ -25,7 +25,7 @@ Explain = Callable[[Sequence[Kernel], Sequence[int], str], str]
 """Writes the arithmetic of some kernels as an expression for a parameter."""
 
 
-def merge(index: int, tape: Tape, light: LightStep, explain: Explain) -> Step:
+def merge(index: int, tape: StepTape, light: LightStep, explain: Explain) -> Step:
     """The full step.
 
     The tape tells how things came about; where it does not hold a value the rows fill it in,

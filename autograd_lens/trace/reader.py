@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,6 @@ from autograd_lens.errors import NoSuchParameterError
 from autograd_lens.trace.blobs import BlobReader
 from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.database import open_database, wrapped
-from autograd_lens.trace.decode import decode
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fulls import Fulls
 from autograd_lens.trace.fullstep import merge
@@ -41,6 +40,7 @@ from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import Rows
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.steps import Steps
+from autograd_lens.trace.tape import Template, decode_template, records_of
 from autograd_lens.trace.typed import integer, parse_event, parse_parameter
 from autograd_lens.trace.values import Summary
 
@@ -55,13 +55,13 @@ class EncodedStep:
 
     Attributes:
         number: Id of the template.
-        template: The structure; see ``template``.
+        template: The structure.
         slots: What it refers to by position.
         dots: Drawing of each backward that has one, by index.
     """
 
     number: int
-    template: Mapping[str, Any]
+    template: Template
     slots: Sequence[Entry]
     dots: Mapping[int, str]
 
@@ -94,7 +94,7 @@ class Trace:
             self._fulls = Fulls(self._connection, self._blobs.fetch)
             self.items = Items(self._connection)
             self._graphs: dict[int, LightGraph] = {}
-            self._templates: dict[int, tuple[Mapping[str, Any], Mapping[int, str]]] = {}
+            self._templates: dict[int, tuple[Template, Mapping[int, str]]] = {}
             self._check()
         except BaseException:
             self._connection.close()
@@ -264,15 +264,16 @@ class Trace:
             self._graphs[number] = graph or damaged("the description of a graph is missing")
         return self._graphs[number]
 
-    def _template(self, number: int) -> tuple[Mapping[str, Any], Mapping[int, str]]:
+    def _template(self, number: int) -> tuple[Template, Mapping[int, str]]:
         """A template and the drawings of its backwards."""
         if number not in self._templates:
-            template = self.items.parse("template", str(number), dict)
-            if template is None:
+            data = self.items.get("template", str(number))
+            if data is None:
                 damaged("the structure of a full step is missing")
+            template = decode_template(data)
             drawings = {
                 backward: dot.decode("utf-8", "replace")
-                for backward in range(len(template.get("backwards", ())))
+                for backward in range(len(template.backwards))
                 if (dot := self.items.get("dot", f"{number}.{backward}")) is not None
             }
             self._templates[number] = template, drawings
@@ -289,7 +290,7 @@ class Trace:
                 return light.step(step)
             number, slots = self._fulls.slots(step)
             template, drawings = self._template(number)
-            return merge(step, decode(template, slots, drawings), light, update_expression)
+            return merge(step, records_of(template, slots, drawings), light, update_expression)
 
     def light_step(self, step: int) -> LightStep:
         """The light rows of a step, with what they refer to."""

@@ -39,6 +39,7 @@ from autograd_lens.trace.owner import describe_owner
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.schema import SCHEMA, item_row
+from autograd_lens.trace.tape import Template, encode_template
 
 __all__ = ["RunInfo", "TraceWriter"]
 
@@ -135,9 +136,9 @@ class TraceWriter:
         """Define what rows of one graph have in common; returns the id that rows give."""
         return self._number("graph", _json(description))
 
-    def template(self, template: Mapping[str, Any]) -> int:
+    def template(self, template: Template) -> int:
         """Define the structure of full steps; returns the id that ``full`` takes."""
-        return self._number("template", _json(template))
+        return self._number("template", encode_template(template))
 
     def full(self, step: int, template: int, slots: list[Entry]) -> None:
         """Add a full step. Waits while too much is queued."""
