@@ -13,6 +13,7 @@ from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.rows import END
+from autograd_lens.trace.tape import Template
 from autograd_lens.trace.values import numpy_dtype
 from autograd_lens.trace.writer import TraceWriter
 
@@ -99,7 +100,7 @@ class CheckingWriter:
         self._graphs.append(description["fingerprint"])
         return len(self._graphs) - 1
 
-    def template(self, template: Mapping[str, Any]) -> int:
+    def template(self, template: Template) -> int:
         """Define a structure in the file."""
         return self._target.template(template)
 

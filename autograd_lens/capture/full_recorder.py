@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
+from autograd_lens.capture.needs import Needs
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.schedule import NEVER, Schedule
-from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
-from autograd_lens.capture.template_builder import TemplateBuilder, Writes, input_slots
 from autograd_lens.capture.torchviz_dot import graph_dot
-from autograd_lens.live.backward import BackwardTape
+from autograd_lens.live.backward import BackwardCall, BackwardTape
+from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names
-from autograd_lens.live.graph_walk import GraphWalk, SavedFields, root_nodes
+from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
-from autograd_lens.live.stream import Stream
+from autograd_lens.live.stream import Stream, TensorEntry
+from autograd_lens.live.template import Segment, Surroundings, build_template
+from autograd_lens.trace.tape import Template
 
 __all__ = ["FullRecorder"]
 
@@ -61,23 +62,11 @@ class Services:
     on_failure: Callable[[Exception], None]
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardCall:
-    """One call of backward, as the program made it.
+class _Written(NamedTuple):
+    """A template that the trace holds, and its number there."""
 
-    Attributes:
-        outputs: The tensors or edges that backward is called on.
-        gradients: The gradient of each that it begins with, None where there is none.
-        site: The line of the program that calls it.
-        flags: (kind, retain_graph, create_graph, fingerprint).
-        frame: The innermost frame, torch's included.
-    """
-
-    outputs: Sequence[Any]
-    gradients: Sequence[Any]
-    site: Site
-    flags: tuple[str, bool, bool, str]
-    frame: FrameType
+    number: int
+    template: Template
 
 
 class FullRecorder:
@@ -86,6 +75,7 @@ class FullRecorder:
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
         inputs: What observes the inputs of light steps.
+        described: Tells whether the numbers of all updates are kept beside light rows.
         mode: The dispatch mode.
         on: Whether it is on.
         next_switch: The step after whose backward it is to be switched on.
@@ -96,6 +86,8 @@ class FullRecorder:
     ) -> None:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
+        self.described: Callable[[], bool] = lambda: False
+        self.inputs.on_item = self._was_handed
         self._writer = services.writer
         self._schedule = schedule
         self._frames = services.frames
@@ -120,11 +112,11 @@ class FullRecorder:
         self._after = 0  # first event after the last backward
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
-        self._templates: dict[Any, int] = {}
-        self._last_template: tuple[Any, int] | None = None
-        self._input_slots: dict[int, tuple[int, ...]] = {}
-        self._last_inputs: set[Any] | None = None
-        self._varying = False  # whether steps are known to read different inputs
+        self._templates: dict[Hashable, _Written] = {}
+        self._last_template: tuple[Hashable, _Written] | None = None
+        self._needs = Needs()
+        self._handed: list[TensorEntry | None] = []  # what the step was handed
+        self._met: list[TensorEntry | None] = []  # the same, since the last backward
         self._optimizers = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
@@ -149,7 +141,7 @@ class FullRecorder:
         elif not on and self.on:
             switch_off(self.mode)
             self._modules.remove()
-            if not self._varying:
+            if not self._needs.inputs:
                 self.inputs.end()
             self.on = self._whole = False
             self._stream.drop_before(len(self._stream.keys))
@@ -226,7 +218,7 @@ class FullRecorder:
             self._start_step(ends)
         self.mode.loop_frame = self._loop.see(chain)
         self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
-        fingerprint = call.flags[-1]
+        fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         if self._whole and (self._hooked or new or step in self._schedule):
             self._seen.add(fingerprint)
@@ -236,16 +228,26 @@ class FullRecorder:
             if self._keyframes.due(step):
                 self._keyframes.take(step, self._finds())
 
-    def after_backward(self, step: int, error: str, *, marked: bool) -> None:
+    def after_backward(
+        self, step: int, error: str, results: Sequence[Any], *, marked: bool
+    ) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
         Called only where the mode is on or ``next_switch`` is reached.
+
+        Args:
+            step: The step.
+            error: What the engine raised, else ``""``.
+            results: What ``torch.autograd.grad`` returned.
+            marked: Whether the program marks its steps itself.
         """
+        self._handed += self._met
+        self._met = []
         if self._tape is not None:
-            self._tape.end(error)
+            self._tape.end(error, results)
             self._tape = None
             self._name_grads()
-        self._stream.fresh_budget()
+        self._stream.turn()
         if marked:
             return
         self._chasing -= 1
@@ -260,14 +262,16 @@ class FullRecorder:
         self._whole = True
         self._hooked = False
         self._step_dots = []
+        self._handed = []
+
+    def _was_handed(self, tensor: torch.Tensor) -> None:
+        self._met.append(self._stream.entry_of(tensor) if self.on else None)
 
     def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
         tape = BackwardTape(
             self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
         )
-        walk = tape.begin(
-            root_nodes(call.outputs), call.outputs, call.gradients, call.site, call.flags
-        )
+        walk = tape.begin(call)
         self._tape = tape
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         new = key not in self._dots
@@ -331,49 +335,38 @@ class FullRecorder:
     # -- writing ----------------------------------------------------------------------------
 
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
-        segment = Segment.cut(self._stream, 0, ends)
+        segment = Segment.cut(self._stream, 0, ends, self._handed)
         key = segment.key
         if self._last_template is not None and key == self._last_template[0]:
-            template: int | None = self._last_template[1]  # comparing costs half of hashing
+            written = self._last_template[1]  # comparing costs half of hashing
         else:
-            template = self._templates.get(key)
-        if template is None:
-            self._name(chain)
-            template = self._templates[key] = self._build(segment, ends)
-        self._last_template = key, template
-        self._writer.full(step, template, segment.slots)
-        self._compare_inputs(template, segment.slots)
+            known = self._templates.get(key)
+            if known is None:
+                self._name(chain)
+                known = self._templates[key] = self._build(segment, ends)
+            written = known
+        self._last_template = key, written
+        self._writer.full(step, written.number, segment.slots)
+        self._needs.see(written.template, segment.slots, described=self.described())
 
-    def _compare_inputs(self, template: int, slots: list[Any]) -> None:
-        """Go on to observe the program's inputs where two full steps read different ones."""
-        if self._varying:
-            return
-        read = {slots[slot] for slot in self._input_slots[template] if slots[slot] is not None}
-        if self._last_inputs is not None and read != self._last_inputs:
-            self._varying = True
-            self.inputs.begin()
-        self._last_inputs = read
-
-    def _build(self, segment: Segment, ends: int) -> int:
-        builder = TemplateBuilder(
+    def _build(self, segment: Segment, ends: int) -> _Written:
+        template = build_template(
             segment,
-            lambda index: self._registry.records[index].name,
-            Writes(
-                [write for write in self._stream.writes if write.event < ends],
-                self._replaced(),
+            Surroundings(
+                parameter=lambda index: self._registry.records[index].name,
+                source_of=self._frames.source_of,
+                derivatives=self._derivatives,
+                writes=[write for write in self._stream.writes if write.event < ends],
+                replaced=self._replaced(),
             ),
-            self._derivatives,
-            self._frames.source_of,
         )
-        template = builder.build()
-        for row in template["sources"]:
+        for row in template.sources:
             self.store_source(row[0])
         number = self._writer.template(template)
-        self._input_slots[number] = input_slots(template)
         for position, dot in enumerate(self._step_dots):
             if dot:
                 self._writer.dot(number, position, dot)
-        return number
+        return _Written(number, template)
 
     def _replaced(self) -> list[tuple[int, int]]:
         """Parameters with other memory than at the last backward, and its address.

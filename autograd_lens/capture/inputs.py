@@ -66,15 +66,15 @@ class InputObserver:
     Attributes:
         active: Whether the program is observed.
         budget: Bytes that may still be kept.
+        on_item: Called with each tensor that is collected, in order.
     """
 
     def __init__(self, budget: int) -> None:
         self.active = False
         self.budget = budget
+        self.on_item: Callable[[torch.Tensor], None] = _nothing
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
         self._values: list[RawValue] = []
-        self._spent = 0  # bytes of these
-        self._refused = False
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._handles: list[Any] = []
         self._undo: list[Callable[[], None]] = []
@@ -122,28 +122,20 @@ class InputObserver:
 
     def _keep(self, arguments: tuple[Any, ...]) -> None:
         for tensor in _tensors(arguments, 0):
-            if tensor.requires_grad:
+            if (tensor.requires_grad and not tensor.is_leaf) or isinstance(tensor, nn.Parameter):
                 continue  # computed by the program; what it was computed from is what counts
             known = self._found.get(id(tensor))
             if known is not None and known() is tensor:
                 continue
             self._found[id(tensor)] = weakref.ref(tensor)
-            if tensor.nbytes > self.budget:
-                self._refused = True
-                continue
-            self.budget -= tensor.nbytes
-            self._spent += tensor.nbytes
-            self._values.append(read(tensor, tensor.nbytes))
+            self.on_item(tensor)
+            affordable = tensor.nbytes <= self.budget
+            self.budget -= tensor.nbytes if affordable else 0
+            self._values.append(read(tensor, tensor.nbytes) if affordable else None)
 
     def take(self) -> list[RawValue]:
-        """The values collected since the last call; none where the budget was not enough for all.
-
-        Of half a batch nobody could tell which half it is.
-        """
+        """The values collected since the last call, in order; None where the budget is spent."""
         values, self._values = self._values, []
-        if self._refused:
-            values, self.budget = [], self.budget + self._spent
-        self._refused, self._spent = False, 0
         self._found.clear()
         return values
 
@@ -152,6 +144,10 @@ class InputObserver:
             self.collect(args, kwargs)
 
         self._handles.append(module.register_forward_pre_hook(called, with_kwargs=True))
+
+
+def _nothing(_tensor: torch.Tensor) -> None:
+    return None
 
 
 def _tensors(item: Any, depth: int) -> Iterator[torch.Tensor]:

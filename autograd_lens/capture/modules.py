@@ -19,11 +19,9 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
-from autograd_lens.live.mode import TapeMode
+from autograd_lens.live.mode import OUTSIDE, TapeMode
 
-__all__ = ["EVALUATING", "ModulePaths", "program_compiles"]
-
-EVALUATING = "\0"  # behind the path of a module that is not in training mode
+__all__ = ["ModulePaths", "program_compiles"]
 
 
 def program_compiles() -> bool:
@@ -43,7 +41,7 @@ class ModulePaths:
     def __init__(self, mode: TapeMode) -> None:
         self._mode = mode
         self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
-        self._stack: list[str] = []
+        self._stack: list[tuple[str, bool | None]] = []
         self._handles: list[Any] = []
         self._compile: Any = None
 
@@ -67,7 +65,7 @@ class ModulePaths:
             torch.compile = self._compile
             self._compile = None
         self._stack.clear()
-        self._mode.module = ""
+        self._mode.module = OUTSIDE
 
     def _giving_way(self, compile_: Any) -> Any:
         @functools.wraps(compile_)
@@ -82,7 +80,7 @@ class ModulePaths:
         if path is None:
             path = self._learn(module)
         self._stack.append(self._mode.module)
-        self._mode.module = path if module.training else path + EVALUATING
+        self._mode.module = (path, module.training)
 
     def _leave(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
         if self._stack:

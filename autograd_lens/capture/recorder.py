@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from autograd_lens.capture.full_recorder import BackwardCall, FullRecorder, Services
+from autograd_lens.capture.full_recorder import FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.light_rows import (
@@ -40,6 +40,8 @@ from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
+from autograd_lens.live.backward import BackwardCall
+from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
 from autograd_lens.live.reading import read_scalar
@@ -51,6 +53,7 @@ __all__ = ["Limits", "Recorder"]
 _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None]
 
 _Tensor = torch.Tensor
+_INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _autograd: Any = torch.autograd  # the name that is replaced is none of its public ones
 _functorch_level = torch._C._functorch.peek_interpreter_stack
 _sequence_number = torch._C._autograd._get_sequence_nr
@@ -204,7 +207,7 @@ class Recorder:
             self._after(pending, outputs, f"{type(error).__name__}: {error}")
             raise
         self._inside = False
-        self._after(pending, outputs, "")
+        self._after(pending, outputs, "", result or ())
         return result
 
     def _pass_by(self) -> None:
@@ -249,7 +252,12 @@ class Recorder:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
             call = BackwardCall(
-                outputs, args[0], site, (*flags, self._graphs.fingerprints[graph]), frame
+                outputs=outputs,
+                gradients=args[0],
+                inputs=args[_INPUTS] if len(args) > _INPUTS else (),
+                site=site,
+                flags=BackwardFlags(*flags, self._graphs.fingerprints[graph]),
+                frame=frame,
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls
@@ -278,7 +286,13 @@ class Recorder:
             self._full.chase(self._graphs.fingerprints[graph], site, self.steps.index)
         return graph
 
-    def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
+    def _after(
+        self,
+        pending: _Pending | None,
+        outputs: Sequence[Any],
+        error: str,
+        results: Sequence[Any] = (),
+    ) -> None:
         if pending is None:
             return
         try:
@@ -297,7 +311,7 @@ class Recorder:
             self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, error, marked=steps.marked)
+                self._full.after_backward(steps.index, error, results, marked=steps.marked)
             if random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:

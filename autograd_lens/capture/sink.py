@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from autograd_lens.trace.records import Event, Parameter
+from autograd_lens.trace.tape import Template
 
 __all__ = ["RowSink", "Sink"]
 
@@ -33,7 +34,7 @@ class Sink(Protocol):
     def graph(self, description: Mapping[str, Any]) -> int:
         """Define what rows of one graph have in common."""
 
-    def template(self, template: Mapping[str, Any]) -> int:
+    def template(self, template: Template) -> int:
         """Define the structure of a full step."""
 
     def full(self, step: int, template: int, slots: list[Any]) -> None:

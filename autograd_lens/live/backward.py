@@ -11,7 +11,10 @@ modes anew, so a node that raises leaves nothing switched off.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
+from types import FrameType
+from typing import Any, NamedTuple
 
 import torch
 from torch._C import _len_torch_dispatch_stack
@@ -26,37 +29,152 @@ from autograd_lens.live.graph_walk import (
     GraphWalk,
     SavedFields,
     read_saved,
+    root_nodes,
     walk_graph,
 )
 from autograd_lens.live.mode import TapeMode
 from autograd_lens.live.reading import read
-from autograd_lens.live.stream import NUMBER, Stream
+from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry
 
 __all__ = [
-    "BACKWARD_BEGIN",
-    "BACKWARD_END",
-    "GRAD_WRITE",
-    "NODE_RUN",
-    "SAVED_COPY",
-    "SAVED_LIST",
-    "SAVED_TENSOR",
     "UNWATCHED",
+    "BackwardBegins",
+    "BackwardCall",
+    "BackwardEnds",
     "BackwardTape",
+    "Flags",
+    "GradWritten",
+    "NodeRan",
+    "SavedAs",
+    "SavedList",
 ]
-
-BACKWARD_BEGIN = "backward begins"
-BACKWARD_END = "backward ends"
-NODE_RUN = "node ran"
-GRAD_WRITE = "grad written"
-SAVED_LIST = "saved list"
-SAVED_TENSOR = "saved tensor of the forward"
-SAVED_COPY = "saved tensor of unknown origin"
 
 UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
 """Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
 
 Hook = Callable[..., None]
 _Tensor = torch.Tensor
+
+
+class Flags(NamedTuple):
+    """How backward was called.
+
+    Attributes:
+        kind: ``"backward"`` or ``"grad"``.
+        retain_graph: As given or defaulted.
+        create_graph: As given or defaulted.
+        fingerprint: Id of the graph's structure.
+    """
+
+    kind: str
+    retain_graph: bool
+    create_graph: bool
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardCall:
+    """One call of backward, as the program made it.
+
+    Attributes:
+        outputs: The tensors or edges that backward is called on.
+        gradients: The gradient of each that it begins with, None where there is none.
+        inputs: The tensors or edges that it is restricted to; none where it is not.
+        site: The line of the program that calls it.
+        flags: How it is called.
+        frame: The innermost frame, torch's included.
+    """
+
+    outputs: Sequence[Any]
+    gradients: Sequence[Any]
+    inputs: Sequence[Any]
+    site: Site
+    flags: Flags
+    frame: FrameType
+
+
+class SavedAs(Enum):
+    """How a node's saved tensor is known: as one of the forward, or only by its content."""
+
+    TENSOR = "tensor of the forward"
+    COPY = "tensor of unknown origin"
+
+
+class SavedList(NamedTuple):
+    """Several tensors that a node saves under one name."""
+
+    items: tuple[Hashable, ...]
+
+
+class BackwardBegins(NamedTuple):
+    """A backward, before the engine runs.
+
+    Attributes:
+        types: Type of each node, roots first.
+        edges: (from_node, input_position, to_node, output_nr) of each edge.
+        sequence: Sequence number of each node, relative to the mark's; None where it has none.
+        variables: (node, index of its parameter or None) of each ``AccumulateGrad``.
+        outputs: Patterns of what it was called on.
+        given: Patterns of the gradients it begins with.
+        inputs: Patterns of the tensors it is restricted to.
+        saved: (name, pattern) of what each node saves.
+        site: The line that calls it.
+        flags: How it was called.
+    """
+
+    types: tuple[type, ...]
+    edges: tuple[tuple[int, int, int, int], ...]
+    sequence: tuple[int | None, ...]
+    variables: tuple[tuple[int, int | None], ...]
+    outputs: tuple[Hashable, ...]
+    given: tuple[Hashable, ...]
+    inputs: tuple[Hashable, ...]
+    saved: tuple[tuple[tuple[str, Hashable], ...], ...]
+    site: Site
+    flags: Flags
+
+
+class BackwardEnds(NamedTuple):
+    """A backward, behind the engine.
+
+    Attributes:
+        error: ``"Type: message"`` of what it raised, else ``""``.
+        results: Patterns of what ``torch.autograd.grad`` returned.
+    """
+
+    error: str
+    results: tuple[Hashable, ...]
+
+
+class NodeRan(NamedTuple):
+    """A node has run: its position, and patterns of the gradients in and out."""
+
+    node: int
+    grad_outputs: tuple[Hashable, ...]
+    grad_inputs: tuple[Hashable, ...]
+
+
+class GradWritten(NamedTuple):
+    """A ``.grad`` was written.
+
+    Attributes:
+        node: Position of the ``AccumulateGrad``.
+        parameter: Index of its parameter, None for another leaf.
+        old: Pattern of the ``.grad`` before.
+        incoming: Pattern of the gradient that arrived.
+        new: Pattern of the ``.grad`` behind it.
+        after_slot: How many slots behind the event's first the new value stands; the kernels
+            that accumulate stand in between.
+        after_use: The same for uses.
+    """
+
+    node: int
+    parameter: int | None
+    old: Hashable
+    incoming: Hashable
+    new: Hashable
+    after_slot: int
+    after_use: int
 
 
 class BackwardTape:
@@ -82,73 +200,71 @@ class BackwardTape:
         self._on_failure = on_failure
         self._handles: list[Any] = []
         self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
+        self._memory: dict[int, TensorEntry] = {}  # saved tensors of the forward by address
 
-    def begin(
-        self,
-        roots: Sequence[Any],
-        outputs: Sequence[Any],
-        gradients: Sequence[Any],
-        site: Site,
-        flags: Hashable,
-    ) -> GraphWalk:
+    def begin(self, call: BackwardCall) -> GraphWalk:
         """Write the graph and what backward was given to the stream, and hook the nodes."""
-        walk = walk_graph(roots)
+        walk = walk_graph(root_nodes(call.outputs))
         stream = self._stream
         first_slot = len(stream.slots)
         first_use = len(stream.uses)
-        # A GradientEdge has no value of its own.
-        tensors = [o if isinstance(o, torch.Tensor) else None for o in outputs]
-        outputs_pattern = tuple([stream.pattern(tensor) for tensor in tensors])
-        given = tuple([stream.pattern(gradient) for gradient in gradients])
-        variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
+        outputs_pattern = tuple([_tensor_pattern(stream, one) for one in call.outputs])
+        given = tuple([stream.pattern(gradient) for gradient in call.gradients])
+        named = tuple([_tensor_pattern(stream, one) for one in call.inputs])
+        for variable in walk.variables.values():
+            stream.meet(variable)
+        self._memory = {}
         saved = tuple([self._saved_pattern(node) for node in walk.nodes])
         base = self._mode.base_sequence
         stream.keys.append(
-            (
-                BACKWARD_BEGIN,
-                tuple([type(node) for node in walk.nodes]),
-                walk.edges,
-                tuple([s - base if s >= 0 else None for s in walk.sequence]),
-                variables,
-                saved,
-                outputs_pattern,
-                given,
-                site,
-                flags,
+            BackwardBegins(
+                types=tuple([type(node) for node in walk.nodes]),
+                edges=walk.edges,
+                # Relative to this one, so that the key repeats from step to step.
+                sequence=tuple([s - base if s >= 0 else None for s in walk.sequence]),
+                variables=tuple([(p, self._index_of(v)) for p, v in walk.variables.items()]),
+                outputs=outputs_pattern,
+                given=given,
+                inputs=named,
+                saved=saved,
+                site=call.site,
+                flags=call.flags,
             )
         )
-        # The key has sequence numbers relative to this one, so that it repeats from step to step.
-        stream.marks.append((first_slot, first_use, base, -1))
+        stream.marks.append(Mark(first_slot, first_use, base))
         self._hook_nodes(walk)
         self._mode.node_index = walk.index
         self._mode.in_backward = True
-        stream.addresses = False
+        stream.saved = self._memory
         return walk
 
-    def end(self, error: str) -> None:
-        """Remove all hooks and close the backward in the stream."""
+    def end(self, error: str, results: Sequence[Any] = ()) -> None:
+        """Remove all hooks and close the backward in the stream.
+
+        Args:
+            error: What the engine raised, else ``""``.
+            results: What ``torch.autograd.grad`` returned.
+        """
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
         for leave in list(self._begun.values()):
             leave()
         self._mode.end_backward()
-        self._stream.addresses = True
-        self._append((BACKWARD_END, error))
-
-    def _append(self, key: Hashable) -> None:
         stream = self._stream
-        stream.keys.append(key)
-        position = (len(stream.slots), len(stream.uses))
-        stream.marks.append((*position, 0, -1))
+        stream.saved = None
+        mark = Mark(len(stream.slots), len(stream.uses))
+        found = tuple([stream.pattern(one) for one in results])
+        stream.keys.append(BackwardEnds(error, found))
+        stream.marks.append(mark)
 
-    def _saved_pattern(self, node: Any) -> Hashable:
+    def _saved_pattern(self, node: Any) -> tuple[tuple[str, Hashable], ...]:
         stream = self._stream
         found = []
         for field in self._saved.of(node):
             held = read_saved(node, field, self._saved_tensor)
             if field.tensor and isinstance(held, tuple):
-                held = (SAVED_LIST, *held)
+                held = SavedList(held)
             elif not field.tensor and held.__class__ is float:
                 stream.slots.append(held)
                 held = NUMBER
@@ -171,9 +287,11 @@ class BackwardTape:
                 entry = stream.by_address.get(tensor.data_ptr())
         if entry is None or entry.reference() is None or entry.spec[1] != tensor.shape:
             stream.use(tensor)
-            return SAVED_COPY
+            return SavedAs.COPY
+        if entry.plain:
+            self._memory[tensor.data_ptr()] = entry
         stream.use_alias(entry, tensor)
-        return SAVED_TENSOR
+        return SavedAs.TENSOR
 
     def _hook_nodes(self, walk: GraphWalk) -> None:
         handles = self._handles
@@ -202,8 +320,8 @@ class BackwardTape:
                 computed = tuple(
                     [use(g) if g.__class__ is _Tensor else pattern(g) for g in grad_inputs]
                 )
-                stream.keys.append((NODE_RUN, position, arrived, computed))
-                stream.marks.append((first_slot, first_use, 0, -1))
+                stream.keys.append(NodeRan(position, arrived, computed))
+                stream.marks.append(Mark(first_slot, first_use))
             except Exception as error:  # noqa: BLE001  must not fail the program
                 self._on_failure(error)
 
@@ -255,17 +373,20 @@ class BackwardTape:
             try:
                 first_slot, first_use, old, incoming = pending.pop()
                 self._begun.pop(position, None)
-                # The kernels that accumulate stand in between, so the value after the write
-                # has a position of its own.
-                after_slot = len(stream.slots)
-                after_use = len(stream.uses)
+                after = len(stream.slots) - first_slot, len(stream.uses) - first_use
                 new = stream.pattern(variable.grad)
-                stream.keys.append((GRAD_WRITE, position, parameter, old, incoming, new))
-                stream.marks.append((first_slot, first_use, after_slot, after_use))
+                key = GradWritten(position, parameter, old, incoming, new, *after)
+                stream.keys.append(key)
+                stream.marks.append(Mark(first_slot, first_use))
             except Exception as error:  # noqa: BLE001  must not fail the program
                 self._on_failure(error)
 
         return before, after
+
+
+def _tensor_pattern(stream: Stream, one: Any) -> Hashable:
+    """The pattern of a tensor; a ``GradientEdge`` has no value of its own."""
+    return stream.pattern(one) if isinstance(one, torch.Tensor) else None
 
 
 _HASHABLE = frozenset({int, bool, type(None), str})

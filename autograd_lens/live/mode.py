@@ -24,16 +24,27 @@ from torch._C import _len_torch_dispatch_stack
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
-from autograd_lens.live.frames import UserFrames
-from autograd_lens.live.stream import NUMBER, TENSOR, Stream, Write
+from autograd_lens.live.frames import Site, UserFrames
+from autograd_lens.live.stream import NUMBER, Mark, Stream, Write
 
-__all__ = ["IN_BACKWARD", "Operator", "TapeMode", "Target", "switch_off", "switch_on"]
+__all__ = [
+    "IN_BACKWARD",
+    "OUTSIDE",
+    "KernelKey",
+    "Operator",
+    "TapeMode",
+    "Target",
+    "switch_off",
+    "switch_on",
+]
 
 IN_BACKWARD = "in backward"
 
 _sequence_number = torch._C._autograd._get_sequence_nr
 _current_node = torch._C._current_autograd_node
 _get_frame = sys._getframe
+_grad_mode = torch.is_grad_enabled
+_new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
@@ -67,6 +78,37 @@ class Operator:
             for position, argument in enumerate(op._schema.arguments)
             if argument.alias_info is not None and argument.alias_info.is_write
         )
+
+
+class KernelKey(NamedTuple):
+    """What of a kernel is the same in each step.
+
+    Attributes:
+        operator: What was called.
+        positional: Pattern of each argument given by position.
+        keywords: Name and pattern of each argument given by name, None where there are none.
+        results: Pattern of what it returned.
+        site: The line of the program that asked for it.
+        where: In backward, the node that ran it, -1 where that is not known; else how many nodes
+            were made since the last backward.
+        context: ``IN_BACKWARD``, the call of a known optimizer as (phase, number), or None.
+        module: Path of the innermost module that is running, and whether it is in training mode.
+        grad_mode: Whether gradients were switched on.
+    """
+
+    operator: Operator
+    positional: tuple[Any, ...]
+    keywords: tuple[tuple[str, Any], ...] | None
+    results: Any
+    site: Site
+    where: int
+    context: Any
+    module: tuple[str, bool | None]
+    grad_mode: bool
+
+
+OUTSIDE: tuple[str, bool | None] = ("", None)
+"""The module of a kernel that no module runs."""
 
 
 class Target(NamedTuple):
@@ -104,7 +146,7 @@ class TapeMode(TorchDispatchMode):
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
         targets: Parameters and ``.grad`` by their address at the last backward.
-        module: Path of the innermost module that is running, marked where it is not training.
+        module: Path of the innermost module that is running, and whether it is training.
         context: (phase, number of the call) while a known optimizer updates or clears.
         loop_frame: ``id`` of the frame whose loop is the training loop, 0 while unknown.
     """
@@ -119,7 +161,7 @@ class TapeMode(TorchDispatchMode):
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
         self.targets: dict[int, Target] = {}
-        self.module = ""
+        self.module = OUTSIDE
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
         self._silent = False
@@ -197,13 +239,11 @@ class TapeMode(TorchDispatchMode):
             stream.undo(first_slot, first_use)
             raise
         try:
-            results: Any = TENSOR
-            if result.__class__ is _Tensor:
-                use(result)
-            elif operator.mutated and not isinstance(result, _Tensor) and not result:
-                results = stream.pattern([_argument(m, args, kwargs) for m in operator.mutated])
+            if operator.mutated and not isinstance(result, _Tensor) and not result:
+                written = [_argument(m, args, kwargs) for m in operator.mutated]
+                results: Any = stream.pattern(written)
             else:
-                results = stream.pattern(result)
+                results = stream.make(result)
             context: Any = IN_BACKWARD
             position = -1
             frame: FrameType | None = _get_frame(1)
@@ -228,21 +268,24 @@ class TapeMode(TorchDispatchMode):
                         position = outer.f_lasti
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
-            code, lasti = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
+            site = (id(frame.f_code), frame.f_lasti) if frame is not None else None
             stream.keys.append(
-                (
-                    operator,
-                    tuple(pattern),
-                    keywords,
-                    results,
-                    code,
-                    lasti,
-                    where,
-                    context,
-                    self.module,
+                _new(
+                    KernelKey,
+                    (
+                        operator,
+                        tuple(pattern),
+                        keywords,
+                        results,
+                        site,
+                        where,
+                        context,
+                        self.module,
+                        _grad_mode(),
+                    ),
                 )
             )
-            stream.marks.append((first_slot, first_use, sequence, position))
+            stream.marks.append(_new(Mark, (first_slot, first_use, sequence, position)))
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result

@@ -14,6 +14,10 @@ NOTE 3 [Memory that is looked at again]: most tensors are read several times. Th
 makes a view of their memory that later reads copy from, as long as the tensor is contiguous
 and has the same address and size. What is in the memory is read every time: ``.data``, NumPy
 and other threads change it without a word.
+
+NOTE 4 [Lean]: what a kernel computed follows from what it read. While the stream is lean, it
+therefore reads only what comes from outside: tensors that no kernel has made since the last
+backward, and numbers. Parameters and ``.grad`` are known from the light rows beside it.
 """
 
 from __future__ import annotations
@@ -30,10 +34,27 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from autograd_lens.live.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
 
-__all__ = ["NUMBER", "TENSOR", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
+__all__ = ["NUMBER", "TENSOR", "Mark", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
 
 # dtype, shape and device as torch has them, the device None on the CPU: made for every tensor.
 Spec = tuple[torch.dtype, torch.Size, torch.device | None]
+
+
+class Mark(NamedTuple):
+    """Where the values of one event begin, and what is known of its moment.
+
+    Attributes:
+        slot: Position of its first slot.
+        use: Position of its first use.
+        sequence: The sequence number that the next node gets, in a kernel's event; the one that
+            others are relative to, where a backward begins.
+        turn: Position in the bytecode of the training loop, -1 where it is not known.
+    """
+
+    slot: int
+    use: int
+    sequence: int = 0
+    turn: int = -1
 
 
 class Write(NamedTuple):
@@ -74,6 +95,7 @@ _CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.devi
 _STRIDED = torch.strided
 _UNINITIALISED = (UninitializedBuffer, UninitializedParameter)
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
+_IN_ROWS = frozenset({"parameter", "gradient"})
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
 
 
@@ -89,14 +111,18 @@ class TensorEntry:
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
         memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
+        made: The turn of the stream in which a kernel made it, -1 where none did.
+        alias: The tensor that a node has saved and that this one gives back, where it is one.
         name: What the program calls it, once known.
         role: What it is, once known.
     """
 
     __slots__ = (
         "address",
+        "alias",
         "home",
         "last",
+        "made",
         "memory",
         "name",
         "plain",
@@ -114,6 +140,8 @@ class TensorEntry:
         self.last: RawValue = None
         self.home = self.size = -1
         self.address = 0
+        self.made = -1
+        self.alias: TensorEntry | None = None
         self.name = ""
         self.role: Role = "intermediate"
         dtype = tensor.dtype
@@ -161,24 +189,28 @@ class Stream:
 
     Attributes:
         keys: What is the same each time, one hashable per event.
-        marks: (first slot, first use, sequence number, loop position) per event.
+        marks: Where the values of each event begin.
         slots: Values in the order they were met.
         uses: Tensors in the order they were met.
         entries: Entry by ``id`` of the tensor.
         by_address: Entry by address, for tensors that a node may have saved.
-        addresses: Whether such tensors are being made: not while the engine runs.
+        saved: The tensors that nodes have saved, by address, while the engine runs; None
+            while it does not.
         writes: Kernels outside of backward that wrote a parameter or a ``.grad``.
+        lean: Whether only what comes from outside is read (NOTE 4).
     """
 
     def __init__(self, value_limit: int, step_limit: int) -> None:
         self.keys: list[Hashable] = []
-        self.marks: list[tuple[int, int, int, int]] = []
+        self.marks: list[Mark] = []
         self.slots: list[Any] = []
         self.uses: list[TensorEntry] = []
         self.writes: list[Write] = []
         self.entries: dict[int, TensorEntry] = {}
         self.by_address: dict[int, TensorEntry] = {}
-        self.addresses = True
+        self.saved: dict[int, TensorEntry] | None = None
+        self.lean = False
+        self._turn = 0  # how many backwards have ended
         self._value_limit = value_limit
         self._step_limit = step_limit
         self._step_bytes = 0
@@ -193,6 +225,9 @@ class Stream:
         if entry is None or entry.reference() is not tensor:
             entry = self.register(tensor)
         self.uses.append(entry)
+        if self.lean and (entry.made == self._turn or entry.role in _IN_ROWS):
+            self.slots.append(None)
+            return TENSOR
         if entry.plain and tensor.is_contiguous():
             home, size = tensor.data_ptr(), tensor.nbytes
             if home != entry.home or size != entry.size:  # NOTE 3
@@ -210,6 +245,17 @@ class Stream:
             self.slots.append(self._read_large(tensor, entry))
         return TENSOR
 
+    def make(self, result: Any) -> Hashable:
+        """Note what a kernel returned; returns its pattern."""
+        if isinstance(result, torch.Tensor):
+            entry = self.entries.get(id(result))
+            if entry is None or entry.reference() is not result:
+                self.register(result).made = self._turn
+            return self.use(result)
+        if isinstance(result, (list, tuple)):
+            return (result.__class__, *[self.make(item) for item in result])
+        return self.pattern(result)
+
     def _settle(self, entry: TensorEntry, home: int, size: int) -> None:
         kind = self._kinds.get(size)
         if kind is None:
@@ -222,9 +268,15 @@ class Stream:
         if isinstance(tensor, _UNINITIALISED):
             return entry  # its shape is not known before the module's first forward
         self.entries[id(tensor)] = entry
-        if entry.plain and self.addresses:
+        if not entry.plain:
+            return entry
+        if self.saved is None:
             entry.address = tensor.data_ptr()
             self.by_address[entry.address] = entry
+        else:
+            there = self.saved.get(tensor.data_ptr())
+            if there is not None and there.spec == entry.spec:
+                entry.alias = there
         return entry
 
     def entry_of(self, tensor: torch.Tensor) -> TensorEntry:
@@ -234,11 +286,18 @@ class Stream:
             entry = self.register(tensor)
         return entry
 
+    def meet(self, tensor: torch.Tensor) -> None:
+        """Note that a tensor plays a part now, without its value."""
+        self.uses.append(self.entry_of(tensor))
+
     def use_alias(self, entry: TensorEntry, alias: torch.Tensor) -> None:
         """Note a use of a tensor, with the value that another one of its memory has."""
         self.uses.append(entry)
         # A sparse tensor has no memory of its own, and no address to ask for.
         known = entry.plain and entry.home == alias.data_ptr() and entry.size == alias.nbytes
+        if self.lean:
+            self.slots.append(None)
+            return
         if not known or not alias.is_contiguous():
             self.slots.append(self._read_large(alias, None))
             return
@@ -284,9 +343,10 @@ class Stream:
         del self.slots[first_slot:]
         del self.uses[first_use:]
 
-    def fresh_budget(self) -> None:
-        """What follows has the whole budget again: most of it belongs to another step."""
+    def turn(self) -> None:
+        """A backward has ended: most of what follows belongs to another step."""
         self._step_bytes = 0
+        self._turn += 1
 
     def drop_before(self, event: int) -> None:
         """Forget all events before a position; those behind it move to the front."""
@@ -299,7 +359,8 @@ class Stream:
             slot, use = self.marks[event][:2]
             del self.keys[:event], self.slots[:slot], self.uses[:use]
             self.marks = [
-                (mark[0] - slot, mark[1] - use, mark[2], mark[3]) for mark in self.marks[event:]
+                mark._replace(slot=mark.slot - slot, use=mark.use - use)
+                for mark in self.marks[event:]
             ]
             self.writes = [
                 write._replace(event=write.event - event)

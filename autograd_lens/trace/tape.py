@@ -186,7 +186,7 @@ class TapeArgument(Struct, frozen=True, array_like=True):
 
     name: str
     value: Arg
-    keyword: bool
+    keyword: bool = False
 
 
 class TapeKernel(Struct, frozen=True):
@@ -357,6 +357,10 @@ class Template(Struct, frozen=True):
             order in which light rows keep them; None for one that no kernel used.
         omitted: Sentences that say what was left out and why.
         slots: How many slots a step of this structure has.
+        lean: Whether the slots hold only what the step reads from outside, and numbers: what it
+            computes from them is None there, and follows by executing the tape. The backwards
+            of such a template name no nodes but those of custom Functions' graphs, and their
+            kernels are on the tape only where the graph has such a node.
     """
 
     specs: tuple[tuple[str, tuple[int, ...], str], ...]
@@ -369,6 +373,7 @@ class Template(Struct, frozen=True):
     handed: tuple[int | None, ...]
     omitted: tuple[str, ...]
     slots: int
+    lean: bool
 
     def spec(self, tensor: int) -> TensorSpec:
         """What a tensor is, by its id."""
