@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from autograd_lens.capture.inputs import InputObserver
+from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
-from autograd_lens.capture.needs import Needs
+from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.schedule import NEVER, Schedule
@@ -26,8 +27,10 @@ from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
+from autograd_lens.live.reading import SMALL
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
+from autograd_lens.trace.summarize import summarize
 from autograd_lens.trace.tape import Template
 
 __all__ = ["FullRecorder"]
@@ -63,10 +66,11 @@ class Services:
 
 
 class _Written(NamedTuple):
-    """A template that the trace holds, and its number there."""
+    """A template that the trace holds, its number there, and which slots lean steps keep."""
 
     number: int
     template: Template
+    keeps: frozenset[int]
 
 
 class FullRecorder:
@@ -103,6 +107,11 @@ class FullRecorder:
         self._tape: BackwardTape | None = None
         self.on = False
         self.next_switch = schedule.next(0) - 1
+        self._lean = False  # whether the current step is recorded lean
+        self._passing = False  # whether the engine runs unseen
+        # The random generator's state behind the backward before the last one, and behind that.
+        self._states: tuple[bytes | None, bytes | None] = (None, None)
+        self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
         self._chasing = 0  # steps for which the mode stays on to catch a new structure
@@ -120,6 +129,7 @@ class FullRecorder:
         self._optimizers = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
+        self._afforded: bytes | None = None  # the last large value that was kept
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
@@ -144,6 +154,8 @@ class FullRecorder:
             if not self._needs.inputs:
                 self.inputs.end()
             self.on = self._whole = False
+            self._states = (None, None)
+            self._stream.lean = False
             self._stream.drop_before(len(self._stream.keys))
 
     def stop(self, last_step: int) -> None:
@@ -167,7 +179,8 @@ class FullRecorder:
         """The program says that a step begins: all before it belongs to the current one."""
         if self.on and self._whole and self._hooked:
             self._write(current, len(self._stream.keys), [])
-        self._switch(on=upcoming in self._schedule or self._chasing > 0)
+        self._switch(on=upcoming in self._schedule or self._chasing > 0 or self._needs.tapes)
+        self._stream.lean = self._is_lean(upcoming)
         if self.on:
             self._start_step(len(self._stream.keys))
             self.mode.armed = True
@@ -220,13 +233,24 @@ class FullRecorder:
         self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
-        if self._whole and (self._hooked or new or step in self._schedule):
+        lean = self._is_lean(step)
+        if self._whole and (self._hooked or new or lean or step in self._schedule):
             self._seen.add(fingerprint)
             self._hooked = True
             self._sites.add(call.site)
-            self._hook(call, chain)
-            if self._keyframes.due(step):
+            if lean and not call.functions:
+                self._pass(call)
+            else:
+                self._hook(call, chain)
+            if not lean and self._keyframes.due(step):
                 self._keyframes.take(step, self._finds())
+        self._lean = lean
+        if not self._marked:  # what follows is this step's update, and the next one's forward
+            self._stream.lean = lean and self._is_lean(step + 1)
+
+    def _is_lean(self, step: int) -> bool:
+        """Whether a step is recorded without the values that follow from others."""
+        return self._needs.tapes and step not in self._schedule
 
     def after_backward(
         self, step: int, error: str, results: Sequence[Any], *, marked: bool
@@ -243,15 +267,22 @@ class FullRecorder:
         """
         self._handed += self._met
         self._met = []
+        if self.on:
+            with self.mode.silence():
+                self._states = (self._states[1], generator_state())
+        self._stream.turn()
+        if self._passing:
+            self.on, self._passing = switch_on(self.mode), False
         if self._tape is not None:
             self._tape.end(error, results)
             self._tape = None
             self._name_grads()
-        self._stream.turn()
+        self._marked = marked
         if marked:
             return
         self._chasing -= 1
-        self._switch(on=self._schedule.next(step) <= step + 1 or self._chasing > 0)
+        wanted = self._schedule.next(step) <= step + 1 or self._chasing > 0 or self._needs.tapes
+        self._switch(on=wanted)
         self.next_switch = self._schedule.next(step + 1) - 1
         self.mode.rebase()
         self._after = len(self._stream.keys)
@@ -267,12 +298,22 @@ class FullRecorder:
     def _was_handed(self, tensor: torch.Tensor) -> None:
         self._met.append(self._stream.entry_of(tensor) if self.on else None)
 
-    def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
-        tape = BackwardTape(
+    def _pass(self, call: BackwardCall) -> None:
+        """Let the engine run unseen: what it computes follows from what it is given."""
+        self._tape = self._new_tape()
+        self._tape.begin_lean(call)
+        self._step_dots.append("")
+        switch_off(self.mode)
+        self._passing = True
+
+    def _new_tape(self) -> BackwardTape:
+        return BackwardTape(
             self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
         )
-        walk = tape.begin(call)
-        self._tape = tape
+
+    def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
+        self._tape = self._new_tape()
+        walk = self._tape.begin(call)
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         new = key not in self._dots
         if new:
@@ -336,7 +377,7 @@ class FullRecorder:
 
     def _write(self, step: int, ends: int, chain: list[FrameType]) -> None:
         segment = Segment.cut(self._stream, 0, ends, self._handed)
-        key = segment.key
+        key = (self._lean, segment.key)
         if self._last_template is not None and key == self._last_template[0]:
             written = self._last_template[1]  # comparing costs half of hashing
         else:
@@ -346,8 +387,24 @@ class FullRecorder:
                 known = self._templates[key] = self._build(segment, ends)
             written = known
         self._last_template = key, written
-        self._writer.full(step, written.number, segment.slots)
-        self._needs.see(written.template, segment.slots, described=self.described())
+        slots = segment.slots
+        if self._lean:
+            slots = [self._afford(v) if i in written.keeps else None for i, v in enumerate(slots)]
+        self._writer.full(step, written.number, slots, lean=self._lean)
+        if not self._lean:
+            self._needs.see(
+                written.template, slots, described=self.described(), state=self._states[0]
+            )
+
+    def _afford(self, value: Any) -> Any:
+        """A large value that a lean step read, or where the budget is spent, its summary."""
+        if not isinstance(value, bytes) or len(value) <= SMALL or value is self._afforded:
+            return value
+        if len(value) > self.inputs.budget:
+            return summarize(np.frombuffer(value, np.uint8), "uint8", brief=True)
+        self.inputs.budget -= len(value)
+        self._afforded = value
+        return value
 
     def _build(self, segment: Segment, ends: int) -> _Written:
         template = build_template(
@@ -358,6 +415,7 @@ class FullRecorder:
                 derivatives=self._derivatives,
                 writes=[write for write in self._stream.writes if write.event < ends],
                 replaced=self._replaced(),
+                lean=self._lean,
             ),
         )
         for row in template.sources:
@@ -366,7 +424,9 @@ class FullRecorder:
         for position, dot in enumerate(self._step_dots):
             if dot:
                 self._writer.dot(number, position, dot)
-        return _Written(number, template)
+        return _Written(
+            number, template, read_from_outside(template) if self._lean else frozenset()
+        )
 
     def _replaced(self) -> list[tuple[int, int]]:
         """Parameters with other memory than at the last backward, and its address.

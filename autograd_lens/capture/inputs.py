@@ -20,7 +20,7 @@ from torch.utils.data import dataloader
 
 from autograd_lens.live.reading import RawValue, bytes_at, read
 
-__all__ = ["InputObserver", "RandomState"]
+__all__ = ["InputObserver", "RandomState", "generator_state"]
 
 _EAGER = 64
 _SELDOM = 16
@@ -31,7 +31,7 @@ class RandomState:
     """Notices which steps drew random numbers, and with which state they began."""
 
     def __init__(self) -> None:
-        self._last = _state()
+        self._last = generator_state()
         self._unchanged = 0
 
     def before_step(self) -> bytes | None:
@@ -39,7 +39,7 @@ class RandomState:
         unchanged = self._unchanged = self._unchanged + 1
         if unchanged > _EAGER and unchanged % _SELDOM:
             return None
-        state = _state()
+        state = generator_state()
         if state == self._last:
             return None
         before, self._last, self._unchanged = self._last, state, 0
@@ -52,10 +52,11 @@ class RandomState:
 
     def reset(self) -> None:
         """Take the state as it is now for the beginning of the coming step."""
-        self._last = _state()
+        self._last = generator_state()
 
 
-def _state() -> bytes:
+def generator_state() -> bytes:
+    """The state of the CPU's random generator."""
     state = torch.default_generator.get_state()
     return bytes_at(state.data_ptr(), state.nbytes)
 

@@ -35,6 +35,7 @@ Flags = tuple[str, bool, bool]
 # Site, flags, type of the root and number of new nodes, flat: it is hashed at every backward.
 Outline = tuple[int, int, str, bool, bool, type, int]
 
+_FUNCTION = torch.autograd.function.BackwardCFunction
 _WALKS = 16
 _WALK_EVERY = 32
 _MAX_CHANGES = 4
@@ -251,6 +252,10 @@ class GraphBook:
         """The id of a backward through ``graph`` that raised ``error``."""
         key = self._keys[graph]
         return self._id_of(key._replace(roots=root_specs(roots), error=error))
+
+    def has_functions(self, graph: int) -> bool:
+        """Whether it has nodes of custom ``autograd.Function`` classes."""
+        return any(issubclass(kind, _FUNCTION) for kind in self._keys[graph].types)
 
     def key_of(self, graph: int) -> GraphKey:
         """What makes this graph the one it is."""

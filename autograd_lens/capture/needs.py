@@ -4,9 +4,9 @@ NOTE 1 [Compared, not guessed]: two full steps of one graph tell what changes fr
 Where both read the same from outside, so do the light steps between them, and the nearest full
 step has it. Where they read different batches that a module or a data loader was handed, the
 handed tensors are kept from then on. Where they differ in anything else (a batch cut by hand, a
-number of the forward, the kernels themselves), no light row can hold it, and every step from
-then on is recorded *lean*: its kernels and what they read from outside, without what they
-compute.
+number of the forward, random numbers drawn in between, the kernels themselves), no light row
+can hold it, and every step from then on is recorded *lean*: its kernels and what they read from
+outside, without what they compute.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_lens.trace.tape import (
+    Arg,
     Const,
     TapeKernel,
     Template,
@@ -23,7 +24,7 @@ from autograd_lens.trace.tape import (
     tensors_in,
 )
 
-__all__ = ["Needs"]
+__all__ = ["Needs", "read_from_outside"]
 
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _PLAIN = frozenset({"parameter", "gradient", "state"})
@@ -46,6 +47,10 @@ class _Reading:
     outside: tuple[Any, ...]
     update: tuple[Any, ...]
 
+    def update_differs(self, other: _Reading) -> bool:
+        """Whether updates of as many numbers computed with others."""
+        return len(self.update) == len(other.update) and self.update != other.update
+
 
 @dataclass(slots=True)
 class Needs:
@@ -60,13 +65,22 @@ class Needs:
     tapes: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
 
-    def see(self, template: Template, slots: Sequence[Any], *, described: bool) -> None:
+    def see(
+        self,
+        template: Template,
+        slots: Sequence[Any],
+        *,
+        described: bool,
+        state: bytes | None,
+    ) -> None:
         """Compare a full step with the one before it of the same graph.
 
         Args:
             template: Its structure.
             slots: Its values.
             described: Whether the numbers of its update are kept beside light rows.
+            state: The state of the random generator that light rows hold for it; None where
+                that is not known.
         """
         if self.tapes:
             return
@@ -77,9 +91,12 @@ class Needs:
         if before is None:
             self.tapes = len(self._known) > _STRUCTURES
             return
+        first = _first_draw(template, slots)
         self.inputs = self.inputs or now.handed != before.handed
-        self.tapes = (now.kernels, now.outside) != (before.kernels, before.outside) or (
-            not described and len(now.update) == len(before.update) and now.update != before.update
+        self.tapes = (
+            (now.kernels, now.outside) != (before.kernels, before.outside)
+            or (not described and now.update_differs(before))
+            or (first is not None and state is not None and first != state)
         )
 
 
@@ -97,6 +114,13 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
     )
+
+
+def _first_draw(template: Template, slots: Sequence[Any]) -> bytes | None:
+    """The state of the generator before the step's first draw."""
+    places = (kernel.generator for kernel in template.kernels if kernel.generator is not None)
+    state = next((slots[place] for place in places), None)
+    return state if isinstance(state, bytes) else None
 
 
 def _outside(template: Template) -> Iterator[tuple[int, int]]:
@@ -122,3 +146,26 @@ def _constants(kernel: TapeKernel) -> Iterator[Any]:
 def _numbers(kernel: TapeKernel) -> Iterator[int]:
     for argument in kernel.args:
         yield from (number.slot for number in numbers_in(argument.value))
+
+
+def read_from_outside(template: Template) -> frozenset[int]:
+    """The slots that a lean step keeps: first readings of what nothing made, and numbers."""
+    kept: set[int] = set()
+    results = (tensors_in(*backward.results) for backward in template.backwards)
+    met = {use.tensor for found in results for use in found}
+
+    def read(*args: Arg) -> None:
+        kept.update(number.slot for number in numbers_in(*args))
+        for use in tensors_in(*args):
+            if use.tensor not in met:
+                kept.add(use.slot)
+            met.add(use.tensor)
+
+    for kernel in template.kernels:
+        read(*(argument.value for argument in kernel.args))
+        met.update(use.tensor for use in kernel.makes)
+        if kernel.generator is not None:
+            kept.add(kernel.generator)
+    for backward in template.backwards:
+        read(*backward.gradients, *backward.inputs)
+    return frozenset(kept)

@@ -24,15 +24,20 @@ class OptimizerNumbers:
 
     Args:
         index_of: The index of a parameter.
+
+    Attributes:
+        used: Whether any such optimizer has made an update.
     """
 
     def __init__(self, index_of: Callable[[torch.Tensor], int | None]) -> None:
+        self.used = False
         self._index_of = index_of
         self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
         self._changed: list[Any] = []
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
+        self.used = True
         groups = optimizer.param_groups
         now = tuple([v for group in groups for v in group.values() if type(v) in _NUMBERS])
         if self._last.get(optimizer) != now:

@@ -103,6 +103,7 @@ class Recorder:
         self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
+        self._full.described = lambda: self._numbers.used
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
@@ -258,6 +259,7 @@ class Recorder:
                 site=site,
                 flags=BackwardFlags(*flags, self._graphs.fingerprints[graph]),
                 frame=frame,
+                functions=self._graphs.has_functions(graph),
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls

@@ -37,8 +37,8 @@ class Sink(Protocol):
     def template(self, template: Template) -> int:
         """Define the structure of a full step."""
 
-    def full(self, step: int, template: int, slots: list[Any]) -> None:
-        """Write a full step."""
+    def full(self, step: int, template: int, slots: list[Any], *, lean: bool = False) -> None:
+        """Write a full step, or a lean one."""
 
     def dot(self, template: int, backward: int, text: str) -> None:
         """Keep torchviz's drawing of a graph."""

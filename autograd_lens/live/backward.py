@@ -83,6 +83,7 @@ class BackwardCall:
         site: The line of the program that calls it.
         flags: How it is called.
         frame: The innermost frame, torch's included.
+        functions: Whether its graph has nodes of custom ``autograd.Function`` classes.
     """
 
     outputs: Sequence[Any]
@@ -91,6 +92,7 @@ class BackwardCall:
     site: Site
     flags: Flags
     frame: FrameType
+    functions: bool
 
 
 class SavedAs(Enum):
@@ -202,6 +204,18 @@ class BackwardTape:
         self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
         self._memory: dict[int, TensorEntry] = {}  # saved tensors of the forward by address
 
+    def begin_lean(self, call: BackwardCall) -> None:
+        """Write no more to the stream than what backward was given."""
+        stream = self._stream
+        mark = Mark(len(stream.slots), len(stream.uses), self._mode.base_sequence)
+        outputs = tuple([_tensor_pattern(stream, one) for one in call.outputs])
+        given = tuple([stream.pattern(gradient) for gradient in call.gradients])
+        inputs = tuple([_tensor_pattern(stream, one) for one in call.inputs])
+        stream.keys.append(
+            BackwardBegins((), (), (), (), outputs, given, inputs, (), call.site, call.flags)
+        )
+        stream.marks.append(mark)
+
     def begin(self, call: BackwardCall) -> GraphWalk:
         """Write the graph and what backward was given to the stream, and hook the nodes."""
         walk = walk_graph(root_nodes(call.outputs))
@@ -254,7 +268,7 @@ class BackwardTape:
         stream = self._stream
         stream.saved = None
         mark = Mark(len(stream.slots), len(stream.uses))
-        found = tuple([stream.pattern(one) for one in results])
+        found = tuple([None if one is None else stream.make(one) for one in results])
         stream.keys.append(BackwardEnds(error, found))
         stream.marks.append(mark)
 

@@ -25,6 +25,7 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
 from autograd_lens.live.frames import Site, UserFrames
+from autograd_lens.live.reading import bytes_at
 from autograd_lens.live.stream import NUMBER, Mark, Stream, Write
 
 __all__ = [
@@ -47,6 +48,7 @@ _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
+_DEFAULT = torch.default_generator
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -60,14 +62,16 @@ class Operator:
         views: Whether its result shares the memory of an argument.
         computes: False for the marks that ``torch.profiler`` leaves.
         adopts: Whether it gives a tensor memory that came from another process.
+        draws: Whether it may draw random numbers.
     """
 
-    __slots__ = ("adopts", "computes", "mutated", "op", "run", "views")
+    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "views")
 
     def __init__(self, op: Any) -> None:
         self.op = op
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")
+        self.draws = torch.Tag.nondeterministic_seeded in op.tags
         self.computes = op.namespace != "profiler" and not self.adopts
         self.views = any(
             result.alias_info is not None and not result.alias_info.is_write
@@ -135,6 +139,47 @@ class Target(NamedTuple):
         return tensor is not None and tensor.data_ptr() == address
 
 
+class Draws:
+    """States of random generators around the kernels that draw from them.
+
+    A state of the CPU's generator is 5,056 bytes, so it is kept only where something else drew
+    since the last kernel that was seen to draw.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[int, bytes] = {}
+
+    def before(self, args: tuple[Any, ...], kwargs: Any) -> bytes | None:
+        """The state that a kernel finds; None where it is the one that the last one left."""
+        generator = _generator(args, kwargs)
+        state = _state(generator)
+        return None if state is None or self._left.get(id(generator)) == state else state
+
+    def after(self, args: tuple[Any, ...], kwargs: Any) -> None:
+        """Remember the state that a kernel left."""
+        generator = _generator(args, kwargs)
+        state = _state(generator)
+        if state is not None:
+            self._left[id(generator)] = state
+
+    def forget(self) -> None:
+        """The next kernel that draws begins another step, whose tape has to stand alone."""
+        self._left.clear()
+
+
+def _generator(args: tuple[Any, ...], kwargs: Any) -> torch.Generator:
+    given = (*args, *(kwargs or {}).values())
+    return next((one for one in given if isinstance(one, torch.Generator)), _DEFAULT)
+
+
+def _state(generator: torch.Generator) -> bytes | None:
+    """The state of a generator of the CPU."""
+    if generator.device.type != "cpu":
+        return None
+    state = generator.get_state()
+    return bytes_at(state.data_ptr(), state.nbytes)
+
+
 class TapeMode(TorchDispatchMode):
     """Writes every kernel to the stream, and lets it run as it would have.
 
@@ -172,6 +217,7 @@ class TapeMode(TorchDispatchMode):
         self._frames = frames
         self._on_failure = on_failure
         self._operators: dict[int, Operator] = {}
+        self._draws = Draws()
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
@@ -184,6 +230,7 @@ class TapeMode(TorchDispatchMode):
 
     def rebase(self) -> None:
         """Count sequence numbers from here, so that they are the same in every step."""
+        self._draws.forget()
         self.base_sequence = _sequence_number()
 
     @classmethod
@@ -221,6 +268,9 @@ class TapeMode(TorchDispatchMode):
                 if kind is _Tensor or kind is Parameter:
                     pattern.append(use(argument))
                 elif kind in _PLAIN_CONSTANTS:
+                    if stream.lean and kind is int:  # where a batch begins, in many a loop
+                        slots.append(argument)
+                        argument = NUMBER  # noqa: PLW2901  its pattern takes its place
                     pattern.append(argument)
                 elif kind is float:
                     slots.append(argument)
@@ -230,6 +280,8 @@ class TapeMode(TorchDispatchMode):
             keywords = (
                 tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
             )
+            if operator.draws:
+                slots.append(self._draws.before(args, kwargs))
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
             return func(*args, **kwargs) if kwargs else func(*args)
@@ -239,6 +291,8 @@ class TapeMode(TorchDispatchMode):
             stream.undo(first_slot, first_use)
             raise
         try:
+            if operator.draws:
+                self._draws.after(args, kwargs)
             if operator.mutated and not isinstance(result, _Tensor) and not result:
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
                 results: Any = stream.pattern(written)

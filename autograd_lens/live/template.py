@@ -142,21 +142,24 @@ class _Cursor:
 
     def tensor(self) -> TensorSlot:
         """The next tensor, with its value."""
-        self.slot += 1
-        return TensorSlot(self.identity(), self.slot - 1)
+        return TensorSlot(self.identity(), self.skip())
 
     def identity(self) -> int:
         """The id of the next tensor, of which no value was read."""
         self.use += 1
         return self.ids[self.use - 1]
 
+    def skip(self) -> int:
+        """The next slot, which belongs to no argument."""
+        self.slot += 1
+        return self.slot - 1
+
     def arg(self, pattern: Any) -> Arg:
         """A pattern as the template writes it."""
         if pattern is TENSOR:
             return self.tensor()
         if pattern is NUMBER:
-            self.slot += 1
-            return NumberSlot(self.slot - 1)
+            return NumberSlot(self.skip())
         if isinstance(pattern, tuple):
             return ArgList(tuple([self.arg(item) for item in pattern[1:]]))
         return _constant(pattern)
@@ -330,6 +333,7 @@ class _Builder:
         args += [
             TapeArgument(name, cursor.arg(item), keyword=True) for name, item in key.keywords or ()
         ]
+        generator = cursor.skip() if key.operator.draws else None
         several = isinstance(key.results, tuple)
         outs = [cursor.arg(r) for r in (key.results[1:] if several else (key.results,))]
         in_backward = key.context is IN_BACKWARD
@@ -351,6 +355,7 @@ class _Builder:
             training=training,
             makes_node=made,
             grad_mode=key.grad_mode,
+            generator=generator,
         )
         self._kernels.append(
             _Kernel(

@@ -1,4 +1,9 @@
-"""Reading the slots of full steps."""
+"""Reading the slots of full steps.
+
+NOTE 1 [Lean steps]: a lean step holds the values of what it read from outside alone. In the table
+the number of its template is inverted (``~number``), so that which steps are lean is known
+without reading any template.
+"""
 
 from __future__ import annotations
 
@@ -50,19 +55,28 @@ class Fulls:
         return self._newest
 
     def steps(self) -> tuple[int, ...]:
-        """All full steps, in order."""
-        return tuple(sorted(self._places))
+        """The steps that hold all their values, in order."""
+        return tuple(sorted(step for step, place in self._places.items() if place[2] >= 0))
+
+    def lean(self) -> tuple[int, ...]:
+        """The lean steps, in order (NOTE 1)."""
+        return tuple(sorted(step for step, place in self._places.items() if place[2] < 0))
 
     def __contains__(self, step: int) -> bool:
         return step in self._places
 
+    def is_lean(self, step: int) -> bool:
+        """Whether a step that is there is a lean one."""
+        return self._places[step][2] < 0
+
     def slots(self, step: int) -> tuple[int, list[Entry]]:
-        """The template and the slots of a full step."""
+        """The template and the slots of a full or lean step."""
         batch, row, template = self._places[step]
         block = self._block(batch)
         if row >= block.rows:
             damaged("a full step is missing from its batch")
-        return template, [block.column(column).entry(row) for column in range(len(block))]
+        number = template if template >= 0 else ~template
+        return number, [block.column(column).entry(row) for column in range(len(block))]
 
     def _block(self, batch: int) -> Block:
         if batch in self._kept:

@@ -46,7 +46,16 @@ from autograd_lens.trace.values import Summary
 
 __all__ = ["EncodedStep", "Trace"]
 
-_CHANGING = ("info", "parameters", "steps", "full_steps", "losses", "events", "_names")
+_CHANGING = (
+    "info",
+    "parameters",
+    "steps",
+    "full_steps",
+    "lean_steps",
+    "losses",
+    "events",
+    "_names",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,11 @@ class Trace:
         return self._fulls.steps()
 
     @cached_property
+    def lean_steps(self) -> tuple[int, ...]:
+        """The steps whose tape is there without what it computes, in order."""
+        return self._fulls.lean()
+
+    @cached_property
     def losses(self) -> npt.NDArray[np.float64]:
         """The loss of each step, NaN where it has none: (steps,)."""
         with wrapped(), parsing("the losses"):
@@ -221,7 +235,7 @@ class Trace:
             return self.light_step(step).step(step)
 
     def encoded(self, step: int) -> EncodedStep | None:
-        """A full step as it was written; None for a light one."""
+        """A full or lean step as it was written; None for a light one."""
         if step not in self._fulls:
             return None
         with wrapped(), parsing("a step"):
@@ -280,13 +294,14 @@ class Trace:
         return self._templates[number]
 
     def _step(self, step: int) -> Step:
-        if step not in self._fulls and self.replayer is not None:
+        full = step in self._fulls and not self._fulls.is_lean(step)
+        if not full and self.replayer is not None:
             replayed = self.replayer(step)
             if replayed is not None:
                 return replayed
         with wrapped(), parsing("a step"):
             light = self.light_step(step)
-            if step not in self._fulls:
+            if not full:
                 return light.step(step)
             number, slots = self._fulls.slots(step)
             template, drawings = self._template(number)

@@ -204,6 +204,9 @@ class TapeKernel(Struct, frozen=True):
         training: Whether that module was in training mode.
         makes_node: Whether autograd made a node for its results.
         grad_mode: Whether gradients were switched on when the program called it.
+        generator: Where it may draw random numbers, the slot that holds the state of the
+            generator it draws from, as bytes; None stands there where the state is the one
+            that the last such kernel of the step left, and where it is not known.
     """
 
     op: str
@@ -217,6 +220,7 @@ class TapeKernel(Struct, frozen=True):
     training: bool | None
     makes_node: bool | None
     grad_mode: bool
+    generator: int | None
 
     @property
     def reads(self) -> list[TensorSlot]:
@@ -418,6 +422,8 @@ def _misplaced(template: Template) -> Iterator[str]:
         yield "a size below zero"
     yield from _beyond("source", _sources(template), len(template.sources))
     yield from _wrong_slots(template, _all_args(template))
+    states = (one.generator for one in template.kernels if one.generator is not None)
+    yield from _beyond("generator", states, template.slots)
     for one in template.kernels:
         if one.node is not None and not 0 <= one.backward < len(template.backwards):
             yield f"backward {one.backward} of {one.op}"

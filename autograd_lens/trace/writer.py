@@ -140,10 +140,10 @@ class TraceWriter:
         """Define the structure of full steps; returns the id that ``full`` takes."""
         return self._number("template", encode_template(template))
 
-    def full(self, step: int, template: int, slots: list[Entry]) -> None:
-        """Add a full step. Waits while too much is queued."""
+    def full(self, step: int, template: int, slots: list[Entry], *, lean: bool = False) -> None:
+        """Add a full step, or a lean one. Waits while too much is queued."""
         queue = self._queue
-        queue.fulls.append((step, template, slots))
+        queue.fulls.append((step, ~template if lean else template, slots))
         if len(queue.fulls) > queue.most_fulls // 2:
             self._press()
 
