@@ -36,9 +36,22 @@ _SUSPECT = re.compile(
 def to_bytes(record: object) -> bytes:
     """A record as JSON."""
     try:
-        return msgspec.json.encode(record)
+        return msgspec.json.encode(record, enc_hook=_plain)
     except UnicodeEncodeError:  # a file name of an unknown encoding; Python's JSON escapes it
-        return json.dumps(msgspec.to_builtins(record), separators=(",", ":")).encode()
+        return json.dumps(msgspec.to_builtins(record, enc_hook=_plain), separators=(",", ":")).encode()
+
+
+def _plain(thing: object) -> Plain:
+    """What msgspec does not know: text and numbers of a class of their own (``torch.__version__``).
+
+    Raises:
+        TypeError: It is nothing that JSON can hold.
+    """
+    for kind in (str, int, float, tuple, dict):
+        if isinstance(thing, kind):
+            return kind(thing)
+    msg = f"A trace holds text, numbers and records of these, not {type(thing).__name__}."
+    raise TypeError(msg)
 
 
 def from_bytes(data: bytes, kind: type[T], what: str) -> T:
