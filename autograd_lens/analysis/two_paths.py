@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, find_plane
 from autograd_lens.analysis.principal import project
-from autograd_lens.trace.descent import Descent, WhatIf
+from autograd_lens.trace.outcomes import Descent, WhatIf
 from autograd_lens.trace.records import Parameter
 
 __all__ = ["TwoPaths", "two_paths"]

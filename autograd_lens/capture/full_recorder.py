@@ -30,8 +30,8 @@ from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
-from autograd_lens.trace.summarize import summarize
 from autograd_lens.trace.tape import Template
+from autograd_lens.trace.values import summarize
 
 __all__ = ["FullRecorder"]
 

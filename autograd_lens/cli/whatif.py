@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
-    from autograd_lens.trace.descent import WhatIf
+    from autograd_lens.trace.outcomes import WhatIf
     from autograd_lens.trace.surface import Surface
 
 __all__ = ["command", "draw_whatif"]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Gap
-from autograd_lens.trace.lightstep import read_loss
+from autograd_lens.trace.step import read_loss
 from autograd_lens.trace.values import Value
 
 __all__ = ["Move", "moves"]

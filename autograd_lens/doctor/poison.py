@@ -9,8 +9,7 @@ import numpy as np
 from autograd_lens.doctor.contents import finite
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.typed import as_value
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Value, as_value
 
 __all__ = ["Poisoned", "poisoned"]
 

@@ -18,6 +18,7 @@ the tensor which the next node of the graph reads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any, Literal
@@ -177,6 +178,8 @@ def _constant(constant: Any) -> Const:
         return Const("dtype", DTYPE_NAMES[constant])
     if isinstance(constant, torch.device):
         return Const("device", str(constant))
+    if isinstance(constant, float) and not math.isfinite(constant):
+        return Const("float", str(constant))
     return Const("scalar", constant)
 
 

@@ -26,7 +26,7 @@ from autograd_lens.render.plots.style import (
     step_axis,
     value_axis,
 )
-from autograd_lens.trace.descent import WhatIf
+from autograd_lens.trace.outcomes import WhatIf
 from autograd_lens.trace.surface import Surface
 
 __all__ = ["whatif_figure"]

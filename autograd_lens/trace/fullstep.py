@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.records import (
     Backward,
     GradWrite,
@@ -16,6 +15,7 @@ from autograd_lens.trace.records import (
     Step,
     ZeroGrad,
 )
+from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.tape import StepTape
 
 __all__ = ["merge"]

@@ -5,9 +5,10 @@ structure of a full step is stored once, as a ``Template``, and a step adds only
 a flat list of the values that the template refers to by position. A slot holds raw bytes, a
 ``Summary``, a number, or None where nothing was kept. ``records_of`` puts the two together.
 
-NOTE 1 [Checked once]: a template may come from a stranger. ``decode_template`` checks its
-types, and that every position it names is there, so that whoever has a ``Template`` need not
-look again. Only slots, which differ from step to step, are checked where they are read.
+NOTE 1 [Checked once]: a template may come from a stranger. Its types are checked where it is
+read, and ``checked`` sees that every position it names is there, so that whoever has a
+``Template`` need not look again. Only slots, which differ from step to step, are checked where
+they are used.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.records import (
     Argument,
     Backward,
@@ -42,8 +41,7 @@ from autograd_lens.trace.records import (
     ZeroGrad,
 )
 from autograd_lens.trace.schema import damaged
-from autograd_lens.trace.typed import as_value, differ
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Entry, Value, as_value, differ
 
 __all__ = [
     "Arg",
@@ -64,8 +62,7 @@ __all__ = [
     "Template",
     "TensorSlot",
     "ValueSlot",
-    "decode_template",
-    "encode_template",
+    "checked",
     "numbers_in",
     "records_of",
     "tensors_in",
@@ -112,18 +109,19 @@ class Const(Struct, frozen=True, array_like=True, tag="k"):
     """An argument that is the same in every step of the structure.
 
     Attributes:
-        kind: As in ``Constant``; ``"complex"`` for a complex number.
-        value: The number, text or None; (real, imaginary) of a complex number.
+        kind: As in ``Constant``; ``"float"`` for a number that is not finite.
+        value: The number, text or None; ``"inf"``, ``"-inf"`` or ``"nan"`` of one that is not
+            finite, which JSON cannot hold.
     """
 
     kind: str
-    value: bool | int | float | str | tuple[float, float] | None
+    value: bool | int | float | str | None
 
     @property
     def constant(self) -> Constant:
         """The constant as records hold it."""
-        if isinstance(self.value, tuple):
-            return Constant("scalar", complex(*self.value))
+        if self.kind == "float":
+            return Constant("scalar", float(str(self.value)))
         return Constant(self.kind, self.value)
 
 
@@ -386,27 +384,14 @@ class Template(Struct, frozen=True):
         return TensorSpec(one.name, shape, dtype, device, one.role)
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Template)
-
-
-def encode_template(template: Template) -> bytes:
-    """A template as bytes."""
-    return _ENCODER.encode(template)
-
-
-def decode_template(data: bytes) -> Template:
-    """The template that was encoded (NOTE 1).
+def checked(template: Template) -> Template:
+    """A template that was read from a file, where everything it names is there (NOTE 1).
 
     Raises:
-        NotATraceError: The bytes are none; the message names the place of the fault.
+        NotATraceError: It names what is not there; the message says what.
     """
-    try:
-        template = _DECODER.decode(data)
-        for place in _misplaced(template):
-            damaged(f"the structure of a full step names what is not there: {place}")
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        damaged(f"the structure of a full step cannot be understood: {error}", error)
+    for place in _misplaced(template):
+        damaged(f"the structure of a full step names what is not there: {place}")
     return template
 
 
