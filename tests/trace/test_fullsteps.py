@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autograd_lens.trace.decode import decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +28,8 @@ from autograd_lens.trace.records import (
     TensorUse,
 )
 from autograd_lens.trace.rows import LightGraph, pack_rows
+from autograd_lens.trace.stored import from_bytes, to_bytes
+from autograd_lens.trace.tape import StepTape, Template, checked, records_of
 from autograd_lens.trace.values import Entry, Summary, Value
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
@@ -41,7 +43,7 @@ SLOTS: list[Entry] = [f32(3), f32(6), f32(1), f32(2), 0.1, f32(2.8), f32(2.5)]
 W, Y, ONE, GRAD, RATE, NEW_W, SAVED_W = range(7)
 TEMPLATE: dict[str, Any] = {
     "specs": [["float32", [1], "cpu"]],
-    "tensors": [[0, "parameter", "w"], [0, "loss", "y"], [0, "gradient", "w.grad"]],
+    "tensors": [[0, "parameter", "w", [], None], [0, "loss", "y"], [0, "gradient", "w.grad"]],
     "sources": [["train.py", 2, 2, 4, 9, "step"]],
     "kernels": [
         {
@@ -53,13 +55,17 @@ TEMPLATE: dict[str, Any] = {
             "backward": 0,
             "source": 0,
             "module": "model",
+            "training": True,
+            "makes_node": True,
+            "grad_mode": True,
+            "generator": None,
         },
         {
             "op": "aten._foreach_add_.List",
             "args": [
                 ["self", ["l", [["t", 0, W], None]], False],
                 ["alpha", ["c", RATE], True],
-                ["z", ["k", "complex", [1, -2]], True],
+                ["z", ["k", "float", "-inf"], True],
                 ["dtype", ["k", "dtype", "float32"], True],
             ],
             "outs": [["v", 0, NEW_W]],
@@ -68,12 +74,19 @@ TEMPLATE: dict[str, Any] = {
             "backward": 0,
             "source": None,
             "module": "",
+            "training": None,
+            "makes_node": None,
+            "grad_mode": False,
+            "generator": None,
         },
     ],
     "backwards": [
         {
             "kind": "backward",
             "roots": [["t", 1, Y]],
+            "gradients": [["v", 0, ONE]],
+            "inputs": [],
+            "results": [],
             "retain_graph": False,
             "create_graph": False,
             "source": 0,
@@ -101,6 +114,7 @@ TEMPLATE: dict[str, Any] = {
                         },
                     ],
                     "variable": None,
+                    "leaf": None,
                 },
                 {
                     "name": "AccumulateGrad",
@@ -108,6 +122,7 @@ TEMPLATE: dict[str, Any] = {
                     "kernel": None,
                     "saved": [],
                     "variable": "w",
+                    "leaf": 0,
                 },
             ],
             "edges": [[0, 0, 1, 0]],
@@ -141,7 +156,10 @@ TEMPLATE: dict[str, Any] = {
         }
     ],
     "zero_grads": [],
+    "handed": [None],
     "omitted": ["a reason"],
+    "slots": 7,
+    "lean": False,
 }
 ROW = (0, 0, f32(6), [f32(3)], [None], [f32(2)])
 GRAPH = LightGraph(
@@ -150,6 +168,17 @@ GRAPH = LightGraph(
     reached=(0,),
     loss=0,
 )
+
+
+def typed(plain: dict[str, Any]) -> Template:
+    """The template that a file with this JSON holds."""
+    return checked(from_bytes(json.dumps(plain).encode(), Template, "the structure"))
+
+
+def decode(
+    plain: dict[str, Any], slots: Sequence[Entry], dots: dict[int, str] | None = None
+) -> StepTape:
+    return records_of(typed(plain), slots, dots)
 
 
 def value(*numbers: float) -> Value:
@@ -162,7 +191,7 @@ def write(
     writer = TraceWriter.create(path, RunInfo())
     writer.parameter(0, Parameter("w", (1,), "float32", "cpu"))
     writer.graph(GRAPH)
-    template = writer.template(TEMPLATE | changes)
+    template = writer.template(typed(TEMPLATE | changes))
     writer.dot(template, 0, "digraph {}")
     writer.rows.extend(rows)
     for step, slots in fulls:
@@ -257,7 +286,7 @@ def test_steps_can_be_added_later(tmp_path: Path) -> None:
     rows = [(step, *ROW[1:]) for step in range(4)]
     trace = write(tmp_path / "run.lens", [(1, SLOTS)], rows)
     writer = TraceWriter.reopen(trace.path)
-    template = writer.template(TEMPLATE | {"omitted": ["added"]})
+    template = writer.template(typed(TEMPLATE | {"omitted": ["added"]}))
     writer.full(2, template, SLOTS)
     writer.full(1, template, SLOTS)
     writer.close("exception")
@@ -278,6 +307,11 @@ def test_a_batch_used_in_every_step_is_stored_once(tmp_path: Path) -> None:
     trace = write(tmp_path / "run.lens", fulls)
     assert trace._fulls.slots(499)[1][7] == batch
     assert trace.path.stat().st_size < 500 * 60 + len(batch)
+
+
+def test_a_template_is_read_as_it_was_written() -> None:
+    template = typed(TEMPLATE)
+    assert from_bytes(to_bytes(template), Template, "the structure") == template
 
 
 def set_in(template: dict[str, Any], path: str, new: Any) -> dict[str, Any]:
@@ -313,6 +347,11 @@ def set_in(template: dict[str, Any], path: str, new: Any) -> dict[str, Any]:
         ("backwards/0/nodes/0/saved/0/made", 50),
         ("backwards/0/writes/0/mode", "steal"),
         ("updates/0/kernels", [2]),
+        ("backwards/0/nodes/1/leaf", 3),
+        ("kernels/0/generator", 7),
+        ("tensors/0/4", 3),
+        ("handed", [3]),
+        ("slots", 8),
     ],
 )
 def test_a_template_that_points_nowhere_is_refused(path: str, new: Any) -> None:

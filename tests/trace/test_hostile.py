@@ -7,7 +7,6 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +17,14 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.schema import squeeze, unsqueeze
+from autograd_lens.trace.tape import (
+    TapeArgument,
+    TapeKernel,
+    TapeTensor,
+    Template,
+    TensorSlot,
+    ValueSlot,
+)
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 GRAPH = LightGraph(
@@ -27,27 +34,37 @@ GRAPH = LightGraph(
     reached=(0, 1),
     loss=0,
 )
-TEMPLATE: dict[str, Any] = {
-    "specs": [["float32", [1], "cpu"], ["uint8", [6000], "cpu"]],
-    "tensors": [[0, "parameter", "w"], [1, "input", "x"]],
-    "sources": [["train.py", 1, 1, 0, 3, "<module>"]],
-    "kernels": [
-        {
-            "op": "aten.mul.Tensor",
-            "args": [["self", ["t", 0, 0], False], ["other", ["t", 1, 1], False]],
-            "outs": [["v", 0, 2]],
-            "phase": "forward",
-            "node": None,
-            "backward": 0,
-            "source": 0,
-            "module": "",
-        }
-    ],
-    "backwards": [],
-    "updates": [],
-    "zero_grads": [],
-    "omitted": [],
-}
+TEMPLATE = Template(
+    specs=(("float32", (1,), "cpu"), ("uint8", (6000,), "cpu")),
+    sources=(("train.py", 1, 1, 0, 3, "<module>"),),
+    tensors=(TapeTensor(0, "parameter", "w"), TapeTensor(1, "input", "x")),
+    kernels=(
+        TapeKernel(
+            op="aten.mul.Tensor",
+            args=(
+                TapeArgument("self", TensorSlot(0, 0)),
+                TapeArgument("other", TensorSlot(1, 1)),
+            ),
+            outs=(ValueSlot(0, 2),),
+            phase="forward",
+            node=None,
+            backward=0,
+            source=0,
+            module="",
+            training=None,
+            makes_node=None,
+            grad_mode=True,
+            generator=None,
+        ),
+    ),
+    backwards=(),
+    updates=(),
+    zero_grads=(),
+    handed=(),
+    omitted=(),
+    slots=3,
+    lean=False,
+)
 
 
 def f32(number: float) -> bytes:
