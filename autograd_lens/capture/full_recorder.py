@@ -229,8 +229,9 @@ class FullRecorder:
             if self._whole and self._hooked:
                 self._write(finished, ends, chain)
             self._start_step(ends)
-        self.mode.loop_frame = self._loop.see(chain)
-        self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
+        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
+        self.mode.left = False
+        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         lean = self._is_lean(step)

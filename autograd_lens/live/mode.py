@@ -193,7 +193,9 @@ class TapeMode(TorchDispatchMode):
         targets: Parameters and ``.grad`` by their address at the last backward.
         module: Path of the innermost module that is running, and whether it is training.
         context: (phase, number of the call) while a known optimizer updates or clears.
-        loop_frame: ``id`` of the frame whose loop is the training loop, 0 while unknown.
+        loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
+            it is unknown. Both, as the next call of another function may get the frame's place.
+        left: Whether a kernel was called outside of that frame since it was set.
     """
 
     def __init__(
@@ -208,7 +210,8 @@ class TapeMode(TorchDispatchMode):
         self.targets: dict[int, Target] = {}
         self.module = OUTSIDE
         self.context: tuple[str, int] | None = None
-        self.loop_frame = 0
+        self.loop: tuple[int, int] | None = None
+        self.left = False
         self._silent = False
         self._engine_frame: FrameType | None = None
         self._backward_frame: FrameType | None = None
@@ -314,12 +317,16 @@ class TapeMode(TorchDispatchMode):
                     frame = frame.f_back
                 where = sequence - self.base_sequence
                 context = self.context
-                outer, loop = frame, self.loop_frame
-                if loop:
-                    while outer is not None and id(outer) != loop:
+                outer, loop = frame, self.loop
+                if loop is not None:
+                    loop_id, loop_code = loop
+                    while outer is not None:
+                        if id(outer) == loop_id and id(outer.f_code) == loop_code:
+                            position = outer.f_lasti
+                            break
                         outer = outer.f_back
-                    if outer is not None:
-                        position = outer.f_lasti
+                    else:
+                        self.left = True
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
             site = (id(frame.f_code), frame.f_lasti) if frame is not None else None

@@ -47,6 +47,7 @@ from autograd_lens.trace.tape import (
     NumberSlot,
     TapeArgument,
     TapeBackward,
+    TapeGradChange,
     TapeKernel,
     TapeNode,
     TapeRun,
@@ -306,7 +307,7 @@ class _Builder:
                     self._backwards[-1].error = key.error
                     self._backwards[-1].results = tuple([cursor.value(p) for p in key.results])
         backwards = self._connected()
-        updates, zero_grads = self._phases()
+        updates, zero_grads, grad_changes = self._phases()
         return Template(
             tensors=self._tensors(),  # first of all: it fills in the specs
             specs=tuple(
@@ -317,6 +318,7 @@ class _Builder:
             backwards=tuple(backwards),
             updates=tuple(updates),
             zero_grads=tuple(zero_grads),
+            grad_changes=tuple(grad_changes),
             handed=self._segment.handed,
             omitted=tuple(self._omissions()),
             slots=len(self._segment.slots),
@@ -580,8 +582,8 @@ class _Builder:
 
     # -- phases (NOTE 1) --------------------------------------------------------------------
 
-    def _phases(self) -> tuple[list[TapeUpdate], list[TapeZeroGrad]]:
-        """Set the phase of each kernel; returns the updates and clearings."""
+    def _phases(self) -> tuple[list[TapeUpdate], list[TapeZeroGrad], list[TapeGradChange]]:
+        """Set the phase of each kernel; returns the updates, clearings and other changes."""
         ancestors = _ancestors(self._kernels)
         for kernel in self._kernels:
             if kernel.context is not None:
@@ -597,12 +599,14 @@ class _Builder:
                 before, after = _written(kernel.one, write)
                 name = self._around.parameter(write.parameter)
                 zero_grads.append(TapeZeroGrad(name, before, after, kernel.one.source))
-            elif write.kind == "p":
-                key = (write.parameter, kernel.region, kernel.context)
+            else:
+                key = (write.kind, write.parameter, kernel.region, kernel.context)
                 group = groups.setdefault(key, _Update(write, write))
                 group.last = write
                 group.kernels.update(sources)
-        return [self._update(group) for group in groups.values()], zero_grads
+        updates = [self._update(one) for one in groups.values() if one.first.kind == "p"]
+        changes = [self._grad_change(one) for one in groups.values() if one.first.kind == "g"]
+        return updates, zero_grads, changes
 
     def _kernel_writes(self) -> Iterator[Write]:
         for write in self._around.writes:
@@ -642,6 +646,13 @@ class _Builder:
             source=self._kernels[group.last.event].one.source,
         )
 
+    def _grad_change(self, group: _Update) -> TapeGradChange:
+        last = self._kernels[group.last.event].one
+        before, _ = _written(self._kernels[group.first.event].one, group.first)
+        _, after = _written(last, group.last)
+        name = self._around.parameter(group.first.parameter)
+        return TapeGradChange(name, before, after, tuple(sorted(group.kernels)), last.source)
+
     def _first_use(self, indexes: Sequence[int], name: str) -> Arg:
         for index in indexes:
             one = self._kernels[index].one
@@ -653,7 +664,7 @@ class _Builder:
 
 @dataclass(slots=True)
 class _Update:
-    """All writes that make up one update of one parameter."""
+    """All writes that make up one update of one parameter, or one change of one ``.grad``."""
 
     first: Write
     last: Write

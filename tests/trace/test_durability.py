@@ -143,7 +143,7 @@ def test_a_full_disk_ends_the_recording_but_not_the_program(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
         writer.on_failure = lambda message: print("failed", message, flush=True)
         from autograd_lens.trace.tape import Template
-        template = writer.template(Template((), (), (), (), (), (), (), (), (), 1, False))
+        template = writer.template(Template((), (), (), (), (), (), (), (), (), (), 1, False))
         for step in range(200):
             writer.rows.append(row(step, os.urandom(4000)))
             writer.full(step, template, [os.urandom(4000)])

@@ -60,6 +60,7 @@ TEMPLATE = Template(
     backwards=(),
     updates=(),
     zero_grads=(),
+    grad_changes=(),
     handed=(),
     omitted=(),
     slots=3,
