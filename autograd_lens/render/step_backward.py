@@ -15,7 +15,7 @@ from autograd_lens.render.layout import NAME, QUIET, beside, folded, heading, li
 from autograd_lens.render.numbers import brief_value, render_value
 from autograd_lens.render.step_forward import kernel_lines
 from autograd_lens.render.step_view import StepView
-from autograd_lens.trace.arithmetic import literal
+from autograd_lens.trace.expr import literal
 from autograd_lens.trace.records import (
     Argument,
     Backward,

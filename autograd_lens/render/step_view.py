@@ -10,7 +10,7 @@ from rich.text import Text
 
 from autograd_lens.analysis.names import tensor_names
 from autograd_lens.render.layout import CODE, QUIET, line
-from autograd_lens.render.notation import notation, results
+from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
 
 __all__ = ["PHASES", "StepView", "TraceLike", "TraceOptions"]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from autograd_lens.render.trace import TraceOptions, render_step
 from autograd_lens.trace.records import ParameterUpdate, Step
-from tests.support.linear_step import LinearTrace, light, linear_step, value
+from tests.support.linear_step import LinearTrace, Tape, light, linear_step, value
 
 
 def printed(step: Step, trace: Any = None, **options: Any) -> str:
@@ -143,10 +143,15 @@ def test_a_kernel_without_a_line_of_the_program() -> None:
 
 def test_a_matrix_update_shows_the_whole_and_one_element() -> None:
     before, grad = np.arange(12, dtype=np.float32).reshape(4, 3), np.ones((4, 3), np.float32)
+    tape = Tape(phase="update")
+    weight = tape.tensor(before, "W", "parameter")
+    given = {"self": weight, "other": tape.tensor(grad, "W.grad", "gradient"), "alpha": 0.5}
+    tape.run("sub_.Tensor", given, weight)
     update = ParameterUpdate(
-        "W", value(before), value(before - 0.5), value(grad), "W - 0.5 * W.grad"
+        "W", value(before), value(before - 0.5), value(grad), "W - 0.5 * W.grad", (0,)
     )
-    text = printed(replace(linear_step(), updates=(update,)), phases=("update",))
+    step = replace(linear_step(), updates=(update,), kernels=tuple(tape.kernels))
+    text = printed(step, phases=("update",))
 
     assert "     │ W ← W - 0.5 * W.grad\n" in text
     assert "     │   before  (4, 3)  █▅█▅▅█▅█  0 to 11, mean 5.5\n" in text

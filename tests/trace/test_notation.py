@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_lens.render.notation import notation, results
+from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.records import Constant, TensorUse
 from tests.support.linear_step import Tape, linear_step
 
