@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from autograd_lens.analysis.textbook import RULES, Rule
-from autograd_lens.analysis.textbook.recorded import difference
+from autograd_lens.analysis.textbook import RULES, Rule, difference
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import (
     Argument,

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autograd_lens.analysis.derivatives import Array
 from autograd_lens.analysis.node_story import given_inputs
-from autograd_lens.analysis.textbook import RULES
-from autograd_lens.analysis.textbook.recorded import gradient
-from autograd_lens.analysis.textbook.rule import Array
+from autograd_lens.analysis.textbook import RULES, gradient
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Backward, Edge, Graph, Node, NodeRun, Step
 from autograd_lens.trace.values import Value

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from html import escape
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,9 @@ class Expr:
 
     def __add__(self, other: Given) -> Op:
         return Op("+", self, _given(other))
+
+    def __radd__(self, other: Given) -> Op:
+        return Op("+", _given(other), self)
 
     def __sub__(self, other: Given) -> Op:
         return Op("-", self, _given(other))
@@ -336,6 +340,8 @@ TRANSPOSE = Function(
 )
 
 
+_HIDDEN = "{0}"  # the form of a function that is not shown: its argument is
+
 # --- numbers -------------------------------------------------------------------------------
 
 # Kernels on these compute with constants in double precision, on all others in single.
@@ -527,22 +533,21 @@ def simplified(expr: Expr) -> Expr:
             return simplified(Op("**", found.left, digits(f"{lower:.12g}")))
         case Op(sign="+" | "-", right=nothing) if _is(nothing, 0):
             return found.left
-        case Op(sign="<" | ">" | "<=" | "==" | "and") if _settled(found):
+        case Op(sign="<" | ">" | "<=", left=left, right=right) if Word("None") in (left, right):
+            return Word("True")  # a bound that was not set
+        case Op(
+            sign="<" | ">" | "<=" | "==" | "and", left=Word() | Number(), right=Word() | Number()
+        ):
             return Word(str(bool(evaluate(found, {}))))
         case Op(sign="and", left=Word(text="True")):
             return found.right
         case Op(sign="and", right=Word(text="True")):
             return found.left
+        case Call(arguments=(Number(),)) if found.function.forms.get("text") == _HIDDEN:
+            return found.arguments[0]
         case Where(condition=Word() | Number()):
             return found.then if evaluate(found.condition, {}) else found.other
     return found
-
-
-def _settled(expr: Op) -> bool:
-    """Whether a condition is known: both sides are constants, or a bound is not set."""
-    known = [isinstance(side, Word | Number) for side in (expr.left, expr.right)]
-    unset = Word("None") in {expr.left, expr.right}
-    return all(known) or (unset and expr.sign in {"<", ">", "<="})
 
 
 # --- evaluating ----------------------------------------------------------------------------
@@ -770,7 +775,9 @@ def _meeting(expr: Op) -> str:
     right, left = expr.right, expr.left
     while isinstance(right, Op) and right.sign in {"*", "", "@"}:
         right = right.left
-    if isinstance(right, Number) or (isinstance(right, Op) and isinstance(right.left, Number)):
+    if isinstance(right, Op) and right.sign == "**":
+        right = right.left
+    if isinstance(right, Number):
         return "times"
     while isinstance(left, Op) and left.sign in {"*", "", "@"}:
         left = left.right
@@ -793,7 +800,7 @@ def _small(expr: Expr) -> str:
 def _function(expr: Call, notation: Notation, least: Binding) -> tuple[str, Binding]:
     function = expr.function
     template = function.forms.get(notation.key) or function.forms.get("text")
-    if template == "{0}":  # it is not shown, its argument is
+    if template == _HIDDEN:
         return _written(expr.arguments[0], notation, least)
     if template is None or (notation.key == "code" and "code" not in function.forms):
         given = [_part(item, notation, Binding.PROSE) for item in expr.arguments]
@@ -876,7 +883,8 @@ def _typst_letter(letter: str) -> str:
 
 
 def _plain_name(name: Name) -> str:
-    return name.text + ("\u0302" if name.hat else "") + (f"_{name.index}" if name.index else "")
+    hatted = normalize("NFC", f"{name.text}\u0302") if name.hat else name.text
+    return f"{hatted}_{name.index}" if name.index else hatted
 
 
 def _plain_number(mantissa: str, exponent: str) -> str:
@@ -891,15 +899,18 @@ def _latex_word(text: str) -> str:
 
 def _latex_name(name: Name) -> str:
     letter, index = name.parts
-    core = letter if len(letter) == 1 and letter.isascii() else _latex_word(letter)
+    alone = len(letter) == 1 and letter.isascii() and letter.isalpha()
+    core = letter if alone else _latex_word(letter)
     core = rf"\hat{{{core}}}" if name.hat else core
-    plain = all(part.isdigit() or len(part) == 1 for part in index.split(","))
-    small = index if plain and index.isascii() and "_" not in index else _latex_index(index)
-    return f"{core}_{{{small}}}" if index else core
+    if not index:
+        return core
+    small = index if _is_short(index) else _latex_name(Name(index))
+    return f"{core}_{{{small}}}"
 
 
-def _latex_index(index: str) -> str:
-    return _latex_name(Name(index)) if "," not in index else _latex_word(index)
+def _is_short(index: str) -> bool:
+    """Whether an index is made of digits and single letters."""
+    return bool(re.fullmatch(r"(?:[A-Za-z]|[0-9]+)(?:,(?:[A-Za-z]|[0-9]+))*", index))
 
 
 def _latex_number(mantissa: str, exponent: str) -> str:
@@ -916,7 +927,10 @@ def _mathml_name(name: Name) -> str:
     letter, index = name.parts
     core = f"<mi>{escape(letter)}</mi>"
     core = f"<mover><mrow>{core}</mrow><mo>^</mo></mover>" if name.hat else core
-    return f"<msub><mrow>{core}</mrow><mi>{escape(index)}</mi></msub>" if index else core
+    if not index:
+        return core
+    small = f"<mi>{index}</mi>" if _is_short(index) else _mathml_name(Name(index))
+    return f"<msub><mrow>{core}</mrow>{small}</msub>"
 
 
 def _mathml_word(text: str) -> str:
@@ -938,10 +952,9 @@ def _typst_name(name: Name) -> str:
     letter, index = name.parts
     core = letter if len(letter) == 1 and letter.isalpha() else typst_string(letter)
     core = f"hat({core})" if name.hat else core
-    plain = index.replace(",", "").isalnum() and index.isascii() and len(index) <= _SHORT
-    return (
-        f"{core}_({index.replace(',', ' ') if plain else typst_string(index)})" if index else core
-    )
+    if not index:
+        return core
+    return f"{core}_({index.replace(',', ' ') if _is_short(index) else _typst_name(Name(index))})"
 
 
 def _typst_number(mantissa: str, exponent: str) -> str:
