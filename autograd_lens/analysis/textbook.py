@@ -414,6 +414,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
 
 _Item = TensorUse | Constant | tuple[TensorUse | Constant, ...]
 
+_CANCELLED = 1e-3  # of all that was added up: float32 keeps seven digits of it
 _MOST = 1 << 18  # elements; more are not computed again while a reader waits
 _UNKNOWABLE = (*(KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError),)
 
@@ -431,8 +432,9 @@ def difference(
         position: Place of the input in its list, where it is one of several.
 
     Returns:
-        The largest difference as a share of the largest recorded element; None where a value
-        was not kept, is too large, or was overwritten by the kernel.
+        The largest difference as a share of the largest recorded element, or of what rounding
+        leaves where much is added up and cancels; None where a value was not kept, is too
+        large, or was overwritten by the kernel.
     """
     try:
         arrived, known = _number(grad), _number(recorded)
@@ -441,7 +443,8 @@ def difference(
     found = gradient(rule, kernel, arrived, recorded.shape, position)
     if found is None or found.shape != known.shape:
         return None
-    scale = float(np.abs(known).max(initial=0.0)) or 1.0
+    added = arrived.size / max(known.size, 1) * float(np.abs(arrived).max(initial=0.0))
+    scale = max(float(np.abs(known).max(initial=0.0)), _CANCELLED * added) or 1.0
     return float(np.abs(found - known).max(initial=0.0)) / scale
 
 

@@ -89,14 +89,14 @@ def _derived(
         msg = f"{quantity!r} cannot be explained."
         raise SelectionError(msg, hint="Write loss, or a gradient such as w1.grad.")
     name = trace.parameter(quantity.removesuffix(_GRAD)).parameter.name
-    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
-    derivation = explain_gradient(view.step, name, view.name)
+    view = StepView(trace.steps[number], trace.source, TraceOptions(width=width))
+    derivation = explain_gradient(view.step, name, view.names)
     return view, _checked(view, derivation) if numeric else derivation
 
 
 def _checked(view: StepView, derivation: Derivation) -> Derivation:
     """The derivation with what finite differences say of it."""
-    from autograd_lens.analysis.explain import Check
+    from autograd_lens.analysis.story import Check
     from autograd_lens.replay.differences import check_gradients
 
     try:
@@ -116,7 +116,7 @@ def _tree(view: StepView, derivation: Derivation, folding: Folding) -> Renderabl
 
 
 def _exported(view: StepView, derivation: Derivation, *, latex: bool) -> str:
-    from autograd_lens.render.explain_export import derivation_data, derivation_latex
+    from autograd_lens.render.explain import derivation_data, derivation_latex
 
     return derivation_latex(derivation) if latex else json.dumps(derivation_data(view, derivation))
 
@@ -125,14 +125,13 @@ def _explain_loss(
     trace: Trace, number: int, folding: Folding, width: int, latex: bool, as_json: bool
 ) -> None:
     from autograd_lens.analysis.explain import explain_loss
-    from autograd_lens.render.explain import render_evaluation
-    from autograd_lens.render.explain_export import evaluation_data
+    from autograd_lens.render.explain import evaluation_data, render_evaluation
     from autograd_lens.render.step_view import StepView, TraceOptions
 
     if latex:
         msg = "LaTeX is for gradients; the loss has none."
         raise SelectionError(msg, hint="Ask for a gradient such as w1.grad, or use --json.")
-    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
+    view = StepView(trace.steps[number], trace.source, TraceOptions(width=width))
     evaluation = explain_loss(view.step)
     if as_json:
         click.echo(json.dumps(evaluation_data(view, evaluation)))

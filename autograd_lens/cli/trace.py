@@ -97,7 +97,7 @@ def print_steps(
     for number, step in enumerate(steps):
         if number:
             console.print()
-        console.print(render_step(trace.steps[step], trace, options))
+        console.print(render_step(trace.steps[step], trace.source, options))
 
 
 def _more(trace: Trace) -> str:

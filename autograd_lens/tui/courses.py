@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.columns import TraceLike
 from autograd_lens.errors import LensError
-from autograd_lens.render.stepper.parameters_pane import Course
-from autograd_lens.render.stepper.timeline import thinned
+from autograd_lens.render.stepper.descent import thinned
+from autograd_lens.render.stepper.panes import Course
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.values import Value
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.binding import Binding
 
 from autograd_lens.analysis.condition_tokens import FUNCTIONS
-from autograd_lens.render.stepper.timeline import LEGEND
+from autograd_lens.render.stepper.descent import LEGEND
 
 __all__ = ["KEYS", "Key", "bindings", "help_page", "legend"]
 

@@ -12,8 +12,7 @@ from autograd_lens.analysis.bowl import fit_bowl
 from autograd_lens.analysis.columns import TraceLike
 from autograd_lens.analysis.plane import Plane, find_plane
 from autograd_lens.errors import LensError, NotATraceError
-from autograd_lens.render.stepper.descent import Descent
-from autograd_lens.render.stepper.timeline import thinned
+from autograd_lens.render.stepper.descent import Descent, thinned
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.surface import STORED, Surface
 from autograd_lens.tui.courses import DRAWN, is_small

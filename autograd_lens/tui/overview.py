@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.analysis.columns import TraceLike
-from autograd_lens.render.stepper.descent import Descent
-from autograd_lens.render.stepper.parameters_pane import Course
-from autograd_lens.render.stepper.timeline import thinned
+from autograd_lens.render.stepper.descent import Descent, thinned
+from autograd_lens.render.stepper.panes import Course
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Step
 from autograd_lens.tui.courses import DRAWN, courses

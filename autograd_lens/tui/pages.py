@@ -14,13 +14,14 @@ from autograd_lens.render.explain import render_derivation, render_evaluation
 from autograd_lens.render.layout import QUIET
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.step_view import StepView, TraceOptions
-from autograd_lens.render.stepper.descent import loss_lines, map_lines
-from autograd_lens.render.stepper.detail import detail_lines
-from autograd_lens.render.stepper.events_pane import event_lines
-from autograd_lens.render.stepper.finding_pane import finding_lines
-from autograd_lens.render.stepper.parameters_pane import parameter_lines
-from autograd_lens.render.stepper.source_pane import highlighted, source_lines
-from autograd_lens.render.stepper.timeline import timeline
+from autograd_lens.render.stepper.descent import loss_lines, map_lines, timeline
+from autograd_lens.render.stepper.detail import detail_lines, finding_lines
+from autograd_lens.render.stepper.panes import (
+    event_lines,
+    highlighted,
+    parameter_lines,
+    source_lines,
+)
 from autograd_lens.trace.info import RunStatus
 from autograd_lens.trace.records import Backward
 from autograd_lens.tui.panes import Page
@@ -111,7 +112,7 @@ class Pages:
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""
-        return StepView(opened.step, self._session.trace, TraceOptions(width=width))
+        return StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
 
     def detail(self, width: int, height: int) -> Page:  # noqa: ARG002
         """The current event in detail."""
@@ -169,7 +170,7 @@ class Pages:
         if name is None:
             evaluation = explain_loss(opened.step)
             return render_evaluation(view, evaluation), f"loss, step {opened.step.index:,}"
-        derivation = explain_gradient(opened.step, name, view.name)
+        derivation = explain_gradient(opened.step, name, view.names)
         title = f"{name}.grad, step {opened.step.index:,}"
         return render_derivation(view, derivation), title
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from autograd_lens.analysis.columns import TraceColumns
 from autograd_lens.analysis.conditions import parse_condition
 from autograd_lens.analysis.events import StepEvent, step_events
-from autograd_lens.render.stepper.timeline import Marks
+from autograd_lens.render.stepper.descent import Marks
 from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.records import Phase, Source, Step
 from autograd_lens.tui.overview import Overview, RunLike

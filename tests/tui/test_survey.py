@@ -12,7 +12,7 @@ import pytest
 from textual.widgets import Static
 
 from autograd_lens.doctor.records import Finding
-from autograd_lens.render.stepper.finding_pane import finding_lines
+from autograd_lens.render.stepper.detail import finding_lines
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Parameter
 from autograd_lens.trace.surface import STORED, Surface
