@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from autograd_lens.analysis.lesson.ending import learning_rate
-from autograd_lens.trace.curvature import Curvature, Curvatures, stored_curvatures
+from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
 from autograd_lens.trace.records import Parameter, Step
 
 __all__ = ["Rates", "RatesSource", "find_rates"]
@@ -69,7 +69,7 @@ def find_rates(trace: RatesSource, curvatures: Curvatures | None = None) -> Rate
     found = stored_curvatures(trace) if curvatures is None else curvatures
     last = found.points[-1] if found and found.points else None
     missing = found.missing if found else ""
-    described = json.loads(trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+    described = json.loads(trace.extra("optimizers") or b"[]")
     holding = [one for one in described if one.get("holds", True) and _used(one)]
     used = {rate for one in holding for rate in _used(one)} or set(_written(trace))
     classes = dict.fromkeys(_name(one) for one in holding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +20,13 @@ from autograd_lens.cli.files import (
     writable,
 )
 from autograd_lens.cli.film import write_film
-from autograd_lens.errors import RenderError, ReplayError
+from autograd_lens.errors import RenderError
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from autograd_lens.render.animation import Ground
+    from autograd_lens.render.plots.animation import Ground
 
 __all__ = ["command", "write_animation"]
 
@@ -51,7 +50,7 @@ def command(file: Path | None, output: Path | None, force: bool) -> None:
 def write_animation(trace: Trace, output: Path) -> None:
     """Write the moving picture of a run, and say so."""
     from autograd_lens.analysis.lesson import lesson
-    from autograd_lens.render.animation import animation_steps, frames, gif
+    from autograd_lens.render.plots.animation import animation_steps, frames, gif
 
     suffix = output.suffix.lower()
     if suffix not in {".gif", ".mp4"}:
@@ -72,15 +71,12 @@ def write_animation(trace: Trace, output: Path) -> None:
 def _ground(trace: Trace) -> Ground:
     """The plane of the path, with the loss over it where that is kept or can be computed."""
     from autograd_lens.analysis.plane import find_plane
-    from autograd_lens.render.animation import Ground
+    from autograd_lens.landscape import find_surface
+    from autograd_lens.render.plots.animation import Ground
     from autograd_lens.render.plots.field import make_field
-    from autograd_lens.surfaces import compute_surface, stored_surface
 
     plane = find_plane(trace)
-    surface = stored_surface(trace, plane)
-    if surface is None:
-        with contextlib.suppress(ReplayError, RuntimeError):  # the path is drawn without it
-            surface = compute_surface(trace, plane)
+    surface, _ = find_surface(trace, plane)
     return Ground(plane.path, plane.labels, make_field(surface) if surface else None)
 
 

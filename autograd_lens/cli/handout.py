@@ -100,15 +100,15 @@ def _levels(trace: Trace, found: Lesson) -> Levels | None:
     if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
         return None
     from autograd_lens.analysis.plane import find_plane
+    from autograd_lens.landscape import find_surface
     from autograd_lens.render.handout.levels import level_lines
-    from autograd_lens.surfaces import compute_surface, stored_surface
 
     try:
         plane = find_plane(trace, ",".join(found.path.names[:2]))
-        surface = stored_surface(trace, plane) or compute_surface(trace, plane, seconds=2)
-    except (LensError, RuntimeError):  # the path is drawn without it
+    except LensError:  # the path is drawn without it
         return None
-    return level_lines(surface)
+    surface, _ = find_surface(trace, plane, seconds=2)
+    return level_lines(surface) if surface else None
 
 
 def write_worksheet(

@@ -36,7 +36,7 @@ def tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
 
 def _rate(trace: Trace) -> float | None:
     """The learning rate that all optimizers of the run have, or None."""
-    stored = trace.extra("optimizers")  # noqa: S610  no Django query
+    stored = trace.extra("optimizers")
     rates = {one["attributes"].get("lr") for one in json.loads(stored)} if stored else set()
     (rate,) = rates if len(rates) == 1 else (None,)
     return float(rate) if isinstance(rate, int | float) and rate > 0 else None

@@ -77,8 +77,8 @@ def photograph(
         LensError: There is no such step, or the file cannot be written.
     """
     from autograd_lens.tui.app import StepperApp
-    from autograd_lens.tui.place import Place
-    from autograd_lens.tui.screenshot import SIZE, screenshot
+    from autograd_lens.trace.selection import Place
+    from autograd_lens.tui.app import SIZE, StepperApp, screenshot
 
     place = Place.parse(start, len(trace.steps))
     app = StepperApp(trace, _Replay(trace.path) if replay else None, place=place)
@@ -106,7 +106,7 @@ def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: b
         msg = "step needs a terminal, and this is none."
         raise LensError(msg, hint="To print steps use: autograd-lens trace")
     from autograd_lens.tui.app import StepperApp
-    from autograd_lens.tui.place import Place
+    from autograd_lens.trace.selection import Place
 
     with open_trace(file) as trace:
         place = Place.parse(start, len(trace.steps))

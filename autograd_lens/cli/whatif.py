@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
     from autograd_lens.trace.descent import WhatIf
-    from autograd_lens.trace.surface import Surface
+    from autograd_lens.trace.kept import Surface
 
 __all__ = ["command", "draw_whatif"]
 
@@ -124,7 +124,7 @@ def _change(text: str) -> tuple[str, float]:
 def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
     from autograd_lens.analysis.two_paths import two_paths
     from autograd_lens.render.plots.style import figure_bytes
-    from autograd_lens.render.whatif import whatif_figure
+    from autograd_lens.render.plots.whatif import whatif_figure
 
     paths = two_paths(what, axes)
     surface, note = _surface(trace, what, paths)

@@ -6,7 +6,7 @@ import math
 
 from autograd_lens.analysis.rates import Rates
 from autograd_lens.render.numbers import scalar
-from autograd_lens.trace.curvature import Curvature
+from autograd_lens.trace.kept import Curvature
 
 __all__ = ["rates_facts", "rates_sentence"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from rich.console import RenderableType
@@ -21,10 +20,11 @@ from autograd_lens.render.stepper.finding_pane import finding_lines
 from autograd_lens.render.stepper.parameters_pane import parameter_lines
 from autograd_lens.render.stepper.source_pane import highlighted, source_lines
 from autograd_lens.render.stepper.timeline import timeline
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.info import RunStatus
 from autograd_lens.trace.records import Backward
-from autograd_lens.tui.panes import Page
 from autograd_lens.tui.session import Opened, Session
+from autograd_lens.tui.widgets import Page
 
 __all__ = ["Pages"]
 
@@ -60,7 +60,7 @@ class Pages:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._code: dict[str, list[Text]] = {}
-        self._events: OrderedDict[int, _Listed] = OrderedDict()
+        self._events: Recent[int, _Listed] = Recent(_VIEWS)
 
     def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
         """The program, the current line marked."""
@@ -104,10 +104,7 @@ class Pages:
             return known
         view = self.view(opened, _WIDE)
         lines, places = event_lines(view, opened.events, self._session.trace.events)
-        self._events[opened.step.index] = _Listed(opened, lines, places)
-        if len(self._events) > _VIEWS:
-            self._events.popitem(last=False)
-        return self._events[opened.step.index]
+        return self._events.put(opened.step.index, _Listed(opened, lines, places))
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autograd_lens.analysis.rates import Rates
 from autograd_lens.render.rates import rates_facts, rates_sentence
-from autograd_lens.trace.curvature import Curvature
+from autograd_lens.trace.kept import Curvature
 
 LINE = Curvature(2000, 0.06, 1.23959968, 0)
 

@@ -39,7 +39,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.motion import Move, moves
 from autograd_lens.doctor.records import Finding, Rule
 from autograd_lens.doctor.words import number
-from autograd_lens.trace.curvature import stored_curvatures
+from autograd_lens.trace.kept import stored_curvatures
 
 RULE = Rule("AL501", "learning-rate-too-high", "error", "light", explains=("AL301", "AL505"))
 

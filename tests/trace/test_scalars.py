@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autograd_lens.analysis.scalars import Scalar, parse_axes
+from autograd_lens.trace.selection import Scalar, parse_axes
 from autograd_lens.errors import SelectionError
 
 SHAPES = {
