@@ -10,8 +10,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import autograd_lens as lens
-from autograd_lens.doctor.records import Finding
 from autograd_lens.api import _show_in_notebooks
+from autograd_lens.doctor.records import Finding
 
 
 @pytest.fixture(scope="module")

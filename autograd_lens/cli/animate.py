@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
-from autograd_lens.cli.film import write_film
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.reader import Trace
 
@@ -28,13 +18,15 @@ if TYPE_CHECKING:
 
     from autograd_lens.render.plots.animation import Ground
 
-__all__ = ["command", "write_animation"]
+__all__ = ["command", "write_animation", "write_film"]
+
+_RATE = 16  # pictures a second of a film, as in the GIF
+_END = 24  # how often the last one is repeated
+_EVEN = 2  # films have even sizes
 
 
 @click.command("animate", short_help="Show the descent as a moving picture.")
-@file_argument()
-@output_option("The picture: .gif or .mp4.  [default: NAME-descent.gif]")
-@force_option()
+@draws("The picture: .gif or .mp4.  [default: NAME-descent.gif]")
 def command(file: Path | None, output: Path | None, force: bool) -> None:
     """Let the point walk down: about 100 pictures, chosen where something happens.
 
@@ -90,3 +82,27 @@ def _shown(pictures: Iterator[Image.Image], expected: int) -> Iterator[Image.Ima
     yield from track(
         pictures, "Drawing", total=expected, console=console, transient=True, disable=quiet
     )
+
+
+def write_film(pictures: list[Image.Image], output: Path) -> None:
+    """Write pictures of one size as H.264, which every browser and player shows.
+
+    Raises:
+        RenderError: The extra is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        msg = "An MP4 film needs ffmpeg, which is not installed."
+        hint = 'Install it with: pip install "autograd-lens[video]"; or write a .gif.'
+        raise RenderError(msg, hint=hint) from error
+    size = pictures[0].size
+    film = imageio_ffmpeg.write_frames(
+        str(output), size, fps=_RATE, codec="libx264", quality=8, macro_block_size=_EVEN
+    )
+    film.send(None)
+    try:
+        for picture in [*pictures, *[pictures[-1]] * _END]:
+            film.send(picture.convert("RGB").tobytes())
+    finally:
+        film.close()

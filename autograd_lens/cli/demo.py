@@ -84,7 +84,7 @@ def _example() -> Path:
 
 def _record(script: Path, trace_file: Path) -> None:
     from autograd_lens.capture import run_script
-    from autograd_lens.trace.latest import remember
+    from autograd_lens.trace.recordings import remember
 
     full = f"default,{_LAST}"
     with contextlib.chdir(script.parent):

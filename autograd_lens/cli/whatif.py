@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import RenderError, ReplayError, SelectionError
 from autograd_lens.trace.selection import select_step
 
@@ -41,7 +32,6 @@ _SECONDS = 5.0  # that the surface may take, and the curvature a part of
 
 
 @click.command("whatif", short_help="Descend again with another learning rate or start.")
-@file_argument()
 @click.option("--from", "start", default="0", show_default=True, metavar="STEP", help="Begin here.")
 @click.option(
     "--steps", default=200, show_default=True, type=click.IntRange(1), help="How many steps."
@@ -55,8 +45,7 @@ _SECONDS = 5.0  # that the surface may take, and the curvature a part of
     help='A constant of the optimizer or a parameter: lr=1.7, w1=-5, "layer.weight[0,3]=1".',
 )
 @click.option("--axes", metavar="A,B", help="Two scalars to draw over.")
-@output_option("The picture: .png, .svg or .pdf.  [default: NAME-whatif.png]")
-@force_option()
+@draws("The picture: .png, .svg or .pdf.  [default: NAME-whatif.png]")
 def command(
     file: Path | None,
     start: str,

@@ -40,3 +40,9 @@ def test_a_wrong_size_is_refused(interrupted: Trace, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 1
     assert "for example 120x40" in str(done.output)
+
+
+def test_a_size_without_a_screenshot_is_refused(interrupted: Trace) -> None:
+    done = CliRunner().invoke(app, ["step", str(interrupted.path), "--size", "90x24"])
+    assert done.exit_code == 1
+    assert "Add --screenshot" in done.stderr
