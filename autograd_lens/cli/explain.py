@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import file_argument, open_trace
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.options import prints
 from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_step
@@ -29,7 +29,7 @@ _NUMERIC = "central differences of the loss in float64"
 
 
 @click.command("explain", short_help="Derive one gradient, from the loss down.")
-@file_argument()
+@prints(as_json="Print it as JSON.")
 @click.argument("quantity", required=False, metavar="QUANTITY")
 @click.option("--step", "step", default="0", show_default=True, metavar="STEP", help="Which step.")
 @click.option("--depth", type=click.IntRange(0), help="Fold modules at this depth.")
@@ -38,8 +38,6 @@ _NUMERIC = "central differences of the loss in float64"
     "--finite-differences", "numeric", is_flag=True, help="Check against finite differences, too."
 )
 @click.option("--latex", is_flag=True, help="Print the chain rule as LaTeX (amsmath).")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
 def command(
     file: Path | None,
     quantity: str | None,

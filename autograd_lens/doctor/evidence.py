@@ -212,7 +212,7 @@ class Evidence:
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
         """The optimizers that variables of the program name."""
-        found = json.loads(self.trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+        found = json.loads(self.trace.extra("optimizers") or b"[]")
         return tuple(
             Optimizer(
                 str(one["name"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from rich.console import RenderableType
@@ -22,10 +21,11 @@ from autograd_lens.render.stepper.panes import (
     parameter_lines,
     source_lines,
 )
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.info import RunStatus
 from autograd_lens.trace.records import Backward
-from autograd_lens.tui.panes import Page
 from autograd_lens.tui.session import Opened, Session
+from autograd_lens.tui.widgets import Page
 
 __all__ = ["Pages"]
 
@@ -61,7 +61,7 @@ class Pages:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._code: dict[str, list[Text]] = {}
-        self._events: OrderedDict[int, _Listed] = OrderedDict()
+        self._events: Recent[int, _Listed] = Recent(_VIEWS)
 
     def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
         """The program, the current line marked."""
@@ -105,10 +105,7 @@ class Pages:
             return known
         view = self.view(opened, _WIDE)
         lines, places = event_lines(view, opened.events, self._session.trace.events)
-        self._events[opened.step.index] = _Listed(opened, lines, places)
-        if len(self._events) > _VIEWS:
-            self._events.popitem(last=False)
-        return self._events[opened.step.index]
+        return self._events.put(opened.step.index, _Listed(opened, lines, places))
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""

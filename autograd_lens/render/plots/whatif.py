@@ -12,8 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from autograd_lens.analysis.quadratic import quadratic_minimum
 from autograd_lens.analysis.two_paths import TwoPaths
-from autograd_lens.render.plots.field import Field, make_field
-from autograd_lens.render.plots.plan import draw_field
+from autograd_lens.render.plots.field import Field, draw_field, make_field
 from autograd_lens.render.plots.style import (
     CURVES,
     INK,
@@ -27,7 +26,7 @@ from autograd_lens.render.plots.style import (
     value_axis,
 )
 from autograd_lens.trace.descent import WhatIf
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.kept import Surface
 
 __all__ = ["whatif_figure"]
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from autograd_lens.analysis.lesson import Path, lesson
 from autograd_lens.errors import RenderError
-from autograd_lens.render.animation import Ground, animation_steps, frames, gif
+from autograd_lens.render.plots.animation import Ground, animation_steps, frames, gif
 from autograd_lens.render.plots.field import Field
 from tests.support.lesson_run import regression_run
 

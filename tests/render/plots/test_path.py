@@ -16,8 +16,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from autograd_lens.analysis.plane import Plane, find_plane, grid
-from autograd_lens.render.path import PathOptions, figure_bytes, path_figure
-from autograd_lens.trace.surface import Surface
+from autograd_lens.render.plots.path import PathOptions, figure_bytes, path_figure
+from autograd_lens.trace.kept import Surface
 from tests.support.path_run import PathRun
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -188,7 +188,7 @@ def test_nothing_global_changes() -> None:
 
 def test_drawing_needs_neither_pyplot_nor_torch() -> None:
     code = (
-        "import sys, autograd_lens.render.path, autograd_lens.surfaces; "
+        "import sys, autograd_lens.render.plots.path, autograd_lens.landscape; "
         "print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

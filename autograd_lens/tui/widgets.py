@@ -1,21 +1,28 @@
-"""A pane of the debugger: lines of text, one of them marked, scrolled so that it is seen."""
+"""What the debugger's screen is made of: panes, the timeline, a line to type in, pages to read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
+from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widgets import Input, Label, Static
 
-__all__ = ["Page", "Pane", "Writer"]
+from autograd_lens.errors import ConditionError, LensError
+
+__all__ = ["Page", "Pane", "Prompt", "Reading", "TimelineBar", "Writer"]
 
 
 class Page(NamedTuple):
@@ -37,7 +44,7 @@ Writer = Callable[[int, int], Page]
 
 
 class Pane(ScrollView, can_focus=True, inherit_bindings=False):
-    """Lines of text that a writer writes for the pane's own size.
+    """Lines of text that a writer writes for the pane's own size, scrolled to the marked one.
 
     Args:
         name: What the pane is called, in its title.
@@ -173,3 +180,123 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Picked(self, None, by * height))
         else:
             self.scroll_relative(y=by * height, animate=False)
+
+
+class TimelineBar(Static):
+    """All steps on one line; a click goes there."""
+
+    class Chosen(Message):
+        """A place on the line was clicked.
+
+        Attributes:
+            share: How far along, from 0 to 1.
+        """
+
+        def __init__(self, share: float) -> None:
+            super().__init__()
+            self.share = share
+
+    def on_click(self, event: events.Click) -> None:
+        """Go there."""
+        self.post_message(self.Chosen(event.x / max(self.size.width - 1, 1)))
+
+
+class Prompt(ModalScreen[str | None]):
+    """Asks for one line; what cannot be understood is pointed at, and can be mended.
+
+    Args:
+        question: What is asked for.
+        hint: How an answer looks.
+        check: Raises a LensError where an answer cannot be understood.
+        answer: What the line holds at first.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    DEFAULT_CSS = """
+    Prompt { align: center bottom; background: transparent; }
+    Prompt > Vertical {
+        height: auto; padding: 0 1; background: $surface; border-top: heavy $accent;
+    }
+    Prompt Input, Prompt Input:focus {
+        border: none; padding: 0; height: 1; background: $surface;
+    }
+    Prompt #complaint { color: $text-error; height: auto; }
+    Prompt #hint { color: $text-muted; }
+    """
+
+    def __init__(
+        self, question: str, hint: str, check: Callable[[str], object], answer: str = ""
+    ) -> None:
+        super().__init__()
+        self._question = question
+        self._hint = hint
+        self._check = check
+        self._answer = answer
+
+    def compose(self) -> ComposeResult:
+        """The question, the line, and room for a complaint."""
+        with Vertical():
+            yield Label(self._question, markup=False)
+            yield Input(self._answer, id="answer")
+            yield Static("", id="complaint", markup=False)
+            yield Label(self._hint, id="hint", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer, or say why not."""
+        try:
+            self._check(event.value)
+        except LensError as error:
+            self.query_one("#complaint", Static).update(_complaint(error))
+            if isinstance(error, ConditionError):
+                event.input.cursor_position = error.position
+            return
+        self.dismiss(event.value)
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+
+def _complaint(error: LensError) -> str:
+    """The error; a condition's with an arrow under the character, in few words."""
+    if not isinstance(error, ConditionError):
+        return str(error)
+    words = str(error).partition(": ")[2] or str(error)
+    return f"{' ' * error.position}▲\n{words[:1].upper()}{words[1:]}"
+
+
+class Reading(ModalScreen[None]):
+    """A page to read, scrolled by the arrow keys.
+
+    Args:
+        page: What it shows.
+        title: Its title.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,x,enter", "close", "Close")
+    ]
+    DEFAULT_CSS = """
+    Reading { align: center middle; }
+    Reading > VerticalScroll {
+        width: 96%; max-width: 110; height: auto; max-height: 94%; padding: 0 1;
+        background: $surface; border: round $accent; border-title-style: bold;
+        border-subtitle-color: $text-muted;
+    }
+    """
+
+    def __init__(self, page: RenderableType, title: str) -> None:
+        super().__init__()
+        self._page = page
+        self._called = title
+
+    def compose(self) -> ComposeResult:
+        """The page."""
+        with VerticalScroll(can_focus=True) as scroll:
+            scroll.border_title = self._called
+            scroll.border_subtitle = "↑ ↓ scroll   esc close"
+            yield Static(self._page)
+
+    def action_close(self) -> None:
+        """Close the page."""
+        self.dismiss(None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autograd_lens.analysis.scalars import Scalar, parse_axes
 from autograd_lens.errors import SelectionError
+from autograd_lens.trace.selection import Scalar, parse_axes
 
 SHAPES = {
     "w1": (1, 1),

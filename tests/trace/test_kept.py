@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.errors import NotATraceError
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.kept import Surface
 
 MAGIC = b"LENSURF1"
 
