@@ -6,7 +6,7 @@ notebooks look for; what draws is imported when a notebook asks.
 
 from __future__ import annotations
 
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.records import Graph, Step
 
 __all__ = ["join"]

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import autograd_lens as lens
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.notebooks import join
 
 

@@ -19,7 +19,7 @@ from autograd_lens.tui.courses import DRAWN, courses
 from autograd_lens.tui.landscape import find_descent
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["Overview", "RunLike", "examined", "surveyed"]
 

@@ -21,7 +21,7 @@ from autograd_lens.trace.records import Phase, Source, Step
 from autograd_lens.tui.overview import Overview, RunLike
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["Break", "Opened", "Session", "SessionTrace"]
 

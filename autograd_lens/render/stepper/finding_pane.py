@@ -9,7 +9,7 @@ from rich.text import Text
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["finding_lines"]
 

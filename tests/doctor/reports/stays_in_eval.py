@@ -2,7 +2,9 @@ import torch
 from torch import nn
 
 torch.manual_seed(113)
-model = nn.Sequential(nn.Linear(6, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Dropout(0.3), nn.Linear(30, 2))
+model = nn.Sequential(
+    nn.Linear(6, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Dropout(0.3), nn.Linear(30, 2)
+)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 x, x_val = torch.randn(160, 6), torch.randn(40, 6)
 y, y_val = (x.sum(1) > 0).long(), (x_val.sum(1) > 0).long()
