@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.reader import Trace as RecordedTrace
 from autograd_lens.trace.records import Graph, Step
 

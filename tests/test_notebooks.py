@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import autograd_lens as lens
 from autograd_lens.api import _show_in_notebooks
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 
 from autograd_lens.analysis.rates import Rates
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.engines import render_dot
 from autograd_lens.render.findings import render_findings
 from autograd_lens.render.graph import graph_dot

@@ -20,7 +20,7 @@ from autograd_lens.trace.records import Step
 from autograd_lens.trace.values import Value
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["Overview", "courses", "examined", "find_descent", "surveyed"]
 

@@ -19,7 +19,7 @@ from autograd_lens.trace.selection import Place
 from autograd_lens.tui.overview import Overview
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["Break", "Opened", "Session"]
 

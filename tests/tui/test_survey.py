@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from textual.widgets import Static
 
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.stepper.detail import finding_lines
 from autograd_lens.trace.kept import SURFACE, Surface
 from autograd_lens.trace.reader import Trace

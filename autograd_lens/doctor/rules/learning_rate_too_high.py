@@ -36,9 +36,8 @@ import numpy as np
 
 from autograd_lens.analysis.rates import find_rates
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.motion import Move, moves
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.numbers import Move, moves
 from autograd_lens.trace.kept import stored_curvatures
 
 RULE = Rule("AL501", "learning-rate-too-high", "error", "light", explains=("AL301", "AL505"))

@@ -19,7 +19,7 @@ from autograd_lens.trace.records import Backward, Event, GradWrite, Kernel
 from autograd_lens.trace.values import Value
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
 __all__ = ["detail_lines", "finding_lines"]
 

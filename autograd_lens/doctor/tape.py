@@ -1,13 +1,29 @@
-"""Which two kernels the in-place error is about: the one that saved, the one that changed."""
+"""Questions to the tape of one full step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.records import Graph, Kernel, Step
+from autograd_lens.trace.graph import TapeIndex, operator_name
+from autograd_lens.trace.records import Constant, Graph, Kernel, Step
 
-__all__ = ["VERSION_ERROR", "version_pair"]
+__all__ = ["VERSION_ERROR", "training_kernel", "version_pair"]
+
+_DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
+
+
+def training_kernel(step: Step) -> Kernel | None:
+    """A kernel that runs in training mode alone: of dropout, or with a batch's statistics."""
+    return next((kernel for kernel in step.kernels if _trains(kernel)), None)
+
+
+def _trains(kernel: Kernel) -> bool:
+    if kernel.phase != "forward" or kernel.module == "":
+        return False
+    name = operator_name(kernel)
+    flags = [one.value.value for one in kernel.inputs if isinstance(one.value, Constant)]
+    return name in _DROPOUT or ("batch_norm" in name and True in flags[:1])
+
 
 VERSION_ERROR = "modified by an inplace operation"
 """What PyTorch's error says."""

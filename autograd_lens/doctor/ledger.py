@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_lens.doctor.contents import is_zero
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, is_zero
 
 __all__ = ["ever_reached", "piling_up", "reached", "standing_still"]
 
