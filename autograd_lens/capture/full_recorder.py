@@ -13,7 +13,6 @@ import torch
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.parameters import ParameterRegistry
@@ -27,6 +26,7 @@ from autograd_lens.live.backward import BackwardTape
 from autograd_lens.live.frames import Site, UserFrames, frame_names
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields, root_nodes
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
+from autograd_lens.live.reading import is_opaque
 from autograd_lens.live.stream import Stream
 
 __all__ = ["FullRecorder"]
@@ -71,6 +71,7 @@ class BackwardCall:
         site: The line of the program that calls it.
         flags: (kind, retain_graph, create_graph, fingerprint).
         frame: The innermost frame, torch's included.
+        watched: Whether its nodes may be hooked.
     """
 
     outputs: Sequence[Any]
@@ -78,6 +79,7 @@ class BackwardCall:
     site: Site
     flags: tuple[str, bool, bool, str]
     frame: FrameType
+    watched: bool
 
 
 class FullRecorder:
@@ -104,7 +106,6 @@ class FullRecorder:
         self._keyframes = services.keyframes
         self._stream = Stream(value_limit, step_limit)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
-        self._modules = ModulePaths(self.mode)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
@@ -144,15 +145,23 @@ class FullRecorder:
             self.on = switch_on(self.mode)
             if self.on:
                 self.mode.rebase()
-                self._modules.install()
                 self.inputs.begin()
         elif not on and self.on:
             switch_off(self.mode)
-            self._modules.remove()
             if not self._varying:
                 self.inputs.end()
             self.on = self._whole = False
             self._stream.drop_before(len(self._stream.keys))
+
+    def pause(self) -> None:
+        """Let kernels pass by for a while; the step goes on behind them."""
+        if self.on:
+            switch_off(self.mode)
+
+    def resume(self) -> None:
+        """See kernels again, where they were seen before."""
+        if self.on:
+            switch_on(self.mode, below=True)
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
@@ -228,7 +237,7 @@ class FullRecorder:
         self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
         fingerprint = call.flags[-1]
         new = fingerprint not in self._seen
-        if self._whole and (self._hooked or new or step in self._schedule):
+        if self._whole and call.watched and (self._hooked or new or step in self._schedule):
             self._seen.add(fingerprint)
             self._hooked = True
             self._sites.add(call.site)
@@ -392,6 +401,8 @@ class FullRecorder:
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:
+    if is_opaque(tensor):
+        return False
     return tensor.layout is torch.strided and not tensor.is_meta and tensor.nbytes > 0
 
 

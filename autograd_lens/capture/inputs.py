@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.utils.data import dataloader
 
+from autograd_lens.capture.modules import ModuleCalls
 from autograd_lens.live.reading import RawValue, bytes_at, read
 
 __all__ = ["InputObserver", "RandomState"]
@@ -76,7 +77,7 @@ class InputObserver:
         self._spent = 0  # bytes of these
         self._refused = False
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-        self._handles: list[Any] = []
+        self._calls = ModuleCalls(self.collect)
         self._undo: list[Callable[[], None]] = []
 
     def add_roots(self, modules: Iterable[nn.Module]) -> None:
@@ -84,16 +85,14 @@ class InputObserver:
         for module in modules:
             if module not in self._roots:
                 self._roots.add(module)
-                if self.active:
-                    self._hook(module)
+                self._calls.follow(module)
 
     def begin(self) -> None:
         """Observe from now on."""
         if self.active:
             return
         self.active = True
-        for module in list(self._roots):
-            self._hook(module)
+        self._calls.install()
         iterator = dataloader._BaseDataLoaderIter
         original = iterator.__next__
         observer = self
@@ -110,8 +109,7 @@ class InputObserver:
     def end(self) -> None:
         """Put everything back."""
         self.active = False
-        while self._handles:
-            self._handles.pop().remove()
+        self._calls.remove()
         while self._undo:
             self._undo.pop()()
 
@@ -135,6 +133,15 @@ class InputObserver:
             self._spent += tensor.nbytes
             self._values.append(read(tensor, tensor.nbytes))
 
+    def pause(self) -> None:
+        """Let the program call its modules unobserved."""
+        self._calls.remove()
+
+    def resume(self) -> None:
+        """Go on, where it was observed before."""
+        if self.active:
+            self._calls.install()
+
     def take(self) -> list[RawValue]:
         """The values collected since the last call; none where the budget was not enough for all.
 
@@ -146,12 +153,6 @@ class InputObserver:
         self._refused, self._spent = False, 0
         self._found.clear()
         return values
-
-    def _hook(self, module: nn.Module) -> None:
-        def called(_module: nn.Module, args: Any, kwargs: Any) -> None:
-            self.collect(args, kwargs)
-
-        self._handles.append(module.register_forward_pre_hook(called, with_kwargs=True))
 
 
 def _tensors(item: Any, depth: int) -> Iterator[torch.Tensor]:

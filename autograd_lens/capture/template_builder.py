@@ -7,7 +7,6 @@ from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
 from autograd_lens.capture.derivatives import DerivativeTable
-from autograd_lens.capture.modules import EVALUATING
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.update_phases import assign_phases, tensor_uses
 from autograd_lens.live.backward import (
@@ -20,7 +19,7 @@ from autograd_lens.live.backward import (
     SAVED_TENSOR,
     UNWATCHED,
 )
-from autograd_lens.live.frames import Site
+from autograd_lens.live.frames import EVALUATING, Site
 from autograd_lens.live.mode import IN_BACKWARD
 from autograd_lens.live.reading import DTYPE_NAMES
 from autograd_lens.live.stream import NUMBER, Write

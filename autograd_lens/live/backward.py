@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import (
     _pop_mode,
     _push_mode,
 )
+from torch.utils.hooks import RemovableHandle
 
 from autograd_lens.live.frames import Site
 from autograd_lens.live.graph_walk import (
@@ -54,6 +55,11 @@ SAVED_COPY = "saved tensor of unknown origin"
 
 UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
 """Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
+
+COMPILED = "CompiledFunctionBackward"
+"""Nodes of compiled code: their backward is compiled, or run, as it would be without us."""
+
+_HOOK_IDS = 1 << 60
 
 Hook = Callable[..., None]
 _Tensor = torch.Tensor
@@ -176,11 +182,20 @@ class BackwardTape:
         return SAVED_TENSOR
 
     def _hook_nodes(self, walk: GraphWalk) -> None:
+        # Hooks of ours get numbers of their own: the program may look at those of its hooks.
+        following, RemovableHandle.next_id = RemovableHandle.next_id, _HOOK_IDS
+        try:
+            self._hook_each(walk)
+        finally:
+            RemovableHandle.next_id = following
+
+    def _hook_each(self, walk: GraphWalk) -> None:
         handles = self._handles
         for position, node in enumerate(walk.nodes):
             variable = walk.variables.get(position)
             if variable is None:
-                if type(node).__name__ in UNWATCHED:
+                name = type(node).__name__
+                if name in UNWATCHED or name == COMPILED:
                     handles += self._unwatch(node)
                 handles.append(node.register_hook(self._node_hook(position)))
             else:
@@ -226,6 +241,18 @@ class BackwardTape:
 
         return [node.register_prehook(before), node.register_hook(after)]
 
+    def _as_stolen(self, grad: torch.Tensor) -> None:
+        """Mark a new sparse ``.grad`` as torch does where nobody looks at the incoming one.
+
+        It then takes that one's parts for a new tensor, which does not know that it is
+        coalesced. Hooks hold the incoming one, so that it is cloned instead.
+        """
+        if grad.is_coalesced():
+            version = grad._version
+            with self._mode.silence():
+                grad._coalesced_(False)
+            torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
+
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
         stream = self._stream
         parameter = self._index_of(variable)
@@ -259,6 +286,8 @@ class BackwardTape:
                 # has a position of its own.
                 after_slot = len(stream.slots)
                 after_use = len(stream.uses)
+                if old is None and variable.grad is not None and variable.grad.is_sparse:
+                    self._as_stolen(variable.grad)
                 new = stream.pattern(variable.grad)
                 stream.keys.append((GRAD_WRITE, position, parameter, old, incoming, new))
                 stream.marks.append((first_slot, first_use, after_slot, after_use))
