@@ -35,8 +35,7 @@ from autograd_lens.trace.records import (
     Source,
     TensorUse,
 )
-from autograd_lens.trace.summarize import equal
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Value, equal
 
 __all__ = [
     "Check",

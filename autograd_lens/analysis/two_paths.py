@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, plane_through, project
-from autograd_lens.trace.descent import Descent, WhatIf
+from autograd_lens.trace.outcomes import Descent, WhatIf
 
 __all__ = ["TwoPaths", "two_paths"]
 

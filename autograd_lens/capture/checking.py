@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
-from autograd_lens.trace.rows import END
-from autograd_lens.trace.values import numpy_dtype
+from autograd_lens.trace.rows import END, LightGraph
+from autograd_lens.trace.values import Entry, numpy_dtype
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["CheckingWriter", "Departure", "Difference", "Enough"]
@@ -94,9 +93,9 @@ class CheckingWriter:
         """Remember what rows hold at ``index``."""
         self._parameters[index : index + 1] = [parameter]
 
-    def graph(self, description: Mapping[str, Any]) -> int:
+    def graph(self, graph: LightGraph) -> int:
         """A graph of this run; rows are compared by its fingerprint."""
-        self._graphs.append(description["fingerprint"])
+        self._graphs.append(graph.fingerprint)
         return len(self._graphs) - 1
 
     def template(self, template: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from autograd_lens.capture.last_values import LastValue
 from autograd_lens.live.frames import Site
 from autograd_lens.live.reading import DTYPE_NAMES, RawValue, is_opaque, is_small_and_plain, read
 from autograd_lens.trace.records import Source
+from autograd_lens.trace.rows import LightGraph
 
 __all__ = [
     "Flags",
@@ -203,7 +204,7 @@ class GraphBook:
 
     def __init__(
         self,
-        define: Callable[[dict[str, Any]], int],
+        define: Callable[[LightGraph], int],
         source_of: Callable[[tuple[int, int]], Source],
     ) -> None:
         self.fingerprints: dict[int, str] = {}
@@ -270,7 +271,7 @@ class GraphBook:
             description = _describe(source, key)
             known = self._ids[key] = self._define(description)
             self._keys[known] = key
-            self.fingerprints[known] = description["fingerprint"]
+            self.fingerprints[known] = description.fingerprint
         return known
 
 
@@ -279,21 +280,21 @@ def root_specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ..
     return tuple([(r.dtype, r.shape) for r in roots if isinstance(r, torch.Tensor)])
 
 
-def _describe(source: Source | None, key: GraphKey) -> dict[str, Any]:
+def _describe(source: Source | None, key: GraphKey) -> LightGraph:
     kind, retain_graph, create_graph = key.flags
     scalar = [i for i, (_, shape) in enumerate(key.roots) if shape.numel() == 1]
-    return {
-        "kind": kind,
-        "source": list(astuple(source)) if source is not None else None,
-        "fingerprint": fingerprint(key.types, key.reached),
-        "nodes": len(key.types),
-        "roots": [[DTYPE_NAMES[dtype], list(shape)] for dtype, shape in key.roots],
-        "retain_graph": retain_graph,
-        "create_graph": create_graph,
-        "reached": list(key.reached),
-        "loss": scalar[0] if scalar else None,
-        "error": key.error,
-    }
+    return LightGraph(
+        kind="grad" if kind == "grad" else "backward",
+        source=source,
+        fingerprint=fingerprint(key.types, key.reached),
+        nodes=len(key.types),
+        roots=tuple((DTYPE_NAMES[dtype], tuple(shape)) for dtype, shape in key.roots),
+        retain_graph=retain_graph,
+        create_graph=create_graph,
+        reached=key.reached,
+        loss=scalar[0] if scalar else None,
+        error=key.error,
+    )
 
 
 def fingerprint(types: Sequence[type], reached: Sequence[int | None]) -> str:

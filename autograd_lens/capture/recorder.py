@@ -212,7 +212,7 @@ class Recorder:
     # -- every backward -------------------------------------------------------------------
 
     def _backward_begins(self, outputs: Sequence[Any]) -> Callable[[], None]:
-        """Called in place of the hooking for the log (NOTE 1); returns what is called at the end."""
+        """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
         log = self._log
         unhook = _nothing
         if log is not None and log.original.getEffectiveLevel() <= logging.DEBUG:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from autograd_lens.trace.records import Event, Parameter
+from autograd_lens.trace.rows import LightGraph
 
 __all__ = ["RowSink", "Sink"]
 
@@ -14,7 +15,7 @@ class RowSink(Protocol):
     """Takes light rows."""
 
     def append(self, row: Any, /) -> None:
-        """Take one row, see ``trace.lightrows.Row``."""
+        """Take one row, see ``trace.rows.Row``."""
 
 
 class Sink(Protocol):
@@ -30,7 +31,7 @@ class Sink(Protocol):
     def source(self, file: str, text: str) -> None:
         """Keep a source file."""
 
-    def graph(self, description: Mapping[str, Any]) -> int:
+    def graph(self, graph: LightGraph) -> int:
         """Define what rows of one graph have in common."""
 
     def template(self, template: Mapping[str, Any]) -> int:

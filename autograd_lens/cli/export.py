@@ -29,4 +29,4 @@ def command(file: Path | None, steps: str, output: Path | None, force: bool) -> 
 
     with open_trace(file, replay=True) as trace:
         target = output and writable(output, force=force)
-        write_lines(target, json_lines(trace, select_steps(steps, len(trace.steps))))
+        write_lines(target, json_lines(trace.steps, select_steps(steps, len(trace.steps))))

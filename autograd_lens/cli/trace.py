@@ -65,7 +65,7 @@ def command(
         if as_json:
             from autograd_lens.trace.export import json_lines
 
-            write_lines(output, json_lines(trace, chosen))
+            write_lines(output, json_lines(trace.steps, chosen))
             return
         with printer(output, width) as console:
             print_steps(console, trace, chosen, phases=phases or _PHASES, kernels=kernels)

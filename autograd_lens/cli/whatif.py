@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
-    from autograd_lens.trace.descent import WhatIf
     from autograd_lens.trace.kept import Surface
+    from autograd_lens.trace.outcomes import WhatIf
 
 __all__ = ["command", "draw_whatif"]
 

@@ -14,19 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.source import Code
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.lightgraph import LightGraph
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
-from autograd_lens.trace.rows import END, LightRow
-from autograd_lens.trace.typed import as_value, differ
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.rows import END, LightGraph, LightRow
+from autograd_lens.trace.values import Entry, Value, as_value, differ
 
 __all__ = [
     "EngineRun",
@@ -132,7 +128,6 @@ class Evidence:
         self.trace = trace
         self.parameters: tuple[Parameter, ...] = tuple(trace.parameters.values())
         self._gaps: dict[int, list[list[Gap]]] = {}
-        self._nodes: dict[int, int] = {}
         self._codes: dict[str, Code] = {}
 
     @cached_property
@@ -183,19 +178,13 @@ class Evidence:
         row = self.trace.rows.row(place)
         if row.graph == END:
             return EngineRun(row, None, 0)
-        return EngineRun(row, self.trace.graph(row.graph), self._node_count(row.graph))
-
-    def _node_count(self, graph: int) -> int:
-        if graph not in self._nodes:
-            plain: Any = self.trace.items.parse("graph", str(graph), dict) or {}
-            self._nodes[graph] = int(plain.get("nodes", 0))
-        return self._nodes[graph]
+        graph = self.trace.graph(row.graph)
+        return EngineRun(row, graph, graph.nodes)
 
     @cached_property
     def graphs(self) -> tuple[LightGraph, ...]:
         """The circumstances of all engine runs of the whole trace."""
-        numbers = sorted(int(key) for key in self.trace.items.keys("graph"))
-        return tuple(self.trace.graph(number) for number in numbers)
+        return tuple(self.trace.graph(number) for number in self.trace.items.numbers("graph"))
 
     @cached_property
     def full(self) -> tuple[Step, ...]:

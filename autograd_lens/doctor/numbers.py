@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Gap, finite
 from autograd_lens.trace.graph import argument, constant, operator_name, tensors
-from autograd_lens.trace.lightstep import read_loss
 from autograd_lens.trace.records import (
     Argument,
     Constant,
@@ -23,8 +22,8 @@ from autograd_lens.trace.records import (
     TensorUse,
 )
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.typed import as_value
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.step import read_loss
+from autograd_lens.trace.values import Value, as_value
 
 __all__ = [
     "Birth",

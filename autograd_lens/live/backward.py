@@ -250,7 +250,7 @@ class BackwardTape:
         if grad.is_coalesced():
             version = grad._version
             with self._mode.silence():
-                grad._coalesced_(False)
+                grad._coalesced_(False)  # noqa: FBT003  torch takes it by position
             torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
 
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:

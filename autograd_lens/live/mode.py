@@ -37,7 +37,6 @@ _current_node = torch._C._current_autograd_node
 _get_frame = sys._getframe
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
-_NOTHING_OF_IT: tuple[bool, bool, bool, tuple[()]] = (False, False, False, ())
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -58,8 +57,9 @@ class Operator:
 
     def __init__(self, op: Any) -> None:
         self.op = op
+        self.mutated: tuple[tuple[int, str], ...] = ()
         if not isinstance(op, torch._ops.OpOverload):  # a higher-order one: it runs others
-            self.run, self.adopts, self.computes, self.views, self.mutated = op, *_NOTHING_OF_IT
+            self.run, self.adopts, self.computes, self.views = op, False, False, False
             return
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")

@@ -18,8 +18,7 @@ import torch
 from torch.nn import Parameter
 from torch.utils._python_dispatch import _disable_current_modes
 
-from autograd_lens.trace.summarize import summarize
-from autograd_lens.trace.values import Summary
+from autograd_lens.trace.values import Summary, summarize
 
 __all__ = [
     "DTYPE_NAMES",

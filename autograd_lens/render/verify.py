@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from autograd_lens.render.layout import NAME, QUIET, folded, table
-from autograd_lens.trace.verification import CheckResult, Mismatch, Skipped, Verification
+from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 
 __all__ = ["render_verification", "verdict"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from autograd_lens.replay.values import Entry, matches, to_value
-from autograd_lens.trace.lightstep import LightStep
+from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.values import Value
 
 __all__ = ["Check", "Difference", "compare"]

@@ -21,8 +21,8 @@ from autograd_lens.replay.inputs import (
 from autograd_lens.replay.instructions import Spec
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.values import Entry, laid_out, to_tensor
-from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.values import Summary, Value
 
 __all__ = ["Donor", "Donors", "as_recorded", "as_tensor"]

@@ -21,7 +21,7 @@ from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.random_kernels import draws
 from autograd_lens.replay.values import Entry
-from autograd_lens.trace.typed import item_size
+from autograd_lens.trace.values import item_size
 
 __all__ = [
     "Given",

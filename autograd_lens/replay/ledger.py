@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autograd_lens.replay.check import Difference
-from autograd_lens.trace.verification import CheckResult, Mismatch, Skipped
+from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped
 
 __all__ = ["Ledger"]
 

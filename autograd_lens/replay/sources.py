@@ -30,8 +30,8 @@ from autograd_lens.replay.instructions import Spec
 from autograd_lens.replay.program import Program
 from autograd_lens.replay.situation import Situation
 from autograd_lens.replay.values import Entry
-from autograd_lens.trace.lightstep import LightStep
-from autograd_lens.trace.typed import item_size
+from autograd_lens.trace.step import LightStep
+from autograd_lens.trace.values import item_size
 
 __all__ = ["Carried", "Donor", "Sources", "state_keys"]
 

@@ -12,8 +12,7 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.trace.summarize import summarize
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Summary, Value, summarize
 
 __all__ = [
     "Entry",

@@ -24,9 +24,9 @@ from autograd_lens.replay.sources import Donor, Sources
 from autograd_lens.replay.step import Replayer, recorded_threads
 from autograd_lens.replay.stretch import Stretches
 from autograd_lens.replay.values import Entry
+from autograd_lens.trace.outcomes import Verification
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.values import Summary
-from autograd_lens.trace.verification import Verification
 
 __all__ = ["unlike", "verify"]
 

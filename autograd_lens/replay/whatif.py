@@ -25,7 +25,7 @@ from autograd_lens.replay.situation import Situation
 from autograd_lens.replay.sources import Donor, Sources, state_keys
 from autograd_lens.replay.step import recorded_threads
 from autograd_lens.replay.verify import verify
-from autograd_lens.trace.descent import Descent, WhatIf
+from autograd_lens.trace.outcomes import Descent, WhatIf
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["what_if"]

@@ -2,14 +2,15 @@
 
 ::
 
-    records, values, template   what a run is made of
-    writer                      TraceWriter: what capture queues ...
-      drain                     ... its thread writes: rows (lightrows), full steps (fullsteps)
-      columns, summaries, blobs     packed in blocks, large values by content
-    schema                      the tables, and the seals that show damage
-    reader                      Trace: opens a file (database), finished or not
-      items, rows, fulls        what the tables hold, block by block (block)
-      lightstep, fullstep       a step's records (lightgraph; decode, encodings)
-      history, losses           arrays over all steps
+    records, values, info       what a run is made of
+    schema, stored, columns     how a file holds it: tables and seals, records, blocks
+    writer                      TraceWriter: what capture queues, and the thread that writes it
+    reader                      Trace: opens a file, finished or not
+      store                     ... its database, what it defines once, its large values
+      rows, fulls               ... light rows and full steps, block by block
+      step                      ... the records of a light step
+      history                   ... arrays over all steps
+    outcomes                    what replaying came to
+    graph                       the index of a step's tape
     export, latest, selection, expression
 """

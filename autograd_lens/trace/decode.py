@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.encodings import Encodings, Json, without_identity
-from autograd_lens.trace.items import parsing
 from autograd_lens.trace.records import (
     Argument,
     Backward,
@@ -25,7 +23,9 @@ from autograd_lens.trace.records import (
     ZeroGrad,
 )
 from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.store import parsing
 from autograd_lens.trace.typed import at, boolean, integer, text
+from autograd_lens.trace.values import Entry
 
 __all__ = ["Tape", "decode"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.records import Constant, Role, Source, TensorSpec, TensorUse
 from autograd_lens.trace.schema import damaged
-from autograd_lens.trace.typed import as_shape, as_source, as_value, at, differ, text
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.typed import as_shape, as_source, at, text
+from autograd_lens.trace.values import Entry, Value, as_value, differ
 
 __all__ = ["Encodings", "Json", "without_identity"]
 

@@ -56,7 +56,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +66,6 @@ from autograd_lens.trace.records import (
     Backward,
     Constant,
     Kernel,
-    Node,
-    NodeRun,
     ParameterStep,
     ParameterUpdate,
     SavedTensor,
@@ -78,29 +76,29 @@ from autograd_lens.trace.records import (
 )
 from autograd_lens.trace.values import Summary, Value
 
-__all__ = ["HasSteps", "json_lines", "step_object"]
+__all__ = ["json_lines", "step_object"]
 
 Json = Any  # null, a boolean, a number, text, a list or an object
 Object = dict[str, Json]
 
+# Records whose fields are written under their own names, and which of them.
+_FIELDS = {
+    ParameterStep: ("before", "grad_before", "grad", "mode", "after", "zeroed"),
+    ParameterUpdate: ("parameter", "before", "after", "grad", "expression", "kernels", "source"),
+    ZeroGrad: ("parameter", "before", "after", "source"),
+    SavedTensor: ("name", "value", "tensor", "changed", "note"),
+}
 
-class HasSteps(Protocol):
-    """A trace, or whatever else gives steps by number."""
 
-    @property
-    def steps(self) -> Sequence[Step]:
-        """All steps."""
-
-
-def json_lines(trace: HasSteps, steps: Iterable[int] | None = None) -> Iterator[str]:
+def json_lines(steps: Sequence[Step], chosen: Iterable[int] | None = None) -> Iterator[str]:
     """The steps of a trace as lines of JSON, without line ends.
 
     Args:
-        trace: The recorded run.
-        steps: Which steps, in which order; all by default.
+        steps: All steps of the recorded run.
+        chosen: Which of them, in which order; all by default.
     """
-    for step in range(len(trace.steps)) if steps is None else steps:
-        yield json.dumps(step_object(trace.steps[step]), ensure_ascii=False, allow_nan=False)
+    for step in range(len(steps)) if chosen is None else chosen:
+        yield json.dumps(step_object(steps[step]), ensure_ascii=False, allow_nan=False)
 
 
 def step_object(step: Step) -> Object:
@@ -110,7 +108,7 @@ def step_object(step: Step) -> Object:
         "level": step.level,
         "provenance": step.provenance,
         "loss": _loss(step),
-        "parameters": {name: _parameter(one) for name, one in step.parameters.items()},
+        "parameters": {name: _json(one) for name, one in step.parameters.items()},
     }
     return exported | _full(step) if step.level == "full" else exported
 
@@ -121,7 +119,7 @@ def _loss(step: Step) -> Json:
         for root in backward.roots:
             if root is not None and root.numel == 1 and root.complete and root.item() == step.loss:
                 return _elements(root.array.reshape(()))
-    return _number(step.loss)
+    return _json(step.loss)
 
 
 def _full(step: Step) -> Object:
@@ -130,35 +128,19 @@ def _full(step: Step) -> Object:
         "kernels": [_kernel(kernel) for kernel in step.kernels],
         "nodes": [node for backward in step.backwards for node in _nodes(backward)],
         "node_runs": [
-            _node_run(backward.index, run)
+            {"backward": backward.index}
+            | _fields(run, ("order", "node", "kernels", "grad_outputs", "grad_inputs"))
             for backward in step.backwards
             for run in backward.node_runs
         ],
-        "updates": [_update(update) for update in step.updates],
-        "zero_grads": [_zero_grad(zeroed) for zeroed in step.zero_grads],
-    }
-
-
-def _parameter(parameter: ParameterStep) -> Object:
-    return {
-        "before": _value(parameter.before),
-        "grad_before": _value(parameter.grad_before),
-        "grad": _value(parameter.grad),
-        "mode": parameter.mode,
-        "after": _value(parameter.after),
-        "zeroed": parameter.zeroed,
+        "updates": _json(step.updates),
+        "zero_grads": _json(step.zero_grads),
     }
 
 
 def _kernel(kernel: Kernel) -> Object:
-    return {
-        "index": kernel.index,
-        "op": kernel.op,
-        "phase": kernel.phase,
-        "module": kernel.module,
-        "backward": kernel.backward,
-        "node": kernel.node,
-        "source": _source(kernel.source),
+    names = ("index", "op", "phase", "module", "backward", "node", "source")
+    return _fields(kernel, names) | {
         "inputs": [_named_argument(argument) for argument in kernel.inputs],
         "outputs": [_argument(output) for output in kernel.outputs],
     }
@@ -173,7 +155,7 @@ def _argument(value: TensorUse | Constant | tuple[TensorUse | Constant, ...]) ->
     if isinstance(value, tuple):
         return {"list": [_argument(part) for part in value]}
     if isinstance(value, Constant):
-        return {"constant": _number(value.value), "kind": value.kind}
+        return {"constant": _json(value.value), "kind": value.kind}
     spec = value.spec
     return {
         "tensor": value.tensor,
@@ -182,7 +164,7 @@ def _argument(value: TensorUse | Constant | tuple[TensorUse | Constant, ...]) ->
         "dtype": spec.dtype,
         "shape": list(spec.shape),
         "device": spec.device,
-        "value": _value(value.value),
+        "value": _json(value.value),
     }
 
 
@@ -195,103 +177,44 @@ def _nodes(backward: Backward) -> Iterator[Object]:
         place = {"input_position": edge.input_position, "node": edge.to_node}
         nexts.setdefault(edge.from_node, []).append(place | {"output_nr": edge.output_nr})
     for node in graph.nodes:
-        yield _node(backward.index, node) | {"next_functions": nexts.get(node.index, [])}
+        yield (
+            {"backward": backward.index}
+            | _fields(node, ("index", "name", "forward_kernel", "variable"))
+            | {"formula": dict(node.formula), "saved": _json(node.saved)}
+            | {"next_functions": nexts.get(node.index, [])}
+        )
 
 
-def _node(backward: int, node: Node) -> Object:
-    return {
-        "backward": backward,
-        "index": node.index,
-        "name": node.name,
-        "forward_kernel": node.forward_kernel,
-        "variable": node.variable,
-        "formula": dict(node.formula),
-        "saved": [_saved(saved) for saved in node.saved],
-    }
+def _fields(record: object, names: Iterable[str]) -> Object:
+    return {name: _json(getattr(record, name)) for name in names}
 
 
-def _saved(saved: SavedTensor) -> Object:
-    return {
-        "name": saved.name,
-        "value": _saved_value(saved.value),
-        "tensor": saved.tensor,
-        "changed": saved.changed,
-        "note": saved.note,
-    }
-
-
-def _saved_value(value: Value | Constant | tuple[Value | Constant | None, ...] | None) -> Json:
-    if isinstance(value, tuple):
-        return [_saved_value(part) for part in value]
-    return _number(value.value) if isinstance(value, Constant) else _value(value)
-
-
-def _node_run(backward: int, run: NodeRun) -> Object:
-    return {
-        "backward": backward,
-        "order": run.order,
-        "node": run.node,
-        "kernels": list(run.kernels),
-        "grad_outputs": [_value(grad) for grad in run.grad_outputs],
-        "grad_inputs": [_value(grad) for grad in run.grad_inputs],
-    }
-
-
-def _update(update: ParameterUpdate) -> Object:
-    return {
-        "parameter": update.parameter,
-        "before": _value(update.before),
-        "after": _value(update.after),
-        "grad": _value(update.grad),
-        "expression": update.expression,
-        "kernels": list(update.kernels),
-        "source": _source(update.source),
-    }
-
-
-def _zero_grad(zeroed: ZeroGrad) -> Object:
-    return {
-        "parameter": zeroed.parameter,
-        "before": _value(zeroed.before),
-        "after": _value(zeroed.after),
-        "source": _source(zeroed.source),
-    }
-
-
-def _source(source: Source | None) -> Object | None:
-    return None if source is None else asdict(source)
-
-
-def _value(value: Value | None) -> Json:
-    if value is None:
-        return None
-    if not value.complete:
-        summary = None if value.summary is None else _summary(value.summary)
-        return {"dtype": value.dtype, "shape": list(value.shape), "summary": summary}
-    return _elements(value.array)
-
-
-def _summary(summary: Summary) -> Object:
-    plain = asdict(summary)
-    return {name: _elements_of(field) for name, field in plain.items()}
-
-
-def _elements_of(field: Json) -> Json:
-    return [_number(part) for part in field] if isinstance(field, tuple) else _number(field)
+def _json(thing: Json) -> Json:  # noqa: PLR0911  one line for each sort of thing
+    """A record, a value, a number or text, or a tuple of these, as JSON can hold it."""
+    if type(thing) in _FIELDS:
+        return _fields(thing, _FIELDS[type(thing)])
+    match thing:
+        case Value() if thing.complete:
+            return _elements(thing.array)
+        case Value():
+            named = {"dtype": thing.dtype, "shape": list(thing.shape)}
+            return named | {"summary": _json(thing.summary)}
+        case Summary() | Source():
+            return {name: _json(field) for name, field in asdict(thing).items()}
+        case Constant():
+            return _json(thing.value)
+        case tuple():
+            return [_json(part) for part in thing]
+        case complex():
+            return {"real": _json(thing.real), "imag": _json(thing.imag)}
+        case float() if not math.isfinite(thing):
+            return "NaN" if math.isnan(thing) else "Infinity" if thing > 0 else "-Infinity"
+    return thing
 
 
 def _elements(array: npt.NDArray[Any]) -> Json:
     if array.ndim:
         return [_elements(part) for part in array]
     if array.dtype.kind == "f" and array.dtype != np.float64:
-        return _number(float(str(array[()])))  # NumPy's text is the shortest of this dtype
-    return _number(array.item())
-
-
-def _number(number: Json) -> Json:
-    """A number, or anything else that JSON can hold as it is."""
-    if isinstance(number, complex):
-        return {"real": _number(number.real), "imag": _number(number.imag)}
-    if not isinstance(number, float) or math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+        return _json(float(str(array[()])))  # NumPy's text is the shortest of this dtype
+    return _json(array.item())

@@ -1,32 +1,79 @@
-"""Reading the slots of full steps."""
+"""Full steps: their slots as blocks, one column per slot and one row per step.
+
+NOTE 1: in one step many slots hold the same bytes object (a kernel's output is the next
+one's input), and they do so in every step of the template. Slots whose objects are the same
+in all steps of a batch share one column: found by comparing ids, which is much cheaper than
+comparing bytes, and right because the batch keeps all objects alive. What is equal in content
+only is found by the digest of the packed column.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
+import xxhash
 
-from autograd_lens.trace.block import Block, Fetch
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.database import wrapped
+from autograd_lens.trace.columns import (
+    INLINE,
+    Block,
+    Fetch,
+    Note,
+    Packed,
+    Put,
+    pack_block,
+    pack_column,
+)
 from autograd_lens.trace.schema import damaged, seal, unseal
+from autograd_lens.trace.store import Database
+from autograd_lens.trace.values import Entry
 
-__all__ = ["Fulls"]
+__all__ = ["Fulls", "pack_fulls", "slots_bytes"]
 
 _KEPT_BATCHES = 4
+
+
+def slots_bytes(slots: Sequence[Entry]) -> tuple[int, int]:
+    """Bytes in a step's slots, each object counted once.
+
+    Returns:
+        Bytes stored inside the batch, and all bytes.
+    """
+    sizes = [
+        len(entry)
+        for entry in {id(entry): entry for entry in slots}.values()
+        if type(entry) is bytes
+    ]
+    return sum(size for size in sizes if size <= INLINE), sum(sizes)
+
+
+def pack_fulls(steps: Sequence[Sequence[Entry]], put: Put) -> bytes:
+    """A batch of steps of one template and one number of slots."""
+    same_objects: dict[tuple[int, ...], Packed] = {}
+    same_content: dict[tuple[int, int, bytes], Packed] = {}
+    columns = []
+    for entries in zip(*steps, strict=True):
+        ids = tuple(map(id, entries))
+        column = same_objects.get(ids)
+        if column is None:
+            packed = pack_column(entries, put)
+            content = (packed.layout, packed.kind, xxhash.xxh3_128_digest(packed.payload))
+            column = same_objects[ids] = same_content.setdefault(content, packed)
+        columns.append(column)
+    return pack_block(len(steps), columns, Note())
 
 
 class Fulls:
     """The full steps of an open trace.
 
     Args:
-        connection: The trace.
+        database: The trace.
         fetch: Gives large values.
     """
 
-    def __init__(self, connection: sqlite3.Connection, fetch: Fetch) -> None:
-        self._connection = connection
+    def __init__(self, database: Database, fetch: Fetch) -> None:
+        self._database = database
         self._fetch = fetch
         self._places: dict[int, tuple[int, int, int]] = {}
         self._newest = 0
@@ -36,11 +83,11 @@ class Fulls:
     def refresh(self) -> None:
         """Notice steps written since; a step written twice is as it was written last."""
         query = "SELECT id, template, steps, seal FROM fulls WHERE id > ? ORDER BY id"
-        with wrapped():
-            found = self._connection.execute(query, (self._newest,)).fetchall()
-        for batch, template, steps, mark in found:
+        for batch, template, steps, mark in self._database.rows(query, self._newest):
             if seal(batch, template, steps) != mark or batch != self._newest + 1:
                 damaged("the list of full steps is not what was written")
+            if type(template) is not int or not isinstance(steps, bytes) or len(steps) % 8:
+                damaged("the list of full steps holds something else")
             for row, step in enumerate(np.frombuffer(steps, "<i8").tolist()):
                 self._places[step] = (batch, row, template)
             self._newest = batch
@@ -75,8 +122,7 @@ class Fulls:
 
     def _load(self, batch: int) -> Block:
         query = "SELECT template, steps, data FROM fulls WHERE id = ?"
-        with wrapped():
-            found = self._connection.execute(query, (batch,)).fetchone()
+        found = self._database.row(query, batch)
         if found is None:
             damaged("a batch of full steps is missing")
         template, steps, data = found

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autograd_lens.trace.decode import Tape
-from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.records import (
     Backward,
     GradWrite,
@@ -17,6 +16,7 @@ from autograd_lens.trace.records import (
     Step,
     ZeroGrad,
 )
+from autograd_lens.trace.step import LightStep
 
 __all__ = ["merge"]
 

@@ -1,4 +1,4 @@
-"""One parameter over the whole run, as arrays."""
+"""The whole run as arrays: the losses, and one parameter over all steps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.errors import TraceError
-from autograd_lens.trace.database import wrapped
-from autograd_lens.trace.items import parsing
-from autograd_lens.trace.lightgraph import LightGraph
+from autograd_lens.trace.columns import Column
 from autograd_lens.trace.records import Parameter
-from autograd_lens.trace.rows import END, FIRST_COLUMN, Rows, parameters_in
+from autograd_lens.trace.rows import END, LightGraph, Rows
 from autograd_lens.trace.schema import damaged
-from autograd_lens.trace.typed import item_size
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.store import parsing
+from autograd_lens.trace.values import Value, item_size
 
-__all__ = ["ParameterHistory"]
+__all__ = ["ParameterHistory", "read_losses"]
+
+Graphs = Callable[[int], LightGraph]
+"""Gives the description of a graph by the number that rows give."""
 
 _VALUE, _BEFORE, _AFTER = 0, 1, 2
 _MOST_BYTES = 1 << 33
@@ -46,7 +47,7 @@ class ParameterHistory:
         index: int,
         parameter: Parameter,
         steps: int,
-        graph: Callable[[int], LightGraph],
+        graph: Graphs,
     ) -> None:
         self.parameter = parameter
         self._graph = graph
@@ -106,11 +107,8 @@ class ParameterHistory:
     @property
     def _none_before(self) -> npt.NDArray[np.bool_]:
         none = np.ones(len(self._rows), np.bool_)
-        for start, number in self._rows.block_rows():
-            block = self._rows.block(start)
-            if self._index < parameters_in(block):
-                column = block.column(FIRST_COLUMN + 3 * self._index + _BEFORE)
-                none[start : start + number] = column.nothing()[:number]
+        for start, number, column in self._rows.columns_of(self._index, _BEFORE):
+            none[start : start + number] = column.nothing()[:number]
         return none
 
     @cached_property
@@ -166,17 +164,46 @@ class ParameterHistory:
         if width * (len(self._rows) + 1) > _MOST_BYTES:
             msg = f"The history of {self.parameter.name} would take more than 8 GiB."
             raise TraceError(msg, hint="Look at single steps: trace.steps[t].parameters.")
-        with wrapped(), parsing(f"the history of {self.parameter.name}"):
+        with parsing(f"the history of {self.parameter.name}"):
             return self._read(field, width)
 
     def _read(self, field: int, width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         table = np.zeros((len(self._rows) + 1, width), np.uint8)
         there = np.zeros(len(table), np.bool_)
-        for start, number in self._rows.block_rows():
-            block = self._rows.block(start)
-            if self._index < parameters_in(block):
-                column = block.column(FIRST_COLUMN + 3 * self._index + field)
-                part, has = column.matrix(width)
-                table[start : start + number] = part[:number]
-                there[start : start + number] = has[:number]
+        for start, number, column in self._rows.columns_of(self._index, field):
+            part, has = column.matrix(width)
+            table[start : start + number] = part[:number]
+            there[start : start + number] = has[:number]
         return table, there
+
+
+def read_losses(rows: Rows, graphs: Graphs, steps: int) -> npt.NDArray[np.float64]:
+    """The last loss of each step, NaN where a step has none: (steps,)."""
+    losses = np.full(steps, np.nan)
+    for start, number, column in rows.losses():
+        graph_of_row = rows.graphs[start : start + number]
+        found, there = np.zeros(number), np.zeros(number, np.bool_)
+        for graph in np.unique(graph_of_row).tolist():
+            if graph != END:
+                loss, has = _losses(column, graphs(graph))
+                mine = has[:number] & (graph_of_row == graph)
+                found[mine], there[mine] = loss[:number][mine], True
+        losses[rows.steps[start : start + number][there]] = found[there]  # a later row wins
+    return losses
+
+
+def _losses(
+    column: Column, graph: LightGraph
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    nothing = np.zeros(column.rows), np.zeros(column.rows, np.bool_)
+    if graph.loss is None:
+        return nothing
+    dtype, _ = graph.roots[graph.loss]
+    size = item_size(dtype)
+    if size is None:
+        return nothing
+    table, there = column.matrix(size)
+    array = Value(dtype, (column.rows,), table.tobytes()).array
+    if array.dtype.kind == "c":
+        return np.full(column.rows, np.nan), there
+    return array.astype(np.float64), there

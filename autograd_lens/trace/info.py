@@ -1,17 +1,21 @@
-"""What is known of a run as a whole."""
+"""What is known of a run as a whole: its program, how it ended, which process records it."""
 
 from __future__ import annotations
 
-import json
+import os
+import socket
+import sys
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
-__all__ = ["RunInfo", "RunStatus", "run_status"]
+__all__ = ["Ending", "Owner", "RunInfo", "RunStatus"]
 
 RunStatus = Literal["running", "finished", "exception", "interrupted", "killed"]
 
-_STATUSES = frozenset({"running", "finished", "exception", "interrupted", "killed"})
+_QUIET = 10.0  # seconds without a heartbeat after which a writer elsewhere counts as dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +50,66 @@ class RunInfo:
     lens: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> bytes:
-        """This record as a JSON object."""
-        plain = asdict(self)
-        plain["options"] = dict(self.options)
-        return json.dumps(plain).encode()
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        status: In the words of ``RunInfo.status``.
+        ended: When, in seconds since 1970 in UTC.
+    """
+
+    status: RunStatus
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that writes a trace, so that others can tell whether it still lives.
+
+    Attributes:
+        host: Name of its computer.
+        pid: Its number there.
+        birth: When it began, in Linux's own clock; ``""`` elsewhere. Tells apart reused numbers.
+    """
+
+    host: str
+    pid: int
+    birth: str
 
     @classmethod
-    def from_json_object(cls, plain: dict[str, Any]) -> RunInfo:
-        """The record that ``to_json`` wrote, parsed.
+    def this_process(cls) -> Owner:
+        """This process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _birth(pid))
 
-        Raises:
-            KeyError: A field is missing.
-            ValueError: A field is wrong.
+    def lives(self, heartbeat: float) -> bool:
+        """Whether it still lives.
+
+        Args:
+            heartbeat: When it last wrote, in seconds since 1970.
         """
-        return cls(
-            program=str(plain["program"]),
-            argv=tuple(str(word) for word in plain["argv"]),
-            cwd=str(plain["cwd"]),
-            torch=str(plain["torch"]),
-            python=str(plain["python"]),
-            started=float(plain["started"]),
-            ended=None if plain["ended"] is None else float(plain["ended"]),
-            status=run_status(plain["status"]),
-            threads=int(plain["threads"]),
-            seed=None if plain["seed"] is None else int(plain["seed"]),
-            lens=str(plain["lens"]),
-            options={str(name): str(value) for name, value in plain["options"].items()},
-        )
+        if self.host == socket.gethostname() and sys.platform != "win32":
+            return self._lives_here()
+        return abs(time.time() - heartbeat) < _QUIET
+
+    def _lives_here(self) -> bool:
+        if not 0 < self.pid < 1 << 31:
+            return False
+        try:
+            os.kill(self.pid, 0)  # signal 0 only asks
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return self.birth == _birth(self.pid)
 
 
-def run_status(word: object) -> RunStatus:
-    """The word, where it is a status.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if word not in _STATUSES:
-        msg = f"{word!r} is no status of a run; one of {', '.join(sorted(_STATUSES))} is."
-        raise ValueError(msg)
-    return cast("RunStatus", word)
+def _birth(pid: int) -> str:
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    # A zombie was killed and only waits for its parent to notice.
+    return "" if state == "Z" else fields[18]

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,29 +22,25 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.errors import NoSuchParameterError
-from autograd_lens.trace.blobs import BlobReader
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.database import open_database, wrapped
 from autograd_lens.trace.decode import decode
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fulls import Fulls
 from autograd_lens.trace.fullstep import merge
-from autograd_lens.trace.history import ParameterHistory
-from autograd_lens.trace.info import RunInfo, run_status
-from autograd_lens.trace.items import Items, parsing
-from autograd_lens.trace.lightgraph import LightGraph, parse_graph
-from autograd_lens.trace.lightstep import LightStep
-from autograd_lens.trace.losses import read_losses
-from autograd_lens.trace.owner import owner_lives
+from autograd_lens.trace.history import ParameterHistory, read_losses
+from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.records import Event, Parameter, Source, Step
-from autograd_lens.trace.rows import Rows
-from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.rows import LightGraph, Rows
+from autograd_lens.trace.schema import damaged, visible
+from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
-from autograd_lens.trace.typed import integer, parse_event, parse_parameter
-from autograd_lens.trace.values import Summary
+from autograd_lens.trace.store import BlobReader, Database, Items, parsing
+from autograd_lens.trace.values import Entry, Summary
 
 __all__ = ["EncodedStep", "Trace"]
 
+_STEPS_WITHOUT_ROWS = 1 << 22  # and more than this is a claim, not a recording
+_MOST_LINES = 100
+_MOST_CODE = 2_000  # characters of one expression
 _CHANGING = ("info", "parameters", "steps", "full_steps", "losses", "events", "_names")
 
 
@@ -87,17 +82,18 @@ class Trace:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self.replayer: Callable[[int], Step | None] | None = None
-        self._connection = open_database(self.path)
+        self._database = Database(self.path)
         try:
-            self._blobs = BlobReader(self._connection)
-            self.rows = Rows(self._connection, self._blobs.fetch)
-            self._fulls = Fulls(self._connection, self._blobs.fetch)
-            self.items = Items(self._connection)
+            self._blobs = BlobReader(self._database)
+            self.rows = Rows(self._database, self._blobs.fetch)
+            self._fulls = Fulls(self._database, self._blobs.fetch)
+            self.items = Items(self._database)
+            self._lines: dict[str, list[str]] = {}
             self._graphs: dict[int, LightGraph] = {}
             self._templates: dict[int, tuple[Mapping[str, Any], Mapping[int, str]]] = {}
             self._check()
         except BaseException:
-            self._connection.close()
+            self._database.close()
             raise
 
     def _check(self) -> None:
@@ -108,11 +104,11 @@ class Trace:
                 damaged("parts of it are missing")
 
     def _complete(self) -> bool:
-        """Whether it holds what was counted at its end; the count is null while it grows."""
-        data = self.items.get("about", "counts")
-        if data is None:
+        """Whether it holds what was counted at its end; the count is empty while it grows."""
+        if "counts" not in self.items.keys("about"):
             return "end" not in self.items.keys("about")
-        return json.loads(data) in (None, self._listed())
+        counts = self.items.record("about", "counts", dict[str, int])
+        return counts in ({}, self._listed())
 
     def _listed(self) -> dict[str, int]:
         blocks = len(self.rows.block_rows())
@@ -121,28 +117,25 @@ class Trace:
     @cached_property
     def info(self) -> RunInfo:
         """What is known of the run as a whole."""
-        info = self.items.parse("about", "info", RunInfo.from_json_object)
+        info = self.items.record("about", "info", RunInfo)
         if info is None:
             damaged("it does not say what was recorded")
-        end = self.items.parse("about", "end", dict)
+        end = self.items.record("about", "end", Ending)
         if end is None:
             return replace(info, status="running" if self._writer_lives() else "killed")
-        with parsing("how the run ended"):
-            return replace(info, status=run_status(end["status"]), ended=float(end["ended"]))
+        return replace(info, status=end.status, ended=end.ended)
 
     def _writer_lives(self) -> bool:
-        owner = self.items.parse("about", "owner", dict) or {}
-        beat = self.items.parse("about", "heartbeat", float) or 0.0
-        return owner_lives(owner, beat)
+        owner = self.items.record("about", "owner", Owner)
+        beat = self.items.record("about", "heartbeat", float) or 0.0
+        return owner is not None and owner.lives(beat)
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
         """All parameters of the run by name."""
-        with parsing("a parameter"):
-            numbered = self.items.numbered("parameter")
-            found = [parse_parameter(json.loads(data)) for data in numbered.values()]
+        found = self.items.numbered("parameter", Parameter)
         names = {parameter.name: parameter for parameter in found}
-        if len(names) != len(found) or list(numbered) != list(range(len(found))):
+        if len(names) != len(found) or self.items.numbers("parameter") != list(range(len(found))):
             damaged("its parameters are not numbered one by one, each with its own name")
         return MappingProxyType(names)
 
@@ -150,8 +143,11 @@ class Trace:
     def steps(self) -> Steps:
         """All steps, each put together when it is asked for."""
         last_full = self.full_steps[-1] + 1 if self.full_steps else 0
-        with wrapped(), parsing("the number of steps"):
-            return Steps(max(self.rows.step_count, last_full), self._step)
+        count = max(self.rows.step_count, last_full)
+        told = len(self.rows) + len(self.full_steps)
+        if count > _STEPS_WITHOUT_ROWS + 4 * told or (self.full_steps and self.full_steps[0] < 0):
+            damaged(f"it claims {count:,} steps and tells of {told:,}")
+        return Steps(count, self._step)
 
     @cached_property
     def full_steps(self) -> tuple[int, ...]:
@@ -161,7 +157,7 @@ class Trace:
     @cached_property
     def losses(self) -> npt.NDArray[np.float64]:
         """The loss of each step, NaN where it has none: (steps,)."""
-        with wrapped(), parsing("the losses"):
+        with parsing("the losses"):
             losses = read_losses(self.rows, self.graph, len(self.steps))
         losses.flags.writeable = False
         return losses
@@ -169,9 +165,7 @@ class Trace:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """What happened to the run as a whole, in order."""
-        with parsing("an event"):
-            numbered = self.items.numbered("event")
-            return tuple(parse_event(json.loads(data)) for data in numbered.values())
+        return tuple(self.items.numbered("event", Event))
 
     def parameter(self, name: str) -> ParameterHistory:
         """One parameter over the run; also found under its other names.
@@ -192,17 +186,25 @@ class Trace:
         return aliases | {one.name: index for index, one in known}
 
     def source(self, file: str) -> str | None:
-        """The text of a source file as it was when the program ran, or None."""
+        """The text of a source file as it was when the program ran, or None.
+
+        Control characters in it are shown as such (``visible``), form feeds apart.
+        """
         data = self.items.get("source", file)
-        return None if data is None else data.decode("utf-8", "replace")
+        if data is None:
+            return None
+        text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+        return "\f".join(map(visible, text.split("\f")))
 
     def line(self, source: Source | None) -> str:
         """The code at a source, stripped, its lines joined; ``""`` where it is not known."""
-        text = self.source(source.file) if source else None
-        if text is None or source is None:
+        if source is None:
             return ""
-        lines = text.splitlines()[max(0, source.line - 1) : source.end_line]
-        return " ".join(line.strip() for line in lines).strip()
+        if source.file not in self._lines:
+            self._lines[source.file] = (self.source(source.file) or "").splitlines()
+        lines = self._lines[source.file][max(0, source.line - 1) : source.end_line]
+        joined = visible(" ".join(line.strip() for line in lines[:_MOST_LINES]).strip())
+        return joined if len(joined) <= _MOST_CODE else f"{joined[: _MOST_CODE - 1]}…"
 
     def extra(self, key: str) -> bytes | None:
         """The bytes kept under a name, or None."""
@@ -217,14 +219,14 @@ class Trace:
 
     def light(self, step: int) -> Step:
         """A step as the light level holds it, whatever else is known of it."""
-        with wrapped(), parsing("a step"):
+        with parsing("a step"):
             return self.light_step(step).step(step)
 
     def encoded(self, step: int) -> EncodedStep | None:
         """A full step as it was written; None for a light one."""
         if step not in self._fulls:
             return None
-        with wrapped(), parsing("a step"):
+        with parsing("a step"):
             number, slots = self._fulls.slots(step)
             template, dots = self._template(number)
             return EncodedStep(number, template, slots, dots)
@@ -235,12 +237,13 @@ class Trace:
         self._fulls.refresh()
         self.items.refresh()
         self._templates.clear()
+        self._lines.clear()
         for name in _CHANGING:
             self.__dict__.pop(name, None)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -260,18 +263,20 @@ class Trace:
             NotATraceError: The trace lacks it.
         """
         if number not in self._graphs:
-            graph = self.items.parse("graph", str(number), parse_graph)
-            self._graphs[number] = graph or damaged("the description of a graph is missing")
+            graph = self.items.record("graph", str(number), LightGraph)
+            if graph is None or not all(index < len(self.parameters) for index in graph.reached):
+                damaged("the description of a graph, or of a parameter of it, is missing")
+            self._graphs[number] = graph
         return self._graphs[number]
 
     def _template(self, number: int) -> tuple[Mapping[str, Any], Mapping[int, str]]:
         """A template and the drawings of its backwards."""
         if number not in self._templates:
-            template = self.items.parse("template", str(number), dict)
+            template = self.items.record("template", str(number), dict[str, Any])
             if template is None:
                 damaged("the structure of a full step is missing")
             drawings = {
-                backward: dot.decode("utf-8", "replace")
+                backward: visible(dot.decode("utf-8", "replace"))
                 for backward in range(len(template.get("backwards", ())))
                 if (dot := self.items.get("dot", f"{number}.{backward}")) is not None
             }
@@ -283,7 +288,7 @@ class Trace:
             replayed = self.replayer(step)
             if replayed is not None:
                 return replayed
-        with wrapped(), parsing("a step"):
+        with parsing("a step"):
             light = self.light_step(step)
             if step not in self._fulls:
                 return light.step(step)
@@ -308,7 +313,8 @@ class Trace:
         if place != len(self.rows) - 1:
             return frozenset()
         gone = self.rows.extras(place).get("gone") or ()
-        return frozenset(integer(index) for index in gone)
+        with parsing("the list of parameters that are gone"):
+            return frozenset(map(int, gone))
 
 
 def _no_such_parameter(name: str, known: Mapping[str, Parameter]) -> NoSuchParameterError:

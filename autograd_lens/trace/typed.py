@@ -1,78 +1,23 @@
-"""Stored entries as values: bytes meet their dtype and shape, both checked."""
+"""Fields of JSON, checked."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.records import Event, Parameter, Source
+from autograd_lens.trace.records import Source
 from autograd_lens.trace.schema import damaged
-from autograd_lens.trace.values import Summary, Value
 
 __all__ = [
     "as_shape",
     "as_source",
-    "as_value",
     "at",
     "boolean",
-    "differ",
     "integer",
-    "item_size",
-    "parse_event",
-    "parse_parameter",
     "text",
 ]
 
 T = TypeVar("T")
-
-_ITEM_SIZES = {
-    "bool": 1,
-    "uint8": 1,
-    "int8": 1,
-    "quint8": 1,
-    "qint8": 1,
-    "uint16": 2,
-    "int16": 2,
-    "float16": 2,
-    "bfloat16": 2,
-    "uint32": 4,
-    "int32": 4,
-    "qint32": 4,
-    "float32": 4,
-    "complex32": 4,
-    "uint64": 8,
-    "int64": 8,
-    "float64": 8,
-    "complex64": 8,
-    "complex128": 16,
-}
-
-
-def item_size(dtype: str) -> int | None:
-    """Bytes of one element of a torch dtype; None where this version does not know it."""
-    return 1 if dtype.startswith("float8_") else _ITEM_SIZES.get(dtype)
-
-
-def as_value(entry: Entry, dtype: str, shape: tuple[int, ...]) -> Value | None:
-    """The value of a tensor; of one axis where the program changed the tensor's size.
-
-    Raises:
-        NotATraceError: The entry cannot be the value of such a tensor.
-    """
-    if entry is None:
-        return None
-    if isinstance(entry, Summary):
-        return Value(dtype, shape, None, entry)
-    if not isinstance(entry, bytes):
-        damaged(f"a number stands where a {dtype} tensor is expected")
-    size = item_size(dtype)
-    if size is None or len(entry) == size * math.prod(shape):
-        return Value(dtype, shape, entry)
-    if len(entry) % size:
-        damaged(f"{len(entry)} bytes stand where a {dtype} tensor of shape {shape} is expected")
-    return Value(dtype, (len(entry) // size,), entry)
 
 
 def as_shape(sizes: object) -> tuple[int, ...]:
@@ -98,39 +43,6 @@ def as_source(place: Sequence[Any] | None) -> Source | None:
     if not isinstance(place, list) or [type(part) for part in place] != kinds:
         damaged("a source line holds something else than a place in a file")
     return Source(*place)
-
-
-def parse_parameter(plain: dict[str, Any]) -> Parameter:
-    """A parameter out of JSON.
-
-    Raises:
-        KeyError: A field is missing.
-        NotATraceError: A field is wrong.
-    """
-    return Parameter(
-        name=str(plain["name"]),
-        shape=as_shape(plain["shape"]),
-        dtype=str(plain["dtype"]),
-        device=str(plain["device"]),
-        aliases=tuple(str(alias) for alias in plain["aliases"]),
-        first_step=int(plain["first_step"]),
-    )
-
-
-def parse_event(plain: dict[str, Any]) -> Event:
-    """An event out of JSON.
-
-    Raises:
-        KeyError: A field is missing.
-        NotATraceError: A field is wrong.
-    """
-    step = plain["step"]
-    return Event(
-        kind=text(plain["kind"]),
-        step=None if step is None else integer(step),
-        message=text(plain["message"]),
-        detail=text(plain["detail"]),
-    )
 
 
 def text(value: object) -> str:
@@ -171,12 +83,3 @@ def at(values: Sequence[T], position: object) -> T:
         NotATraceError: There is none.
     """
     return values[integer(position, len(values))]
-
-
-def differ(before: Entry, after: Entry) -> bool:
-    """Whether two stored values are there and differ in their bytes."""
-    if before is None or after is None:
-        return False
-    if isinstance(before, Summary) and isinstance(after, Summary):
-        return before.digest != after.digest
-    return before != after

@@ -1,4 +1,8 @@
-"""The recorded value of one tensor: raw bytes, or a summary where it was too large."""
+"""The recorded value of one tensor: raw bytes, or a summary where it was too large.
+
+A file holds *entries*: bytes, summaries and numbers. An entry becomes a ``Value`` where its
+dtype and shape are known, and both are checked.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,45 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
-__all__ = ["Summary", "Value", "numpy_dtype"]
+from autograd_lens.trace.schema import damaged
+
+__all__ = [
+    "Entry",
+    "Summary",
+    "Value",
+    "as_value",
+    "differ",
+    "equal",
+    "item_size",
+    "numpy_dtype",
+    "summarize",
+]
 
 Array = npt.NDArray[Any]
+
+_ITEM_SIZES = {
+    "bool": 1,
+    "uint8": 1,
+    "int8": 1,
+    "quint8": 1,
+    "qint8": 1,
+    "uint16": 2,
+    "int16": 2,
+    "float16": 2,
+    "bfloat16": 2,
+    "uint32": 4,
+    "int32": 4,
+    "qint32": 4,
+    "float32": 4,
+    "complex32": 4,
+    "uint64": 8,
+    "int64": 8,
+    "float64": 8,
+    "complex64": 8,
+    "complex128": 16,
+}
 
 # torch's names of dtypes that NumPy lacks; ml_dtypes supplies them.
 _EXTENDED = frozenset(
@@ -24,6 +63,14 @@ _EXTENDED = frozenset(
         "float8_e8m0fnu",
     }
 )
+
+_EXACT = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+_SAMPLES = 8
+
+
+def item_size(dtype: str) -> int | None:
+    """Bytes of one element of a torch dtype; None where this version does not know it."""
+    return 1 if dtype.startswith("float8_") else _ITEM_SIZES.get(dtype)
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
@@ -134,3 +181,99 @@ class Value:
             msg = f"A tensor of shape {self.shape} has {self.numel} elements; item() needs one."
             raise ValueError(msg)
         return self.array.item()  # type: ignore[no-any-return]
+
+
+Entry = bytes | Summary | float | int | bool | complex | None
+"""What a file holds at one place: a tensor's bytes or what is kept of them, a number, nothing."""
+
+
+def as_value(entry: Entry, dtype: str, shape: tuple[int, ...]) -> Value | None:
+    """The value of a tensor; of one axis where the program changed the tensor's size.
+
+    Raises:
+        NotATraceError: The entry cannot be the value of such a tensor.
+    """
+    if entry is None:
+        return None
+    if isinstance(entry, Summary):
+        return Value(dtype, shape, None, entry)
+    if not isinstance(entry, bytes):
+        damaged(f"a number stands where a {dtype} tensor is expected")
+    size = item_size(dtype)
+    if size is None or len(entry) == size * math.prod(shape):
+        return Value(dtype, shape, entry)
+    if len(entry) % size:
+        damaged(f"{len(entry)} bytes stand where a {dtype} tensor of shape {shape} is expected")
+    return Value(dtype, (len(entry) // size,), entry)
+
+
+def differ(before: Entry, after: Entry) -> bool:
+    """Whether two stored values are there and differ in their bytes."""
+    if before is None or after is None:
+        return False
+    if isinstance(before, Summary) and isinstance(after, Summary):
+        return before.digest != after.digest
+    return before != after
+
+
+def summarize(raw: npt.NDArray[Any], dtype: str, *, brief: bool = False) -> Summary:
+    """Sum up a value.
+
+    Args:
+        raw: Its bytes, or its elements as any type of their size, contiguous: (elements,).
+        dtype: torch dtype without its prefix.
+        brief: Whether no more than digest and norm are wanted, which are computed at the speed
+            of memory. Where the norm is finite, so is every element.
+    """
+    digest = xxhash.xxh3_128_hexdigest(raw.data)
+    try:
+        values = raw.view(numpy_dtype(dtype))
+    except TypeError:  # quantized
+        return Summary(digest=digest, norm=math.nan)
+    if values.dtype.kind == "c":
+        values = np.abs(values)
+    elif values.dtype.kind not in "fiu":
+        values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
+    with np.errstate(over="ignore", invalid="ignore"):  # the program's values, whatever they are
+        norm = _norm(values)
+        finite = math.isfinite(norm)
+        if brief and finite and values.dtype in _EXACT:
+            return Summary(digest=digest, norm=norm, nan_count=0, inf_count=0)
+        picks = np.linspace(0, values.size - 1, min(_SAMPLES, values.size)).astype(np.int64)
+        return Summary(
+            digest=digest,
+            norm=norm,
+            minimum=float(values.min()),
+            maximum=float(values.max()),
+            mean=float(values.mean(dtype=np.float64)),
+            nan_count=0 if finite else int(np.isnan(values).sum()),
+            inf_count=0 if finite else int(np.isinf(values).sum()),
+            sample=tuple(float(value) for value in values[picks]),
+        )
+
+
+def _norm(values: npt.NDArray[Any]) -> float:
+    wide = values if values.dtype in _EXACT else values.astype(np.float64)
+    return float(np.sqrt(np.dot(wide, wide)))
+
+
+def equal(one: Value, other: Value) -> bool | None:
+    """Whether two values are equal bit for bit.
+
+    Of a value that was not kept whole its digest tells: that of other bytes is another one.
+
+    Returns:
+        None where that cannot be known: of one of them not even a digest was kept.
+    """
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    if one.data is not None and other.data is not None:
+        return one.data == other.data
+    digests = (_digest(one), _digest(other))
+    return None if None in digests else digests[0] == digests[1]
+
+
+def _digest(value: Value) -> str | None:
+    if value.data is not None:
+        return xxhash.xxh3_128_hexdigest(value.data)
+    return value.summary.digest or None if value.summary else None

@@ -14,36 +14,56 @@ wait: they are small, and a light recording must not slow the program down.
 
 NOTE 2: after ``os.fork`` the child holds a copy of this object but not its thread, and must
 not touch the parent's database. All methods do nothing there.
+
+NOTE 3: the writer's thread holds the interpreter's lock while it packs, so the work per row is
+spent in C: transposing with zip, joining, NumPy, deflate (which runs without the lock).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from threading import Event as Flag
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from autograd_lens.errors import TraceError, TraceExistsError
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.drain import Drain, Item, Queue
-from autograd_lens.trace.info import RunInfo, RunStatus, run_status
-from autograd_lens.trace.lightrows import Row
-from autograd_lens.trace.owner import describe_owner
+from autograd_lens.trace.columns import MOST_ROWS
+from autograd_lens.trace.fulls import pack_fulls, slots_bytes
+from autograd_lens.trace.info import Ending, Owner, RunInfo, RunStatus
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
-from autograd_lens.trace.schema import SCHEMA, item_row
+from autograd_lens.trace.rows import LightGraph, Row, pack_rows, row_bytes
+from autograd_lens.trace.schema import SCHEMA, count_rows, item_row, most_bytes, seal
+from autograd_lens.trace.store import BlobWriter
+from autograd_lens.trace.stored import to_bytes
+from autograd_lens.trace.values import Entry
 
 __all__ = ["RunInfo", "TraceWriter"]
 
+T = TypeVar("T")
+Full = tuple[int, int, list[Entry]]
+"""(step, template, slots)"""
+Item = tuple[str, str, bytes]
+"""(kind, key, data)"""
+
 _NUMBERED = ("event", "graph", "template")
 _INTERVAL = 0.5  # seconds between commits
+_BLOCK_BYTES = 1 << 20
+_CLOSED_ROWS = 1024  # a block with fewer rows is written again with the rows that follow
+_BATCH_STEPS = 64
+_BATCH_BYTES = 1 << 19
+_QUEUE_BYTES = 1 << 28
+_HEARTBEAT = 2.0  # seconds
 
 
 class TraceWriter:
@@ -58,11 +78,13 @@ class TraceWriter:
         on_failure: Called once with that message, from the writer's thread.
     """
 
-    def __init__(self, path: Path, drain: Callable[[Queue], Drain], counts: dict[str, int]) -> None:
+    def __init__(
+        self, path: Path, drain: Callable[[_Queue], _Drain], counts: dict[str, int]
+    ) -> None:
         self.path = path
         self.failed: str | None = None
         self.on_failure: Callable[[str], None] | None = None
-        self._queue = Queue()
+        self._queue = _Queue()
         self.rows: deque[Row] = self._queue.rows
         self._counts = counts
         self._sources: set[str] = set()
@@ -97,7 +119,7 @@ class TraceWriter:
         except (sqlite3.Error, OSError) as error:
             msg = f"The trace {path} cannot be written: {error}."
             raise TraceError(msg, hint="Choose another place with -o.") from error
-        return cls(path, lambda queue: Drain(path, queue, live=True), {})
+        return cls(path, lambda queue: _Drain(path, queue, live=True), {})
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> TraceWriter:
@@ -109,35 +131,35 @@ class TraceWriter:
         path = Path(path).absolute()
         with Trace(path) as trace:
             running = trace.info.status == "running"
-            counts = {kind: 1 + max(trace.items.numbered(kind), default=-1) for kind in _NUMBERED}
+            counts = {kind: 1 + max(trace.items.numbers(kind), default=-1) for kind in _NUMBERED}
             sources = trace.items.keys("source")
         if running or not os.access(path, os.W_OK):
             msg = f"The trace {path} is {'still being recorded' if running else 'read-only'}."
             raise TraceError(msg, hint="Wait until the run has ended, or copy the file elsewhere.")
-        writer = cls(path, lambda queue: Drain(path, queue, live=False), counts)
+        writer = cls(path, lambda queue: _Drain(path, queue, live=False), counts)
         writer._sources.update(sources)
         writer._status_kept = True
         return writer
 
     def parameter(self, index: int, parameter: Parameter) -> None:
         """Define the parameter that rows hold at ``index``; later definitions replace it."""
-        self._define("parameter", index, _json(asdict(parameter)))
+        self._define("parameter", index, to_bytes(parameter))
 
     def source(self, file: str, text: str) -> None:
-        """Keep the text of a source file; the first text of a file stays."""
+        """Keep the text of a source file; the first text of a file stays, too long a one is cut."""
         with self._lock:
             if file in self._sources:
                 return
             self._sources.add(file)
-        self._define("source", file, text.encode("utf-8", "replace"))
+        self._define("source", file, text.encode("utf-8", "replace")[: most_bytes("source")])
 
-    def graph(self, description: Mapping[str, Any]) -> int:
+    def graph(self, graph: LightGraph) -> int:
         """Define what rows of one graph have in common; returns the id that rows give."""
-        return self._number("graph", _json(description))
+        return self._number("graph", to_bytes(graph))
 
     def template(self, template: Mapping[str, Any]) -> int:
         """Define the structure of full steps; returns the id that ``full`` takes."""
-        return self._number("template", _json(template))
+        return self._number("template", to_bytes(template))
 
     def full(self, step: int, template: int, slots: list[Entry]) -> None:
         """Add a full step. Waits while too much is queued."""
@@ -152,7 +174,7 @@ class TraceWriter:
 
     def event(self, event: Event) -> None:
         """Note something that happened to the run."""
-        self._number("event", _json(asdict(event)))
+        self._number("event", to_bytes(event))
 
     def extra(self, key: str, data: bytes) -> None:
         """Keep named bytes; later ones replace earlier ones."""
@@ -169,8 +191,8 @@ class TraceWriter:
         if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        end = {"status": run_status(status), "ended": time.time()}
-        self._last = [] if self._status_kept else [("about", "end", _json(end))]
+        end = to_bytes(Ending(status, time.time()))
+        self._last = [] if self._status_kept else [("about", "end", end)]
         self._queue.stop.set()
         self._queue.wake.set()
         self._thread.join()
@@ -197,7 +219,7 @@ class TraceWriter:
             time.sleep(0.001)
 
     def _work(self) -> None:
-        drain: Drain | None = None
+        drain: _Drain | None = None
         try:
             drain = self._make_drain(self._queue)
             while not self._queue.stop.is_set():
@@ -231,11 +253,175 @@ class TraceWriter:
         """Note in the trace itself that it is incomplete, and how the run ended."""
         message = f"The recording stopped before the run did: {self.failed}"
         with Trace(self.path) as trace:
-            number = 1 + max(trace.items.numbered("event"), default=-1)
-        event = ("event", str(number), _json(asdict(Event("incomplete", None, message))))
+            number = 1 + max(trace.items.numbers("event"), default=-1)
+        event = ("event", str(number), to_bytes(Event("incomplete", None, message)))
         drain = self._make_drain(self._queue)
         self._queue.items.extend([event, *self._last])
         drain.finish()
+
+
+@dataclass
+class _Queue:
+    """What waits to be written.
+
+    Attributes:
+        rows: Light rows.
+        fulls: Full steps.
+        values: Large values that are found by their digest.
+        items: Definitions; each was queued before the first row or step that refers to it.
+        most_fulls: More full steps than this are more than memory should hold.
+        wake: Set to drain at once.
+        stop: Set to drain a last time.
+    """
+
+    rows: deque[Row] = field(default_factory=deque)
+    fulls: deque[Full] = field(default_factory=deque)
+    items: deque[Item] = field(default_factory=deque)
+    values: deque[bytes] = field(default_factory=deque)
+    most_fulls: int = 256
+    wake: Flag = field(default_factory=Flag)
+    stop: Flag = field(default_factory=Flag)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.rows.clear()
+        self.fulls.clear()
+        self.items.clear()
+        self.values.clear()
+
+
+class _Drain:
+    """Writes a queue into a trace; belongs to one thread (NOTE 3).
+
+    Args:
+        path: The trace, with its tables.
+        queue: What to write.
+        live: Whether the run goes on: then readers may follow, and a heartbeat is kept.
+    """
+
+    def __init__(self, path: Path, queue: _Queue, *, live: bool) -> None:
+        self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        self._set_journal("WAL" if live else "DELETE")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._queue = queue
+        self._live = live
+        if not live:
+            self._write_counts({})
+        self._blobs = BlobWriter(self._connection)
+        self._tail: list[Row] = []
+        query = "SELECT coalesce(max(first_row + rows), 0), coalesce(max(last_step), 0) FROM blocks"
+        self._tail_start, self._floor = self._connection.execute(query).fetchone()
+        query = "SELECT coalesce(max(id), 0) FROM fulls"
+        self._batches: int = self._connection.execute(query).fetchone()[0]
+        self._beat = 0.0
+
+    def drain(self) -> None:
+        """Write what is queued now, in one transaction."""
+        queue = self._queue
+        late = self._live and time.monotonic() - self._beat > _HEARTBEAT
+        if queue.rows or queue.fulls or queue.items or queue.values or late:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._write_queue()
+            self._connection.execute("COMMIT")
+
+    def finish(self) -> None:
+        """Write what is queued, seal the counts and leave one ordinary file."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._write_queue()
+        self._write_counts(count_rows(self._connection))
+        self._connection.execute("COMMIT")
+        self.close()
+
+    def _write_queue(self) -> None:
+        rows, fulls = len(self._queue.rows), len(self._queue.fulls)
+        self._write_items(_take(self._queue.items, len(self._queue.items)))
+        self._write_rows(_take(self._queue.rows, rows))
+        self._write_fulls(_take(self._queue.fulls, fulls))
+        for value in _take(self._queue.values, len(self._queue.values)):
+            self._blobs.put(value)
+        if self._live:
+            self._beat = time.monotonic()
+            self._write_items([("about", "heartbeat", to_bytes(time.time()))])
+        self._blobs.flush()
+
+    def _write_counts(self, counts: dict[str, int]) -> None:
+        self._write_items([("about", "counts", to_bytes(counts))])
+
+    def close(self) -> None:
+        """Let go of the file; what was not committed is undone."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._set_journal("DELETE")
+        except sqlite3.Error:  # the disk is full or gone: the log stays, and readers find it
+            pass
+        finally:
+            self._connection.close()
+
+    def _set_journal(self, mode: str) -> None:
+        """Switch between a log beside the file and a single file.
+
+        A reader that has the file open prevents it. Then the log stays beside the file, which
+        is as good to read; the next writer tidies up.
+        """
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA busy_timeout = 200")
+            self._connection.execute(f"PRAGMA journal_mode = {mode}")
+        self._connection.execute("PRAGMA busy_timeout = 5000")
+
+    def _write_items(self, items: Iterable[Item]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)",
+            [item_row(*item) for item in items],
+        )
+
+    def _write_rows(self, new: list[Row]) -> None:
+        if not new:
+            return
+        rows = self._tail + new
+        size = row_bytes(rows[-1])
+        limit = max(1, min(MOST_ROWS, _BLOCK_BYTES // size))
+        for start in range(0, len(rows), limit):
+            block = rows[start : start + limit]
+            last_step = self._write_block(self._tail_start + start, block)
+            if len(block) >= min(limit, _CLOSED_ROWS):
+                self._floor, block = last_step, []
+        self._tail_start += len(rows) - len(block)
+        self._tail = block
+
+    def _write_block(self, first_row: int, rows: list[Row]) -> int:
+        data, first_step, last_step = pack_rows(rows, self._blobs.put, self._floor)
+        keys = (first_row, len(rows), first_step, last_step)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?)",
+            (*keys, seal(*keys), seal(*keys, data) + data),
+        )
+        return last_step
+
+    def _write_fulls(self, fulls: list[Full]) -> None:
+        for (template, _), group in groupby(fulls, lambda full: (full[1], len(full[2]))):
+            steps = list(group)
+            inside, everything = slots_bytes(steps[-1][2])
+            self._queue.most_fulls = max(16, min(65536, _QUEUE_BYTES // (everything + 1024)))
+            limit = max(1, min(_BATCH_STEPS, _BATCH_BYTES // (inside + 1)))
+            for start in range(0, len(steps), limit):
+                self._write_batch(template, steps[start : start + limit])
+
+    def _write_batch(self, template: int, fulls: list[Full]) -> None:
+        data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
+        steps = np.array([step for step, _, _ in fulls], "<i8").tobytes()
+        self._batches += 1
+        keys = (self._batches, template, steps)
+        self._connection.execute(
+            "INSERT INTO fulls VALUES (?, ?, ?, ?, ?)",
+            (*keys, seal(*keys), seal(*keys, data) + data),
+        )
+
+
+def _take(queue: deque[T], number: int) -> list[T]:
+    take = queue.popleft
+    return [take() for _ in range(number)]
 
 
 def _make_room(path: Path, *, force: bool) -> None:
@@ -262,8 +448,8 @@ def _create_tables(path: Path, info: RunInfo) -> None:
     try:
         connection.executescript(f"BEGIN; {SCHEMA}")
         about: Iterable[tuple[str, bytes]] = (
-            ("info", info.to_json()),
-            ("owner", _json(describe_owner())),
+            ("info", to_bytes(info)),
+            ("owner", to_bytes(Owner.this_process())),
         )
         for key, data in about:
             row = item_row("about", key, data)
@@ -271,7 +457,3 @@ def _create_tables(path: Path, info: RunInfo) -> None:
         connection.execute("COMMIT")
     finally:
         connection.close()
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("utf-8", "replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_lens.analysis.two_paths import two_paths
-from autograd_lens.trace.descent import Descent, WhatIf
+from autograd_lens.trace.outcomes import Descent, WhatIf
 
 
 def descents(changed: np.ndarray) -> WhatIf:

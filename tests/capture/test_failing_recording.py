@@ -18,7 +18,7 @@ import autograd_lens as lens
 from autograd_lens.capture import backward_tape, full_recorder, recorder, stream, tape_mode
 from autograd_lens.errors import RecordingError, SelectionError, TraceExistsError
 from autograd_lens.live.reading import read
-from autograd_lens.trace import drain
+from autograd_lens.trace import writer as trace_writer
 from tests.capture.programs.shapes import SHAPES
 from tests.support.twins import bare, recorded
 
@@ -103,7 +103,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_training(
         msg = "database or disk is full"
         raise OSError(msg)
 
-    monkeypatch.setattr(drain.Drain, "drain", full)
+    monkeypatch.setattr(trace_writer._Drain, "drain", full)
 
     assert recorded(PROGRAM, tmp_path / "run.lens") == expected
 

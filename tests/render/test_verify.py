@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from autograd_lens.render.verify import render_verification, verdict
-from autograd_lens.trace.verification import CheckResult, Mismatch, Skipped, Verification
+from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 
 FINE = CheckResult("loss", "bit for bit", 5000)
 WRONG = CheckResult("updates", "bit for bit", 9, (Mismatch(4, "w1", "0.5 at [0, 0]"),))

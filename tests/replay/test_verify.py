@@ -17,8 +17,8 @@ from autograd_lens.replay.differences import check_gradients
 from autograd_lens.replay.sources import Sources
 from autograd_lens.replay.stretch import Stretches
 from autograd_lens.replay.verify import verify
+from autograd_lens.trace.outcomes import CheckResult, Verification
 from autograd_lens.trace.reader import EncodedStep, Trace
-from autograd_lens.trace.verification import CheckResult, Verification
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import programs

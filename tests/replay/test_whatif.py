@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import autograd_lens as lens
 from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.replay.whatif import what_if
-from autograd_lens.trace.descent import WhatIf
+from autograd_lens.trace.outcomes import WhatIf
 from autograd_lens.trace.reader import Trace
 
 STEPS = 12

@@ -12,32 +12,28 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from autograd_lens.errors import TraceError, TraceExistsError
-from autograd_lens.trace.database import open_database
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
+from autograd_lens.trace.rows import LightGraph
+from autograd_lens.trace.store import Database
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 ROOT = Path(__file__).parents[2]
 W1 = Parameter("w1", (), "float64", "cpu")
-GRAPH: dict[str, Any] = {
-    "kind": "backward",
-    "source": None,
-    "fingerprint": "",
-    "roots": [["float64", []]],
-    "retain_graph": False,
-    "create_graph": False,
-    "reached": [0],
-    "loss": 0,
-    "error": "",
-}
+GRAPH = LightGraph(
+    fingerprint="",
+    roots=(("float64", ()),),
+    reached=(0,),
+    loss=0,
+)
 PROLOGUE = f"""
 import os, struct, sys, time
 from autograd_lens.trace.records import Event, Parameter
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 writer = TraceWriter.create(sys.argv[1], RunInfo(program="train.py"))
 writer.parameter(0, Parameter("w1", (), "float64", "cpu"))
@@ -219,7 +215,7 @@ def test_a_forked_child_never_writes(tmp_path: Path) -> None:
 def test_memory_is_bounded_where_the_disk_is_slow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autograd_lens.trace.drain._QUEUE_BYTES", 20 * 100_000)
+    monkeypatch.setattr("autograd_lens.trace.writer._QUEUE_BYTES", 20 * 100_000)
     writer = create(tmp_path / "run.lens")
     most = 0
     for step in range(400):
@@ -277,7 +273,7 @@ def forbid_plain_opening(monkeypatch: pytest.MonkeyPatch) -> None:
         msg = "attempt to write a readonly database"
         raise sqlite3.OperationalError(msg)
 
-    monkeypatch.setattr("autograd_lens.trace.database._open_plain", refuse)
+    monkeypatch.setattr("autograd_lens.trace.store._open_plain", refuse)
 
 
 def test_a_finished_run_is_read_where_nothing_may_be_written(
@@ -286,9 +282,9 @@ def test_a_finished_run_is_read_where_nothing_may_be_written(
     writer = create(tmp_path / "run.lens")
     writer.close("finished")
     forbid_plain_opening(monkeypatch)
-    connection = open_database(writer.path)
-    assert connection.execute("SELECT count(*) FROM items").fetchone()[0] > 0
-    connection.close()
+    database = Database(writer.path)
+    assert database.rows("SELECT id FROM items")
+    database.close()
 
 
 def test_a_slow_run_is_stored_in_large_blocks(tmp_path: Path) -> None:

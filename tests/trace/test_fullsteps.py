@@ -13,11 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograd_lens.errors import NotATraceError
-from autograd_lens.trace.block import Block
-from autograd_lens.trace.columns import Entry
+from autograd_lens.trace.columns import Block
 from autograd_lens.trace.decode import decode
-from autograd_lens.trace.fullsteps import pack_fulls
-from autograd_lens.trace.lightrows import pack_rows
+from autograd_lens.trace.fulls import pack_fulls
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import (
     Argument,
@@ -29,7 +27,8 @@ from autograd_lens.trace.records import (
     TensorSpec,
     TensorUse,
 )
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.rows import LightGraph, pack_rows
+from autograd_lens.trace.values import Entry, Summary, Value
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 
@@ -145,17 +144,12 @@ TEMPLATE: dict[str, Any] = {
     "omitted": ["a reason"],
 }
 ROW = (0, 0, f32(6), [f32(3)], [None], [f32(2)])
-GRAPH: dict[str, Any] = {
-    "kind": "backward",
-    "source": None,
-    "fingerprint": "f00d",
-    "roots": [["float32", [1]]],
-    "retain_graph": False,
-    "create_graph": False,
-    "reached": [0],
-    "loss": 0,
-    "error": "",
-}
+GRAPH = LightGraph(
+    fingerprint="f00d",
+    roots=(("float32", (1,)),),
+    reached=(0,),
+    loss=0,
+)
 
 
 def value(*numbers: float) -> Value:
@@ -401,7 +395,7 @@ def test_any_rows_come_back(rows: list[Any]) -> None:
     data, first, last = pack_rows(rows, shelf.put)
     assert (first, last) == (3, 3)
     block = Block(data, len(rows), shelf.fetch)
-    parameters = block.note["parameters"]
+    parameters = block.note.parameters
     for number, row in enumerate(rows):
         assert block.integers(1)[number] == row[1]
         assert same(block.column(2).entry(number), row[2])

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.records import Parameter
+from autograd_lens.trace.records import Parameter, Source
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.writer import TraceWriter
 
-BACKWARD: dict[str, Any] = {
-    "kind": "backward",
-    "source": ["train.py", 3, 3, 4, 19, "<module>"],
-    "fingerprint": "c0ffee",
-    "roots": [["float32", []]],
-    "retain_graph": False,
-    "create_graph": False,
-    "reached": [0],
-    "loss": 0,
-    "error": "",
-}
-ELSEWHERE = BACKWARD | {"reached": []}
-FAILED = BACKWARD | {"error": "RuntimeError: no"}
+BACKWARD = LightGraph(
+    source=Source("train.py", 3, 3, 4, 19, "<module>"),
+    fingerprint="c0ffee",
+    roots=(("float32", ()),),
+    reached=(0,),
+    loss=0,
+)
+ELSEWHERE = replace(BACKWARD, reached=())
+FAILED = replace(BACKWARD, error="RuntimeError: no")
 
 
 def f32(number: float) -> bytes:

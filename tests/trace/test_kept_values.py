@@ -8,8 +8,7 @@ import numpy as np
 import xxhash
 
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.summarize import summarize
-from autograd_lens.trace.values import Summary
+from autograd_lens.trace.values import Summary, summarize
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,20 @@ import pytest
 from autograd_lens.errors import NoSuchParameterError, NoSuchStepError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, ParameterUpdate, Source, ZeroGrad
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.values import Summary
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 W1 = Parameter("w1", (1, 1), "float32", "cpu", aliases=("model.w1",))
 B1 = Parameter("b1", (1,), "float32", "cpu", aliases=("model.b1",))
 SOURCE = ["train.py", 3, 3, 4, 19, "<module>"]
-BACKWARD: dict[str, Any] = {
-    "kind": "backward",
-    "source": SOURCE,
-    "fingerprint": "c0ffee",
-    "roots": [["float32", []]],
-    "retain_graph": False,
-    "create_graph": False,
-    "reached": [0, 1],
-    "loss": 0,
-    "error": "",
-}
+BACKWARD = LightGraph(
+    source=Source(*SOURCE),
+    fingerprint="c0ffee",
+    roots=(("float32", ()),),
+    reached=(0, 1),
+    loss=0,
+)
 
 
 def f32(number: float) -> bytes:
@@ -42,7 +40,7 @@ def write(path: Path, rows: Sequence[Sequence[Any]], **graph: Any) -> Trace:
     writer = TraceWriter.create(path, RunInfo(program="train.py"))
     for index, parameter in enumerate((W1, B1)):
         writer.parameter(index, parameter)
-    writer.graph(BACKWARD | graph)
+    writer.graph(replace(BACKWARD, **graph))
     writer.rows.extend(tuple(row) for row in rows)
     writer.close("finished")
     assert writer.failed is None

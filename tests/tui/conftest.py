@@ -8,29 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from autograd_lens.trace.info import RunInfo, RunStatus
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.records import Event, Parameter
+from autograd_lens.trace.records import Event, Parameter, Source
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.writer import TraceWriter
 from tests.support.linear_step import LinearTrace, linear_steps
 
 SOURCE = "import torch\n\nfor t in range(steps):\n    loss.backward()\n    optimizer.step()\n"
-BACKWARD: dict[str, Any] = {
-    "kind": "backward",
-    "source": ["train.py", 4, 4, 4, 19, "<module>"],
-    "fingerprint": "c0ffee",
-    "roots": [["float32", []]],
-    "retain_graph": False,
-    "create_graph": False,
-    "reached": [0, 1],
-    "loss": 0,
-    "error": "",
-}
+BACKWARD = LightGraph(
+    source=Source("train.py", 4, 4, 4, 19, "<module>"),
+    fingerprint="c0ffee",
+    roots=(("float32", ()),),
+    reached=(0, 1),
+    loss=0,
+)
 
 
 @dataclass

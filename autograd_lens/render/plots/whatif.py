@@ -25,8 +25,8 @@ from autograd_lens.render.plots.style import (
     step_axis,
     value_axis,
 )
-from autograd_lens.trace.descent import WhatIf
 from autograd_lens.trace.kept import Surface
+from autograd_lens.trace.outcomes import WhatIf
 
 __all__ = ["whatif_figure"]
 

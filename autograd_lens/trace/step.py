@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.lightgraph import LightGraph
 from autograd_lens.trace.records import (
     Backward,
     GradMode,
@@ -24,9 +22,9 @@ from autograd_lens.trace.records import (
     Step,
     ZeroGrad,
 )
-from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.typed import as_value, at, differ
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.rows import LightGraph, LightRow
+from autograd_lens.trace.typed import at
+from autograd_lens.trace.values import Entry, Value, as_value, differ
 
 __all__ = ["LightStep", "read_loss"]
 

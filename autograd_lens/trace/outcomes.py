@@ -1,10 +1,15 @@
-"""What a verification found, as frozen records."""
+"""What replaying a run came to: a verification, a stretch with something changed; as records."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["CheckResult", "Mismatch", "Skipped", "Verification"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["CheckResult", "Descent", "Mismatch", "Skipped", "Verification", "WhatIf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +82,37 @@ class Verification:
     def complete(self) -> bool:
         """Whether everything that was asked for was checked."""
         return not any(check.skipped for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """A way through the space of parameters.
+
+    Attributes:
+        values: Each parameter at each point, by name: (steps + 1, *shape).
+        losses: The loss of each step: (steps,).
+    """
+
+    values: Mapping[str, npt.NDArray[Any]]
+    losses: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WhatIf:
+    """A recorded stretch beside the one with something changed.
+
+    Attributes:
+        first: The step it begins with.
+        recorded: What was recorded; may be shorter, where the recording ends.
+        changed: What it would have been.
+        changes: What was changed, for example ``{"lr": "1.7"}``.
+        originals: What these were in the recording.
+        proof: One sentence: on what it rests.
+    """
+
+    first: int
+    recorded: Descent
+    changed: Descent
+    changes: Mapping[str, str]
+    originals: Mapping[str, str]
+    proof: str

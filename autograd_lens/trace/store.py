@@ -1,0 +1,448 @@
+"""An open trace file: its database, the items it defines once, its large values.
+
+NOTE 1: SQLite and read-only places. A finished trace is one file and opens anywhere. A trace
+whose run was killed, or still goes on, has a log (``-wal``) beside it, and to read that SQLite
+wants to make a small index (``-shm``). Where it may not, the two files are copied to a
+temporary folder and read there.
+
+NOTE 2: files from strangers. A database can hold more than data: a view in place of a table
+computes whatever its author liked, and a page that is listed many times makes one scan endless.
+So ``sqlite_master`` must hold the very tables that ``schema`` makes and nothing else, SQLite's
+own limits are set to what our queries need, a query gives no more rows than a file of its size
+can hold, and each has a deadline. What a query gives is checked where it is used.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import xxhash
+
+from autograd_lens.errors import NewerFormatError, NotATraceError, TraceError
+from autograd_lens.trace.schema import (
+    APPLICATION_ID,
+    FORMAT,
+    LARGEST,
+    TABLES,
+    as_text,
+    damaged,
+    item_id,
+    most_bytes,
+    seal,
+    squeeze,
+    unsqueeze,
+    visible,
+)
+from autograd_lens.trace.stored import from_bytes
+
+__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "parsing"]
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_MAGIC = b"SQLite format 3\x00"
+_HEADER = 100
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: LARGEST + 1_000_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 10_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 20,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 20,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 2,
+    sqlite3.SQLITE_LIMIT_VDBE_OP: 2_000,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 8,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+_INSTRUCTIONS = 20_000  # of SQLite's machine between two looks at the clock
+_SECONDS = 3.0  # for one query, and then ...
+_SECONDS_PER_BYTE = 2e-8  # ... 50 MB of the file a second
+_LEAST_ROW = 16  # bytes
+
+_REMEMBERED = 1 << 16  # digests, about 10 MB
+_WAITING = 1 << 24  # bytes that wait for their insertion
+_CACHED = 1 << 26  # bytes that a reader keeps
+_PREFIX = 8
+
+
+class Database:
+    """A trace's database, opened for reading wherever it lies.
+
+    Args:
+        path: The file.
+
+    Raises:
+        NotATraceError: There is no file, or it is no trace.
+        NewerFormatError: A newer version wrote it.
+        TraceError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        size = _check_file(path)
+        self._path = path
+        self._deadline = 0.0
+        self._seconds = _SECONDS + _SECONDS_PER_BYTE * size
+        self._most_rows = size // _LEAST_ROW + 1_000
+        self._connection = self._open(path)
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        for opener in (_open_plain, _open_copy, _open_immutable):
+            try:
+                return self._guarded(opener(path))
+            except sqlite3.OperationalError as error:
+                reason = error
+            except (sqlite3.Error, UnicodeError) as error:
+                damaged(f"SQLite says {str(error)!r}", error)
+        if _is_locked(reason):
+            raise _locked(path) from reason
+        msg = f"{path} cannot be opened: {visible(str(reason))}."
+        raise TraceError(msg, hint="Check its permissions, or copy it elsewhere.")
+
+    def _guarded(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """A connection made safe for any file (NOTE 2), which holds our tables."""
+        try:
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+            for limit, value in _LIMITS.items():
+                connection.setlimit(limit, value)
+            self._deadline = time.monotonic() + self._seconds
+            connection.set_progress_handler(self._is_late, _INSTRUCTIONS)
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            _check_tables(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """All rows that a query gives.
+
+        Raises:
+            NotATraceError: The file is damaged, or would give more than it can hold.
+        """
+        with self._wrapped():
+            cursor = self._connection.execute(query, values)
+            found = cursor.fetchmany(self._most_rows)
+            if len(found) == self._most_rows:
+                damaged("a table in it is longer than the file")
+        return found
+
+    def row(self, query: str, *values: object) -> Row | None:
+        """The only row that a query gives, None where it gives none.
+
+        Raises:
+            NotATraceError: The file is damaged.
+        """
+        with self._wrapped():
+            found: Row | None = self._connection.execute(query, values).fetchone()
+        return found
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _wrapped(self) -> Iterator[None]:
+        """Give a query its deadline, and turn SQLite's complaints into ours."""
+        self._deadline = time.monotonic() + self._seconds
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # the trace was closed
+        except sqlite3.OperationalError as error:
+            if _is_locked(error):
+                raise _locked(self._path) from error
+            damaged(f"SQLite says {str(error)!r}", error)
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            damaged(f"SQLite says {str(error) or type(error).__name__!r}", error)
+
+
+def _check_tables(connection: sqlite3.Connection) -> None:
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 9"
+    found = connection.execute(query).fetchall()
+    ours = [("table", name, name, sql) for name, sql in TABLES.items()]
+    if sorted(found, key=repr) != sorted(ours, key=repr):
+        damaged("its tables are not those of a trace")
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _locked(path: Path) -> TraceError:
+    msg = f"{path} is locked by another program."
+    return TraceError(msg, hint="Try again when that has finished, or copy the file elsewhere.")
+
+
+def _check_file(path: Path) -> int:
+    """See whether a file looks like a trace of this format.
+
+    Returns:
+        How many bytes it has.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            msg = f"{path} cannot be read: it is a device or a pipe, not a file."
+            raise NotATraceError(msg, hint="Give the name of a trace, usually *.lens.")
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except FileNotFoundError:
+        msg = f"There is no trace {path}."
+        raise NotATraceError(msg, hint="Check the name, or record one first.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        raise NotATraceError(msg, hint="Check the name and its permissions.") from error
+    if (
+        not header.startswith(_MAGIC)
+        or len(header) < _HEADER
+        or _number(header, 68) != APPLICATION_ID
+    ):
+        msg = f"{path} is not a trace."
+        raise NotATraceError(msg, hint="A trace is what recording writes, usually *.lens.")
+    _check_format(path, _number(header, 60))
+    return about.st_size
+
+
+def _check_format(path: Path, number: int) -> None:
+    if number > FORMAT:
+        msg = f"{path} has format {number}; this version reads format {FORMAT}."
+        raise NewerFormatError(msg, hint="Update autograd_lens: pip install -U autograd-lens.")
+    if not number:
+        damaged("its format 0 never existed")
+    if number != FORMAT:
+        msg = f"{path} has format {number} of an older version; this one reads format {FORMAT}."
+        raise TraceError(msg, hint="Record the run again, or read it with the version it says.")
+
+
+def _number(header: bytes, start: int) -> int:
+    return int.from_bytes(header[start : start + 4], "big")
+
+
+def _open_plain(path: Path) -> sqlite3.Connection:
+    return _connect(f"file:{quote(str(path))}?mode=ro")
+
+
+def _open_immutable(path: Path) -> sqlite3.Connection:
+    return _connect(f"file:{quote(str(path))}?mode=ro&immutable=1")
+
+
+def _open_copy(path: Path) -> sqlite3.Connection:
+    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
+    logs = [log for log in logs if log.exists() and log.stat().st_size]
+    if not logs:
+        msg = "there is nothing to recover"
+        raise sqlite3.OperationalError(msg)
+    # SQLite keeps the files open, so their names can go at once where the system allows that.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for file in (path, *logs):
+            shutil.copy2(file, folder)
+        copy = Path(folder, path.name)
+        copy.chmod(0o600)
+        connection = _connect(f"file:{quote(str(copy))}?mode=rw")
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        connection.execute("SELECT count(*) FROM items").fetchall()
+        return connection
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
+class Items:
+    """What a trace defines once: parameters, graphs, templates, sources, notes.
+
+    Args:
+        database: The trace.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keys: dict[str, list[str]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Notice items written since."""
+        found = self._database.rows("SELECT id, kind, key FROM items")
+        self._keys = {}
+        for number, kind, key in found:
+            if not isinstance(key, str) or item_id(str(kind), key) != number:
+                damaged("a name in it is not what was written")
+            self._keys.setdefault(kind, []).append(key)
+        if len({number for number, _, _ in found}) != len(found):
+            damaged("it defines something twice")
+
+    def __len__(self) -> int:
+        """How many there are, apart from the one that counts them."""
+        return sum(map(len, self._keys.values())) - ("counts" in self._keys.get("about", ()))
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The data of one item, or None where there is none."""
+        key = as_text(key)
+        query = "SELECT kind, key, data, seal FROM items WHERE id = ?"
+        row = self._database.row(query, item_id(kind, key))
+        if row is None and key in self._keys.get(kind, ()):
+            damaged(f"a {kind} is missing")
+        return None if row is None else _checked(row, kind, key)
+
+    def keys(self, kind: str) -> list[str]:
+        """The keys of a kind, in no particular order."""
+        return list(self._keys.get(kind, ()))
+
+    def numbers(self, kind: str) -> list[int]:
+        """The keys of a kind whose keys are numbers, in order."""
+        with parsing(f"the numbering of its {kind}s"):
+            return sorted(map(int, self.keys(kind)))
+
+    def numbered(self, kind: str, sort: type[T]) -> list[T]:
+        """All records of a kind whose keys are numbers, in their order."""
+        found = (self.record(kind, str(number), sort) for number in self.numbers(kind))
+        return [record for record in found if record is not None]
+
+    def record(self, kind: str, key: str, sort: type[T]) -> T | None:
+        """An item that is a record; None where there is none.
+
+        Raises:
+            NotATraceError: It is something else.
+        """
+        data = self.get(kind, key)
+        return None if data is None else from_bytes(data, sort, f"a {kind}")
+
+
+def _checked(row: Row, *name: str) -> bytes:
+    kind, key, data, mark = row
+    if (kind, key) != name or not isinstance(data, bytes) or seal(kind, key, data) != mark:
+        damaged(f"a {kind} is not what was written")
+    return unsqueeze(data, most_bytes(kind))
+
+
+@contextmanager
+def parsing(what: str) -> Iterator[None]:
+    """Turn the errors of reading what a stranger wrote into ours."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError) as error:
+        damaged(f"{what} cannot be understood", error)
+    except (TypeError, ValueError) as error:
+        damaged(f"{what} cannot be understood", error)
+
+
+class BlobWriter:
+    """Puts large values into the file, each content once, remembering those it put lately.
+
+    Args:
+        connection: The trace, in a transaction whenever ``put`` or ``flush`` is called.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._known: OrderedDict[bytes, int] = OrderedDict()
+        self._waiting: list[tuple[int, bytes, bytes]] = []
+        self._waiting_bytes = 0
+        newest = "SELECT digest, id FROM blobs ORDER BY id DESC LIMIT ?"
+        for digest, number in connection.execute(newest, (_REMEMBERED,)):
+            self._known[digest] = number
+        self._next = max(self._known.values(), default=0) + 1
+
+    def put(self, data: bytes) -> tuple[int, bytes]:
+        """The id of these bytes and the start of their digest."""
+        digest = xxhash.xxh3_128_digest(data)
+        number = self._known.get(digest)
+        if number is None:
+            number = self._add(digest, data)
+        else:
+            self._known.move_to_end(digest)
+        return number, digest[:_PREFIX]
+
+    def _add(self, digest: bytes, data: bytes) -> int:
+        if len(data) > LARGEST:
+            msg = f"A value of {len(data)} bytes is more than a trace can hold ({LARGEST})."
+            raise ValueError(msg)
+        number, self._next = self._next, self._next + 1
+        self._known[digest] = number
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        self._waiting.append((number, digest, squeeze(data)))
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > _WAITING:
+            self.flush()
+        return number
+
+    def flush(self) -> None:
+        """Insert what waits."""
+        if self._waiting:
+            self._connection.executemany("INSERT INTO blobs VALUES (?, ?, ?)", self._waiting)
+            self._waiting.clear()
+            self._waiting_bytes = 0
+
+
+class BlobReader:
+    """Gets large values out of the file, keeping those it got lately.
+
+    Args:
+        database: The trace.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
+        self._cached_bytes = 0
+        self._numbers: dict[str, int] = {}
+        self._newest = 0
+
+    def fetch(self, number: int, prefix: bytes) -> bytes:
+        """The bytes of an id.
+
+        Args:
+            number: The id.
+            prefix: The first eight bytes of their digest.
+
+        Raises:
+            NotATraceError: There are none, or they are not what was written.
+        """
+        if number not in self._cache:
+            self._load(number)
+        self._cache.move_to_end(number)
+        data, digest = self._cache[number]
+        if digest != prefix:
+            damaged("a large value is not what was written")
+        return data
+
+    def find(self, digest: str) -> bytes | None:
+        """The bytes with a digest (hexadecimal XXH3-128), where they were kept."""
+        if digest not in self._numbers:
+            query = "SELECT id, digest FROM blobs WHERE id > ?"
+            for number, known in self._database.rows(query, self._newest):
+                if not isinstance(known, bytes):
+                    damaged("the digest of a large value is none")
+                self._newest = max(self._newest, number)
+                self._numbers[known.hex()] = number
+        number = self._numbers.get(digest)
+        return None if number is None else self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
+
+    def _load(self, number: int) -> None:
+        if number >= 1 << 63:
+            damaged("a reference to a large value is impossible")
+        row = self._database.row("SELECT data FROM blobs WHERE id = ?", number)
+        if row is None or not isinstance(row[0], bytes):
+            damaged("a large value is missing")
+        data = unsqueeze(row[0])
+        self._cache[number] = data, xxhash.xxh3_128_digest(data)[:_PREFIX]
+        self._cached_bytes += len(data)
+        while self._cached_bytes > _CACHED and len(self._cache) > 1:
+            self._cached_bytes -= len(self._cache.popitem(last=False)[1][0])
