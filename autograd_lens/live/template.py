@@ -256,7 +256,6 @@ class _Backward:
         runs: (node, grad_outputs, grad_inputs) in order.
         writes: To ``.grad``.
         error: What it raised.
-        results: What it returned.
     """
 
     begins: BackwardBegins
@@ -270,7 +269,6 @@ class _Backward:
     runs: list[tuple[int, tuple[Arg, ...], tuple[Arg, ...]]] = field(default_factory=list)
     writes: list[TapeWrite] = field(default_factory=list)
     error: str = ""
-    results: tuple[Arg, ...] = ()
 
 
 class _Builder:
@@ -303,9 +301,7 @@ class _Builder:
                 case BackwardBegins():
                     self._begin(position, key)
                 case BackwardEnds():
-                    cursor = self._segment.cursor(position)
                     self._backwards[-1].error = key.error
-                    self._backwards[-1].results = tuple([cursor.value(p) for p in key.results])
         backwards = self._connected()
         updates, zero_grads, grad_changes = self._phases()
         return Template(
@@ -481,7 +477,8 @@ class _Builder:
             nodes = [
                 self._node(backward, node, maker, detached) for node, maker in enumerate(makers)
             ]
-            found.append(self._finished(number, backward, nodes))
+            results = [self._result(number, makers, one) for one in backward.inputs]
+            found.append(self._finished(number, backward, nodes, results))
         return found
 
     def _makers_of(self, backward: _Backward) -> list[int | None]:
@@ -536,8 +533,43 @@ class _Builder:
         index = leaves[node]
         return self._around.parameter(index) if index is not None else ""
 
+    def _result(self, number: int, makers: Sequence[int | None], asked: Arg) -> Arg:
+        """What ``torch.autograd.grad`` returned for a tensor: all that was sent where it is."""
+        backward = self._backwards[number]
+        if backward.begins.flags.kind != "grad" or not isinstance(asked, TensorSlot):
+            return None
+        made = {
+            node: maker
+            for node, maker in enumerate(makers)
+            if maker is not None and asked.tensor in self._kernels[maker].makes
+        }
+        leaf = next((n for n, tensor in backward.leaves.items() if tensor == asked.tensor), None)
+        node = max(made, key=lambda one: made[one], default=-1) if leaf is None else leaf
+        runs = {run[0]: run[2] for run in backward.runs}
+        sent = [
+            runs[start][place]
+            for start, place, end, _ in backward.begins.edges
+            if end == node and place < len(runs.get(start, ()))
+        ]
+        return self._added_up(number, [use for use in sent if isinstance(use, TensorSlot)])
+
+    def _added_up(self, number: int, sent: Sequence[TensorSlot]) -> Arg:
+        """The sum of some gradients, which the engine adds up one by one."""
+        total = next(iter(sent), None)
+        parts = {use.tensor for use in sent}
+        for kernel in self._kernels if len(sent) > 1 else ():
+            engine = kernel.one.phase == "backward" and kernel.one.backward == number
+            if engine and kernel.one.op.startswith("aten.add") and parts.intersection(kernel.reads):
+                total = kernel.one.makes[0]
+                parts.add(total.tensor)
+        return total
+
     def _finished(
-        self, number: int, backward: _Backward, nodes: Sequence[TapeNode]
+        self,
+        number: int,
+        backward: _Backward,
+        nodes: Sequence[TapeNode],
+        results: Sequence[Arg],
     ) -> TapeBackward:
         ran: dict[int | None, list[int]] = {}
         for index, kernel in enumerate(self._kernels):
@@ -549,7 +581,7 @@ class _Builder:
             roots=backward.roots,
             gradients=backward.gradients,
             inputs=backward.inputs,
-            results=backward.results,
+            results=tuple(results) if begins.flags.kind == "grad" else (),
             retain_graph=begins.flags.retain_graph,
             create_graph=begins.flags.create_graph,
             source=backward.source,

@@ -33,7 +33,7 @@ class DescribedOptimizers:
         Each is ``{"name", "class", "attributes", "groups"}``; a group has the names of its
         parameters and its ``"attributes"``.
         """
-        stored = self._trace.extra("optimizers")  # noqa: S610  no Django query
+        stored = self._trace.extra("optimizers")
         found = json.loads(stored) if stored else []
         return [self._named(one) for one in found if one.get("holds", True)]
 
