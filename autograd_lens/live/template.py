@@ -285,6 +285,7 @@ class _Builder:
         self._makers: dict[int, int] = {}  # sequence number -> kernel (NOTE 2)
         self._last_sequence = -1
         self._region = -1
+        self._detached: dict[int, int] = {}  # the tensor that each one was detached from
 
     def build(self) -> Template:
         for position, key in enumerate(self._segment.keys):
@@ -447,6 +448,7 @@ class _Builder:
         name = entry.name or ("loss" if role == "loss" else "")
         unusual = by_use == "input" and _are_unusual(entry.strides, entry.spec[1])
         alias = ids.get(entry.alias) if entry.alias is not None else None
+        alias = self._detached.get(alias, alias) if alias is not None else None
         return TapeTensor(spec, role, name, entry.strides if unusual else (), alias)
 
     def _roles(self) -> dict[int, Role]:
@@ -463,7 +465,7 @@ class _Builder:
         return roles
 
     def _connected(self) -> list[TapeBackward]:
-        detached = {
+        self._detached = {
             kernel.makes[0]: kernel.reads[0]
             for kernel in self._kernels
             if kernel.one.op == "aten.detach.default" and kernel.makes
@@ -474,9 +476,7 @@ class _Builder:
             for node, maker in enumerate(makers):
                 if maker is not None and self._kernels[maker].one.node is None:
                     self._kernels[maker].set(node=node, backward=number)
-            nodes = [
-                self._node(backward, node, maker, detached) for node, maker in enumerate(makers)
-            ]
+            nodes = [self._node(backward, node, maker) for node, maker in enumerate(makers)]
             results = [self._result(number, makers, one) for one in backward.inputs]
             found.append(self._finished(number, backward, nodes, results))
         return found
@@ -507,16 +507,14 @@ class _Builder:
         made = (i for i in range(reader - 1, -1, -1) if smooth[place] in self._kernels[i].makes)
         return next(made, None)
 
-    def _node(
-        self, backward: _Backward, node: int, maker: int | None, detached: dict[int, int]
-    ) -> TapeNode:
+    def _node(self, backward: _Backward, node: int, maker: int | None) -> TapeNode:
         begins = backward.begins
         name = begins.types[node].__name__
         kernel = None if maker is None else self._kernels[maker].one
         formula = self._around.derivatives.formula(kernel.op if kernel else "", name)
         saved = backward.saved[node] if backward.saved else ()
         if kernel is not None:
-            saved = tuple([_with_made(one, kernel, detached) for one in saved])
+            saved = tuple([_with_made(one, kernel, self._detached) for one in saved])
         return TapeNode(
             name=name,
             formula=formula,
