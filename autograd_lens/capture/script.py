@@ -28,6 +28,7 @@ from autograd_lens.capture.recording import (
     warn_of_lost_trace,
 )
 from autograd_lens.capture.schedule import parse_schedule
+from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.recordings import set_aside
 from autograd_lens.trace.writer import TraceWriter
@@ -55,6 +56,7 @@ class ScriptResult:
         steps: Steps that were recorded.
         parameters: Parameters that were seen.
         complete: Whether the trace could be written to its end.
+        failure: Why it could not; ``""`` where it could.
         before: Where the recording is that had the same name and was set aside, or None.
     """
 
@@ -62,6 +64,7 @@ class ScriptResult:
     steps: int
     parameters: int
     complete: bool
+    failure: str = ""
     before: Path | None = None
 
 
@@ -113,7 +116,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     before = set_aside(output) if aside else None
     writer = TraceWriter.create(output, info, force=force)
     writer.on_failure = warn_of_lost_trace
-    with as_main(program, arguments) as main:
+    with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
         recorder = Recorder(writer, schedule, limits or Limits())
         error = execute(program, main, recorder)
@@ -126,6 +129,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         steps=recorder.steps.index + 1,
         parameters=len(recorder.registry.records),
         complete=writer.failed is None,
+        failure=writer.failed or "",
         before=before,
     )
 

@@ -58,7 +58,8 @@ def command(
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
-    Everything behind SCRIPT belongs to the script. Its exit status is handed on. Without -o,
+    Everything behind SCRIPT belongs to the script. Its exit status is handed on; 3 says that the
+    recording is incomplete. Without -o,
     an earlier recording of the script is set aside; `autograd-lens runs` lists them.
 
     \b

@@ -46,7 +46,7 @@ from autograd_lens.trace.schema import (
 )
 from autograd_lens.trace.stored import from_bytes
 
-__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "parsing"]
+__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "is_locked", "parsing"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -104,7 +104,7 @@ class Database:
                 reason = error
             except (sqlite3.Error, UnicodeError) as error:
                 damaged(f"SQLite says {str(error)!r}", error)
-        if _is_locked(reason):
+        if is_locked(reason):
             raise _locked(path) from reason
         msg = f"{path} cannot be opened: {visible(str(reason))}."
         raise TraceError(msg, hint="Check its permissions, or copy it elsewhere.")
@@ -164,7 +164,7 @@ class Database:
         except sqlite3.ProgrammingError:
             raise  # the trace was closed
         except sqlite3.OperationalError as error:
-            if _is_locked(error):
+            if is_locked(error):
                 raise _locked(self._path) from error
             damaged(f"SQLite says {str(error)!r}", error)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -179,7 +179,8 @@ def _check_tables(connection: sqlite3.Connection) -> None:
         damaged("its tables are not those of a trace")
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program's lock was in the way."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 

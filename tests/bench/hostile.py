@@ -5,8 +5,9 @@
 Each seed makes one damaged file (``tests/support/hostile.py``) out of a recording of the linear
 regression, and verbs are run on it, each in a process of its own that was forked from one which
 has everything imported: the quick ones on all files, of the others one in turn, where
-``--verbs`` does not name what to run on all. A verb must end with its answer or with one line of error, within 5 s of
-processor time and 500 MB; where no seal was made again its answer must be that of the sound file.
+``--verbs`` does not name what to run on all. A verb must end with its answer or with one line of
+error, within 5 s of processor time and 500 MB; where no seal was made again its answer must be
+that of the sound file.
 The table counts what happened, and the places of failures are listed with a seed of each.
 """
 
@@ -52,7 +53,16 @@ VERBS: dict[str, list[str]] = {
     "whatif": ["whatif", "FILE", "--steps", "3", "--set", "lr=0.1", "-o", "w.svg", "-f"],
     "step": ["step", "FILE", "--screenshot", "s.svg", "-f"],
 }
-TURNS = ("export", "svg", "path", "handout", "markdown", "verify", "whatif", "step")  # the dear ones
+TURNS = (
+    "export",
+    "svg",
+    "path",
+    "handout",
+    "markdown",
+    "verify",
+    "whatif",
+    "step",
+)  # the dear ones
 PROGRAM = """
 import torch
 torch.manual_seed(0)
@@ -91,7 +101,6 @@ def import_everything() -> None:
     """So that a forked child need not."""
     import matplotlib.pyplot  # noqa: F401, ICN001
     import torch
-
     from autograd_lens.cli.group import VERBS as ALL
     from autograd_lens.cli.group import app
 
@@ -211,7 +220,9 @@ def examine(task: tuple[bytes, str]) -> tuple[str, str, str]:
     return first, second, third
 
 
-def judge(seed: int, sound: bytes, truth: dict[str, str], every: bool) -> list[tuple[str, str, str]]:
+def judge(
+    seed: int, sound: bytes, truth: dict[str, str], every: bool
+) -> list[tuple[str, str, str]]:
     """What each verb makes of a seed's file: (verb, outcome, where)."""
     data = mutant(sound, seed)
     found = []
@@ -234,7 +245,9 @@ def _judge(seed: int) -> tuple[int, list[tuple[str, str, str]]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--verbs", default="")

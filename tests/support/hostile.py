@@ -22,7 +22,7 @@ from autograd_lens.trace.schema import SEAL, item_id, seal, squeeze, unsqueeze
 __all__ = ["AIMED", "SORTS", "mutant", "sort_of"]
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
-MARKUP = '[red]</td><script>x&"\'#{}$\\input{x}%_^~`'
+MARKUP = "[red]</td><script>x&\"'#{}$\\input{x}%_^~`"
 NASTY: list[Any] = [
     *(None, True, "", [], {}, -1, 0, 1, 2, 7, 1.5, -0.0, 255, 4096, 1 << 31, 10**15, 1 << 63),
     *(1 << 64, 10**40, 1e308, ESCAPES, MARKUP, "x" * 100_000, "\ud800", "\udce9", "\x00"),
@@ -38,7 +38,7 @@ def sort_of(seed: int) -> str:
 
 def mutant(sound: bytes, seed: int) -> bytes:
     """The sound trace, damaged."""
-    return SORTS[sort_of(seed)](sound, random.Random(seed))
+    return SORTS[sort_of(seed)](sound, random.Random(seed))  # noqa: S311  no secret
 
 
 def _flipped(sound: bytes, dice: random.Random) -> bytes:
@@ -246,9 +246,13 @@ def _every_text(change: Callable[[str], str]) -> Callable[[sqlite3.Connection], 
         rows = connection.execute("SELECT kind, key, data FROM items ORDER BY id").fetchall()
         for kind, key, data in rows:
             if kind in {"parameter", "template", "graph", "event"}:
-                put(connection, kind, key, json.dumps(renamed(json.loads(unsqueeze(data)))).encode())
+                put(
+                    connection, kind, key, json.dumps(renamed(json.loads(unsqueeze(data)))).encode()
+                )
             elif kind == "source":
-                put(connection, kind, key + ESCAPES, unsqueeze(data).replace(b"=", ESCAPES.encode()))
+                put(
+                    connection, kind, key + ESCAPES, unsqueeze(data).replace(b"=", ESCAPES.encode())
+                )
 
     return edit
 
@@ -276,6 +280,8 @@ def _records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:
         query = "SELECT key, data FROM items WHERE kind = ?"
         for key, data in connection.execute(query, (kind,)).fetchall():
             plain = json.loads(unsqueeze(data))
+            if not isinstance(plain, dict):
+                continue
             put(connection, kind, key, json.dumps(plain | fields).encode())
 
     return edit
