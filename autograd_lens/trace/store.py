@@ -30,6 +30,7 @@ from urllib.parse import quote
 import xxhash
 
 from autograd_lens.errors import NewerFormatError, NotATraceError, TraceError
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.schema import (
     APPLICATION_ID,
     FORMAT,
@@ -401,8 +402,7 @@ class BlobReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cache: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
-        self._cached_bytes = 0
+        self._kept: Recent[int, tuple[bytes, bytes]] = Recent(_CACHED, _blob_size)
         self._numbers: dict[str, int] = {}
         self._newest = 0
 
@@ -416,10 +416,7 @@ class BlobReader:
         Raises:
             NotATraceError: There are none, or they are not what was written.
         """
-        if number not in self._cache:
-            self._load(number)
-        self._cache.move_to_end(number)
-        data, digest = self._cache[number]
+        data, digest = self._kept.made(number, self._load)
         if digest != prefix:
             damaged("a large value is not what was written")
         return data
@@ -436,14 +433,15 @@ class BlobReader:
         number = self._numbers.get(digest)
         return None if number is None else self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
 
-    def _load(self, number: int) -> None:
+    def _load(self, number: int) -> tuple[bytes, bytes]:
         if number >= 1 << 63:
             damaged("a reference to a large value is impossible")
         row = self._database.row("SELECT data FROM blobs WHERE id = ?", number)
         if row is None or not isinstance(row[0], bytes):
             damaged("a large value is missing")
         data = unsqueeze(row[0])
-        self._cache[number] = data, xxhash.xxh3_128_digest(data)[:_PREFIX]
-        self._cached_bytes += len(data)
-        while self._cached_bytes > _CACHED and len(self._cache) > 1:
-            self._cached_bytes -= len(self._cache.popitem(last=False)[1][0])
+        return data, xxhash.xxh3_128_digest(data)[:_PREFIX]
+
+
+def _blob_size(blob: tuple[bytes, bytes]) -> int:
+    return len(blob[0])
