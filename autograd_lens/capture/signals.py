@@ -33,7 +33,7 @@ def closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    process, get, put = os.getpid(), signal.getsignal, signal.signal
+    process, put = os.getpid(), signal.signal
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         put(number, signal.SIG_DFL)
@@ -41,24 +41,42 @@ def closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
             close()
         os.kill(os.getpid(), number)
 
-    def shown(handler: Any) -> Any:
-        return signal.SIG_DFL if handler is on_signal else handler
-
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    ours = [number for number in numbers if get(number) is signal.SIG_DFL]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         put(number, on_signal)
-    get_shown = functools.wraps(get)(lambda number: shown(get(number)))
-    put_shown = functools.wraps(put)(lambda number, handler: shown(put(number, handler)))
-    signal.getsignal, signal.signal = get_shown, put_shown
+    try:
+        with _hidden(on_signal):
+            yield
+    finally:
+        with suppress(ValueError):  # left in another thread
+            for number in ours:
+                if signal.getsignal(number) is on_signal:
+                    put(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While this lasts, the module ``signal`` says SIG_DFL where a handler is set."""
+    get, put = signal.getsignal, signal.signal
+
+    def shown(found: Any) -> Any:
+        return signal.SIG_DFL if found is handler else found
+
+    @functools.wraps(get)
+    def get_shown(signalnum: int) -> Any:
+        return shown(get(signalnum))
+
+    @functools.wraps(put)
+    def put_shown(signalnum: int, handler: Any) -> Any:
+        return shown(put(signalnum, handler))
+
+    known = {"getsignal": get, "signal": put}
+    replaced = {"getsignal": get_shown, "signal": put_shown}
+    vars(signal).update(replaced)
     try:
         yield
     finally:
-        if signal.getsignal is get_shown:
-            signal.getsignal = get
-        if signal.signal is put_shown:
-            signal.signal = put
-        with suppress(ValueError):  # left in another thread
-            for number in ours:
-                if get(number) is on_signal:
-                    put(number, signal.SIG_DFL)
+        for name, original in known.items():
+            if vars(signal)[name] is replaced[name]:  # the program may have put one of its own
+                vars(signal)[name] = original

@@ -101,8 +101,9 @@ def import_everything() -> None:
     """So that a forked child need not."""
     import matplotlib.pyplot  # noqa: F401, ICN001
     import torch
-    from autograd_lens.cli.group import VERBS as ALL
-    from autograd_lens.cli.group import app
+
+    from autograd_lens.cli import VERBS as ALL
+    from autograd_lens.cli import app
 
     torch.set_num_threads(1)
     for verb in ALL:
@@ -115,7 +116,7 @@ def run_verb(verb: str, folder: Path) -> tuple[str, str, str]:
     Returns:
         What happened, where it failed, and a digest of what was printed.
     """
-    from autograd_lens.cli.group import app
+    from autograd_lens.cli import app
 
     words = ["run.lens" if word == "FILE" else word for word in VERBS[verb]]
     printed = folder / "printed"
