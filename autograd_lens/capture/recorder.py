@@ -230,7 +230,7 @@ class Recorder:
         pending = None
         handled = sys.exc_info()[1]
         try:
-            with _no_torch_function():
+            with self._compiled.asleep(), _no_torch_function():
                 pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -246,7 +246,7 @@ class Recorder:
             raised = sys.exc_info()[1]
             error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
             try:
-                with _no_torch_function():
+                with self._compiled.asleep(), _no_torch_function():
                     self._after(pending, outputs, error)
             except BaseException:  # a rerun has seen enough
                 with contextlib.suppress(Exception):  # what the engine does last
@@ -298,7 +298,7 @@ class Recorder:
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
-            watched = not self._compiled.compiles_backward()
+            watched = not (self._compiled.inside or self._compiled.compiles_backward())
             call = BackwardCall(
                 outputs, args[0], site, (*flags, self._graphs.fingerprints[graph]), frame, watched
             )
