@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autograd_lens.analysis.plane import find_plane
@@ -19,7 +19,13 @@ from autograd_lens.surfaces import compute_surface
 from autograd_lens.trace.curvature import STORED, Curvature, Curvatures
 from autograd_lens.trace.writer import TraceWriter
 
-__all__ = ["keep_curvatures", "keep_landscape", "measure_curvatures"]
+__all__ = [
+    "cheap_landscape",
+    "keep",
+    "keep_curvatures",
+    "keep_landscape",
+    "measure_curvatures",
+]
 
 _ELEMENTS = 100_000  # of a model that is measured unasked
 _SECONDS = 1.0
@@ -58,30 +64,36 @@ def _measure(trace: Trace, step: int, seconds: float) -> Curvature:
 
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:
-    """Keep curvatures in the file of their run, where that can be written and is finished."""
-    _keep(path, {STORED: found.to_bytes()})
+    """Keep curvatures in the file of their run."""
+    keep(path, {STORED: found.to_bytes()})
 
 
 def keep_landscape(path: Path) -> None:
-    """Measure and keep what is cheap to measure: nothing of large models, or of a run in progress.
+    """Measure and keep what is cheap to measure."""
+    with contextlib.suppress(LensError), Trace(path) as trace:
+        keep(path, dict(cheap_landscape(trace)))
+
+
+def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
+    """What may be measured unasked: nothing of large models, or of a run in progress.
 
     A run of two numbers gets its loss surface, too.
+
+    Yields:
+        Name and bytes of what belongs into the file.
     """
-    with contextlib.suppress(LensError), Trace(path) as trace:
-        elements = sum(math.prod(one.shape) for one in trace.parameters.values())
-        if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
-            return
-        extras = {STORED: measure_curvatures(trace, seconds=_SECONDS / 2).to_bytes()}
-        if elements == 2:  # noqa: PLR2004  a plane
-            with contextlib.suppress(ReplayError, RuntimeError):
-                surface = compute_surface(
-                    trace, find_plane(trace), seconds=_SECONDS, finest=_FINEST
-                )
-                extras[SURFACE] = surface.to_bytes()
-        _keep(path, extras)
+    elements = sum(math.prod(one.shape) for one in trace.parameters.values())
+    if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
+        return
+    yield STORED, measure_curvatures(trace, seconds=_SECONDS / 2).to_bytes()
+    if elements == 2:  # noqa: PLR2004  a plane
+        with contextlib.suppress(ReplayError, RuntimeError):
+            surface = compute_surface(trace, find_plane(trace), seconds=_SECONDS, finest=_FINEST)
+            yield SURFACE, surface.to_bytes()
 
 
-def _keep(path: Path, extras: dict[str, bytes]) -> None:
+def keep(path: Path, extras: dict[str, bytes]) -> None:
+    """Put measured bytes into the file of their run, where that can be written and is finished."""
     with contextlib.suppress(LensError), Trace(path) as trace:
         status = trace.info.status
         if status == "running":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.doctor import report_errors
 from autograd_lens.cli.files import (
     Bytes,
     force_option,
@@ -15,6 +16,9 @@ from autograd_lens.cli.files import (
     shown,
     writable,
 )
+
+if TYPE_CHECKING:
+    from autograd_lens.capture import ScriptResult
 
 __all__ = ["command"]
 
@@ -73,9 +77,6 @@ def command(
     autograd-lens run -m project.train
     """
     from autograd_lens.capture import Limits, run_script
-    from autograd_lens.landscape import keep_landscape
-    from autograd_lens.trace.latest import remember
-
     target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
     usual = Limits()
     limits = Limits(
@@ -85,12 +86,25 @@ def command(
     result = run_script(
         script, arguments, target, full=full, module=module, force=force, limits=limits
     )
+    with contextlib.suppress(Exception, KeyboardInterrupt):  # how a run ends is the program's affair
+        _finish(target, result)
+    result.world.enter()  # its own exit handlers run in it
+    ctx.exit(result.exit_code)
+
+
+def _finish(target: Path, result: ScriptResult) -> None:
+    """Say what was recorded, and look at it for a moment."""
+    from autograd_lens.cli.afterwards import findings_and_landscape
+    from autograd_lens.trace.latest import remember
+
+    if result.nothing:
+        target.unlink(missing_ok=True)
+        say(f"Nothing was recorded: {result.nothing}")
+        return
     remember(target)
-    keep_landscape(target)
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     say(f"Recorded {steps} in {shown(target)}. Next: autograd-lens trace {shown(target)}")
-    report_errors(target)
-    ctx.exit(result.exit_code)
+    findings_and_landscape(target, say)
 
 
 def _stem(script: str, *, module: bool) -> str:
