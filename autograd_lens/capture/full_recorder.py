@@ -13,9 +13,8 @@ import torch
 from autograd_lens.capture.derivatives import DerivativeTable
 from autograd_lens.capture.inputs import InputObserver
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
-from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.parameters import ParameterRegistry, name_entries
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.segment import Segment
 from autograd_lens.capture.sink import Sink
