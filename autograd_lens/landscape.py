@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,11 @@ from autograd_lens.trace.records import Step
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = [
+    "cheap_landscape",
     "compute_surface",
     "find_curvatures",
     "find_surface",
+    "keep",
     "keep_curvatures",
     "keep_landscape",
     "measure_curvatures",
@@ -72,7 +74,7 @@ def find_surface(
         except (ReplayError, RuntimeError) as error:
             return None, str(error)
         if keep:
-            _keep(trace.path, {SURFACE: surface.to_bytes()})
+            keep(trace.path, {SURFACE: surface.to_bytes()})
     return surface, ""
 
 
@@ -215,28 +217,36 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:
     """Keep curvatures in the file of their run, where that can be written and is finished."""
-    _keep(path, {CURVATURE: found.to_bytes()})
+    keep(path, {CURVATURE: found.to_bytes()})
 
 
 def keep_landscape(path: Path) -> None:
-    """Measure and keep what is cheap to measure: nothing of large models, or of a run in progress.
+    """Measure and keep what is cheap to measure."""
+    with contextlib.suppress(LensError), Trace(path) as trace:
+        keep(path, dict(cheap_landscape(trace)))
+
+
+def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
+    """What may be measured unasked: nothing of large models, or of a run in progress.
 
     A run of two numbers gets its loss surface, too.
+
+    Yields:
+        Name and bytes of what belongs into the file.
     """
-    with contextlib.suppress(LensError), Trace(path) as trace:
-        elements = sum(math.prod(one.shape) for one in trace.parameters.values())
-        if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
-            return
-        extras = {CURVATURE: measure_curvatures(trace, seconds=_UNASKED / 2).to_bytes()}
-        if elements == 2:  # noqa: PLR2004  a plane
-            with contextlib.suppress(ReplayError, RuntimeError):
-                plane = find_plane(trace)
-                surface = compute_surface(trace, plane, seconds=_UNASKED, finest=_FINE)
-                extras[SURFACE] = surface.to_bytes()
-        _keep(path, extras)
+    elements = sum(math.prod(one.shape) for one in trace.parameters.values())
+    if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
+        return
+    yield CURVATURE, measure_curvatures(trace, seconds=_UNASKED / 2).to_bytes()
+    if elements == 2:  # noqa: PLR2004  a plane
+        with contextlib.suppress(ReplayError, RuntimeError):
+            plane = find_plane(trace)
+            surface = compute_surface(trace, plane, seconds=_UNASKED, finest=_FINE)
+            yield SURFACE, surface.to_bytes()
 
 
-def _keep(path: Path, extras: Mapping[str, bytes]) -> None:
+def keep(path: Path, extras: Mapping[str, bytes]) -> None:
+    """Put measured bytes into the file of their run, where that can be written and is finished."""
     with contextlib.suppress(LensError), Trace(path) as trace:
         status = trace.info.status
         if status == "running":

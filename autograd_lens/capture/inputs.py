@@ -120,7 +120,7 @@ class InputObserver:
 
     def _keep(self, arguments: tuple[Any, ...]) -> None:
         for tensor in _tensors(arguments, 0):
-            if tensor.requires_grad:
+            if tensor.grad_fn is not None:
                 continue  # computed by the program; what it was computed from is what counts
             known = self._found.get(id(tensor))
             if known is not None and known() is tensor:

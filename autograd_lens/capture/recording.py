@@ -101,11 +101,11 @@ class Recording:
         traceback: TracebackType | None,
     ) -> None:
         recorder, writer, watch = self._active()
-        recorder.stop()
-        watch.restore()
         status = ending(error)
+        recorder.stop(None if status == "finished" else error)
+        watch.restore()
         if error is not None and status != "finished":
-            writer.event(ending_event(error, recorder.steps.index))
+            writer.event(ending_event(error, recorder.failed_step))
         writer.close(status)
         self._signals.close()
         remember(self.path)

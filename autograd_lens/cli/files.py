@@ -123,6 +123,13 @@ def record_script(
     if not result.complete:
         say(_incomplete(target, result.steps, result.failure))
         raise click.exceptions.Exit(result.exit_code or _INCOMPLETE)
+    if result.nothing:
+        target.unlink(missing_ok=True)
+        if result.before is not None:
+            result.before.rename(target)
+        say(f"Nothing was recorded: {result.nothing}")
+        result.world.enter()
+        raise click.exceptions.Exit(result.exit_code)
     remember(target)
     return target, result
 

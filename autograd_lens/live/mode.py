@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 
 from autograd_lens.live.frames import MODULE_CALL, ModulePaths, UserFrames
 from autograd_lens.live.reading import is_opaque
-from autograd_lens.live.stream import NUMBER, TENSOR, Stream, Write
+from autograd_lens.live.stream import NUMBER, TENSOR, Stream, TensorEntry, Write
 
 __all__ = ["IN_BACKWARD", "Operator", "TapeMode", "Target", "switch_off", "switch_on"]
 
@@ -37,6 +37,7 @@ _current_node = torch._C._current_autograd_node
 _get_frame = sys._getframe
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
+_NO_RESULT = (tuple,)
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -99,6 +100,24 @@ class Target(NamedTuple):
         return tensor is not None and tensor.data_ptr() == address
 
 
+class _Raised(NamedTuple):
+    """A kernel that raised.
+
+    Attributes:
+        error: ``id`` of what it raised.
+        key: Its key, as in the stream.
+        sequence: The sequence number before it.
+        slots: What it read.
+        uses: The tensors of these.
+    """
+
+    error: int
+    key: tuple[Any, ...]
+    sequence: int
+    slots: list[Any]
+    uses: list[TensorEntry]
+
+
 class TapeMode(TorchDispatchMode):
     """Writes every kernel to the stream, and lets it run as it would have.
 
@@ -127,6 +146,7 @@ class TapeMode(TorchDispatchMode):
         self.context: tuple[str, int] | None = None
         self.loop_frame = 0
         self._modules = ModulePaths()
+        self._raised: _Raised | None = None
         self._silent = False
         self._engine_frame: FrameType | None = None
         self._backward_frame: FrameType | None = None
@@ -206,7 +226,8 @@ class TapeMode(TorchDispatchMode):
             result = operator.run(*args, **kwargs) if kwargs else operator.run(*args)
         except BaseException as error:
             if recorded:
-                stream.undo(first_slot, first_use)
+                key = (operator, tuple(pattern), keywords, _NO_RESULT)
+                self._put_aside(error, key, (first_slot, first_use, sequence))
             _leave_out_this_frame(error)
             raise
         if not recorded:
@@ -271,6 +292,39 @@ class TapeMode(TorchDispatchMode):
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
+
+    def _put_aside(
+        self, error: BaseException, key: tuple[Any, ...], mark: tuple[int, int, int]
+    ) -> None:
+        """Take back what a kernel read that raised: the program may catch that and go on."""
+        stream = self._stream
+        frame = _get_frame(2)
+        call: FrameType | None = frame
+        while call is not None and call.f_code is not MODULE_CALL:
+            call = call.f_back
+        found = self._frames.innermost(frame)
+        site, lasti = (id(found.f_code), found.f_lasti) if found is not None else (0, 0)
+        module = self._modules.path_of(call) if call is not None else ""
+        where = mark[2] - self.base_sequence
+        self._raised = _Raised(
+            id(error),
+            (*key, site, lasti, where, self.context, module),
+            mark[2],
+            stream.slots[mark[0] :],
+            stream.uses[mark[1] :],
+        )
+        stream.undo(mark[0], mark[1])
+
+    def take_back_raised(self, error: BaseException) -> None:
+        """Put the kernel that ended the program behind all others, without results."""
+        raised, self._raised = self._raised, None
+        if raised is None or raised.error != id(error) or self.in_backward:
+            return
+        stream = self._stream
+        stream.keys.append(raised.key)
+        stream.marks.append((len(stream.slots), len(stream.uses), raised.sequence, -1))
+        stream.slots += raised.slots
+        stream.uses += raised.uses
 
     def _module_in_backward(self, frame: FrameType | None) -> str:
         """The module that runs while the engine does, as activation checkpointing makes it."""
