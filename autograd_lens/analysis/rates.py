@@ -37,14 +37,15 @@ class RateGroup:
         rates: From which step on which rate holds, in order; at least one.
         optimizer: Its class; ``""`` where the program writes its update out itself.
         parameters: Their names; ``()`` where it is not known which they are.
-        settings: Other numbers that it computes with and that are not 0, by name.
+        settings: Other numbers that it computes with and that are not always 0, by name, each as
+            ``course`` tells the rate.
         sampled: Whether the rates are those of some steps, and others may lie between them.
     """
 
     rates: tuple[tuple[int, float], ...]
     optimizer: str = ""
     parameters: tuple[str, ...] = ()
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, tuple[float, ...]], ...] = ()
     sampled: bool = False
 
     def at(self, step: int) -> float:
@@ -55,15 +56,7 @@ class RateGroup:
     @property
     def course(self) -> tuple[float, ...]:
         """One rate; or the first and the last, with the one farthest outside of these between."""
-        values = [rate for _, rate in self.rates]
-        first, last = values[0], values[-1]
-        low, high = min(values), max(values)
-        above, below = high - max(first, last), min(first, last) - low
-        if low == high:
-            return (first,)
-        if above <= 0 and below <= 0:
-            return first, last
-        return first, high if above >= below else low, last
+        return _course([rate for _, rate in self.rates])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +87,17 @@ class Rates:
         """Whether the limit of plain gradient descent holds for what is used."""
         names = {(group.optimizer, "momentum" in dict(group.settings)) for group in self.groups}
         return names <= {("SGD", False), ("", False)}
+
+
+def _course(values: Sequence[float]) -> tuple[float, ...]:
+    first, last = values[0], values[-1]
+    low, high = min(values), max(values)
+    above, below = high - max(first, last), min(first, last) - low
+    if low == high:
+        return (first,)
+    if above <= 0 and below <= 0:
+        return first, last
+    return first, high if above >= below else low, last
 
 
 def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
@@ -136,13 +140,13 @@ def _groups(trace: Trace) -> Iterator[RateGroup]:
                 rates,
                 str(one["class"]).rpartition(".")[2],
                 known,
-                tuple(_settings(group["attributes"])),
+                tuple(_settings(changes, number, group["attributes"])),
                 sampled=rates is written,
             )
     for changes in noted.values():  # of optimizers that no variable of the program names
         for number in range(len(changes[-1][1])):
             if rates := tuple(_changed(changes, number)):
-                settings = tuple(_settings(changes[-1][1][number]))
+                settings = tuple(_settings(changes, number, {}))
                 yield RateGroup(rates, "an optimizer", (), settings)
     if not described and not noted and written:
         yield RateGroup(written, sampled=True)
@@ -154,8 +158,15 @@ def _has_rate(optimizer: Json) -> bool:
     return bool(optimizer.get("holds", True)) and all("lr" in one["attributes"] for one in groups)
 
 
-def _settings(attributes: Json) -> Iterator[tuple[str, float]]:
-    return ((name, float(attributes[name])) for name in _SETTINGS if attributes.get(name, 0) != 0)
+def _settings(
+    changes: Sequence[tuple[int, list[Json]]], group: int, attributes: Json
+) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """What a group computes with besides its rate, as it was recorded, else as it was described."""
+    noted = [groups[group] for _, groups in changes if group < len(groups)] or [attributes]
+    for name in _SETTINGS:
+        course = _course([float(one.get(name, 0)) for one in noted])
+        if course != (0,):
+            yield name, course
 
 
 def _noted(trace: Trace) -> dict[int | None, Sequence[tuple[int, list[Json]]]]:

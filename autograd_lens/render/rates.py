@@ -35,6 +35,9 @@ def rates_sentence(rates: Rates) -> str:
     """All of it on one line."""
     at = rates.curvature
     parts = _used(rates, named=False)
+    if len(parts) > 1:
+        low, high = (scalar(rates.used[end]) for end in (0, -1))
+        parts = [f"lr {low} to {high} in {len(rates.groups)} groups"]
     if at is not None:
         parts.append(f"curvature {_exact(at.largest)} at most at step {at.step:,}")
         parts.append(f"stable {_limit(at)}")
@@ -50,15 +53,22 @@ def _used(rates: Rates, *, named: bool) -> list[str]:
 
 
 def _group(group: RateGroup, *, named: bool) -> str:
-    course = " .. ".join(map(scalar, group.course))
     where = " in the full steps" if group.sampled and len(group.course) > 1 else ""
     scheduled = "scheduled " if len(group.course) > 1 else ""
-    settings = " and ".join(f"{name.replace('_', ' ')} {scalar(n)}" for name, n in group.settings)
+    settings = " and ".join(f"{_word(name)} {_range(course)}" for name, course in group.settings)
     optimizer = " with ".join(filter(None, [group.optimizer, settings]))
-    told = ", ".join(filter(None, [f"lr {scheduled}{course}{where}", optimizer]))
+    told = ", ".join(filter(None, [f"lr {scheduled}{_range(group.course)}{where}", optimizer]))
     members = ", ".join(group.parameters[:_FEW])
     more = f" and {len(group.parameters) - _FEW} more" if len(group.parameters) > _FEW else ""
     return f"{told}: {members}{more}" if named and members else told
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _range(course: tuple[float, ...]) -> str:
+    return " .. ".join(map(scalar, course))
 
 
 def _limit(at: Curvature) -> str:
