@@ -10,7 +10,7 @@ from autograd_lens.trace.kept import Curvature
 
 __all__ = ["rates_facts", "rates_sentence"]
 
-_FEW = 3  # parameters of a group that are named
+_FEW = 3  # parameters of a group that are named, and groups on one line
 _GROUPS = 8  # that are listed
 
 
@@ -36,8 +36,7 @@ def rates_sentence(rates: Rates) -> str:
     at = rates.curvature
     parts = _used(rates, named=False)
     if len(parts) > 1:
-        low, high = (scalar(rates.used[end]) for end in (0, -1))
-        parts = [f"lr {low} to {high} in {len(rates.groups)} groups"]
+        parts = [_together(rates)]
     if at is not None:
         parts.append(f"curvature {_exact(at.largest)} at most at step {at.step:,}")
         parts.append(f"stable {_limit(at)}")
@@ -50,6 +49,17 @@ def _used(rates: Rates, *, named: bool) -> list[str]:
     """The rates of each group, those that are alike once."""
     texts = (_group(group, named=named) for group in rates.groups)
     return [*dict.fromkeys(texts)]
+
+
+def _together(rates: Rates) -> str:
+    """The rates of several groups, in few words."""
+    scheduled = "scheduled " if any(len(group.course) > 1 for group in rates.groups) else ""
+    courses = [*dict.fromkeys(_range(group.course) for group in rates.groups)]
+    told = " and ".join(courses)
+    if len(courses) > _FEW:
+        low, high = (scalar(rates.used[end]) for end in (0, -1))
+        told = f"between {low} and {high}"
+    return f"lr {scheduled}{told} in {len(rates.groups)} groups"
 
 
 def _group(group: RateGroup, *, named: bool) -> str:

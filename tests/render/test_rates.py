@@ -32,7 +32,7 @@ def test_groups_with_their_own_rates_are_told_with_their_parameters() -> None:
         ("rate", f"lr 0.01, {WITH}: a, b, c and 2 more"),
         ("", f"lr scheduled 0.1 .. 0.05, {WITH}: head"),
     ]
-    assert rates_sentence(Rates((body, head))) == "lr 0.01 to 0.1 in 2 groups"
+    assert rates_sentence(Rates((body, head))) == "lr scheduled 0.01 and 0.1 .. 0.05 in 2 groups"
 
 
 def test_a_schedule_shows_its_ends_and_its_top() -> None:
@@ -66,3 +66,4 @@ def test_what_could_not_be_measured_says_why() -> None:
 def test_very_many_groups_are_cut_short() -> None:
     groups = tuple(RateGroup(((0, number / 100),)) for number in range(1, 12))
     assert rates_facts(Rates(groups))[-1] == ("", "and 3 more groups")
+    assert rates_sentence(Rates(groups)) == "lr between 0.01 and 0.11 in 11 groups"

@@ -23,6 +23,7 @@ from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import Field
+from autograd_lens.render.plots.style import short
 
 __all__ = ["Ground", "animation_steps", "frames", "gif"]
 
@@ -163,7 +164,7 @@ class _Stage:
 
     def _words(self, step: int, loss: float) -> str:
         path = self.lesson.path
-        names = [*path.names[:2]]
+        names = [short(name) for name in path.names[:2]]
         width = max(4, *(len(name) for name in names))
         rows = [("step", f"{step:,}"), ("loss", scalar(loss, 5))]
         rows += [(name, scalar(float(path.values[step, at]), 5)) for at, name in enumerate(names)]

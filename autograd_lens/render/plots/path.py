@@ -39,6 +39,7 @@ from autograd_lens.render.plots.style import (
     new_figure,
     number,
     plain,
+    short,
     step_axis,
     value_axis,
 )
@@ -352,7 +353,7 @@ def _name_ends(axes: Axes, curves: Sequence[_Curve]) -> None:
     bottom, top = (axes.transAxes.transform((0, y))[1] * to_points for y in (0, 1))
     for (_, name, colour), place in zip(ends, _spread(places, bottom, top), strict=True):
         axes.annotate(
-            _short(name),
+            short(name),
             (1, 0),
             xycoords="axes fraction",
             xytext=(5, place - bottom),
@@ -376,7 +377,3 @@ def _spread(places: Sequence[float], bottom: float, top: float) -> list[float]:
     result = np.empty(len(moved))
     result[order] = moved
     return [float(place) for place in result]
-
-
-def _short(name: str, most: int = 14) -> str:
-    return name if len(name) <= most else f"…{name[-most + 1 :]}"
