@@ -117,7 +117,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
     if window is None:
         return lambda size, include: grid(plane, size, include=include)
 
-    def within(size: int, include: tuple[float, float] | None) -> tuple[Floats, Floats]:  # noqa: ARG001  the window is what is shown
+    def within(size: int, _include: tuple[float, float] | None) -> tuple[Floats, Floats]:
         u, v = (np.linspace(low, high, size) for low, high in window.T.tolist())
         return u, np.zeros(1) if plane.kind == "line" else v
 
@@ -126,7 +126,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
 
 def _look(step: Step, plane: Plane, at: tuple[Floats, Floats]) -> tuple[Surface, float]:
     """A surface, and how many seconds each of its points took."""
-    from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.surface import evaluate_surface  # imports torch
 
     began = time.perf_counter()
     surface = evaluate_surface(step, plane, *at)
@@ -201,7 +201,7 @@ def measure_curvatures(
 
 
 def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
-    from autograd_lens.replay.curvature import curvature  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.curvature import curvature  # imports torch
 
     found = curvature(trace.steps[step], seconds=seconds)
     if not math.isfinite(found.largest):
