@@ -35,8 +35,8 @@ __all__ = [
     "compute_surface",
     "find_curvatures",
     "find_surface",
-    "keep",
     "keep_curvatures",
+    "keep_extras",
     "keep_landscape",
     "measure_curvatures",
 ]
@@ -74,7 +74,7 @@ def find_surface(
         except (ReplayError, RuntimeError) as error:
             return None, str(error)
         if keep:
-            keep(trace.path, {SURFACE: surface.to_bytes()})
+            keep_extras(trace.path, {SURFACE: surface.to_bytes()})
     return surface, ""
 
 
@@ -119,7 +119,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
     if window is None:
         return lambda size, include: grid(plane, size, include=include)
 
-    def within(size: int, include: tuple[float, float] | None) -> tuple[Floats, Floats]:  # noqa: ARG001  the window is what is shown
+    def within(size: int, _include: tuple[float, float] | None) -> tuple[Floats, Floats]:
         u, v = (np.linspace(low, high, size) for low, high in window.T.tolist())
         return u, np.zeros(1) if plane.kind == "line" else v
 
@@ -128,7 +128,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
 
 def _look(step: Step, plane: Plane, at: tuple[Floats, Floats]) -> tuple[Surface, float]:
     """A surface, and how many seconds each of its points took."""
-    from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.surface import evaluate_surface  # imports torch
 
     began = time.perf_counter()
     surface = evaluate_surface(step, plane, *at)
@@ -203,7 +203,7 @@ def measure_curvatures(
 
 
 def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
-    from autograd_lens.replay.curvature import curvature  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.curvature import curvature  # imports torch
 
     found = curvature(trace.steps[step], seconds=seconds)
     if not math.isfinite(found.largest):
@@ -217,13 +217,13 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:
     """Keep curvatures in the file of their run, where that can be written and is finished."""
-    keep(path, {CURVATURE: found.to_bytes()})
+    keep_extras(path, {CURVATURE: found.to_bytes()})
 
 
 def keep_landscape(path: Path) -> None:
     """Measure and keep what is cheap to measure."""
     with contextlib.suppress(LensError), Trace(path) as trace:
-        keep(path, dict(cheap_landscape(trace)))
+        keep_extras(path, dict(cheap_landscape(trace)))
 
 
 def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
@@ -245,7 +245,7 @@ def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
             yield SURFACE, surface.to_bytes()
 
 
-def keep(path: Path, extras: Mapping[str, bytes]) -> None:
+def keep_extras(path: Path, extras: Mapping[str, bytes]) -> None:
     """Put measured bytes into the file of their run, where that can be written and is finished."""
     with contextlib.suppress(LensError), Trace(path) as trace:
         status = trace.info.status

@@ -39,7 +39,7 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         path: The recording.
         say: Called with each line that the user should read.
     """
-    from autograd_lens.landscape import keep
+    from autograd_lens.landscape import keep_extras
 
     if not hasattr(os, "fork"):
         return
@@ -51,7 +51,7 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         else:
             extras[key] = base64.b64decode(text)
     if extras:
-        keep(path, extras)
+        keep_extras(path, extras)
 
 
 def _look(path: Path) -> Iterator[tuple[str, str, str]]:

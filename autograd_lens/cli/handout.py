@@ -170,19 +170,19 @@ def _font(text: str) -> bytes | None:
     return subset(text)
 
 
-def _pdf(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+def _pdf(written: Document, _found: Lesson | None, _trace: Trace) -> bytes:
     from autograd_lens.render.handout import pdf
 
     return pdf(written, _FOOTER)
 
 
-def _markdown(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+def _markdown(written: Document, _found: Lesson | None, _trace: Trace) -> bytes:
     from autograd_lens.render.handout import markdown
 
     return markdown(written).encode()
 
 
-def _notebook(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+def _notebook(written: Document, _found: Lesson | None, trace: Trace) -> bytes:
     from autograd_lens.render.handout.notebook import notebook
 
     return notebook(written, str(trace.path)).encode()

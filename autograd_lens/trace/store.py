@@ -19,7 +19,6 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -353,13 +352,14 @@ class BlobWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: OrderedDict[bytes, int] = OrderedDict()
+        self._known: Recent[bytes, int] = Recent(_REMEMBERED)
         self._waiting: list[tuple[int, bytes, bytes]] = []
         self._waiting_bytes = 0
         newest = "SELECT digest, id FROM blobs ORDER BY id DESC LIMIT ?"
+        self._next = 1
         for digest, number in connection.execute(newest, (_REMEMBERED,)):
-            self._known[digest] = number
-        self._next = max(self._known.values(), default=0) + 1
+            self._known.put(digest, number)
+            self._next = max(self._next, number + 1)
 
     def put(self, data: bytes) -> tuple[int, bytes]:
         """The id of these bytes and the start of their digest."""
@@ -367,8 +367,6 @@ class BlobWriter:
         number = self._known.get(digest)
         if number is None:
             number = self._add(digest, data)
-        else:
-            self._known.move_to_end(digest)
         return number, digest[:_PREFIX]
 
     def _add(self, digest: bytes, data: bytes) -> int:
@@ -376,9 +374,7 @@ class BlobWriter:
             msg = f"A value of {len(data)} bytes is more than a trace can hold ({LARGEST})."
             raise ValueError(msg)
         number, self._next = self._next, self._next + 1
-        self._known[digest] = number
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._known.put(digest, number)
         self._waiting.append((number, digest, squeeze(data)))
         self._waiting_bytes += len(data)
         if self._waiting_bytes > _WAITING:

@@ -44,6 +44,14 @@ def test_frames_are_chosen_where_the_point_moves() -> None:
     assert sum(step <= 50 for step in steps) > len(steps) / 3
 
 
+def test_no_letter_leaves_the_picture() -> None:
+    found = lesson(regression_run(3), [0])
+    names = ("model.layers.0.weight[5, 1]", "model.layers.0.bias[3]")
+    long = replace(found, path=replace(found.path, names=names, values=found.path.values - 1e-5))
+    for picture in frames(long):
+        assert (np.asarray(picture)[:, -3:] == 255).all()
+
+
 def test_one_number_alone_is_told() -> None:
     found = lesson(regression_run(2), [0])
     path = Path(("w",), found.path.values[:, :1], found.path.grads[:, :1], found.path.losses)
