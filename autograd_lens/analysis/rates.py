@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_lens.analysis.lesson.ending import learning_rate
+from autograd_lens.analysis.regression import learning_rate
 from autograd_lens.errors import NotATraceError
 from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
 from autograd_lens.trace.reader import Trace

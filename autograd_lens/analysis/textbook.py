@@ -18,9 +18,7 @@ import numpy as np
 from autograd_lens.analysis import derivatives as of
 from autograd_lens.analysis.derivatives import Array, Given, sum_to
 from autograd_lens.trace.expr import (
-    LATEX,
     ONE,
-    TEXTBOOK,
     ZERO,
     Binding,
     Call,
@@ -31,11 +29,9 @@ from autograd_lens.trace.expr import (
     Where,
     Word,
     constant,
-    digits,
     evaluate,
     simplified,
     substituted,
-    write,
 )
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
@@ -84,14 +80,6 @@ class Rule:
         filled = {**_ABSENT, **given}
         return simplified(substituted(self.formula, lambda name: filled.get(name.text)))
 
-    def worded(self, names: Mapping[str, str]) -> str:
-        """The formula as text, with the names of this call's arguments."""
-        return write(self.named({key: _spoken(name) for key, name in names.items()}), TEXTBOOK)
-
-    def worded_latex(self, names: Mapping[str, str]) -> str:
-        """The formula as LaTeX, with the names of this call's arguments."""
-        return write(self.named({key: _spoken(name) for key, name in names.items()}), LATEX)
-
     def gradient(self, grad: Array, given: Given, shape: tuple[int, ...]) -> Array:
         """The gradient of an input of ``shape``, in float64.
 
@@ -108,16 +96,6 @@ class Rule:
 
 
 _ABSENT: Mapping[str, Expr] = {name: constant(value) for name, value in _DEFAULTS.items()}
-
-
-def _spoken(name: str) -> Expr:
-    """A name of this call, or a constant of it."""
-    if name in {"True", "False", "None", "none", "tanh"}:
-        return Word(name)
-    try:
-        return digits(name)
-    except ValueError:
-        return Name(name)
 
 
 def _count(known: Given) -> int:
@@ -214,19 +192,18 @@ _at_target = _prose(
     r"{0}\,[\,j = {{{1}}}_i\,]",
 )
 _mean = _function("mean", of.average)
-_hat = Call(
-    Function(
-        "normalised",
-        of.normalised,
-        {
-            "text": "x̂",
-            "latex": r"\hat{{x}}",
-            "mathml": "<mover><mi>x</mi><mo>^</mo></mover>",
-            "typst": "hat(x)",
-        },
-    )
+_normalised = Function(
+    "normalised",
+    of.normalised,
+    {
+        "text": "x̂",
+        "latex": r"\widehat{{{0}}}",
+        "mathml": "<mover><mrow>{0}</mrow><mo>^</mo></mover>",
+        "typst": "hat({0})",
+    },
 )
-_std = _function("deviation", of.deviation, "std", r"\sigma")()
+_hat = Call(_normalised, (_INPUT,))
+_std = _function("std", of.deviation, "std", r"\mathrm{{std}}\left({0}\right)")(_INPUT)
 _over_batch = _prose("batch", of.over_batch, "sum of {0} over the batch", r"\sum {0}")
 
 _over_places = _prose("places", of.over_places, "sum of {0} over batch and places", r"\sum {0}")

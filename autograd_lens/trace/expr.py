@@ -67,6 +67,7 @@ __all__ = [
     "substituted",
     "sum_of",
     "typst_string",
+    "visible",
     "walk",
     "write",
 ]
@@ -516,6 +517,13 @@ def substituted(expr: Expr, instead: Callable[[Name], Expr | None]) -> Expr:
         found = instead(expr)
         return expr if found is None else found
     return _rebuilt(expr, lambda part: substituted(part, instead))
+
+
+def visible(expr: Expr) -> Expr:
+    """The formula as it is written: without functions that are not shown."""
+    found = _rebuilt(expr, visible)
+    hidden = isinstance(found, Call) and found.function.forms.get("text") == _HIDDEN
+    return found.arguments[0] if isinstance(found, Call) and hidden else found
 
 
 def simplified(expr: Expr) -> Expr:

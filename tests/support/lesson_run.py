@@ -22,6 +22,8 @@ class History:
 
     values: Any
     grads: Any
+    held: Any
+    modes: Any
 
 
 @dataclass
@@ -52,7 +54,12 @@ class LessonRun:
     def parameter(self, name: str) -> History:
         own = [step.parameters[name] for step in self.steps]
         values = [each.before.array for each in own] + [own[-1].after.array]
-        return History(np.array(values), np.array([each.grad.array for each in own]))
+        held = {
+            "value": np.ones(len(values), bool),
+            "grad": np.array([each.grad is not None for each in own]),
+        }
+        modes = np.full(len(own), "set")
+        return History(np.array(values), np.array([each.grad.array for each in own]), held, modes)
 
     def source(self, file: str) -> str | None:
         return self.text if file == FILE else None

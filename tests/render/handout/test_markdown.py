@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from autograd_lens.render.handout import markdown
-from autograd_lens.render.handout.notebook import notebook
+from autograd_lens.render.handout.markdown import notebook
 from autograd_lens.render.numbers import scalar
 from tests.support.lesson_run import LessonRun
 
