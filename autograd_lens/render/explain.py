@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from autograd_lens.analysis.explain import Derivation, Evaluation, Group, folded
+from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.story import Check, Incoming, NodeStory, Outgoing, formula
 from autograd_lens.render.layout import CODE, NAME, QUIET
 from autograd_lens.render.numbers import render_value, scalar
@@ -37,6 +38,7 @@ from autograd_lens.trace.expr import (
     walk,
     write,
 )
+from autograd_lens.trace.expression import kernel_formula
 from autograd_lens.trace.records import GradWrite, Kernel
 from autograd_lens.trace.values import Value
 
@@ -227,13 +229,15 @@ def _computed(view: StepView, kernel: Kernel) -> Text:
 # --- for handouts and other programs -------------------------------------------------------
 
 
-def derivation_latex(derivation: Derivation) -> str:
+def derivation_latex(view: StepView, derivation: Derivation) -> str:
     """The chain rule as an ``align*`` environment, for documents that load amsmath.
 
-    ``δ`` with a tensor's name is the loss's derivative by that tensor. It is defined where it
-    first stands, so that each symbol means one thing.
+    First what the forward computed on the way, then the gradients from the loss down. ``δ`` with
+    a tensor's name is the loss's derivative by that tensor. Everything is defined where it first
+    stands, and each symbol means one thing.
     """
-    rows = (_latex_row(each) for each in _Chain(derivation).equations())
+    chain = _Chain(derivation, view.names)
+    rows = map(_latex_row, (*chain.forward(), *chain.equations()))
     body = " \\\\\n  ".join(rows)
     return f"\\begin{{align*}}\n  {body}\n\\end{{align*}}"
 
@@ -249,15 +253,25 @@ class _Chain:
 
     Args:
         derivation: The derivation.
+        names: What the step's tensors are called.
     """
 
-    def __init__(self, derivation: Derivation) -> None:
+    def __init__(self, derivation: Derivation, names: Names) -> None:
         self._links = derivation.links
+        self._names = names
         given = [out for link in self._links for out in link.outgoing]
         self._arriving = Counter(map(_place, given))
         self._used: Counter[str] = Counter()
         self._met: dict[_Place, list[Name]] = {}
         self._loss = Name("loss" if any(out.name == "L" for out in given) else "L")
+
+    def forward(self) -> Iterator[Equation]:
+        """What the forward computed on the way, from the parameter to the loss."""
+        for link in reversed(self._links):
+            if link.kernel is not None and link.kernel.outputs:
+                made = Name(self._names(link.kernel.outputs[0]))
+                side = self._loss if link is self._links[0] else made
+                yield Equation((side, kernel_formula(link.kernel, self._names)))
 
     def equations(self) -> Iterator[Equation]:
         """From the loss down to the parameter."""
