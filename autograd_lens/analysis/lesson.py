@@ -6,12 +6,13 @@ Words and layout are the handout's.
 from __future__ import annotations
 
 import ast
+import json
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,9 @@ from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.regression import Ending, Regression, ending, recognise
 from autograd_lens.analysis.story import NodeStory, Stories
 from autograd_lens.errors import NotRecordedError
+from autograd_lens.trace.expr import SQRT, Call, Expr, digits
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.info import RunInfo
+from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import (
     Event,
     GradWrite,
@@ -180,6 +182,7 @@ class Lesson:
         played: Steps at full level that a page can play, in order.
         accumulation: One for each followed parameter; empty for a run of one step.
         path: The numbers that are followed.
+        corrections: What Adam's constants in the first step shown were computed from.
         regression: The linear regression that this run is, else None.
         ending: Where it ended; None where the run is no linear regression on fixed data.
         events: What happened to the run.
@@ -195,6 +198,7 @@ class Lesson:
     played: tuple[StepLesson, ...]
     accumulation: tuple[Accumulation, ...]
     path: Path
+    corrections: tuple[Expr, ...]
     regression: Regression | None
     ending: Ending | None
     events: tuple[Event, ...]
@@ -205,41 +209,7 @@ class Lesson:
         return self.steps[0]
 
 
-class TraceLike(Protocol):
-    """The part of a trace that a lesson is made from."""
-
-    @property
-    def info(self) -> RunInfo:
-        """The run."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters."""
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """All steps."""
-
-    @property
-    def full_steps(self) -> tuple[int, ...]:
-        """Steps at full level."""
-
-    @property
-    def losses(self) -> npt.NDArray[np.float64]:
-        """(steps,)."""
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What happened."""
-
-    def parameter(self, name: str) -> Any:  # noqa: ANN401  ParameterHistory, or a stand-in
-        """One parameter's history."""
-
-    def source(self, file: str) -> str | None:
-        """Stored source text."""
-
-
-def lesson(trace: TraceLike, steps: Sequence[int]) -> Lesson:
+def lesson(trace: Trace, steps: Sequence[int]) -> Lesson:
     """All that a handout says about a run.
 
     Args:
@@ -271,13 +241,14 @@ def lesson(trace: TraceLike, steps: Sequence[int]) -> Lesson:
         played=tuple(played),
         accumulation=tuple(_accumulations(trace, path.followed)),
         path=path,
+        corrections=tuple(_corrections(trace, first)),
         regression=regression,
         ending=ending(regression, path.values[:, :2], [each.step for each in played], first),
         events=trace.events,
     )
 
 
-def _in_detail_first(trace: TraceLike, steps: Sequence[int]) -> tuple[StepLesson, ...]:
+def _in_detail_first(trace: Trace, steps: Sequence[int]) -> tuple[StepLesson, ...]:
     """The steps in their order; one at full level is put in front where the first is light."""
     full = [step for step in steps if step in trace.full_steps]
     order = list(steps)
@@ -298,7 +269,7 @@ def _spread(steps: Sequence[int], most: int) -> list[int]:
     return [steps[place] for place in places]
 
 
-def _first_values(trace: TraceLike) -> Iterator[tuple[Parameter, Value | None]]:
+def _first_values(trace: Trace) -> Iterator[tuple[Parameter, Value | None]]:
     for name, parameter in trace.parameters.items():
         index = min(parameter.first_step, len(trace.steps) - 1)
         known = trace.steps[index].parameters.get(name)
@@ -316,6 +287,20 @@ def _inputs(step: Step) -> Iterator[TensorUse]:
                 made.add(use.tensor)
                 yield use
         made.update(use.tensor for use in kernel.outputs)
+
+
+def _corrections(trace: Trace, step: Step) -> Iterator[Expr]:
+    """What Adam's averages, which start at zero, are divided by in a step."""
+    count = digits(str(step.index + 1))
+    for optimizer in json.loads(trace.extra("optimizers") or b"[]"):
+        for group in optimizer.get("groups") or [optimizer]:
+            known = group.get("attributes", {})
+            if {"lr", "betas[0]", "betas[1]"} <= known.keys():
+                rate, mean, square = (
+                    digits(repr(known[name])) for name in ("lr", "betas[0]", "betas[1]")
+                )
+                yield rate / (1 - mean**count)
+                yield Call(SQRT, (1 - square**count,))
 
 
 # --- one step ------------------------------------------------------------------------------
@@ -345,7 +330,7 @@ def step_lesson(step: Step, source: Callable[[str], str | None]) -> StepLesson:
 # --- the whole run -------------------------------------------------------------------------
 
 
-def _path(trace: TraceLike, regression: Regression | None) -> Path:
+def _path(trace: Trace, regression: Regression | None) -> Path:
     followed: list[Followed] = []
     for name in _order(trace, regression):
         followed += _elements(trace, trace.parameters[name], _FOLLOWED - len(followed))
@@ -364,7 +349,7 @@ def _stacked(columns: Sequence[npt.NDArray[Any]], count: int) -> npt.NDArray[Any
     return np.stack(columns, 1) if columns else np.zeros((count, 0))
 
 
-def _order(trace: TraceLike, regression: Regression | None) -> list[str]:
+def _order(trace: Trace, regression: Regression | None) -> list[str]:
     """All parameters; weight and bias first, then the order of the model."""
     front = [regression.weight, regression.bias] if regression else []
     return [*front, *(name for name in trace.parameters if name not in front)]
@@ -381,7 +366,7 @@ class Followed:
     grad_states: npt.NDArray[np.uint8]
 
 
-def _elements(trace: TraceLike, parameter: Parameter, room: int) -> Iterator[Followed]:
+def _elements(trace: Trace, parameter: Parameter, room: int) -> Iterator[Followed]:
     """Elements of a parameter with their histories: all of a small one, the first of a large."""
     size = math.prod(parameter.shape)
     if room <= 0 or not size or parameter.dtype.startswith("complex"):
@@ -405,7 +390,7 @@ def _telling(values: Floats, most: int) -> list[int]:
     return sorted(np.argsort(-moved, kind="stable")[:most].tolist())
 
 
-def _accumulations(trace: TraceLike, followed: Sequence[Scalar]) -> Iterator[Accumulation]:
+def _accumulations(trace: Trace, followed: Sequence[Scalar]) -> Iterator[Accumulation]:
     if len(trace.steps) < 2:  # noqa: PLR2004
         return
     first, second = trace.steps[0], trace.steps[1]

@@ -201,6 +201,7 @@ _normalised = Function(
         "mathml": "<mover><mrow>{0}</mrow><mo>^</mo></mover>",
         "typst": "hat({0})",
     },
+    closed=True,
 )
 _hat = Call(_normalised, (_INPUT,))
 _std = _function("std", of.deviation, "std", r"\mathrm{{std}}\left({0}\right)")(_INPUT)

@@ -203,7 +203,7 @@ def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
         to be those of its tape.
     """
     rate = _rate(trace)
-    if rate is None:
+    if rate is None or len(trace.steps) < 2:  # noqa: PLR2004  the first loss is that of the start
         return ()
     try:
         return tuple(_tried(trace, rate))

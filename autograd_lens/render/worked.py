@@ -28,6 +28,7 @@ from autograd_lens.trace.expr import (
     Where,
     digits,
     evaluate,
+    replaced,
     substituted,
     visible,
     walk,
@@ -40,6 +41,7 @@ from autograd_lens.trace.values import Value
 __all__ = ["Worked", "worked", "worked_gradient", "worked_node", "worked_update"]
 
 _CLOSE = 1e-4  # of a gradient: float32 sums in another order differ by less
+_SINGLE = 1e-6  # constants of kernels in single precision
 _ROUNDED = 2e-5  # a share of the largest number: each is shown with six digits
 
 
@@ -71,12 +73,15 @@ def worked(update: ParameterUpdate, kernels: Sequence[Kernel]) -> tuple[str, str
     return (found.element, write(found.formula, CODE), found.result.text) if found else None
 
 
-def worked_update(update: ParameterUpdate, kernels: Sequence[Kernel]) -> Worked | None:
+def worked_update(
+    update: ParameterUpdate, kernels: Sequence[Kernel], origins: Sequence[Expr] = ()
+) -> Worked | None:
     """The update's arithmetic with numbers put in, for its first element.
 
     Args:
         update: The update.
         kernels: The step's tape.
+        origins: What some of its constants were computed from, shown in their place.
 
     Returns:
         The arithmetic; None where a value was not kept, where one element alone does not say
@@ -88,11 +93,20 @@ def worked_update(update: ParameterUpdate, kernels: Sequence[Kernel]) -> Worked 
     known = update_formula(kernels, update.kernels, update.parameter)
     if known.value is None or known.changes or known.definitions or not _pointwise(known.value):
         return None
-    formula = substituted(known.value, lambda name: _number(name, known, update))
+    told = replaced(known.value, lambda part: _origin(part, origins))
+    formula = substituted(told, lambda name: _number(name, known, update))
     if any(isinstance(part, Name) for part in walk(formula)) or not _holds(formula, after):
         return None
     element = "" if update.after.numel == 1 else f"[{', '.join('0' * len(update.after.shape))}]"
     return Worked(update.parameter, element, formula, after)
+
+
+def _origin(part: Expr, origins: Sequence[Expr]) -> Expr | None:
+    """What a constant was computed from, where that gives it."""
+    if not isinstance(part, Number) or isinstance(part.value, int):
+        return None
+    return next((each for each in origins if np.isclose(evaluate(each, {}), part.value,
+                                                        rtol=_SINGLE, atol=0)), None)  # fmt: skip
 
 
 def _pointwise(formula: Expr) -> bool:

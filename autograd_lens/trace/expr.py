@@ -31,10 +31,12 @@ __all__ = [
     "LATEX",
     "MATHML",
     "ONE",
+    "SQRT",
     "TEXT",
     "TEXTBOOK",
     "TRANSPOSE",
     "TYPST",
+    "TYPST_LINE",
     "ZERO",
     "Binding",
     "Call",
@@ -63,6 +65,7 @@ __all__ = [
     "power",
     "product",
     "quotient",
+    "replaced",
     "simplified",
     "substituted",
     "sum_of",
@@ -310,6 +313,7 @@ class Function:
             serves all that have none, with its words set upright.
         binding: How tightly these bind.
         needs: What these need of the arguments.
+        closed: Whether the forms of mathematics enclose the arguments, and need nothing of them.
         pointwise: Whether an element of the value depends on the same element of the arguments
             alone.
     """
@@ -319,6 +323,7 @@ class Function:
     forms: Mapping[str, str] = field(default_factory=dict)
     binding: Binding = Binding.ATOM
     needs: Binding = Binding.ATOM
+    closed: bool = False
     pointwise: bool = False
 
 
@@ -342,6 +347,18 @@ TRANSPOSE = Function(
 
 
 _HIDDEN = "{0}"  # the form of a function that is not shown: its argument is
+SQRT = Function(
+    "sqrt",
+    lambda _, number: np.sqrt(number),
+    {
+        "text": "√{0}",
+        "latex": r"\sqrt{{{0}}}",
+        "mathml": "<msqrt>{0}</msqrt>",
+        "typst": "sqrt({0})",
+    },
+    closed=True,
+    pointwise=True,
+)
 
 # --- numbers -------------------------------------------------------------------------------
 
@@ -506,17 +523,20 @@ def _rebuilt(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     return expr
 
 
-def substituted(expr: Expr, instead: Callable[[Name], Expr | None]) -> Expr:
-    """The formula with names replaced, and nothing else changed.
+def replaced(expr: Expr, instead: Callable[[Expr], Expr | None]) -> Expr:
+    """The formula with parts replaced, and nothing else changed.
 
     Args:
         expr: The formula.
-        instead: What stands for a name; None leaves it.
+        instead: What stands for a part; None leaves it, and looks into it.
     """
-    if isinstance(expr, Name):
-        found = instead(expr)
-        return expr if found is None else found
-    return _rebuilt(expr, lambda part: substituted(part, instead))
+    found = instead(expr)
+    return _rebuilt(expr, lambda part: replaced(part, instead)) if found is None else found
+
+
+def substituted(expr: Expr, instead: Callable[[Name], Expr | None]) -> Expr:
+    """The formula with names replaced; see ``replaced``."""
+    return replaced(expr, lambda part: instead(part) if isinstance(part, Name) else None)
 
 
 def visible(expr: Expr) -> Expr:
@@ -818,7 +838,9 @@ def _function(expr: Call, notation: Notation, least: Binding) -> tuple[str, Bind
         ]
         name = notation.word(function.name)
         return notation.call.format(name, notation.comma.join(given)), Binding.ATOM
-    parts = [_part(item, notation, function.needs) for item in expr.arguments]
+    closed = function.closed and notation.key in function.forms and notation.products
+    needs = Binding.PROSE if closed else function.needs
+    parts = [_part(item, notation, needs) for item in expr.arguments]
     if notation.key in function.forms:
         return template.format(*parts), function.binding
     return _worded(template, parts, notation), function.binding
@@ -1138,3 +1160,9 @@ TYPST = Notation(
     arrow=" arrow.l ",
 )
 """Typst's mathematics; without the dollar signs around it."""
+
+TYPST_LINE = replace(
+    TYPST,
+    forms={**TYPST.forms, "/": Form("{0} slash {1}", *_LEVELS["/"])},
+)
+"""The same on one line, for the cells of a table: divided with a slash."""

@@ -34,6 +34,7 @@ class LessonRun:
     info: RunInfo = field(default_factory=lambda: RunInfo(program=FILE, status="finished"))
     text: str | None = SOURCE
     events: tuple[Event, ...] = ()
+    kept: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -60,6 +61,9 @@ class LessonRun:
         }
         modes = np.full(len(own), "set")
         return History(np.array(values), np.array([each.grad.array for each in own]), held, modes)
+
+    def extra(self, key: str) -> bytes | None:
+        return self.kept.get(key)
 
     def source(self, file: str) -> str | None:
         return self.text if file == FILE else None

@@ -44,9 +44,9 @@ from autograd_lens.render.handout.wording import (
     value_text,
     written,
 )
-from autograd_lens.render.worked import worked_node, worked_update
-from autograd_lens.trace.expr import ONE, TEXT, Equation, Expr, Name, Op, Partial, Sum, write
-from autograd_lens.trace.records import Kernel
+from autograd_lens.render.worked import Worked, worked_node, worked_update
+from autograd_lens.trace.expr import ONE, TEXT, Equation, Expr, Name, Op, Partial, Sum, walk, write
+from autograd_lens.trace.records import Kernel, ParameterUpdate
 
 __all__ = ["HandoutOptions", "document", "line_formula"]
 
@@ -55,6 +55,7 @@ Words = Mapping[str, str]
 _ROWS = 5
 _PARAMETERS = 12
 _MOST = 60  # rows of a table; a deeper model is followed in its graph
+_FORMULAS = 4  # updates that are set one below the other
 _LONGEST = 240  # letters of an update's arithmetic
 
 
@@ -433,7 +434,8 @@ def _update(
         yield Paragraph(runs(words["ended_nan"], step=int(broken[0])))
     else:
         last = written(float(lesson.path.losses[-1]))
-        yield Paragraph(runs(words["ended_general"], count=f"{lesson.count:,}", loss=last))
+        key = "ended_one" if lesson.count == 1 else "ended_general"
+        yield Paragraph(runs(words[key], count=f"{lesson.count:,}", loss=last))
     yield Note(runs(words["no_best"]))
     if tried:
         yield from _tried(tried, words)
@@ -445,23 +447,33 @@ def _arithmetic(lesson: Lesson, words: Words) -> Iterator[Block]:
         yield Paragraph(runs(words["update_none"], step=step.index))
         return
     rate = lesson.ending.rate if lesson.ending else None
-    if rate is not None:
-        yield Paragraph(runs(words["update_is"], rate=written(rate), step=step.index))
-        all_ = (worked_update(each, step.kernels) for each in step.updates)
+    known = {} if rate is None else {"rate": written(rate)}
+    key = "update_is_general" if rate is None else "update_is"
+    yield Paragraph(runs(words[key], step=step.index, **known))
+    updates = step.updates[:_PARAMETERS]
+    all_ = [worked_update(each, step.kernels, lesson.corrections) for each in updates]
+    if len(all_) <= _FORMULAS and all(each and not each.element for each in all_):
         yield Formulas(tuple(each.equation for each in all_ if each))
-        return
-    yield Paragraph(runs(words["update_is_general"], step=step.index))
+    else:
+        yield _update_table(updates, all_, words)
+    parts = [part for each in all_ if each for part in walk(each.formula)]
+    if any(part in lesson.corrections for part in parts):
+        yield Note(runs(words["corrections"], step=step.index, t=step.index + 1))
+
+
+def _update_table(
+    updates: Sequence[ParameterUpdate], all_: Sequence[Worked | None], words: Words
+) -> Table:
     head = tuple(words[key] for key in ("parameter", "operation", "before", "after"))
     rows = []
-    for each in step.updates[:_PARAMETERS]:
-        found = worked_update(each, step.kernels)
+    for update, found in zip(updates, all_, strict=True):
         # clipping by a norm names every parameter
-        told: Cell = (code(shorten(each.expression, _LONGEST)),)
+        told: Cell = (code(shorten(update.expression, _LONGEST)),)
         if found is not None and len(write(found.formula, TEXT)) <= _LONGEST:
             told = (Equation((found.formula, found.result)),)
-        before, after = (value_text(value, words) for value in (each.before, each.after))
-        rows.append(((code(each.parameter),), told, runs(before), runs(after)))
-    yield Table(head, tuple(rows), wide=1)
+        before, after = (value_text(value, words) for value in (update.before, update.after))
+        rows.append(((code(update.parameter),), told, runs(before), runs(after)))
+    return Table(head, tuple(rows), wide=1)
 
 
 def _pictures(lesson: Lesson, words: Words, levels: Levels | None) -> Block:

@@ -42,6 +42,7 @@ Words = Mapping[str, str]
 _BANDS = 10
 _RATIO = 2.4  # of neighbouring levels: even steps would leave the valley bare
 _HEIGHT = 265
+_LETTERS = 13  # height of a line of words
 _POINTS = 500  # of a line: more cannot be told apart
 
 
@@ -62,8 +63,10 @@ def scatter(regression: Regression, lesson: Lesson, words: Words) -> str:
         circle("data", across, up, 2.2)
         for across, up in zip(axes.across(x).tolist(), axes.up(y).tolist(), strict=True)
     ]
-    for name, line in lines:
-        place = float(axes.up(line[1])) + (-8 if name == "first" else 32)
+    places = [float(axes.up(line[1])) + (-8 if name == "first" else 32) for name, line in lines]
+    if len(places) > 1 and abs(places[0] - places[1]) < _LETTERS:
+        places[0] += 2 * _LETTERS  # below its line: beside the other's words they would overlap
+    for (name, _), place in zip(lines, places, strict=True):
         parts.append(
             f'<text class="note {name}" x="{axes.width - 18}" y="{place:.1f}" text-anchor="end">'
             f"{escape(words[f'line_{name}'])}</text>"
@@ -77,13 +80,13 @@ def best_point(lesson: Lesson) -> tuple[float, float] | None:
 
 
 def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
-    """The frame around the path of the first two numbers; None where there are fewer."""
+    """The frame around the path of the first two numbers; None where neither moved."""
     if len(path.names) < 2:  # noqa: PLR2004
         return None
     points = path.values[:, :2]
     finite = points[np.isfinite(points).all(axis=1)]
-    if not len(finite):
-        return None
+    if not len(np.unique(finite, axis=0)) > 1:
+        return None  # nothing moved, or nothing is known
     if ending is not None:
         finite = np.vstack([finite, ending])
     return Axes(

@@ -29,7 +29,7 @@ from autograd_lens.render.handout.blocks import (
     Table,
 )
 from autograd_lens.render.handout.figures import LIGHT, graph_on_paper, on_paper
-from autograd_lens.trace.expr import TYPST, Equation, typst_string, write
+from autograd_lens.trace.expr import TYPST, TYPST_LINE, Equation, Notation, typst_string, write
 
 __all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf"]
 
@@ -141,21 +141,16 @@ def _literal(text: str) -> str:
     return f"#{typst_string(text)};" if text else ""
 
 
-def _text(parts: Cell) -> str:
-    return "".join(_part(part) for part in parts)
+def _text(parts: Cell, notation: Notation = TYPST) -> str:
+    return "".join(_part(part, notation) for part in parts)
 
 
-def _part(part: Run | Equation) -> str:
+def _part(part: Run | Equation, notation: Notation) -> str:
     if isinstance(part, Equation):
-        return _formula(part)
+        return f"${write(part, notation)}$"
     if part.style == "code":
         return f"#raw({typst_string(part.text)});"
     return f"#strong[{_literal(part.text)}];" if part.style == "bold" else _literal(part.text)
-
-
-def _formula(equation: Equation, *, block: bool = False) -> str:
-    body = write(equation, TYPST)
-    return f"$ {body} $" if block else f"${body}$"
 
 
 def _block(block: Block) -> str:
@@ -167,7 +162,7 @@ def _block(block: Block) -> str:
         case Note():
             return f"#aside[{_text(block.text)}]"
         case Formulas():
-            return "\n".join(_formula(each, block=True) for each in block.equations)
+            return "\n".join(f"$ {write(each, TYPST)} $" for each in block.equations)
         case Space():
             return "#v(16mm)"
         case Code():
@@ -193,7 +188,9 @@ def _table(table: Table) -> str:
     columns = ", ".join(f"{share}fr" if share else "auto" for share in shares)
     align = ", ".join("right" if place in table.numbers else "left" for place in range(count))
     head = ", ".join(f"[*{_literal(each)}*]" if each else "[]" for each in table.head)
-    rows = ",\n".join(", ".join(f"[{_text(cell)}]" for cell in row) for row in table.rows)
+    rows = ",\n".join(
+        ", ".join(f"[{_text(cell, TYPST_LINE)}]" for cell in row) for row in table.rows
+    )
     caption = f"[{_literal(table.caption)}]" if table.caption else "none"
     return f"#data-table({caption}, ({columns},), ({align},), table.header({head}),\n{rows})"
 
@@ -241,7 +238,7 @@ _PREAMBLE = """\
 #show heading: set text(12pt, fill: rgb("{blue}"))
 #show heading: set block(above: 0.85em, below: 0.5em)
 {heavy}
-#let title-line(body) = block(below: 0.5em, text(17pt, weight: "bold", heavy(body)))
+#let title-line(body) = block(below: 0.8em, text(17pt, weight: "bold", heavy(body)))
 #let lead(body) = block(below: 0.6em, text(fill: rgb("{quiet}"), body))
 #let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm),
   stroke: (left: 1.5pt + rgb("{rule}")), body)
@@ -274,7 +271,6 @@ _PREAMBLE = """\
   set text({small}pt)
   set par(justify: false)
   show math.equation: set text(size: {small}pt)
-  set math.frac(style: "horizontal")
   table(columns: columns, align: aligned, inset: (x: {across}mm, y: {down}mm),
     stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
     head, ..cells)

@@ -106,6 +106,9 @@ _ENGLISH: Mapping[str, str] = {
     "update_is_general": "The optimizer changes each parameter with the help of its gradient. In "
     "step {step}:",
     "update_none": "Step {step} changed no parameter.",
+    "corrections": "Adam's averages start at 0, so they are too small at first. The averages of "
+    "gradients are therefore divided by 1 − β₁ᵗ, those of squares by 1 − β₂ᵗ; in step {step}, t is "
+    "{t}.",
     "descent": "The way of {first} and {second} over {count} steps, on level lines of the loss: "
     "each line joins points of equal loss.",
     "descent_flat": "The way of {first} and {second} over {count} steps. Level lines are left "
@@ -128,6 +131,7 @@ _ENGLISH: Mapping[str, str] = {
     "ended": "After {count} steps the run is at {w_name} = {w}, {b_name} = {b}, with loss {loss}. "
     "Least squares, the exact answer, is {best_w} and {best_b}, with loss {best_loss}. "
     "{w_name} is still {w_gap} away, {b_name} {b_gap}.",
+    "ended_one": "After one step the loss is {loss}.",
     "ended_general": "After {count} steps the loss is {loss}.",
     "ended_nan": "The loss is not a number from step {step} on: from there the run cannot recover.",
     "no_best": "How far this is from the best solution cannot be said: only a linear regression on "
@@ -322,6 +326,8 @@ _CHINESE: Mapping[str, str] = {
     "update_is": "每个参数沿梯度的反方向走一小步。学习率为 {rate}，在第 {step} 步：",
     "update_is_general": "优化器根据梯度修改每个参数。在第 {step} 步：",
     "update_none": "第 {step} 步没有修改任何参数。",
+    "corrections": "Adam 的移动平均从 0 开始，起初偏小。因此梯度的平均要除以 1 − β₁ᵗ，"
+    "平方的平均要除以 1 − β₂ᵗ；在第 {step} 步中，t 等于 {t}。",
     "descent": "{first} 与 {second} 在 {count} 步中走过的路径。"
     "背景为损失的等高线，同一条线上损失相等。",
     "descent_flat": "{first} 与 {second} 在 {count} 步中走过的路径。"
@@ -344,6 +350,7 @@ _CHINESE: Mapping[str, str] = {
     "ended": "{count} 步之后，{w_name} = {w}，"
     "{b_name} = {b}，损失为 {loss}。精确的最小二乘解是 {best_w} "
     "和 {best_b}，损失为 {best_loss}。{w_name} 还差 {w_gap}，{b_name} 还差 {b_gap}。",
+    "ended_one": "训练一步之后损失为 {loss}。",
     "ended_general": "{count} 步之后，损失为 {loss}。",
     "ended_nan": "从第 {step} 步起，损失不再是数（NaN），此后训练无法恢复。",
     "no_best": "无法说明离最优解还有多远：只有在固定数据上的线性回归才有精确解可供比较。",
