@@ -221,7 +221,8 @@ _pooled = _prose(
     r"{0} \text{{ at }} \arg\max",
 )
 
-_PASSED = "a change is passed on as it is"
+_ADDED = "adding passes a change on as it is"
+_TAKEN = "subtracting passes a change on as it is"
 _FACTOR = "a factor counts as much as the other one is large"
 _SLOPE = "the slope of the function at each element, times what arrives"
 _MOVED = "elements only changed places, so their gradients go back to them"
@@ -263,8 +264,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
     # element by element
     "abs": {"self": _each(_G * _sign(_SELF))},
     "add": {
-        "self": _each(_G, f"adding: {_PASSED}"),
-        "other": _each(_G * _ALPHA, f"adding: {_PASSED}"),
+        "self": _each(_G, _ADDED),
+        "other": _each(_G * _ALPHA, _ADDED),
     },
     "clamp": {"self": _each(
         Where(Op("and", _LOW <= _SELF, _SELF <= _HIGH), _G, ZERO),
@@ -303,14 +304,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
     "rsqrt": {"self": _each(-_G * _RESULT**3 / 2)},
     "rsub": {
         "self": _each(-_G * _ALPHA, "what is taken away counts the other way round"),
-        "other": _each(_G, f"subtracting: {_PASSED}"),
+        "other": _each(_G, _TAKEN),
     },
     "sigmoid": {"self": _each(_G * _RESULT * (1 - _RESULT))},
     "silu": {"self": _each(_G * _sigma(_SELF) * (1 + _SELF * (1 - _sigma(_SELF))))},
     "sin": {"self": _each(_G * _cos(_SELF))},
     "sqrt": {"self": _each(_G / (2 * _RESULT))},
     "sub": {
-        "self": _each(_G, f"subtracting: {_PASSED}"),
+        "self": _each(_G, _TAKEN),
         "other": _each(-_G * _ALPHA, "what is taken away counts the other way round"),
     },
     "tanh": {"self": _each(_G * (1 - _RESULT**2))},

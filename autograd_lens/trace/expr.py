@@ -269,10 +269,15 @@ class Sum(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Partial(Expr):
-    """A partial derivative; its value is known as ``d:`` and the name below."""
+    """A partial derivative; its value is known as ``∂L/∂w``."""
 
     of: Name
     by: Name
+
+    @property
+    def key(self) -> str:
+        """What its value is known by."""
+        return f"∂{self.of.key}/∂{self.by.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,7 +632,7 @@ def evaluate(expr: Expr, known: Known) -> Any:  # noqa: ANN401  an array, a numb
         case Sum():
             return np.float64(np.sum(evaluate(expr.body, known)))
         case Partial():
-            return known[f"d:{expr.by.text}"]
+            return known[expr.key]
         case Listed():
             return [evaluate(item, known) for item in expr.items]
     raise KeyError(write(expr, CODE))
@@ -882,6 +887,9 @@ _LATEX_ESCAPES: Mapping[str, str] = {
     "\\": r"\backslash{}",
     "^": r"\hat{}",
     "~": r"\sim{}",
+    "|": r"\vert{}",  # cuts the cells of a table in Markdown
+    "`": r"\grave{}",  # begins code in Markdown
+    "<": "{<}",  # and a tag
     " ": r"\ ",
     "\u00a0": r"\ ",
     "≤": r"\le{}",

@@ -209,7 +209,7 @@ def test_an_indexed_name_is_an_element_or_all_of_them() -> None:
     known = {"x": np.array([2.0, 3.0]), "y^": np.array([5.0, 7.0])}
     assert evaluate(Name("x", "2"), known) == 3
     assert evaluate(Sum(Op("", Name("x", "i"), HAT)), known) == 31
-    assert evaluate(Partial(Name("L"), W), {"d:w1": 4.0}) == 4
+    assert evaluate(Partial(Name("L"), W), {"∂L/∂w1": 4.0}) == 4
 
 
 def test_a_function_of_words_is_set_upright_where_it_has_no_notation() -> None:

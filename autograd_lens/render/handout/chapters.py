@@ -229,13 +229,7 @@ def _loss(lesson: Lesson, words: Words, graph: str, missing: str) -> Iterator[Bl
         known = {"step": first.step.index, "loss": written(first.step.loss)}
         yield Paragraph(runs(words["loss_general"], **known))
     if first.step.level != "full":
-        yield Note(
-            runs(
-                words["light"].replace("--full {step}", "--full {step2}"),
-                step=first.step.index,
-                step2=first.step.index,
-            )
-        )
+        yield Note(runs(words["light"], step=first.step.index))
         return
     yield _forward(first, words)
     if graph:
@@ -353,22 +347,20 @@ def _position(lesson: Lesson) -> tuple[float, float]:
 
 
 def _derivation(regression: Regression, weight: float, bias: float) -> tuple[Equation, ...]:
-    """Both derivatives by the chain rule, with the numbers of the data."""
-    residual = regression.residual(weight, bias)
-    count = len(regression.x)
+    """Both derivatives by the chain rule: δ first, then the products, with the run's numbers."""
+    residual, count = regression.residual(weight, bias), len(regression.x)
+    factor, loss, delta = 2 * regression.scale, Name("L"), Name("δ", "i")
+    predicted, truth = Name("y", "i", hat=True), Name("y", "i")
+    front = number(factor) / Name("n")
+    found = [Equation((delta, Partial(loss, predicted), Op("", front, predicted - truth)))]
+    names = (regression.weight, regression.bias)
     sums = (float(np.sum(residual * regression.x)), float(np.sum(residual)))
-    error = Name("y", "i", hat=True) - Name("y", "i")
-    bodies: tuple[Expr, Expr] = (Op("", error, Name("x", "i")), error)
-    factor = 2 * regression.scale
-    found = []
-    for name, body, total in zip((regression.weight, regression.bias), bodies, sums, strict=True):
+    bodies: tuple[Expr, Expr] = (Op("", delta, Name("x", "i")), delta)
+    for name, body, total in zip(map(Name, names), bodies, sums, strict=True):
+        chain = Op("", Partial(loss, predicted), Partial(predicted, name))
         top = number(total) if factor == 1 else number(factor) * number(total)
-        sides = (
-            Partial(Name("L"), Name(name)),
-            Op("", number(factor) / Name("n"), Sum(body)),
-            top / number(count),
-            number(factor * total / count),
-        )
+        value = number(factor * total / count)
+        sides = (Partial(loss, name), Sum(chain), Sum(body), top / number(count), value)
         found.append(Equation(sides))
     return tuple(found)
 

@@ -67,8 +67,7 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _listing(lines: Sequence[str]) -> str:
-    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest(lines) + 1)
     return "\n".join([f"{fence}python", *lines, fence])
 
 
@@ -80,9 +79,19 @@ def _part(part: Run | Equation) -> str:
     if isinstance(part, Equation):
         return f"${write(part, LATEX)}$"
     if part.style == "code":
-        fence = "``" if "`" in part.text else "`"
-        return f"{fence}{part.text}{fence}".replace("|", "\\|")
+        return _code(part.text)
     return f"**{_escaped(part.text)}**" if part.style == "bold" else _escaped(part.text)
+
+
+def _code(text: str) -> str:
+    flat = text.replace("\n", " ").replace("|", "\\|")
+    fence = "`" * (_longest([flat]) + 1)
+    return f"{fence} {flat} {fence}" if len(fence) > 1 else f"`{flat}`"
+
+
+def _longest(lines: Sequence[str]) -> int:
+    """The longest run of backticks; a fence has to be longer."""
+    return max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
 
 
 def _escaped(text: str) -> str:

@@ -232,7 +232,7 @@ _ENGLISH: Mapping[str, str] = {
     "sheet_3": "Gradients: compute both from your table.",
     "sheet_4": "Update: what are the parameters after one step?",
     "sheet_5": "backward() is called a second time on the same data, before the update and without "
-    "zero_grad. What do w1.grad and b1.grad hold now?",
+    "zero_grad. What do {w}.grad and {b}.grad hold now?",
     "sheet_6": "In one sentence: why does a training loop call zero_grad?",
     "sheet_6_answer": "backward() adds to .grad; without zero_grad the gradients of earlier steps "
     "would be added to those of this step.",
@@ -436,7 +436,7 @@ _CHINESE: Mapping[str, str] = {
     "sheet_3": "梯度：根据表格计算两个梯度。",
     "sheet_4": "参数更新：走一步之后，参数各是多少？",
     "sheet_5": "在更新之前、没有清零的情况下，对同样的数据再调用一次 backward()。"
-    "这时 w1.grad 和 b1.grad 各是多少？",
+    "这时 {w}.grad 和 {b}.grad 各是多少？",
     "sheet_6": "用一句话说明：训练循环为什么要调用 zero_grad？",
     "sheet_6_answer": "backward() 把梯度累加到 .grad；如果不清零，"
     "以前各步的梯度就会加到本步的梯度上。",

@@ -163,7 +163,7 @@ class _Sheet:
         yield from self._question(4, words["sheet_4"])
         yield from self._room()
         yield self._two(names, given.after)
-        text = words["sheet_5"].replace("w1", names[0]).replace("b1", names[1])
+        text = words["sheet_5"].format(w=names[0], b=names[1])
         yield from self._question(5, text)
         yield from self._room()
         twice = (2 * given.gradients[0], 2 * given.gradients[1])

@@ -23,9 +23,11 @@ def test_every_formula_of_the_handout_holds(run: LessonRun, content: Lesson, han
     weight, bias = (step.parameters[name].before.item() for name in ("w1", "b1"))
     by_weight, by_bias = regression.gradient(weight, bias)
     known = {"x": regression.x, "y": regression.y, "n": 100.0, "L": step.loss}
-    known |= {"w1": weight, "b1": bias, "d:w1": by_weight, "d:b1": by_bias}
+    known |= {"w1": weight, "b1": bias, "∂L/∂w1": by_weight, "∂L/∂b1": by_bias}
     known |= {"y^": regression.x * weight + bias}
-    known |= {"g": regression.residual(weight, bias) / 100}
+    errors = regression.residual(weight, bias) / 100
+    known |= {"g": errors, "δ": errors, "∂L/∂y^": errors}
+    known |= {"∂y^/∂w1": regression.x, "∂y^/∂b1": np.ones(100)}
     found = equations(handout(run).blocks)
     assert len(found) >= 12
     assert [write(each, TEXTBOOK) for each in found if not holds(each, known)] == []
