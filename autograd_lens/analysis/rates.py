@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from autograd_lens.analysis.lesson.ending import learning_rate
+from autograd_lens.analysis.regression import learning_rate
 from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.schema import damaged, visible

@@ -24,6 +24,7 @@ import numpy as np
 from autograd_lens.trace.expr import (
     CODE,
     ONE,
+    SQRT,
     TEXT,
     TRANSPOSE,
     ZERO,
@@ -174,17 +175,6 @@ def _is_open(bound: Expr) -> bool:
     return isinstance(bound, Number) and bound.value in _OPEN_ENDS
 
 
-_SQRT = Function(
-    "sqrt",
-    lambda _, number: np.sqrt(number),
-    {
-        "text": "√{0}",
-        "latex": r"\sqrt{{{0}}}",
-        "mathml": "<msqrt>{0}</msqrt>",
-        "typst": "sqrt({0})",
-    },
-    pointwise=True,
-)
 _ALONE: Mapping[str, Function] = {
     "abs": Function("abs", lambda _, number: np.abs(number), pointwise=True),
     "maximum": Function("maximum", lambda _, *both: np.maximum(*both), pointwise=True),
@@ -213,7 +203,7 @@ _RULES: Mapping[str, Rule] = {
     "rsub": _rsub,
     "select": lambda arguments: _item("select", arguments),
     "slice": lambda arguments: _item("slice", arguments),
-    "sqrt": lambda arguments: Call(_SQRT, (_same(arguments),)),
+    "sqrt": lambda arguments: Call(SQRT, (_same(arguments),)),
     "square": lambda arguments: _same(arguments) ** 2,
     "sub": _sub,
     "t": lambda arguments: Call(TRANSPOSE, (_same(arguments),)),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograd_lens.analysis.lesson import recognise
+from autograd_lens.analysis.regression import recognise
 from tests.support.linear_records import data, linear_step
 
 

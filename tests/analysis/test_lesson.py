@@ -9,6 +9,7 @@ import pytest
 
 from autograd_lens.analysis.lesson import lesson
 from autograd_lens.errors import NotRecordedError
+from autograd_lens.trace.records import Constant
 from tests.support.lesson_run import LessonRun, regression_run
 
 
@@ -20,7 +21,7 @@ def test_forward_and_backward_are_in_the_order_they_ran() -> None:
     assert [row.node.name for row in first.backward][:3] == [
         *("MeanBackward0", "DivBackward0", "PowBackward0")
     ]
-    assert [row.write.parameter for row in first.backward if row.write] == ["b1", "w1"]
+    assert [each.write.parameter for each in first.backward if each.write] == ["b1", "w1"]
 
 
 def test_without_zeroing_the_second_gradient_would_be_added_to_the_first() -> None:
@@ -46,9 +47,16 @@ def test_other_learning_rates_are_told_only_where_the_recorded_path_was_reproduc
     run = regression_run(5)
     assert [other.diverged for other in lesson(run, [0]).ending.others] == [False, False, True]
     step = run.steps[0]
-    strange = [replace(each, expression="w1 - 0.02 * w1.grad") for each in step.updates[:1]]
-    strange += [replace(each, expression="b1 - 0.02 * b1.grad") for each in step.updates[1:]]
-    run.steps[0] = replace(step, updates=tuple(strange))
+    rate = Constant("scalar", 0.02)
+    kernels = [
+        replace(kernel, inputs=tuple(
+            replace(each, value=rate) if each.value == Constant("scalar", 0.01) else each
+            for each in kernel.inputs
+        ))
+        for kernel in step.kernels
+    ]  # fmt: skip
+    run.steps[0] = replace(step, kernels=tuple(kernels))
+    assert lesson(run, [0]).ending.rate == 0.02
     assert lesson(run, [0]).ending.others == ()
 
 

@@ -1,4 +1,4 @@
-"""Recognise a linear regression on the tape, and do its mathematics.
+"""Recognise a linear regression on the tape, do its mathematics, and say where it ended.
 
 NOTE 1 [What is recognised]: ``loss = scale * mean((w x + b - y)²)`` with one weight and one
 bias, however it is spelled: ``mm`` and ``add``, ``addmm`` as ``nn.Linear`` runs it, or ``mul``;
@@ -10,16 +10,18 @@ recorded loss and both recorded gradients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.trace.expr import Name, Number, Op
+from autograd_lens.trace.expression import update_formula
 from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
+from autograd_lens.trace.records import Constant, Kernel, ParameterUpdate, Step, TensorUse
 
-__all__ = ["Regression", "recognise"]
+__all__ = ["Ending", "OtherRate", "Regression", "ending", "learning_rate", "recognise"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -264,3 +266,153 @@ def _numbers(use: TensorUse) -> Floats | None:
     if value is None or not value.complete or value.numel not in {1, *value.shape[:1]}:
         return None
     return np.asarray(value.array, np.float64).ravel()
+
+
+# --- where it ended ------------------------------------------------------------------------
+
+_REPRODUCED = 1e-3  # of the length of the path
+_KEPT = 400  # positions of another descent that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRate:
+    """The same descent with another learning rate, computed from the data of the run.
+
+    Attributes:
+        rate: The learning rate.
+        steps: Steps taken; fewer than the run's where it ran away.
+        weight: Where it ended.
+        bias: Where it ended.
+        loss: The loss there.
+        diverged: Whether it ran away.
+        points: Positions on the way: (some, 2).
+    """
+
+    rate: float
+    steps: int
+    weight: float
+    bias: float
+    loss: float
+    diverged: bool
+    points: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where a linear regression ended, against least squares.
+
+    Attributes:
+        weight: Last weight.
+        bias: Last bias.
+        loss: Loss there.
+        best_weight: Least squares.
+        best_bias: Least squares.
+        best_loss: Loss of least squares.
+        rate: Learning rate of the run; None where the update is no plain gradient descent.
+        limit: Largest learning rate that still converges.
+        deviation: Largest difference between the recorded path and the same path computed in
+            float64; None where it was not computed.
+        others: Other learning rates; empty where the recorded path was not reproduced.
+    """
+
+    weight: float
+    bias: float
+    loss: float
+    best_weight: float
+    best_bias: float
+    best_loss: float
+    rate: float | None
+    limit: float
+    deviation: float | None
+    others: tuple[OtherRate, ...]
+
+
+def ending(
+    regression: Regression | None, path: Floats, full: Sequence[Step], first: Step
+) -> Ending | None:
+    """Where the run ended; None where it is no linear regression on the same data throughout.
+
+    Args:
+        regression: What the first step shown was recognised as.
+        path: Weight and bias over the run: (steps + 1, 2).
+        full: Steps at full level.
+        first: The first step shown.
+    """
+    if regression is None or not all(_same_data(regression, step) for step in full):
+        return None
+    last = path[-1]
+    if not np.isfinite(last).all():
+        return None
+    best = regression.optimum
+    rate = learning_rate(first, (regression.weight, regression.bias))
+    deviation = _deviation(regression, path, rate) if rate else None
+    reach = float(np.abs(path - path[0]).max())
+    proved = deviation is not None and deviation <= _REPRODUCED * reach
+    return Ending(
+        weight=float(last[0]),
+        bias=float(last[1]),
+        loss=regression.loss(last[0], last[1]),
+        best_weight=best[0],
+        best_bias=best[1],
+        best_loss=regression.loss(*best),
+        rate=rate,
+        limit=regression.limit,
+        deviation=deviation,
+        others=tuple(_others(regression, path, rate)) if proved and rate else (),
+    )
+
+
+def learning_rate(step: Step, names: Sequence[str]) -> float | None:
+    """The one number that plain gradient descent multiplies all gradients by, or None."""
+    updates = {update.parameter: update for update in step.updates}
+    rates = {_rate(updates.get(name), step.kernels) for name in names}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
+    """The rate where the update is ``w - rate * w.grad``, else None."""
+    if update is None:
+        return None
+    name = update.parameter
+    found = update_formula(kernels, update.kernels, name)
+    match found.value:
+        case Op("-", Name() as before, Op("*", Number() as rate, Name() as grad)):
+            plain = (before.text, grad.text) == (name, f"{name}.grad") and not found.changes
+            return float(rate.text) if plain else None
+    return None
+
+
+def _same_data(regression: Regression, step: Step) -> bool:
+    other = recognise(step)
+    return (
+        other is not None
+        and np.array_equal(other.x, regression.x)
+        and np.array_equal(other.y, regression.y)
+    )
+
+
+def _deviation(regression: Regression, path: Floats, rate: float) -> float | None:
+    start = (float(path[0, 0]), float(path[0, 1]))
+    mine = regression.descend(start, rate, len(path) - 1)
+    if len(mine) != len(path):
+        return None
+    return float(np.abs(mine - path).max())
+
+
+def _others(regression: Regression, path: Floats, rate: float) -> Iterator[OtherRate]:
+    """A tenth, ten times, and a little more than the limit."""
+    start = (float(path[0, 0]), float(path[0, 1]))
+    rates = [rate / 10, rate * 10, 1.05 * regression.limit]
+    for other in (float(f"{each:.3g}") for each in rates):
+        points = regression.descend(start, other, len(path) - 1)
+        weight, bias = (float(number) for number in points[-1])
+        kept = np.unique(np.geomspace(1, len(points), _KEPT).astype(int)) - 1
+        yield OtherRate(
+            rate=other,
+            steps=len(points) - 1,
+            weight=weight,
+            bias=bias,
+            loss=regression.loss(weight, bias),
+            diverged=other >= regression.limit,
+            points=points[kept],
+        )
