@@ -8,6 +8,8 @@ from pathlib import PurePath
 
 from rich.text import Text
 
+from autograd_lens.analysis.cursor import States
+from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.story import Stories
 from autograd_lens.render.graph_text import SourceOf
@@ -15,7 +17,8 @@ from autograd_lens.render.graph_text import line as code_line
 from autograd_lens.render.layout import CODE, QUIET, line
 from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
+from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse, ZeroGrad
+from autograd_lens.trace.values import Value
 
 __all__ = ["PHASES", "StepView", "TraceOptions"]
 
@@ -61,6 +64,23 @@ class StepView:
         """Names of the step's tensors."""
         return Names(self.step.kernels, self.source)
 
+    @cached_property
+    def events(self) -> tuple[StepEvent, ...]:
+        """What happened in the step."""
+        return step_events(self.step)
+
+    def grad_before(self, zero: ZeroGrad) -> Value | None:
+        """What a clearing cleared: what ran since the backward may have changed it."""
+        for place, event in enumerate(self.events):
+            if event.kind == "zero" and self.step.zero_grads[event.item] is zero:
+                held = self._states.at(place).get(zero.parameter)
+                return held.grad_before if held else zero.before
+        return zero.before
+
+    @cached_property
+    def _states(self) -> States:
+        return States(self.step, self.events)
+
     def stories(self, backward: int = -1) -> Stories:
         """The stories of one backward's nodes."""
         return Stories(self.index, self.names, backward)
@@ -104,6 +124,11 @@ class StepView:
             return ""
         own = source.file == self._file
         return f"line {source.line}" if own else f"{PurePath(source.file).name}, line {source.line}"
+
+    @cached_property
+    def several_files(self) -> bool:
+        """Whether the step's code stands in more than one file."""
+        return len({each.source.file for each in self.step.kernels if each.source}) > 1
 
     @cached_property
     def _file(self) -> str:

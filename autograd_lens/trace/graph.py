@@ -23,8 +23,10 @@ from autograd_lens.trace.records import (
     Node,
     NodeRun,
     Step,
+    TensorSpec,
     TensorUse,
 )
+from autograd_lens.trace.values import Value
 
 __all__ = [
     "NodeInput",
@@ -184,6 +186,22 @@ class TapeIndex:
             if writes_in_place(kernel)
             and any(self.memory(output.tensor) == place for output in kernel.outputs)
         ]
+
+    def written(self) -> Iterator[tuple[Kernel, str, Value | None]]:
+        """The kernels that wrote into a parameter (``w1``) or a ``.grad`` (``w1.grad``), in order.
+
+        With the new value; None where only a part was written, or it was not kept.
+        """
+        named: dict[int, TensorSpec] = {}
+        for kernel in self.kernels:
+            for use in (*tensors(kernel.inputs), *kernel.outputs):
+                if use.spec.name and use.spec.role in {"parameter", "gradient"}:
+                    named.setdefault(self.memory(use.tensor), use.spec)
+        for kernel in self.kernels:
+            for use in kernel.outputs if writes_in_place(kernel) else ():
+                spec = named.get(self.memory(use.tensor))
+                if spec is not None:
+                    yield kernel, spec.name, use.value if use.spec.shape == spec.shape else None
 
     def ancestors(self, tensor: int, before: int) -> Iterator[Kernel]:
         """Kernels that a tensor was computed by, nearest first."""
