@@ -263,7 +263,7 @@ def test_copying_onto_the_parameter(tape: Tape, w: TensorUse, grad: TensorUse) -
 )
 def test_batch_norm_says_which_statistics_it_takes(
     tape: Tape,
-    training: bool,  # noqa: FBT001  a parameter of the test
+    training: bool,
     shown: str,
 ) -> None:
     names = {"input": "x", "weight": "w", "bias": "b", "running_mean": "mean", "running_var": "var"}
