@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple
 from autograd_lens.analysis.events import StepEvent
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.records import ParameterStep, Step
-from autograd_lens.trace.summarize import equal
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Value, equal
 
 __all__ = ["Held", "States"]
 

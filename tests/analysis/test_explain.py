@@ -11,8 +11,7 @@ from autograd_lens.analysis.explain import explain_gradient, explain_loss, folde
 from autograd_lens.analysis.names import Names
 from autograd_lens.errors import NotRecordedError
 from autograd_lens.trace.records import Step
-from autograd_lens.trace.summarize import summarize
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Summary, Value, summarize
 from tests.support.linear_step import light, linear_step, value
 
 NAMES = Names(linear_step().kernels, lambda _: None)
