@@ -75,6 +75,7 @@ class States:
     """
 
     def __init__(self, step: Step, events: Sequence[StepEvent]) -> None:
+        self._events = events
         self._changes = list(_changes(step, events))
         self._first = {
             name: _beginning(each, step, events) for name, each in step.parameters.items()
@@ -91,6 +92,21 @@ class States:
         }
         _apply(held, self._changes[position] if position < len(self._changes) else ())
         return held
+
+    def cleared(self) -> Mapping[int, Value | None]:
+        """What clearings that ran no kernel found in ``.grad``, by their position in the step.
+
+        What ran since the backward may have changed it.
+        """
+        grads = {name: each.grad for name, each in self._first.items()}
+        found: dict[int, Value | None] = {}
+        for event, changes in zip(self._events, self._changes, strict=True):
+            for parameter, what, value in changes:
+                if event.kind == "zero" and not event.kernels:
+                    found[event.item] = grads.get(parameter)
+                if what == "grad":
+                    grads[parameter] = value
+        return found
 
 
 def _apply(held: dict[str, Held], changes: Sequence[_Change]) -> None:
@@ -120,7 +136,7 @@ def _changes(step: Step, events: Sequence[StepEvent]) -> Iterator[list[_Change]]
     """What each event changed, in order."""
     timed = [
         (kernel.index, _Change(name.removesuffix(".grad"), _what(name), value))
-        for kernel, name, value in TapeIndex(step).written()
+        for kernel, name, value in TapeIndex(step).written
         if kernel.phase != "backward" and value is not None
     ]
     done = 0

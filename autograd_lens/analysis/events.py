@@ -107,14 +107,15 @@ def loose_kernels(index: TapeIndex) -> list[Kernel]:
     With those that computed what they wrote. ``clip_grad_norm_`` behind the update is such.
     """
     told = {each for update in index.step.updates for each in update.kernels}
+    waiting = [each for each, _, _ in index.written if each.phase == "update"]
     found: dict[int, Kernel] = {}
-    for kernel, _, _ in index.written():
-        if kernel.phase == "update" and kernel.index not in told:
+    while waiting:
+        kernel = waiting.pop()
+        if kernel.index not in told and kernel.index not in found:
             found[kernel.index] = kernel
-            for use in tensors(kernel.inputs):
-                sources = index.ancestors(use.tensor, kernel.index)
-                found.update({each.index: each for each in sources if each.phase == "update"})
-    return [found[number] for number in sorted(found.keys() - told)]
+            makers = (index.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs))
+            waiting += [each for each in makers if each and each.phase == "update"]
+    return [found[number] for number in sorted(found)]
 
 
 def _place(kernel: Kernel) -> tuple[str, int]:
@@ -165,7 +166,7 @@ def _updates(step: Step) -> Iterator[_Part]:
 
 def _zeroings(index: TapeIndex) -> Iterator[_Part]:
     wrote: dict[str, list[int]] = {}
-    for kernel, name, _ in index.written():
+    for kernel, name, _ in index.written:
         if kernel.phase == "zero_grad":
             wrote.setdefault(name, []).append(kernel.index)
     waiting = Counter(zero.parameter for zero in index.step.zero_grads)
@@ -189,6 +190,6 @@ def _is_of_the_next_turn(index: TapeIndex, zero: ZeroGrad) -> bool:
     if last is None:
         return False
     grad = f"{zero.parameter}.grad"
-    touched = any(name == grad and kernel.index > last for kernel, name, _ in index.written())
+    touched = any(name == grad and kernel.index > last for kernel, name, _ in index.written)
     behind = (operator_name(kernel) for kernel in index.kernels[last + 1 :])
     return not touched and not any(name.startswith(_MAKE_ZEROS) for name in behind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
@@ -9,7 +10,7 @@ from pathlib import PurePath
 from rich.text import Text
 
 from autograd_lens.analysis.cursor import States
-from autograd_lens.analysis.events import StepEvent, step_events
+from autograd_lens.analysis.events import step_events
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.story import Stories
 from autograd_lens.render.graph_text import SourceOf
@@ -17,7 +18,7 @@ from autograd_lens.render.graph_text import line as code_line
 from autograd_lens.render.layout import CODE, QUIET, line
 from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse, ZeroGrad
+from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 
 __all__ = ["PHASES", "StepView", "TraceOptions"]
@@ -65,21 +66,9 @@ class StepView:
         return Names(self.step.kernels, self.source)
 
     @cached_property
-    def events(self) -> tuple[StepEvent, ...]:
-        """What happened in the step."""
-        return step_events(self.step)
-
-    def grad_before(self, zero: ZeroGrad) -> Value | None:
-        """What a clearing cleared: what ran since the backward may have changed it."""
-        for place, event in enumerate(self.events):
-            if event.kind == "zero" and self.step.zero_grads[event.item] is zero:
-                held = self._states.at(place).get(zero.parameter)
-                return held.grad_before if held else zero.before
-        return zero.before
-
-    @cached_property
-    def _states(self) -> States:
-        return States(self.step, self.events)
+    def cleared(self) -> Mapping[int, Value | None]:
+        """What each clearing of the step found in ``.grad``, by its position."""
+        return States(self.step, step_events(self.step)).cleared()
 
     def stories(self, backward: int = -1) -> Stories:
         """The stories of one backward's nodes."""

@@ -334,12 +334,12 @@ def _updates(view: StepView) -> Iterator[Text]:
 def _zeroings(view: StepView) -> Iterator[Text]:
     """Every clearing of a ``.grad``."""
     yield heading("Zero grad", "", view.width)
-    for source, group in groupby(view.step.zero_grads, key=lambda zero: zero.source):
+    for source, group in groupby(enumerate(view.step.zero_grads), key=lambda pair: pair[1].source):
         zeros = list(group)
-        gone = all(zero.after is None for zero in zeros)
+        gone = all(zero.after is None for _, zero in zeros)
         yield view.code(source, "set to None" if gone and source is None else "")
-        for zero in zeros:
-            yield _zero(view, zero)
+        for place, zero in zeros:
+            yield _zero(zero, view.cleared.get(place, zero.before), view.width)
     yield from _kernels(view, [each for each in view.step.kernels if each.phase == "zero_grad"])
 
 
@@ -379,11 +379,11 @@ def _values(update: ParameterUpdate) -> Iterator[Text]:
     yield from (line(row) for row in table(cells))
 
 
-def _zero(view: StepView, zero: ZeroGrad) -> Text:
-    name, before = Text(f"{zero.parameter}.grad", style=NAME), view.grad_before(zero)
+def _zero(zero: ZeroGrad, before: Value | None, width: int) -> Text:
+    name = Text(f"{zero.parameter}.grad", style=NAME)
     after = Text.assemble((" → ", QUIET), render_value(zero.after))
     full = line(Text.assemble(name, "  ", render_value(before), after))
-    if full.cell_len <= view.width:
+    if full.cell_len <= width:
         return full
     return line(Text.assemble(name, "  ", brief_value(before), after))
 

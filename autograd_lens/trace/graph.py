@@ -187,7 +187,8 @@ class TapeIndex:
             and any(self.memory(output.tensor) == place for output in kernel.outputs)
         ]
 
-    def written(self) -> Iterator[tuple[Kernel, str, Value | None]]:
+    @cached_property
+    def written(self) -> list[tuple[Kernel, str, Value | None]]:
         """The kernels that wrote into a parameter (``w1``) or a ``.grad`` (``w1.grad``), in order.
 
         With the new value; None where only a part was written, or it was not kept.
@@ -197,11 +198,14 @@ class TapeIndex:
             for use in (*tensors(kernel.inputs), *kernel.outputs):
                 if use.spec.name and use.spec.role in {"parameter", "gradient"}:
                     named.setdefault(self.memory(use.tensor), use.spec)
+        found = []
         for kernel in self.kernels:
             for use in kernel.outputs if writes_in_place(kernel) else ():
                 spec = named.get(self.memory(use.tensor))
                 if spec is not None:
-                    yield kernel, spec.name, use.value if use.spec.shape == spec.shape else None
+                    value = use.value if use.spec.shape == spec.shape else None
+                    found.append((kernel, spec.name, value))
+        return found
 
     def ancestors(self, tensor: int, before: int) -> Iterator[Kernel]:
         """Kernels that a tensor was computed by, nearest first."""
