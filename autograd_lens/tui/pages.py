@@ -123,12 +123,13 @@ class Pages:
         return Page([*finding_lines(finding, width), Text(), *lines], title=finding.code)
 
     def parameters(self, width: int, _height: int) -> Page:
-        """Value, gradient and change of each parameter."""
+        """Value, gradient and change of each parameter, as of the current event."""
         opened = self._session.opened
         if opened is None:
             return Page([_NOTHING])
         course = self._session.overview.courses.get
-        lines = parameter_lines(opened.step.parameters, width, course, self.share)
+        held = opened.states.at(self._session.event)
+        lines = parameter_lines(held, width, course, self.share)
         return Page(lines)
 
     @property
