@@ -37,7 +37,7 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.trace.graph import tensors
-from autograd_lens.trace.records import Backward, Kernel, Node, NodeRun, Source, Step
+from autograd_lens.trace.records import Kernel, Node, NodeRun, Source, Step
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL217", "gradient-ignored", "error", "full")
@@ -49,7 +49,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for backward in step.backwards:
             for run in backward.node_runs:
                 node = backward.graph.nodes[run.node] if backward.graph else None
-                if node is not None and _own(node) and _ignores(step, backward, run):
+                if node is not None and _own(node) and _ignores(step, run):
                     yield _finding(evidence, step, node, run)
                     return
 
@@ -59,7 +59,7 @@ def _own(node: Node) -> bool:
     return node.name.endswith("Backward") and not node.formula
 
 
-def _ignores(step: Step, backward: Backward, run: NodeRun) -> bool:
+def _ignores(step: Step, run: NodeRun) -> bool:
     came = [value for value in run.grad_outputs if value is not None]
     went = [value for value in run.grad_inputs if value is not None]
     kernels = [step.kernels[index] for index in run.kernels]

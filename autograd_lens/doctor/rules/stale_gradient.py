@@ -32,7 +32,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, Gap
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
@@ -58,8 +58,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     all_of_them = len(names) == len(evidence.parameters)
     yield RULE.finding(
         title=f"{listed(names)}: updated with gradients of earlier steps still in .grad",
-        message=f"""{name}.grad is not cleared between an update and the next backward. In step {step},
-            backward() found {size(gap.before)} there, which an update had used already, and added
+        message=f"""{name}.grad is not cleared between an update and the next backward. In step
+            {step}, backward() found {size(gap.before)} there, which an update had used already, and added
             to it: the next update used {size(gap.grad)}. So it was
             {plural(sum(len(one) for _, one in found[:1]), "time")}.
             {f"The same holds for {listed(names[1:])}." if names[1:] else ""}""",

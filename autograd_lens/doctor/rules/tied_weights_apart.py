@@ -2,11 +2,12 @@
 
 What it finds:
     The program makes one weight the other (``out.weight = embed.weight``), and yet they are two
-    parameters, equal at first and different later.
+    parameters, equal at first: either they differ later, or they share one memory, which two
+    updates change one after the other.
 
 Why it is bad:
-    The model has more parameters than was meant, and each of the two learns from half of the
-    gradient.
+    Each of the two has its own gradient and its own state in the optimizer: the weight does not
+    learn from the sum of both.
 
 Evidence it needs:
     The assignment in the program's text; light steps with the values of both.
@@ -79,24 +80,26 @@ def _apart(
     if not one or not other or not same_bytes(one[0].value, other[0].value):
         return None
     last = one[-1].value, other[-1].value
-    if last[0] is None or last[1] is None or same_bytes(*last):
+    grads = one[-1].grad, other[-1].grad
+    if last[0] is None or last[1] is None or None in grads or same_bytes(*grads):
         return None
-    names = evidence.names(places)
+    names, step = evidence.names(places), one[-1].run.row.step
     source = _loader(tree, backward) or backward
-    return Finding(
-        RULE.code,
-        RULE.name,
-        RULE.severity,
-        f"{names[0]} and {names[1]} are tied in the text and two parameters in the run",
-        f"In step {one[0].run.row.step} they were equal to the last bit; in step "
-        f"{one[-1].run.row.step} they differ by up to {number(largest_difference(*last))}. What "
-        "tied them was undone after the model was made.",
-        "model.load_state_dict(state)  # without assign=True; or tie the weights again after it",
-        one[-1].run.row.step,
-        (f"{names[0]} and {names[1]} in all steps",),
-        source,
-        evidence.line(source),
-        f"autograd-lens step {{file}} --at {one[-1].run.row.step}",
+    became = (
+        "they share one memory, and each update changes it with the gradient of one of them alone"
+        if same_bytes(*last)
+        else f"they differ by up to {number(largest_difference(*last))}"
+    )
+    return RULE.finding(
+        title=f"{names[0]} and {names[1]} are tied in the text and two parameters in the run",
+        message=f"""In step {one[0].run.row.step} they were equal to the last bit, and got two
+            gradients. In step {step}, {became}. What tied them was undone after the model was
+            made.""",
+        fix="model.load_state_dict(state)  # without assign=True; or tie them again after it",
+        step=step,
+        events=(f"{names[0]} and {names[1]} in all steps",),
+        source=source,
+        line=evidence.line(source),
     )
 
 
