@@ -33,7 +33,7 @@ from autograd_lens.doctor.axes import BatchAxis, Meeting
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Step
+from autograd_lens.trace.records import Source, Step
 
 RULE = Rule("AL406", "samples-mixed", "error", "full")
 
@@ -86,6 +86,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _finding(evidence: Evidence, step: Step, meeting: Meeting) -> Finding:
     title, what, fix = _WHAT[meeting.how]
     kernel = meeting.kernel
+    source = _layer(evidence, kernel.source) if meeting.how == "recurrence" else kernel.source
     return RULE.finding(
         title=title,
         message=f"""In step {step.index}, {operator_name(kernel).strip("_")} was given a tensor of
@@ -94,6 +95,15 @@ def _finding(evidence: Evidence, step: Step, meeting: Meeting) -> Finding:
         fix=fix,
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        source=source,
+        line=evidence.line(source),
     )
+
+
+def _layer(evidence: Evidence, source: Source | None) -> Source | None:
+    """The line that makes the recurrent layer with time in front, else where it is called."""
+    for call in evidence.code(source).makes({"LSTM", "GRU", "RNN"}):
+        first = any(word.arg == "batch_first" for word in call.keywords)
+        if not first and source is not None:
+            return Source(source.file, call.lineno, call.lineno, -1, -1, "")
+    return source
