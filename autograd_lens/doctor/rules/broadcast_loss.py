@@ -89,8 +89,9 @@ def _one_for_many(
     count, width = target.spec.shape
     name = target.spec.name or "the target"
     step = tape.step
-    made = tape.through_views(target.tensor, kernel.index)
-    source = made.source if made is not None else kernel.source
+    wide = _first_wide(tape, target, kernel)
+    source = wide.source if wide is not None else kernel.source
+    name = next((one.spec.name for one in (wide.outputs if wide else ()) if one.spec.name), name)
     return RULE.finding(
         title=f"{shape(model.spec.shape)} against {shape(target.spec.shape)} in the loss",
         message=f"""The model says one number for each of {count} samples, {name} has {width} for
@@ -126,6 +127,17 @@ def _finding(
         source=kernel.source,
         line=evidence.line(kernel.source),
     )
+
+
+def _first_wide(tape: TapeIndex, target: TensorUse, kernel: Kernel) -> Kernel | None:
+    """The kernel behind a target, farthest back, whose named result is as wide already."""
+    same = [
+        one
+        for one in tape.ancestors(target.tensor, kernel.index)
+        if one.phase == "forward"
+        and any(out.spec.shape == target.spec.shape and out.spec.name for out in one.outputs)
+    ]
+    return same[-1] if same else None
 
 
 def _prediction(evidence: Evidence, kernel: Kernel, target: str) -> str:

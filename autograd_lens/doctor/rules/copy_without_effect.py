@@ -122,9 +122,9 @@ def _same_network(evidence: Evidence, source: Source) -> _Case | None:
 def _alias(evidence: Evidence, source: Source) -> int:
     """The line that gives one network two names, 0 where the text does not tell."""
     for node in ast.walk(evidence.code(source).tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-            if "target" in ast.unparse(node.targets[0]).lower():
-                return node.lineno
+        renames = isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if renames and "target" in ast.unparse(node.targets[0]).lower():
+            return node.lineno
         if isinstance(node, ast.Call):
             names = [one.id for one in node.args if isinstance(one, ast.Name)]
             if called(node)[:1].isupper() and len(names) != len(set(names)):

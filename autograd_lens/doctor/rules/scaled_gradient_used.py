@@ -44,12 +44,12 @@ RULE = Rule("AL110", "scaled-gradient-used", "error", "full", explains=("AL501",
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find updates with scaled gradients."""
     steps = [step for step in evidence.full if step.backwards and step.updates]
-    scales = [_scale(step) for step in steps]
+    scales = [scale for step in steps if (scale := _scale(step)) is not None]
     source = steps[0].backwards[0].source if steps else None
-    scaled = bool(scales) and all(scale and scale > 1 for scale in scales)
-    if scaled and evidence.code(source).makes({"GradScaler"}):
-        if not any(_changed(step) for step in steps):
-            yield _finding(evidence, steps[-1], scales[-1] or 1.0)
+    scaled = bool(scales) and min(scales) > 1
+    left = scaled and not any(_changed(step) for step in steps)
+    if left and evidence.code(source).makes({"GradScaler"}):
+        yield _finding(evidence, steps[-1], scales[-1])
 
 
 def _scale(step: Step) -> float | None:

@@ -59,9 +59,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield RULE.finding(
         title=f"{listed(names)}: updated with gradients of earlier steps still in .grad",
         message=f"""{name}.grad is not cleared between an update and the next backward. In step
-            {step}, backward() found {size(gap.before)} there, which an update had used already, and added
-            to it: the next update used {size(gap.grad)}. So it was
-            {plural(sum(len(one) for _, one in found[:1]), "time")}.
+            {step}, backward() found {size(gap.before)} there, which an update had used already,
+            and added to it: the next update used {size(gap.grad)}. So it was
+            {plural(len(stale), "time")}.
             {f"The same holds for {listed(names[1:])}." if names[1:] else ""}""",
         fix=_fix(evidence, name, {one for one, _ in found}, all_of_them=all_of_them),
         step=step,
