@@ -38,7 +38,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from difflib import unified_diff
@@ -78,7 +78,9 @@ class Program:
 
     @property
     def missing(self) -> list[str]:
-        """The modules that it imports and that are not installed."""
+        """The modules that it imports and that are not installed; of a foreign script none."""
+        if self.folder is not None:
+            return []
         return [one for one in sorted(_imports(self.script)) if not importlib.util.find_spec(one)]
 
     @property
@@ -305,36 +307,35 @@ def _messages(text: str) -> set[str]:
 # -- one program ------------------------------------------------------------------------------
 
 
-def measure(program: Program, rounds: int) -> Row:
-    """Run a program in all ways and say what came of it.
+def measure(program: Program, rounds: int = 1, ways: Sequence[str] = ("none", "default")) -> Row:
+    """Run a program bare and recorded, and say what came of it.
 
     Args:
         program: The program.
         rounds: How often each way; of the times the shortest counts.
+        ways: Which steps are recorded in full, in turn; the default one is examined.
     """
     row = Row(program.name)
-    missing = program.missing
-    if missing:
-        row.notes.append(f"not installed: {', '.join(missing)}")
+    if program.missing:
+        row.notes.append(f"not installed: {', '.join(program.missing)}")
         return row
     with tempfile.TemporaryDirectory(prefix="corpus-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         began = time.monotonic()
         bare = [run(program, folder / "bare0", None, LONGEST)]
         longest = 60 + 10 * (time.monotonic() - began)
-        ways: dict[str, list[Ran]] = {"none": [], "default": []}
+        recorded: dict[str, list[Ran]] = {way: [] for way in ways}
         for number in range(rounds):
             if number:
                 bare.append(run(program, folder / f"bare{number}", None, LONGEST))
-            for way, rans in ways.items():
+            for way, rans in recorded.items():
                 rans.append(run(program, folder / f"{way}{number}", way, longest))
-        if len(bare) == 1 and not all(
-            _alike(bare[0], one) for rans in ways.values() for one in rans
-        ):
+        every = [one for rans in recorded.values() for one in rans]
+        if len(bare) == 1 and not all(_alike(bare[0], one) for one in every):
             bare.append(run(program, folder / "again", None, LONGEST))
-        _compare(row, bare, ways)
-        _time(row, bare, ways)
-        _examine(row, ways["none"][0].trace, ways["default"][0].trace)
+        _compare(row, bare, recorded)
+        _time(row, bare, recorded)
+        _examine(row, recorded)
     return row
 
 
@@ -374,26 +375,25 @@ def _first_change(bare: Ran, recorded: Ran) -> str:
 
 
 def _time(row: Row, bare: list[Ran], ways: Mapping[str, list[Ran]]) -> None:
+    row.after = max(min(one.after for one in rans) for rans in ways.values())
+    row.after -= min(one.after for one in bare)
     base = _shortest(bare)
-    for way in ("none", "default"):
-        loop = _shortest(ways[way])
-        ratio = loop / base if base and loop and row.name not in LAUNCHED else None
-        if way == "none":
-            row.light = ratio
-        else:
-            row.full = ratio
-    quiet = min(one.after for one in bare)
-    row.after = max(min(one.after for one in rans) for rans in ways.values()) - quiet
-    if base is not None and row.name not in LAUNCHED:
-        row.notes.append(f"bare loop {base:.2f} s")
+    if base is None or row.name in LAUNCHED:  # its launcher's time says nothing
+        return
+    row.notes.append(f"bare loop {base:.2f} s")
+    loops = {way: _shortest(rans) for way, rans in ways.items()}
+    ratios = {way: loop / base for way, loop in loops.items() if loop is not None}
+    row.light, row.full = ratios.get("none"), ratios.get("default")
 
 
 def _shortest(rans: Iterable[Ran]) -> float | None:
     return min((one.loop for one in rans if one.loop), default=None)
 
 
-def _examine(row: Row, light: Path | None, full: Path | None) -> None:
-    if light is None or full is None:
+def _examine(row: Row, ways: Mapping[str, list[Ran]]) -> None:
+    traces = {way: rans[0].trace for way, rans in ways.items()}
+    full = traces.get("default")
+    if full is None:
         row.notes.append("no recording")
         return
     command = [sys.executable, __file__, "--examine", str(full)]
@@ -416,9 +416,9 @@ def _examine(row: Row, light: Path | None, full: Path | None) -> None:
     row.notes += found.pop("notes")
     for name, value in found.items():
         setattr(row, name, value)
-    if row.steps:
-        row.light_bytes = light.stat().st_size // row.steps
-        row.full_bytes = full.stat().st_size // row.steps
+    sizes = {way: path.stat().st_size for way, path in traces.items() if path is not None}
+    each = {way: size // row.steps for way, size in sizes.items() if row.steps}
+    row.light_bytes, row.full_bytes = each.get("none"), each.get("default")
 
 
 # -- in a process of its own ------------------------------------------------------------------
