@@ -47,7 +47,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autograd_lens.trace.verification import Verification
+    from autograd_lens.trace.outcomes import Verification
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "corpus"
@@ -552,9 +552,8 @@ def _chosen(given: argparse.Namespace) -> list[Program]:
     if given.outside:
         folder, script, *arguments = given.outside
         place = Path(folder).resolve()
-        return [
-            Program(f"{place.name}/{Path(script).stem}", place / script, tuple(arguments), place)
-        ]
+        name = str(Path(script).with_suffix(""))
+        return [Program(name, place / script, tuple(arguments), place)]
     programs = [one for one in corpus() if one.quick or not given.quick]
     unknown = set(given.names) - {one.name for one in programs}
     if unknown:
