@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autograd_lens.doctor.evidence import Evidence, Gap, Optimizer, is_zero
-from autograd_lens.trace.lightgraph import LightGraph
+from autograd_lens.trace.rows import LightGraph
 
 __all__ = [
     "Ledger",
