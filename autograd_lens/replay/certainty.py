@@ -10,6 +10,7 @@ nothing but that.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePath
 from typing import Protocol
 
 from autograd_lens.replay.instructions import Instruction
@@ -131,6 +132,7 @@ def _values(pattern: Pattern, slots: Sequence[Entry]) -> Iterator[object]:
 
 
 def _line(program: Program, one: Instruction) -> str:
-    return (
-        f" in line {program.template['sources'][one.source][1]}" if one.source is not None else ""
-    )
+    if one.source is None:
+        return ""
+    file, line = program.template["sources"][one.source][:2]
+    return f" in {PurePath(file).name}, line {line}"

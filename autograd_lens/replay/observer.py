@@ -30,6 +30,7 @@ from torch.utils._python_dispatch import (
 )
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.graph_walk import signed
 from autograd_lens.replay.graph_walk import LiveGraph
 from autograd_lens.replay.instructions import Instruction
 from autograd_lens.replay.patterns import differs, encode, fill, parse, tensors_in
@@ -230,7 +231,7 @@ class Observer(TorchDispatchMode):
         pattern = parse(saved["value"])
         held = getattr(node, f"_raw_saved_{saved['name']}", None)
         if held is None:
-            held = getattr(node, f"_saved_{saved['name']}", None)
+            held = signed(getattr(node, f"_saved_{saved['name']}", None))
         elif isinstance(held, tuple):
             held = [item.data if item is not None else None for item in held]
         else:
