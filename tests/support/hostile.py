@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import struct
 import tempfile
@@ -250,9 +251,9 @@ def _every_text(change: Callable[[str], str]) -> Callable[[sqlite3.Connection], 
                     connection, kind, key, json.dumps(renamed(json.loads(unsqueeze(data)))).encode()
                 )
             elif kind == "source":
-                put(
-                    connection, kind, key + ESCAPES, unsqueeze(data).replace(b"=", ESCAPES.encode())
-                )
+                text = unsqueeze(data).replace(b"=", ESCAPES.encode())
+                connection.execute("DELETE FROM items WHERE id = ?", (item_id(kind, key),))
+                put(connection, kind, change(key), text)
 
     return edit
 
@@ -306,6 +307,7 @@ def _statements(*statements: str) -> Callable[[sqlite3.Connection], None]:
     return edit
 
 
+NAME = re.compile(r"^(w1|b1|x|y|self|other)$|\.py$|\.grad$|>$|\s|[Bb]ackward0$")
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT"
 AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "a view that never ends in place of a table": _statements(
@@ -347,7 +349,7 @@ AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
         "graph", source=["train.py", 10**12, 10**15, 10**9, 10**9, "f"]
     ),
     "a run of 10^300 seconds": records("about", started=-1e300, ended=1e300),
-    "escapes in all names": _every_text(lambda text: text + ESCAPES if text.islower() else text),
+    "escapes in all names": _every_text(lambda text: text + ESCAPES if NAME.search(text) else text),
     "markup in all names": _every_text(
         lambda text: text + MARKUP if text in {"w1", "b1", "x", "y"} else text
     ),
