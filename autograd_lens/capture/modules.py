@@ -103,7 +103,9 @@ class CompiledRegions:
             return compiled
 
         torch.compile = follow_and_compile
-        self._undo.append(functools.partial(_put_back, torch, "compile", follow_and_compile, compile_))
+        self._undo.append(
+            functools.partial(_put_back, torch, "compile", follow_and_compile, compile_)
+        )
         self.look()
 
     def look(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import FrameType, GetSetDescriptorType
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.nn.parameter import is_lazy
 
 from autograd_lens.capture.bindings import is_carried, is_made_anew
 from autograd_lens.live.frames import UserFrames, frame_names
-from autograd_lens.live.reading import DTYPE_NAMES
+from autograd_lens.live.reading import DTYPE_NAMES, is_opaque
 from autograd_lens.live.stream import TensorEntry
 from autograd_lens.trace.records import Parameter
 
@@ -43,6 +44,8 @@ class ParameterRegistry:
         records: What each index stands for.
         version: Changes whenever an index gets a new tensor.
         roots: Modules that variables of the program name, loss modules included.
+        unsettled: Indexes of parameters that were found since ``seen_in`` was called.
+        shared: Name of a parameter -> name of an earlier one on the same memory.
     """
 
     def __init__(self, frames: UserFrames, define: Callable[[int, Parameter], None]) -> None:
@@ -52,7 +55,10 @@ class ParameterRegistry:
         self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._index: dict[int, int] = {}
         self._called: list[str] = []  # what the program calls each, which need not be unique
-        self._inputs: dict[int, weakref.ref[torch.Tensor]] = {}
+        self.shared: dict[str, str] = {}
+        self.unsettled: list[int] = []
+        self._inputs: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._base = (0, 0)
         self._chain: list[FrameType] = []  # while leaves are looked for
         self._frames = frames
         self._define = define
@@ -84,10 +90,10 @@ class ParameterRegistry:
 
     def discover(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, step: int) -> None:
         """Register leaves that the graph reached, named and ordered as the program names them."""
-        unknown = [t for t in tensors if self.index_of(t) is None and not self._is_input(t)]
+        unknown = [t for t in tensors if self.index_of(t) is None and not self.input_name(t)]
         if not unknown:
             return
-        self._chain = list(self._frames.chain(frame))
+        self._chain = self._since_start(self._frames.chain(frame))
         try:
             if self.records and self._rebind(unknown, step):
                 return
@@ -119,9 +125,23 @@ class ParameterRegistry:
                 self._add(tensor, found[id(tensor)], (), step)
         return True
 
-    def _is_input(self, tensor: torch.Tensor) -> bool:
+    def start(self, frame: FrameType | None) -> None:
+        """The recording begins in this frame; loops that run by now are not the program's."""
+        self._base = (0, 0) if frame is None else (id(frame), frame.f_lineno)
+
+    def _since_start(self, chain: Iterable[FrameType]) -> list[FrameType]:
+        """The frames that the recording has seen to begin, and the one that it began in."""
+        found: list[FrameType] = []
+        for frame in chain:
+            found.append(frame)
+            if id(frame) == self._base[0]:
+                break
+        return found
+
+    def input_name(self, tensor: torch.Tensor) -> str:
+        """What the program calls a leaf that it makes anew in each turn; empty for any other."""
         known = self._inputs.get(id(tensor))
-        return known is not None and known() is tensor
+        return known[1] if known is not None and known[0]() is tensor else ""
 
     def _note_input(self, tensor: torch.Tensor) -> bool:
         """Whether a leaf is made anew in each turn of a loop (NOTE 1)."""
@@ -131,9 +151,9 @@ class ParameterRegistry:
             names = _locals_of(self._chain[place])
             name = next((n for n, value in names.items() if value is tensor), None)
             if name is not None:
-                if is_made_anew(name, self._chain, place):
-                    self._inputs = {k: r for k, r in self._inputs.items() if r() is not None}
-                    self._inputs[id(tensor)] = weakref.ref(tensor)
+                if is_made_anew(name, self._chain, place, self._base):
+                    alive = {k: one for k, one in self._inputs.items() if one[0]() is not None}
+                    self._inputs = alive | {id(tensor): (weakref.ref(tensor), name)}
                     return True
                 return False
         return False
@@ -167,6 +187,25 @@ class ParameterRegistry:
         self._index[id(tensor)] = index
         self.version += 1
         self._define(index, record)
+        self.unsettled.append(index)
+        self._note_shared_memory(index, tensor)
+
+    def seen_in(self, step: int) -> None:
+        """What was found since the last call was first seen in this step."""
+        for index in self.unsettled:
+            record = self.records[index]
+            if record.first_step == max(step - 1, 0) != step:
+                self.records[index] = replace(record, first_step=step)
+                self._define(index, self.records[index])
+        self.unsettled.clear()
+
+    def _note_shared_memory(self, index: int, tensor: torch.Tensor) -> None:
+        """Note which parameter stands on the memory of another one."""
+        address = _address(tensor)
+        for other, known in self.alive() if address else ():
+            if other != index and _address(known) == address and known.shape == tensor.shape:
+                self.shared[self.records[index].name] = self.records[other].name
+                return
 
     def _slot_for(self, name: str, aliases: tuple[str, ...], tensor: torch.Tensor) -> int:
         """A new index, or that of the tensor that this one was made of, under the same name."""
@@ -184,6 +223,13 @@ class ParameterRegistry:
         while candidate in taken:
             candidate, number = f"{name} ({number})", number + 1
         return candidate
+
+
+def _address(tensor: torch.Tensor) -> int:
+    """Where a parameter's memory is; 0 where it has none that could be shared."""
+    if is_opaque(tensor) or tensor.layout is not torch.strided or not tensor.nbytes:
+        return 0
+    return tensor.data_ptr()
 
 
 def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:

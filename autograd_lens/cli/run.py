@@ -77,6 +77,7 @@ def command(
     autograd-lens run -m project.train
     """
     from autograd_lens.capture import Limits, run_script
+
     target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
     usual = Limits()
     limits = Limits(
@@ -86,7 +87,9 @@ def command(
     result = run_script(
         script, arguments, target, full=full, module=module, force=force, limits=limits
     )
-    with contextlib.suppress(Exception, KeyboardInterrupt):  # how a run ends is the program's affair
+    with contextlib.suppress(
+        Exception, KeyboardInterrupt
+    ):  # how a run ends is the program's affair
         _finish(target, result)
     result.world.enter()  # its own exit handlers run in it
     ctx.exit(result.exit_code)
