@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -398,7 +400,8 @@ class FullRecorder:
             self._derivatives,
             self._frames.source_of,
         )
-        template = builder.build()
+        with _uncollected():
+            template = builder.build()
         for row in template["sources"]:
             self.store_source(row[0])
         number = self._writer.template(template)
@@ -422,6 +425,18 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from going through a template again and again while it grows."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

@@ -54,7 +54,10 @@ class ParameterRegistry:
         self.version = 0
         self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._index: dict[int, int] = {}
-        self._called: list[str] = []  # what the program calls each, which need not be unique
+        # The last parameter of a name of the program's, which need not be unique, and spec.
+        self._called: dict[tuple[str, tuple[int, ...], torch.dtype], int] = {}
+        self._names: set[str] = set()
+        self._at_address: dict[int, int] = {}
         self.shared: dict[str, str] = {}
         self.unsettled: list[int] = []
         self._inputs: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
@@ -169,7 +172,7 @@ class ParameterRegistry:
         index = self._slot_for(name, aliases, tensor)
         new = index == len(self.records)
         record = Parameter(
-            name=self._unique(name, index) if new else self.records[index].name,
+            name=self._unique(name) if new else self.records[index].name,
             shape=tuple(tensor.shape),
             dtype=DTYPE_NAMES[tensor.dtype],
             device=str(tensor.device),
@@ -180,7 +183,8 @@ class ParameterRegistry:
         if new:
             self.records.append(record)
             self.references.append(reference)
-            self._called.append(name)
+            self._names.add(record.name)
+            self._called[name, record.shape, tensor.dtype] = index
         else:
             self.records[index] = record
             self.references[index] = reference
@@ -202,25 +206,25 @@ class ParameterRegistry:
     def _note_shared_memory(self, index: int, tensor: torch.Tensor) -> None:
         """Note which parameter stands on the memory of another one."""
         address = _address(tensor)
-        for other, known in self.alive() if address else ():
-            if other != index and _address(known) == address and known.shape == tensor.shape:
-                self.shared[self.records[index].name] = self.records[other].name
-                return
+        if not address:
+            return
+        other = self._at_address.setdefault(address, index)
+        known = self.references[other]()
+        if other == index or known is None or _address(known) != address:
+            self._at_address[address] = index
+        elif known.shape == tensor.shape:
+            self.shared[self.records[index].name] = self.records[other].name
 
     def _slot_for(self, name: str, aliases: tuple[str, ...], tensor: torch.Tensor) -> int:
         """A new index, or that of the tensor that this one was made of, under the same name."""
-        for index in reversed(range(len(self.records))):
-            record = self.records[index]
-            same = self._called[index] == name and record.shape == tuple(tensor.shape)
-            if same and record.dtype == DTYPE_NAMES[tensor.dtype]:
-                carried = any(is_carried(one, self._chain) for one in (name, *aliases))
-                return index if carried else len(self.records)
-        return len(self.records)
+        index = self._called.get((name, tuple(tensor.shape), tensor.dtype))
+        if index is None or not any(is_carried(one, self._chain) for one in (name, *aliases)):
+            return len(self.records)
+        return index
 
-    def _unique(self, name: str, index: int) -> str:
-        taken = {record.name for i, record in enumerate(self.records) if i != index}
+    def _unique(self, name: str) -> str:
         candidate, number = name, 2
-        while candidate in taken:
+        while candidate in self._names:
             candidate, number = f"{name} ({number})", number + 1
         return candidate
 
