@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -282,12 +284,20 @@ class FullRecorder:
 
     def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
         tape = BackwardTape(
-            self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
+            self._stream,
+            self.mode,
+            self._saved,
+            self._registry.index_of,
+            self._registry.input_name,
+            self._on_failure,
         )
         walk = tape.begin(
             root_nodes(call.outputs), call.outputs, call.gradients, call.site, call.flags
         )
         self._tape = tape
+        for variable in walk.variables.values():
+            if name := self._registry.input_name(variable):
+                self._stream.entry_of(variable).name = name
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         new = key not in self._dots
         if new:
@@ -325,12 +335,18 @@ class FullRecorder:
         """Name each ``.grad`` while it is sure to be there, and note where writes would go."""
         targets = self.mode.targets
         targets.clear()
+        self.mode.twins.clear()
         for index, parameter in self._registry.alive():
             if not _has_memory(parameter):
                 continue
             reference = self._registry.references[index]
             self._addresses[index] = parameter.data_ptr()
-            targets[parameter.data_ptr()] = Target("p", index, reference)
+            target = Target("p", index, reference)
+            twin = targets.get(parameter.data_ptr())
+            if twin is not None and twin.kind == "p":
+                self.mode.twins[id(twin.parameter())] = twin
+                self.mode.twins[id(parameter)] = target
+            targets[parameter.data_ptr()] = target
             grad = parameter.grad
             if grad is not None and _has_memory(grad):
                 targets[grad.data_ptr()] = Target("g", index, reference)
@@ -384,7 +400,8 @@ class FullRecorder:
             self._derivatives,
             self._frames.source_of,
         )
-        template = builder.build()
+        with _uncollected():
+            template = builder.build()
         for row in template["sources"]:
             self.store_source(row[0])
         number = self._writer.template(template)
@@ -408,6 +425,18 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from going through a template again and again while it grows."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

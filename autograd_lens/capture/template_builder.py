@@ -200,11 +200,11 @@ class TemplateBuilder:
             number = len(self._sequences) - 1
             kernel.update(phase="backward", node=None, backward=number, grad=None)
 
-    def _leaf_name(self, leaves: dict[int, int | None], node: int) -> str | None:
+    def _leaf_name(self, leaves: dict[int, int | str], node: int) -> str | None:
         if node not in leaves:
             return None
-        index = leaves[node]
-        return self._parameter_name(index) if index is not None else ""
+        leaf = leaves[node]
+        return leaf if isinstance(leaf, str) else self._parameter_name(leaf)
 
     def _saved(self, cursor: Any, name: str, pattern: Any) -> dict[str, Any]:
         field: dict[str, Any] = {"name": name, "tensor": None, "made": None, "note": ""}

@@ -79,12 +79,14 @@ class BackwardTape:
         mode: TapeMode,
         saved: SavedFields,
         index_of: Callable[[torch.Tensor], int | None],
+        input_name: Callable[[torch.Tensor], str],
         on_failure: Callable[[Exception], None],
     ) -> None:
         self._stream = stream
         self._mode = mode
         self._saved = saved
         self._index_of = index_of
+        self._input_name = input_name
         self._on_failure = on_failure
         self._handles: list[Any] = []
         self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
@@ -106,7 +108,7 @@ class BackwardTape:
         tensors = [o if isinstance(o, torch.Tensor) else None for o in outputs]
         outputs_pattern = tuple([stream.pattern(tensor) for tensor in tensors])
         given = tuple([stream.pattern(gradient) for gradient in gradients])
-        variables = tuple([(p, self._index_of(v)) for p, v in walk.variables.items()])
+        variables = tuple([(p, self._leaf(v)) for p, v in walk.variables.items()])
         saved = tuple([self._saved_pattern(node) for node in walk.nodes])
         base = self._mode.base_sequence
         stream.keys.append(
@@ -130,6 +132,11 @@ class BackwardTape:
         self._mode.in_backward = True
         stream.addresses = False
         return walk
+
+    def _leaf(self, variable: torch.Tensor) -> int | str:
+        """The index of a parameter, the name of any other leaf."""
+        index = self._index_of(variable)
+        return self._input_name(variable) if index is None else index
 
     def end(self, error: str) -> None:
         """Remove all hooks and close the backward in the stream."""
