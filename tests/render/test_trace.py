@@ -249,3 +249,4 @@ def test_what_changed_a_grad_behind_the_update_is_told_and_is_what_was_cleared()
 
     assert "     │ 0.18 * w1.grad → w1.grad  [[-1]]\n" in text
     assert "     │ w1.grad  [[-1]] → None\n" in text
+    assert "runs no kernel: the line that did so is not known" in text
