@@ -253,5 +253,6 @@ def keep_extras(path: Path, extras: Mapping[str, bytes]) -> None:
             return
         writer = TraceWriter.reopen(path)
         for key, data in extras.items():
-            writer.extra(key, data)
+            with contextlib.suppress(LensError):  # too large to be kept: it is computed again
+                writer.extra(key, data)
         writer.close(status)

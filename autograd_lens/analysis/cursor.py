@@ -53,9 +53,10 @@ class Held:
 
 
 def _differ(one: Value | None, other: Value | None) -> bool:
+    """Whether they are known to differ."""
     if one is None or other is None:
         return one is not other
-    return equal(one, other) is not True
+    return equal(one, other) is False
 
 
 class _Change(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
@@ -55,6 +55,11 @@ class RateGroup:
         """The rate in a step; before the first that is known, that one."""
         place = bisect_right(self.rates, step, key=lambda known: known[0])
         return self.rates[max(place - 1, 0)][1]
+
+    def within(self, first: int, stop: int) -> RateGroup:
+        """The same over some of the steps."""
+        later = tuple(known for known in self.rates if first < known[0] < stop)
+        return replace(self, rates=((first, self.at(first)), *later))
 
     @property
     def course(self) -> tuple[float, ...]:

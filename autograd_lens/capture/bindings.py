@@ -21,22 +21,26 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-def is_made_anew(name: str, frames: list[FrameType], place: int) -> bool:
+Base = tuple[int, int]
+"""``id`` of the frame that a recording began in, and its line at the time."""
+
+
+def is_made_anew(name: str, frames: list[FrameType], place: int, base: Base) -> bool:
     """Whether a variable is bound in each turn to something that owes nothing to the turn before.
 
     Args:
         name: The variable, without what is indexed in it.
         frames: The program's frames, innermost first.
         place: Which of them the variable belongs to.
+        base: Where the recording began; a loop that ran already does not count.
     """
-    body = _body_of(frames[place].f_code)
-    if body is None:
+    if _body_of(frames[place].f_code) is None:
         return False
-    loop = _innermost_loop(body, frames[place].f_lineno)
+    loop = _loop_of(frames[place], base)
     if loop is not None:
         return _stores(name, [loop]) and not _carries(name, loop)
     local = name in frames[place].f_code.co_varnames[_arguments(frames[place].f_code) :]
-    return local and any(map(_is_in_loop, frames[place + 1 :]))
+    return local and any(_loop_of(frame, base) is not None for frame in frames[place + 1 :])
 
 
 def is_carried(target: str, frames: list[FrameType]) -> bool:
@@ -55,9 +59,11 @@ def is_carried(target: str, frames: list[FrameType]) -> bool:
     return False
 
 
-def _is_in_loop(frame: FrameType) -> bool:
+def _loop_of(frame: FrameType, base: Base) -> ast.stmt | None:
     body = _body_of(frame.f_code)
-    return body is not None and _innermost_loop(body, frame.f_lineno) is not None
+    loop = None if body is None else _innermost_loop(body, frame.f_lineno)
+    began_before = id(frame) == base[0] and loop is not None and loop.lineno <= base[1]
+    return None if began_before else loop
 
 
 def _arguments(code: CodeType) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -324,12 +326,15 @@ class FullRecorder:
 
     def _new_tape(self) -> BackwardTape:
         return BackwardTape(
-            self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
+            self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
         )
 
     def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
         walk = self._tape.begin(call)
+        for variable in walk.variables.values():
+            if name := self._registry.input_name(variable):
+                self._stream.entry_of(variable).name = name
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         new = key not in self._dots
         if new:
@@ -367,12 +372,18 @@ class FullRecorder:
         """Name each ``.grad`` while it is sure to be there, and note where writes would go."""
         targets = self.mode.targets
         targets.clear()
+        self.mode.twins.clear()
         for index, parameter in self._registry.alive():
             if not _has_memory(parameter):
                 continue
             reference = self._registry.references[index]
             self._addresses[index] = parameter.data_ptr()
-            targets[parameter.data_ptr()] = Target("p", index, reference)
+            target = Target("p", index, reference)
+            twin = targets.get(parameter.data_ptr())
+            if twin is not None and twin.kind == "p":
+                self.mode.twins[id(twin.parameter())] = twin
+                self.mode.twins[id(parameter)] = target
+            targets[parameter.data_ptr()] = target
             grad = parameter.grad
             if grad is not None and _has_memory(grad):
                 targets[grad.data_ptr()] = Target("g", index, reference)
@@ -463,6 +474,18 @@ class FullRecorder:
 def _is_plain(flags: Flags) -> bool:
     """Whether nothing but ``.grad`` comes of a backward."""
     return flags.kind == "backward" and not flags.create_graph
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from going through a template again and again while it grows."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import FrameType, GetSetDescriptorType
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.nn.parameter import is_lazy
 
 from autograd_lens.capture.bindings import is_carried, is_made_anew
 from autograd_lens.live.frames import UserFrames, frame_names
-from autograd_lens.live.reading import DTYPE_NAMES
+from autograd_lens.live.reading import DTYPE_NAMES, is_opaque
 from autograd_lens.live.stream import TensorEntry
 from autograd_lens.trace.records import Parameter
 
@@ -43,6 +44,8 @@ class ParameterRegistry:
         records: What each index stands for.
         version: Changes whenever an index gets a new tensor.
         roots: Modules that variables of the program name, loss modules included.
+        unsettled: Indexes of parameters that were found since ``seen_in`` was called.
+        shared: Name of a parameter -> name of an earlier one on the same memory.
     """
 
     def __init__(self, frames: UserFrames, define: Callable[[int, Parameter], None]) -> None:
@@ -51,8 +54,14 @@ class ParameterRegistry:
         self.version = 0
         self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._index: dict[int, int] = {}
-        self._called: list[str] = []  # what the program calls each, which need not be unique
-        self._inputs: dict[int, weakref.ref[torch.Tensor]] = {}
+        # The last parameter of a name of the program's, which need not be unique, and spec.
+        self._called: dict[tuple[str, tuple[int, ...], torch.dtype], int] = {}
+        self._names: set[str] = set()
+        self._at_address: dict[int, int] = {}
+        self.shared: dict[str, str] = {}
+        self.unsettled: list[int] = []
+        self._inputs: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._base = (0, 0)
         self._chain: list[FrameType] = []  # while leaves are looked for
         self._frames = frames
         self._define = define
@@ -84,10 +93,10 @@ class ParameterRegistry:
 
     def discover(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, step: int) -> None:
         """Register leaves that the graph reached, named and ordered as the program names them."""
-        unknown = [t for t in tensors if self.index_of(t) is None and not self._is_input(t)]
+        unknown = [t for t in tensors if self.index_of(t) is None and not self.input_name(t)]
         if not unknown:
             return
-        self._chain = list(self._frames.chain(frame))
+        self._chain = self._since_start(self._frames.chain(frame))
         try:
             if self.records and self._rebind(unknown, step):
                 return
@@ -119,9 +128,28 @@ class ParameterRegistry:
                 self._add(tensor, found[id(tensor)], (), step)
         return True
 
-    def _is_input(self, tensor: torch.Tensor) -> bool:
+    def start(self, frame: FrameType | None) -> None:
+        """The recording begins in this frame; loops that run by now are not the program's."""
+        self._base = (0, 0) if frame is None else (id(frame), frame.f_lineno)
+
+    def _since_start(self, chain: Iterable[FrameType]) -> list[FrameType]:
+        """The frames that the recording has seen to begin, and the one that it began in."""
+        found: list[FrameType] = []
+        for frame in chain:
+            found.append(frame)
+            if id(frame) == self._base[0]:
+                break
+        return found
+
+    def input_name(self, tensor: torch.Tensor) -> str:
+        """What the program calls a leaf that it makes anew in each turn; empty for any other."""
         known = self._inputs.get(id(tensor))
-        return known is not None and known() is tensor
+        return known[1] if known is not None and known[0]() is tensor else ""
+
+    def leaf(self, tensor: torch.Tensor) -> int | str:
+        """The index of a parameter, the name of any other leaf."""
+        index = self.index_of(tensor)
+        return self.input_name(tensor) if index is None else index
 
     def _note_input(self, tensor: torch.Tensor) -> bool:
         """Whether a leaf is made anew in each turn of a loop (NOTE 1)."""
@@ -131,9 +159,9 @@ class ParameterRegistry:
             names = _locals_of(self._chain[place])
             name = next((n for n, value in names.items() if value is tensor), None)
             if name is not None:
-                if is_made_anew(name, self._chain, place):
-                    self._inputs = {k: r for k, r in self._inputs.items() if r() is not None}
-                    self._inputs[id(tensor)] = weakref.ref(tensor)
+                if is_made_anew(name, self._chain, place, self._base):
+                    alive = {k: one for k, one in self._inputs.items() if one[0]() is not None}
+                    self._inputs = alive | {id(tensor): (weakref.ref(tensor), name)}
                     return True
                 return False
         return False
@@ -149,7 +177,7 @@ class ParameterRegistry:
         index = self._slot_for(name, aliases, tensor)
         new = index == len(self.records)
         record = Parameter(
-            name=self._unique(name, index) if new else self.records[index].name,
+            name=self._unique(name) if new else self.records[index].name,
             shape=tuple(tensor.shape),
             dtype=DTYPE_NAMES[tensor.dtype],
             device=str(tensor.device),
@@ -160,30 +188,57 @@ class ParameterRegistry:
         if new:
             self.records.append(record)
             self.references.append(reference)
-            self._called.append(name)
+            self._names.add(record.name)
+            self._called[name, record.shape, tensor.dtype] = index
         else:
             self.records[index] = record
             self.references[index] = reference
         self._index[id(tensor)] = index
         self.version += 1
         self._define(index, record)
+        self.unsettled.append(index)
+        self._note_shared_memory(index, tensor)
+
+    def seen_in(self, step: int) -> None:
+        """What was found since the last call was first seen in this step."""
+        for index in self.unsettled:
+            record = self.records[index]
+            if record.first_step == max(step - 1, 0) != step:
+                self.records[index] = replace(record, first_step=step)
+                self._define(index, self.records[index])
+        self.unsettled.clear()
+
+    def _note_shared_memory(self, index: int, tensor: torch.Tensor) -> None:
+        """Note which parameter stands on the memory of another one."""
+        address = _address(tensor)
+        if not address:
+            return
+        other = self._at_address.setdefault(address, index)
+        known = self.references[other]()
+        if other == index or known is None or _address(known) != address:
+            self._at_address[address] = index
+        elif known.shape == tensor.shape:
+            self.shared[self.records[index].name] = self.records[other].name
 
     def _slot_for(self, name: str, aliases: tuple[str, ...], tensor: torch.Tensor) -> int:
         """A new index, or that of the tensor that this one was made of, under the same name."""
-        for index in reversed(range(len(self.records))):
-            record = self.records[index]
-            same = self._called[index] == name and record.shape == tuple(tensor.shape)
-            if same and record.dtype == DTYPE_NAMES[tensor.dtype]:
-                carried = any(is_carried(one, self._chain) for one in (name, *aliases))
-                return index if carried else len(self.records)
-        return len(self.records)
+        index = self._called.get((name, tuple(tensor.shape), tensor.dtype))
+        if index is None or not any(is_carried(one, self._chain) for one in (name, *aliases)):
+            return len(self.records)
+        return index
 
-    def _unique(self, name: str, index: int) -> str:
-        taken = {record.name for i, record in enumerate(self.records) if i != index}
+    def _unique(self, name: str) -> str:
         candidate, number = name, 2
-        while candidate in taken:
+        while candidate in self._names:
             candidate, number = f"{name} ({number})", number + 1
         return candidate
+
+
+def _address(tensor: torch.Tensor) -> int:
+    """Where a parameter's memory is; 0 where it has none that could be shared."""
+    if is_opaque(tensor) or tensor.layout is not torch.strided or not tensor.nbytes:
+        return 0
+    return tensor.data_ptr()
 
 
 def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:

@@ -16,6 +16,7 @@ recording of that step or of the run; the program's own call is made in any case
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -138,6 +139,7 @@ class Recorder:
         self._log = _Log(_engine.log)
         self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
         _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
+        self.registry.start(self.frames.innermost(sys._getframe(1)))
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
@@ -320,6 +322,8 @@ class Recorder:
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
+        if self.registry.unsettled:
+            self._settle()
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
@@ -336,6 +340,12 @@ class Recorder:
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls
+
+    def _settle(self) -> None:
+        """Parameters were found: they belong to the step that has begun by now."""
+        self.registry.seen_in(self.steps.index)
+        if self.registry.shared:
+            self._writer.extra("shared", json.dumps(self.registry.shared).encode())
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():

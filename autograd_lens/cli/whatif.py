@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ __all__ = ["command", "draw_whatif"]
 
 _KINDS = (".png", ".svg", ".pdf")
 _FINEST = 121  # positions along each side of the surface
+_GROUPS = 2  # whose rates fit into a title
 _SECONDS = 2.5  # that the curvature may take
 
 
@@ -110,6 +112,7 @@ def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
     from autograd_lens.render.plots.style import figure_bytes
     from autograd_lens.render.plots.whatif import whatif_figure
 
+    what = replace(what, originals={**what.originals, **_scheduled(trace, what)})
     paths = two_paths(what, axes)
     surface, notes = None, []
     try:
@@ -123,6 +126,21 @@ def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
     figure = whatif_figure(what, paths, surface, notes)
     with explained(target):
         target.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))  # type: ignore[arg-type]
+
+
+def _scheduled(trace: Trace, what: WhatIf) -> dict[str, str]:
+    """The recorded rates of these steps, where they are what is changed."""
+    from autograd_lens.analysis.rates import find_rates
+    from autograd_lens.render.rates import course_text
+
+    if "lr" not in what.changes:
+        return {}
+    stop = what.first + len(what.changed.losses)
+    groups = [group.within(what.first, stop) for group in find_rates(trace).groups]
+    told = [*dict.fromkeys(course_text(group.course) for group in groups)]
+    if len(told) > _GROUPS:
+        return {"lr": f"{len(told)} rates of its own"}
+    return {"lr": ", ".join(told)} if told else {}
 
 
 def _stable_rate(trace: Trace, what: WhatIf) -> list[str]:

@@ -28,6 +28,7 @@ _SPREADS = frozenset({"var", "std", "var_mean", "std_mean", "native_batch_norm",
 _ELEMENTWISE = frozenset({"add", "sub", "mul", "div", "rsub", "add_", "sub_", "mul_", "div_"})
 _PRODUCTS = frozenset({"mm", "addmm", "bmm", "matmul", "addbmm"})
 _TABLES = frozenset({"slice", "select", "unsqueeze", "transpose", "permute", "view", "expand"})
+_LOSSES = frozenset({"nll_loss_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _RECURRENT = "weight_ih_l"
 
 
@@ -74,10 +75,32 @@ class BatchAxis:
                 data = use.spec.role in ("input", "intermediate") and bool(use.spec.shape)
                 if data and use.tensor not in made:
                     (inside if kernel.module else beside)[use.spec.shape[0]] += 1
-            if kernel.requires_grad:
+            if kernel.requires_grad or kernel.module:
                 made.update(output.tensor for output in kernel.outputs)
+        wanted = self._targets & set(beside)
+        if len(wanted) == 1:
+            return wanted.pop()
         both = [size for size in inside if size > 1 and size in beside]
         return max(both, key=lambda size: inside[size], default=0)
+
+    @property
+    def _targets(self) -> set[int]:
+        """Rows that losses of torch compare with, where data of several axes have as many."""
+        rows = {
+            use.spec.shape[0]
+            for kernel in self._step.kernels
+            if operator_name(kernel) in _LOSSES and kernel.requires_grad
+            for use in list(tensors(kernel.inputs))[1:2]
+            if use.spec.shape and use.spec.shape[0] > 1
+        }
+        data = {
+            use.spec.shape[0]
+            for kernel in self._step.kernels
+            if kernel.phase == "forward" and not kernel.requires_grad
+            for use in (*tensors(kernel.inputs), *kernel.outputs)
+            if len(use.spec.shape) > 1
+        }
+        return rows & data
 
     def meetings(self) -> Iterator[Meeting]:
         """Kernels at which samples meet, in order."""
@@ -124,7 +147,8 @@ class BatchAxis:
         if isinstance(moved, int):
             for output in kernel.outputs:
                 sizes = output.spec.shape
-                if moved < len(sizes) and sizes[moved] % self.size == 0:
+                clear = sizes.count(self.size) <= 1  # else two axes may be the batch's
+                if moved < len(sizes) and sizes[moved] % self.size == 0 and clear:
                     self._axis[output.tensor] = moved
         elif moved == "mean" and kernel.module and kernel.requires_grad:
             self._folded[kernel.outputs[0].tensor] = Meeting(kernel, moved, first, axis)

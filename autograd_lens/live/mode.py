@@ -211,6 +211,7 @@ class TapeMode(TorchDispatchMode):
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
         targets: Parameters and ``.grad`` by their address at the last backward.
+        twins: Parameters by ``id`` that share their memory with others.
         context: (phase, number of the call) while a known optimizer updates or clears.
         loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
             it is unknown. Both, as the next call of another function may get the frame's place.
@@ -227,6 +228,7 @@ class TapeMode(TorchDispatchMode):
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
         self.targets: dict[int, Target] = {}
+        self.twins: dict[int, Target] = {}
         self.context: tuple[str, int] | None = None
         self.loop: tuple[int, int] | None = None
         self.left = False
@@ -448,7 +450,7 @@ class TapeMode(TorchDispatchMode):
             several = isinstance(argument, (list, tuple))
             for item, tensor in enumerate(argument if several else (argument,)):
                 if isinstance(tensor, _Tensor) and not is_opaque(tensor):
-                    target = self._target(tensor.data_ptr())
+                    target = self.twins.get(id(tensor)) or self._target(tensor.data_ptr())
                     if target is None:
                         target = self._target(tensor.untyped_storage().data_ptr())
                     if target is not None:

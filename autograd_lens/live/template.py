@@ -528,8 +528,8 @@ class _Builder:
         leaves = dict(begins.variables)
         if node not in leaves:
             return None
-        index = leaves[node]
-        return self._around.parameter(index) if index is not None else ""
+        leaf = leaves[node]
+        return leaf if isinstance(leaf, str) else self._around.parameter(leaf)
 
     def _result(self, number: int, makers: Sequence[int | None], asked: Arg) -> Arg:
         """What ``torch.autograd.grad`` returned for a tensor: all that was sent where it is."""

@@ -50,6 +50,7 @@ from autograd_lens.trace.values import Value
 __all__ = ["TraceOptions", "render_step"]
 
 _LEGEND = "in: gradient that arrived for a tensor; out: what the node passed on"
+_NO_LINE = "set to None, which runs no kernel: the line that did so is not known"
 _AROUND = 16  # columns of bar, arrow and kernel number
 _SHORTEST = 12
 _VALUES = 30  # column of the values where the operation is not longer
@@ -337,7 +338,7 @@ def _zeroings(view: StepView) -> Iterator[Text]:
     for source, group in groupby(enumerate(view.step.zero_grads), key=lambda pair: pair[1].source):
         zeros = list(group)
         gone = all(zero.after is None for _, zero in zeros)
-        yield view.code(source, "set to None" if gone and source is None else "")
+        yield view.code(source, _NO_LINE if gone and source is None else "")
         for place, zero in zeros:
             yield _zero(zero, view.cleared.get(place, zero.before), view.width)
     yield from _kernels(view, [each for each in view.step.kernels if each.phase == "zero_grad"])

@@ -100,6 +100,7 @@ class EngineRun:
             return list(dict.fromkeys(name for name in sent if name))
         reached = [node["variable"] for node in nodes if node["variable"]]
         written = {write["parameter"] for write in self.backward["writes"]}
+        written |= {nodes[run["node"]]["variable"] for run in self.backward["runs"]}
         return [] if written >= set(reached) else [name for name in reached if name in written]
 
     def _keep_results(self, found: Mapping[str, Any]) -> None:

@@ -121,6 +121,10 @@ class Execution:
             spec = program.specs[number]
             if spec.role == "parameter" and spec.name in self.leaves:
                 self.live[number] = self.leaves[spec.name]
+            elif spec.role == "input" and spec.name in program.leaves:
+                own = self.live[number]
+                if own is not None:
+                    self.leaves[spec.name] = own.requires_grad_()
             elif spec.role == "gradient":
                 owner = self.leaves.get(spec.name.removesuffix(".grad"))
                 self.live[number] = owner.grad if owner is not None else None

@@ -269,7 +269,7 @@ class Observer(TorchDispatchMode):
         def before(grad_outputs: Any) -> None:
             with _disable_current_modes():
                 self._ran(position, grad_outputs, ())
-                if self._writes and self._named(position):
+                if self._writes and self._writes[0]["parameter"] == self._name_at(position):
                     pending.append(self._writes.pop(0))
                     if not fill(parse(pending[-1]["before"]), variable.grad, self.slots):
                         msg = f"{pending[-1]['parameter']}.grad was recorded in another state."
@@ -285,8 +285,9 @@ class Observer(TorchDispatchMode):
 
         return before, after
 
-    def _named(self, position: int) -> bool:
-        return bool(self._nodes[position]["variable"])
+    def _name_at(self, position: int) -> str | None:
+        name: str | None = self._nodes[position]["variable"]
+        return name
 
 
 def _is_sizes(given: Any) -> bool:

@@ -158,7 +158,7 @@ class Program:
         found = {
             number: spec.name
             for number, spec in enumerate(self.specs)
-            if spec.role == "parameter" and spec.name in made
+            if spec.role in {"parameter", "input", "intermediate"} and spec.name in made
         }
         return found or self._adopted_by_place(made)
 

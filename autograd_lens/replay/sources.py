@@ -9,9 +9,11 @@ from the last step that was recorded in full.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -55,6 +57,13 @@ class Carried:
 
 class Sources(Donors):
     """Finds what the steps of a trace are replayed with."""
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        """Name of each parameter that stands on the memory of another one -> that one's name."""
+        kept = self._trace.extra("shared")
+        found = json.loads(kept) if kept is not None else {}
+        return found if isinstance(found, dict) else {}
 
     def situation(
         self,
@@ -129,6 +138,9 @@ class Sources(Donors):
                     msg = f"{spec.name} is sparse or else has no dense values that can be kept."
                 raise ReplayError(msg)
             found[spec.name] = value
+        for name, owner in self._shared.items():
+            if name in found and owner in found:
+                found[name] = found[owner].detach()  # another tensor on the same memory
         return found
 
     def _grads(

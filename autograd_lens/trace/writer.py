@@ -185,7 +185,14 @@ class TraceWriter:
         self._number("event", to_bytes(event))
 
     def extra(self, key: str, data: bytes) -> None:
-        """Keep named bytes; later ones replace earlier ones."""
+        """Keep named bytes; later ones replace earlier ones.
+
+        Raises:
+            TraceError: They are more than readers accept.
+        """
+        if len(data) > most_bytes("extra"):
+            msg = f"The {key} takes {len(data):,} bytes, and a trace keeps {most_bytes('extra'):,}."
+            raise TraceError(msg, hint="Compute it when it is looked at.")
         self._define("extra", key, data)
 
     def keep(self, value: bytes) -> None:

@@ -62,6 +62,7 @@ class Pages:
         self._session = session
         self._code: dict[str, list[Text]] = {}
         self._events: Recent[int, _Listed] = Recent(_VIEWS)
+        self._views: Recent[tuple[int, int], StepView] = Recent(_VIEWS)
 
     def source(self, _width: int, _height: int) -> Page:
         """The program, the current line marked."""
@@ -109,7 +110,11 @@ class Pages:
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""
-        return StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
+        known = self._views.get((opened.step.index, width))
+        if known is None or known.step is not opened.step:  # a replay shows another step
+            view = StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
+            known = self._views.put((opened.step.index, width), view)
+        return known
 
     def detail(self, width: int, _height: int) -> Page:
         """The current event in detail."""

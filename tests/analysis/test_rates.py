@@ -43,6 +43,7 @@ def test_each_steps_rate_is_the_one_that_its_update_had(tmp_path: Path, full: st
     assert [[first.at(step), second.at(step)] for step in range(9)] == seen
     assert first.course == (0.3,)
     assert second.course == (0.0, 0.1, 0.1 * 0.5**5)
+    assert second.within(1, 4).rates == tuple((at, seen[at][1]) for at in (1, 2, 3))
     assert first.settings == (("momentum", (0.9,)), ("weight_decay", (0.01,)))
     assert second.settings == (("momentum", (0.9,)),)
     assert not rates.is_plain

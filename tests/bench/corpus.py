@@ -133,6 +133,11 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def whole(self) -> bool:
+        """Whether no step is told to differ, and nine of ten are proved."""
+        return not self.differs and self.proved >= 0.9 * self.steps > 0
+
+    @property
     def bad(self) -> bool:
         """Whether the program was disturbed, or a step was told to differ."""
         return False in {self.output, self.status, self.files} or self.differs > 0

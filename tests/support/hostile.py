@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import struct
 import tempfile
@@ -19,7 +20,7 @@ from typing import Any
 
 from autograd_lens.trace.schema import SEAL, item_id, seal, squeeze, unsqueeze
 
-__all__ = ["AIMED", "SORTS", "mutant", "sort_of"]
+__all__ = ["AIMED", "SORTS", "edited", "mutant", "records", "sort_of"]
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 MARKUP = "[red]</td><script>x&\"'#{}$\\input{x}%_^~`"
@@ -250,9 +251,9 @@ def _every_text(change: Callable[[str], str]) -> Callable[[sqlite3.Connection], 
                     connection, kind, key, json.dumps(renamed(json.loads(unsqueeze(data)))).encode()
                 )
             elif kind == "source":
-                put(
-                    connection, kind, key + ESCAPES, unsqueeze(data).replace(b"=", ESCAPES.encode())
-                )
+                text = unsqueeze(data).replace(b"=", ESCAPES.encode())
+                connection.execute("DELETE FROM items WHERE id = ?", (item_id(kind, key),))
+                put(connection, kind, change(key), text)
 
     return edit
 
@@ -273,7 +274,7 @@ def _bomb(kind: str, key: str, byte: bytes, size: int) -> Callable[[sqlite3.Conn
     return edit
 
 
-def _records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:
+def records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:
     """Some fields of all records of a kind, replaced; ``{}`` leaves a field as it is."""
 
     def edit(connection: sqlite3.Connection) -> None:
@@ -306,6 +307,7 @@ def _statements(*statements: str) -> Callable[[sqlite3.Connection], None]:
     return edit
 
 
+NAME = re.compile(r"^(w1|b1|x|y|self|other)$|\.py$|\.grad$|>$|\s|[Bb]ackward0$")
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT"
 AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "a view that never ends in place of a table": _statements(
@@ -334,20 +336,20 @@ AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "10^15 steps": _last_step(10**15),
     "100 million steps": _last_step(10**8),
     "a step before the first": _last_step(-5),
-    "a parameter of 10^15 elements": _records("parameter", shape=[10**6, 10**9]),
-    "a parameter of 10^9 elements": _records("parameter", shape=[10**9]),
-    "a parameter of 10^30 elements": _records("parameter", shape=[10**10] * 3),
-    "a parameter of no elements": _records("parameter", shape=[0]),
-    "a parameter of 1000 axes": _records("parameter", shape=[1] * 1000),
-    "a parameter of an unknown type": _records("parameter", dtype="object"),
-    "a parameter without a name": _records("parameter", name=""),
-    "a graph that reaches what is not there": _records("graph", reached=[10**6]),
-    "a graph of 10^9 roots' elements": _records("graph", roots=[["float32", [10**9]]], loss=0),
-    "a graph whose line is far away": _records(
+    "a parameter of 10^15 elements": records("parameter", shape=[10**6, 10**9]),
+    "a parameter of 10^9 elements": records("parameter", shape=[10**9]),
+    "a parameter of 10^30 elements": records("parameter", shape=[10**10] * 3),
+    "a parameter of no elements": records("parameter", shape=[0]),
+    "a parameter of 1000 axes": records("parameter", shape=[1] * 1000),
+    "a parameter of an unknown type": records("parameter", dtype="object"),
+    "a parameter without a name": records("parameter", name=""),
+    "a graph that reaches what is not there": records("graph", reached=[10**6]),
+    "a graph of 10^9 roots' elements": records("graph", roots=[["float32", [10**9]]], loss=0),
+    "a graph whose line is far away": records(
         "graph", source=["train.py", 10**12, 10**15, 10**9, 10**9, "f"]
     ),
-    "a run of 10^300 seconds": _records("about", started=-1e300, ended=1e300),
-    "escapes in all names": _every_text(lambda text: text + ESCAPES if text.islower() else text),
+    "a run of 10^300 seconds": records("about", started=-1e300, ended=1e300),
+    "escapes in all names": _every_text(lambda text: text + ESCAPES if NAME.search(text) else text),
     "markup in all names": _every_text(
         lambda text: text + MARKUP if text in {"w1", "b1", "x", "y"} else text
     ),

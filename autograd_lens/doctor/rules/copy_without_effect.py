@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import called
+from autograd_lens.doctor.source import called, loops_around
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Source
 
@@ -168,7 +168,10 @@ def _any_still(evidence: Evidence) -> bool:
 
 def _back_again(evidence: Evidence, tree: ast.AST) -> _Case | None:
     """All held parameters return to their first values, under one and the same optimizer."""
-    if any(rates.renewed for rates in evidence.ledger.rates) or not evidence.windows:
+    kinds = {one.kind for one in evidence.optimizers if one.holds}
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) in kinds]
+    anew = any(loops_around(tree, call.lineno) for call in made)
+    if anew or any(rates.renewed for rates in evidence.ledger.rates) or not evidence.windows:
         return None
     held = sorted(evidence.ledger.holders)
     times: list[set[int]] = []

@@ -31,12 +31,13 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import loops_around
+from autograd_lens.doctor.source import Loop, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL511", "optimizer-made-anew", "error", "light")
@@ -69,9 +70,24 @@ def _made(evidence: Evidence) -> Source | None:
         return None
     code = evidence.code(backward)
     for call in code.makes({one.kind for one in evidence.optimizers if one.holds}):
-        if loops_around(code.tree, call.lineno):
+        loops = loops_around(code.tree, call.lineno)
+        if loops and not _with_its_model(loops[0], call):
             return Source(backward.file, call.lineno, call.lineno, -1, -1, "")
     return None
+
+
+def _with_its_model(loop: Loop, call: ast.Call) -> bool:
+    """Whether the loop makes what the optimizer updates anew as well."""
+    held = {node.id for one in call.args for node in ast.walk(one) if isinstance(node, ast.Name)}
+    given = {
+        node.id
+        for statement in ast.walk(loop)
+        if isinstance(statement, ast.Assign) and statement.lineno <= call.lineno
+        for target in statement.targets
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name)
+    }
+    return bool(held & given)
 
 
 def _finding(evidence: Evidence, times: list[int], source: Source) -> Finding:

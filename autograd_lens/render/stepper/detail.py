@@ -186,7 +186,8 @@ def _zero(view: StepView, event: StepEvent) -> Lines:
     yield Text()
     words = "Cleared, so that the next backward does not add to this step's gradient."
     gone = " It is None now: the next backward sets it." if zero.after is None else ""
-    yield from _sentence(words + gone, view.width)
+    line = "" if zero.source else " No kernel ran, so the line that did so is not known."
+    yield from _sentence(words + gone + (line if zero.after is None else ""), view.width)
 
 
 def _happening(view: StepView, event: Event) -> Lines:

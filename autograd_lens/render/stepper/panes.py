@@ -217,8 +217,8 @@ def _change(before: Value | None, after: Value | None) -> Text:
         return Text("")
     try:
         moved = after.array.astype(np.complex128) - before.array.astype(np.complex128)
-    except (TypeError, ValueError):
-        return Text("?", style=QUIET)
+    except (TypeError, ValueError):  # a type that NumPy lacks, or not kept whole
+        return Text("not known", style=QUIET)
     if moved.size != 1:
         return _number(float(np.linalg.norm(moved)), "‖ ")
     number = complex(moved.item())

@@ -13,6 +13,7 @@ from autograd_lens.analysis.lesson import lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.plots.animation import Ground, animation_steps, frames, gif
 from autograd_lens.render.plots.field import Field
+from autograd_lens.trace.selection import Scalar
 from tests.support.lesson_run import regression_run
 
 
@@ -47,8 +48,10 @@ def test_frames_are_chosen_where_the_point_moves() -> None:
 
 def test_no_letter_leaves_the_picture() -> None:
     found = lesson(regression_run(3), [0])
-    names = ("model.layers.0.weight[5, 1]", "model.layers.0.bias[3]")
-    long = replace(found, path=replace(found.path, names=names, values=found.path.values - 1e-5))
+    weight = Scalar("model.layers.0.weight", (5, 1), (8, 3))
+    followed = (weight, Scalar("model.layers.0.bias", (3,), (8,)))
+    path = replace(found.path, followed=followed, values=found.path.values - 1e-5)
+    long = replace(found, path=path)
     for picture in frames(long):
         assert (np.asarray(picture)[:, -3:] == 255).all()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ from autograd_lens.render.stepper.panes import (
     source_lines,
 )
 from autograd_lens.trace.records import Source
+from autograd_lens.trace.values import Summary, Value
 from tests.support.linear_step import LinearTrace, light, linear_step, linear_steps
 
 
@@ -119,6 +122,22 @@ def test_parameters_are_shown_as_they_are_at_the_event() -> None:
     assert rows("update")[0] == "w1 1.5966 -5.5585 +0.055585 ▁▂▃▄▅▆▇██"
     assert rows("update")[1].startswith("b1 -0.29343 → -0.17832 -11.511 +0.11511")
     assert rows("zero")[1].startswith("b1 -0.17832 -11.511 → 0 +0.11511")
+
+
+def test_what_may_be_equal_is_not_marked_as_changed() -> None:
+    step = linear_step()
+    unknown = Value("float32", (1, 1), None, Summary("", 1.5))
+    updates = tuple(
+        replace(update, after=unknown) if update.parameter == "w1" else update
+        for update in step.updates
+    )
+    dark = replace(step, updates=updates)
+    events = step_events(dark)
+    place = max(place for place, event in enumerate(events) if event.kind == "update")
+    held = States(dark, events).at(place - 1)["w1"]
+    assert not held.moved
+    shown = parameter_lines({"w1": held}, 90, lambda _: None, 0.0)
+    assert "not known" in shown[1].plain
 
 
 def test_the_descent_is_drawn_in_the_room_there_is() -> None:
