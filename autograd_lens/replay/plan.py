@@ -343,6 +343,11 @@ class Plan:
         return found
 
     @cached_property
+    def gradients(self) -> tuple[int, ...]:
+        """Those of them that are the ``.grad`` of a parameter."""
+        return tuple(n for n in self.outside if self.specs[n].role == "gradient")
+
+    @cached_property
     def _rebuilt(self) -> frozenset[int]:
         """Kernels that run in the backward of a custom Function."""
         ran = (
