@@ -247,6 +247,7 @@ class _Backward:
         cursor: Reads what belongs to it.
         sequences: Sequence number of each node.
         source: Position of the line that called it.
+        position: How many kernels ran before it.
         roots: What it was called on.
         gradients: What it began with.
         inputs: What it was restricted to.
@@ -261,6 +262,7 @@ class _Backward:
     begins: BackwardBegins
     sequences: tuple[int | None, ...]
     source: int | None
+    position: int
     roots: tuple[Arg, ...]
     gradients: tuple[Arg, ...]
     inputs: tuple[Arg, ...]
@@ -398,6 +400,7 @@ class _Builder:
                 begins=key,
                 sequences=tuple([None if s is None else s + base for s in key.sequence]),
                 source=source,
+                position=len(self._kernels),
                 roots=tuple([cursor.value(pattern) for pattern in key.outputs]),
                 gradients=tuple([cursor.value(pattern) for pattern in key.given]),
                 inputs=tuple([cursor.value(pattern) for pattern in key.inputs]),
@@ -414,7 +417,7 @@ class _Builder:
         """``backward()`` makes the gradient it starts with (``ones_like``) before the engine."""
         number = len(self._backwards) - 1
         for kernel in reversed(self._kernels):
-            if source is None or kernel.one.source != source:
+            if source is None or kernel.one.source != source or kernel.one.phase == "backward":
                 break
             kernel.set(phase="backward", node=None, backward=number, makes_node=None)
 
@@ -553,6 +556,7 @@ class _Builder:
             source=backward.source,
             fingerprint=begins.flags.fingerprint,
             error=backward.error,
+            position=backward.position,
             nodes=tuple(nodes),
             edges=begins.edges,
             runs=tuple(

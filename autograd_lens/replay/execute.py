@@ -53,6 +53,7 @@ class Situation:
         random: State of the random generator, None where it is not known.
         dropped: Kernels that are not executed.
         redraw: Whether random kernels draw again; else they give what was recorded.
+        own: Whether the slots are those of this step itself.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
     """
@@ -64,6 +65,7 @@ class Situation:
     random: bytes | None = None
     dropped: frozenset[int] = field(default=frozenset())
     redraw: bool = True
+    own: bool = False
     settings: Sequence[Settings] = ()
 
 
@@ -88,7 +90,6 @@ class Execution:
 
     Attributes:
         registers: All tensors by id, then constants.
-        drawn: State of the generator before the first run of the engine.
     """
 
     def __init__(
@@ -101,9 +102,9 @@ class Execution:
         self.plan = plan
         self.situation = situation
         self.registers: Registers = plan.blank.copy()
-        self.drawn: bytes | None = None
         self._watcher = watcher
         self._observer = observer
+        self._private = torch.Generator()
         self._number = -1  # of the run of the engine that goes on
         found = situation.found
         self._careful = (
@@ -172,6 +173,8 @@ class Execution:
             entry = situation.numbers[slot]
             if isinstance(entry, bytes):
                 registers[register] = to_tensor(Value(dtype, shape, entry), device)
+        for register in plan.generators:
+            registers[register] = self._private
         for number, tensor in situation.found.items():
             registers[number] = tensor
         for number in plan.gradients:
@@ -278,10 +281,19 @@ class Execution:
         if call.op in SIZED:
             args = self._fitted(call, args)
         keywords = {name: get(registers)[0] for name, get in call.named}
+        if call.kernel.generator is not None and self.situation.own:
+            self._set_generator(call, call.kernel.generator, registers)
         made = flat(call.run(*args, **call.keywords, **keywords))
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         _keep(call, made, registers)
+
+    def _set_generator(self, call: Call, slot: int, registers: Registers) -> None:
+        """Draw from where the program drew: its tape tells where that is not where it was left."""
+        state = self.situation.numbers[slot]
+        if isinstance(state, bytes):
+            generator = self._private if call.private else torch.default_generator
+            generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
     def _live(self, number: int, registers: Registers) -> torch.Tensor | None:
         """A tensor; one that is another object for a known one is made of that."""
@@ -373,8 +385,6 @@ class Execution:
             for name in self.situation.cleared[number]:
                 if name in self.leaves:
                     self.leaves[name].grad = None
-        else:
-            self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
         roots = self._roots(backward)
         gradients = self._first_gradients(backward, roots)
@@ -442,13 +452,7 @@ class Execution:
         if self._observer is None:
             yield results
             return
-        given = [
-            gradient if arg is not None else None
-            for gradient, arg in zip(
-                gradients, [*self.plan.backwards[number].gradients, *gradients], strict=False
-            )
-        ]
-        self._observer.backward_begins(number, roots, given, inputs, self.leaves)
+        self._observer.backward_begins(number, roots, gradients, inputs, self.leaves)
         try:
             yield results
         finally:
@@ -485,6 +489,9 @@ class Execution:
             if isinstance(arg, TensorSlot):
                 self.registers[arg.tensor] = result
         leaves = self.leaves
+        for number, name in self.plan.named_gradients:
+            if name in leaves:
+                self.registers[number] = leaves[name].grad
         for write in backward.writes:
             for place in tensors_in(write.after):
                 if write.parameter in leaves:
@@ -561,11 +568,6 @@ def _keep(call: Call, made: Sequence[torch.Tensor | None], registers: Registers)
 
 
 # -- random numbers ---------------------------------------------------------------------------
-
-
-def generator_state() -> bytes:
-    """The state of the default generator."""
-    return torch.default_generator.get_state().numpy().tobytes()
 
 
 @contextlib.contextmanager

@@ -62,13 +62,8 @@ class CustomFunction:
     before: int
 
 
-def custom_functions(template: Template, starts: Mapping[int, int]) -> list[CustomFunction]:
-    """The custom Functions of a template, in the order in which they are applied.
-
-    Args:
-        template: The template.
-        starts: Position at which each run of the engine begins, by its number.
-    """
+def custom_functions(template: Template) -> list[CustomFunction]:
+    """The custom Functions of a template, in the order in which they are applied."""
     found: dict[tuple[str, tuple[int, ...]], CustomFunction] = {}
     for number, backward in enumerate(template.backwards):
         reader = _Graph(template, backward)
@@ -79,7 +74,7 @@ def custom_functions(template: Template, starts: Mapping[int, int]) -> list[Cust
             known = found.get((one.name, outputs))
             places = {**(known.places if known else {}), number: node}
             saved = tuple(use.tensor for use in tensors_in(*(field.value for field in one.saved)))
-            before = min(_first_use(template, outputs), starts.get(number, 0))
+            before = min(_first_use(template, outputs), backward.position)
             if known is not None:
                 before = min(before, known.before)
             found[one.name, outputs] = CustomFunction(

@@ -182,7 +182,7 @@ class Observer:
         flags = Flags(
             recorded.kind, recorded.retain_graph, recorded.create_graph, recorded.fingerprint
         )
-        call = BackwardCall(roots, gradients, inputs, None, flags, sys._getframe())
+        call = BackwardCall(roots, gradients, inputs, None, flags, sys._getframe(), False)
         walk = self._tape.begin(call)
         if not self._plan.template.lean:
             _check_graph(walk, recorded)
@@ -194,7 +194,7 @@ class Observer:
             self._tape = None
         self._stream.turn()
         self._mode.rebase()
-        kernels = (call for call in self._plan.calls if call.kernel.phase == "backward")
+        kernels = (call for call in self._plan.calls if call.engine)
         own = [call for call in kernels if call.kernel.backward == number]
         self._align(own)
         self.position = max([self.position, *(call.index + 1 for call in own)])
@@ -356,10 +356,12 @@ class _Merger:
         )
 
     def _backward(self, told: TapeBackward, made: TapeBackward) -> TapeBackward:
+        behind = (new for new, old in enumerate(self._origins) if old >= told.position)
+        position = next(behind, len(self._origins))
         if len(told.nodes) != len(made.nodes):  # a lean one names none
-            return replace(made, source=told.source)
-        nodes = map(self._node, told.nodes, made.nodes)
-        return replace(made, source=told.source, nodes=tuple(nodes))
+            return replace(made, source=told.source, position=position)
+        nodes = tuple(map(self._node, told.nodes, made.nodes))
+        return replace(made, source=told.source, position=position, nodes=nodes)
 
     def _node(self, told: TapeNode, made: TapeNode) -> TapeNode:
         saved = [

@@ -82,9 +82,12 @@ class Call:
         grad: Whether it runs under autograd.
         plain: Whether it can be called without a further look.
         draws: Whether it draws random numbers.
+        engine: Whether the engine runs it, or a node in it.
         inner: Whether the next kernel runs it (NOTE 1): it is what was cloned.
         echo: Whether it is a view that nothing reads: autograd's own, of what it saves.
         obstacle: Why it cannot be executed, else ``""``.
+        private: Whether it draws from a generator of the program's own: which numbers these are
+            is known only where the tape is that of the step itself.
     """
 
     index: int
@@ -101,9 +104,11 @@ class Call:
     grad: bool
     plain: bool
     draws: bool
+    engine: bool
     inner: bool = False
     echo: bool = False
     obstacle: str = ""
+    private: bool = False
 
     @property
     def op(self) -> str:
@@ -169,6 +174,7 @@ class Plan:
         blank: Registers before anything is known: constants in their places.
         numbers: (register, slot) of the numbers that differ from step to step.
         loose: (register, spec, slot) of values that exist in one call alone.
+        generators: Registers of random generators of the program's own.
         wide: Whether it computes in float64, whatever was recorded.
     """
 
@@ -178,6 +184,7 @@ class Plan:
     blank: Registers = field(repr=False)
     numbers: tuple[tuple[int, int], ...]
     loose: tuple[tuple[int, int, int], ...]
+    generators: tuple[int, ...]
     wide: bool = False
 
     @classmethod
@@ -198,6 +205,7 @@ class Plan:
             blank=compiler.registers,
             numbers=tuple(compiler.numbers),
             loose=tuple(compiler.loose),
+            generators=tuple(compiler.generators),
             wide=wide,
         )
 
@@ -209,27 +217,12 @@ class Plan:
     # -- order --------------------------------------------------------------------------
 
     @cached_property
-    def starts(self) -> Mapping[int, int]:
-        """Position at which each run of the engine begins -> its number."""
-        starts: dict[int, int] = {}
+    def starts(self) -> Mapping[int, Sequence[int]]:
+        """Position -> the runs of the engine that begin there, in order."""
+        starts: dict[int, list[int]] = {}
         for number, backward in enumerate(self.backwards):
-            first = self._first_kernel(number)
-            if first is None:
-                roots = {root.tensor for root in tensors_in(*backward.roots)}
-                made = [one.index for one in self.calls if roots.intersection(one.makes)]
-                first = max([*made, *starts], default=-1) + 1
-            while first in starts:
-                first += 1
-            starts[first] = number
+            starts.setdefault(backward.position, []).append(number)
         return starts
-
-    def _first_kernel(self, number: int) -> int | None:
-        ran = (
-            one.index
-            for one in self.calls
-            if one.kernel.phase == "backward" and one.kernel.backward == number
-        )
-        return next(ran, None)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -237,7 +230,7 @@ class Plan:
         found: list[Stage] = []
         for index in range(len(self.calls) + 1):
             found += self._before(index)
-            if index == len(self.calls) or self.calls[index].kernel.phase == "backward":
+            if index == len(self.calls) or self.calls[index].engine:
                 continue
             call = self.calls[index]
             kind = call.grad, call.kernel.phase == "update"
@@ -246,7 +239,6 @@ class Plan:
                 found[-1] = replace(last, calls=(*last.calls, call))
             else:
                 found.append(Calls(*kind, (call,)))
-        found += [Engine(n) for start, n in self.starts.items() if start > len(self.calls)]
         return tuple(found)
 
     def _before(self, index: int) -> Iterator[Stage]:
@@ -254,13 +246,12 @@ class Plan:
         yield from (Apply(one) for one in self.functions if one.before == index)
         if self._adopted.get(index):
             yield Adopt(self._adopted[index])
-        if index in self.starts:
-            yield Engine(self.starts[index])
+        yield from map(Engine, self.starts.get(index, ()))
 
     @cached_property
     def functions(self) -> Sequence[CustomFunction]:
         """The custom Functions of the graphs, in order."""
-        return custom_functions(self.template, {number: at for at, number in self.starts.items()})
+        return custom_functions(self.template)
 
     # -- leaves -------------------------------------------------------------------------
 
@@ -269,6 +260,9 @@ class Plan:
         """The leaves that the engine reaches: id -> name of its parameter, else ``""``."""
         found: dict[int, str] = {}
         for backward in self.backwards:
+            if not backward.nodes:  # a lean step names none
+                found |= {number: name for name, number in self.parameters.items()}
+                found |= {n: self.specs[n].name for n in self._asked(backward)}
             for node in backward.nodes:
                 number = node.leaf
                 if number is None and node.variable:
@@ -277,13 +271,19 @@ class Plan:
                     found[number] = node.variable or ""
         return found
 
+    def _asked(self, backward: TapeBackward) -> Iterator[int]:
+        """The tensors that backward was restricted to and that no node can have made."""
+        made = {n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes}
+        asked = (use.tensor for use in tensors_in(*backward.inputs))
+        return (number for number in asked if number not in made and number not in self.parameters)
+
     @cached_property
     def _adopted(self) -> Mapping[int, tuple[int, ...]]:
         """Position -> the tensors that become leaves there (NOTE 2)."""
         waiting = set(self.leaves)
         found: dict[int, tuple[int, ...]] = {}
         for call in self.calls:
-            if call.kernel.phase == "backward" or not call.grad:
+            if call.engine or not call.grad:
                 continue
             makes_node = call.kernel.node is not None or bool(call.kernel.makes_node)
             ready = waiting.intersection(call.reads) - call.changes if makes_node else None
@@ -327,7 +327,9 @@ class Plan:
         found: dict[int, int] = {}
         made: set[int] = set()
         for call in self.calls:
-            own = call.kernel.phase == "backward" and call.index not in self._rebuilt
+            for number in self.starts.get(call.index, ()):
+                made.update(use.tensor for use in tensors_in(*self.backwards[number].results))
+            own = call.engine and call.index not in self._rebuilt
             for place in call.kernel.reads:
                 known = not own or self.specs[place.tensor].role == "gradient"
                 if known and place.tensor not in made and not self._is_echo(place.tensor):
@@ -346,6 +348,15 @@ class Plan:
     def gradients(self) -> tuple[int, ...]:
         """Those of them that are the ``.grad`` of a parameter."""
         return tuple(n for n in self.outside if self.specs[n].role == "gradient")
+
+    @cached_property
+    def named_gradients(self) -> tuple[tuple[int, str], ...]:
+        """Everything that is the ``.grad`` of a parameter: id and name of the parameter."""
+        return tuple(
+            (number, spec.name.removesuffix(".grad"))
+            for number, spec in enumerate(self.specs)
+            if spec.role == "gradient"
+        )
 
     @cached_property
     def _rebuilt(self) -> frozenset[int]:
@@ -385,7 +396,7 @@ class Plan:
     @cached_property
     def draws(self) -> tuple[Call, ...]:
         """The kernels that draw random numbers."""
-        return tuple(one for one in self.calls if one.draws and one.kernel.phase != "backward")
+        return tuple(one for one in self.calls if one.draws and not one.engine)
 
     # -- numbers --------------------------------------------------------------------------
 
@@ -443,7 +454,7 @@ class Plan:
         found: dict[int, Sequence[TensorSlot]] = {}
         new: set[int] = set()
         for call in self.calls:
-            if call.kernel.phase == "backward":
+            if call.engine:
                 continue
             fresh = [p for p in call.kernel.reads if p.tensor in new]
             reads = [p for p in fresh if p.tensor not in call.changes]
@@ -516,6 +527,7 @@ class _Compiler:
         registers: Tensors by id, then constants.
         numbers: Registers of numbers that differ from step to step, with their slots.
         loose: Registers of values that exist in one call alone, with spec and slot.
+        generators: Registers of random generators of the program's own.
     """
 
     def __init__(self, template: Template, *, wide: bool) -> None:
@@ -523,6 +535,9 @@ class _Compiler:
         self.registers: Registers = [None] * len(template.tensors)
         self.numbers: list[tuple[int, int]] = []
         self.loose: list[tuple[int, int, int]] = []
+        self.generators: list[int] = []
+        given = (use for one in template.backwards for use in tensors_in(*one.gradients))
+        self._gradients = {use.tensor for use in given}  # backward makes the first of them itself
 
     def call(self, index: int, kernel: TapeKernel) -> Call:
         operator, obstacle = None, ""
@@ -535,8 +550,8 @@ class _Compiler:
                 place = self._place(one.value, kernel.op)
                 if not one.keyword:
                     positional.append(place)
-                elif _is_constant(one.value) and isinstance(place, int):
-                    keywords[one.name] = self.registers[place]
+                elif _is_constant(one.value) and not _is_generator(one.value):
+                    keywords[one.name] = self._constant(one.value, kernel.op)
                 else:
                     named.append((one.name, _getter([place])))
         except ReplayError as error:
@@ -544,6 +559,8 @@ class _Compiler:
         written = writes_to(operator) if operator is not None else frozenset()
         changed = tensors_in(*(one.value for one in kernel.args if one.name in written))
         given = {one.name: one.value.value for one in kernel.args if isinstance(one.value, Const)}
+        private = any(_is_generator(one.value) for one in kernel.args)
+        random = operator is not None and draws(operator, given)
         makes = tuple(use.tensor for use in kernel.makes)
         return Call(
             index=index,
@@ -558,9 +575,11 @@ class _Compiler:
             makes=makes,
             changes=frozenset(use.tensor for use in changed),
             grad=kernel.grad_mode,
-            plain=not (named or obstacle) and len(makes) == 1,
-            draws=operator is not None and draws(operator, given),
+            plain=not (named or obstacle or random) and len(makes) == 1,
+            draws=random,
+            engine=kernel.phase == "backward" and not self._gradients.intersection(makes),
             obstacle=obstacle,
+            private=private,
         )
 
     def _place(self, arg: Arg, op: str) -> Getter | int:
@@ -569,6 +588,8 @@ class _Compiler:
             return arg.tensor
         if isinstance(arg, NumberSlot):
             self.numbers.append((self._register(None), arg.slot))
+        elif isinstance(arg, Const) and arg.kind == "generator":
+            self.generators.append(self._register(None))
         elif isinstance(arg, ValueSlot):
             self.loose.append((self._register(None), arg.spec, arg.slot))
         elif isinstance(arg, ArgList) and not _is_constant(arg):
@@ -588,9 +609,6 @@ class _Compiler:
         if not isinstance(arg, Const):
             return None
         constant = arg.constant
-        if constant.kind == "generator":
-            msg = f"{op} was given a random generator of the program's own."
-            raise ReplayError(msg)
         if self._wide and constant.kind == "dtype":
             constant = Constant("dtype", wider(str(constant.value)))
         return to_constant(constant, operator=op)
@@ -599,6 +617,10 @@ class _Compiler:
 def _refuse(*_args: Any, **_keywords: Any) -> Any:
     msg = "This kernel cannot be executed."
     raise ReplayError(msg)
+
+
+def _is_generator(arg: Arg) -> bool:
+    return isinstance(arg, Const) and arg.kind == "generator"
 
 
 def _is_constant(arg: Arg) -> bool:
@@ -633,7 +655,7 @@ def _with_inner(template: Template, calls: Sequence[Call]) -> list[Call]:
             behind += 1
         if behind < len(found) and _seems_maker(template, one, found[behind]):
             for index in range(one.index, behind):
-                found[index] = replace(found[index], inner=True)
+                found[index] = replace(found[index], inner=True, plain=False)
     return found
 
 
@@ -642,7 +664,7 @@ def _seems_maker(template: Template, clone: Call, behind: Call) -> bool:
     one, other = clone.kernel, behind.kernel
     if clone.op != _CLONE or not clone.grad or clone.inner or other.node is not None:
         return False
-    if one.phase == "backward" or other.phase == "backward":
+    if clone.engine or behind.engine:
         return False
     if one.node is not None:
         name = template.backwards[one.backward].nodes[one.node].name
@@ -656,15 +678,16 @@ def _with_echoes(template: Template, calls: Sequence[Call]) -> Iterator[Call]:
     read = {
         tensor
         for call in calls
-        if call.kernel.phase != "backward" and call.op not in _ECHOES
+        if not call.engine and call.op not in _ECHOES
         for tensor in call.reads
     }
     named = {number for number, one in enumerate(template.tensors) if one.name}
     roots = (use for one in template.backwards for use in tensors_in(*one.roots, *one.inputs))
     read |= named | {use.tensor for use in roots}
     for call in calls:
-        echo = call.op in _ECHOES and call.kernel.phase != "backward" and bool(call.makes)
-        yield replace(call, echo=echo and read.isdisjoint(call.makes))
+        echo = call.op in _ECHOES and not call.engine and bool(call.makes)
+        echo = echo and read.isdisjoint(call.makes)
+        yield replace(call, echo=echo, plain=call.plain and not echo)
 
 
 def flat(result: Any) -> list[torch.Tensor | None]:
