@@ -176,7 +176,7 @@ class Update:
         """
         recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
-            seen = self._rehearse(leaves, live, implementation)
+            seen = self._rehearse(leaves, registers, implementation)
             if len(seen) <= len(recorded) and recorded[-len(seen) :] == seen:
                 return self.block[-1].index + 1 - len(seen), implementation
         msg = f"{self.settings.kind} runs other kernels than were recorded."

@@ -243,9 +243,9 @@ class Plan:
 
     def _before(self, index: int) -> Iterator[Stage]:
         """What happens between two kernels."""
-        yield from (Apply(one) for one in self.functions if one.before == index)
         if self._adopted.get(index):
             yield Adopt(self._adopted[index])
+        yield from (Apply(one) for one in self.functions if one.before == index)
         yield from map(Engine, self.starts.get(index, ()))
 
     @cached_property
