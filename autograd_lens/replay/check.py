@@ -11,9 +11,8 @@ import torch
 
 from autograd_lens.replay.execute import Leaves, Watcher
 from autograd_lens.replay.values import matches, to_value
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.lightstep import LightStep
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.step import LightStep
+from autograd_lens.trace.values import Entry, Value
 
 __all__ = ["Check", "Difference", "compare"]
 

@@ -27,12 +27,11 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.plan import Plan
 from autograd_lens.replay.values import as_tensor, laid_out, matches
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.lightstep import LightStep
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
+from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.tape import tensors_in
-from autograd_lens.trace.typed import item_size
+from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
 

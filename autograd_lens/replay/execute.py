@@ -27,12 +27,11 @@ from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.functions import CustomFunction, applied, is_custom
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Settings, Update
-from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat
+from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
 from autograd_lens.replay.sizes import SIZED, fitted
 from autograd_lens.replay.values import to_tensor
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.tape import TapeBackward, TapeRun, TensorSlot, tensors_in
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Entry, Value
 
 __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 
@@ -131,11 +130,8 @@ class Execution:
     @property
     def ends(self) -> dict[str, torch.Tensor]:
         """The parameters by name behind the step: an update may have replaced one."""
-        found = self.leaves
-        for name, number in self.plan.ends.items():
-            if self.registers[number] is not None:
-                found[name] = self.registers[number]
-        return found
+        places = self.plan.ends.items()
+        return {name: self.registers[n] for name, n in places if self.registers[n] is not None}
 
     # -- running --------------------------------------------------------------------------
 
@@ -286,7 +282,7 @@ class Execution:
         made = flat(call.run(*args, **call.keywords, **keywords))
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
-        _keep(call, made, registers)
+        keep(call, made, registers)
 
     def _set_generator(self, call: Call, slot: int, registers: Registers) -> None:
         """Draw from where the program drew: its tape tells where that is not where it was left."""
@@ -552,19 +548,6 @@ def _refused(call: Call | None, error: BaseException) -> ReplayError:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; torch's go on with where it was built."""
     return str(error).partition("\n")[0]
-
-
-def _keep(call: Call, made: Sequence[torch.Tensor | None], registers: Registers) -> None:
-    if len(made) != len(call.makes):  # an undefined result is None, and was not recorded
-        made = [tensor for tensor in made if tensor is not None]
-    if not made and call.changes:
-        return  # it returns nothing, and what it changed is there already
-    if len(made) != len(call.makes):
-        msg = f"{call.op} returned {len(made)} tensors; {len(call.makes)} were recorded."
-        raise ReplayError(msg, hint="Open the trace with the torch that recorded it.")
-    for number, tensor in zip(call.makes, made, strict=True):
-        if tensor is not None:
-            registers[number] = tensor
 
 
 # -- random numbers ---------------------------------------------------------------------------

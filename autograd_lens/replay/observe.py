@@ -30,7 +30,6 @@ from autograd_lens.live.stream import Stream
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.plan import Call, Plan
-from autograd_lens.trace.columns import Entry
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.tape import (
     Arg,
@@ -46,6 +45,7 @@ from autograd_lens.trace.tape import (
     TensorSlot,
     ValueSlot,
 )
+from autograd_lens.trace.values import Entry
 
 __all__ = ["Observed", "Observer"]
 

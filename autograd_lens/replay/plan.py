@@ -29,7 +29,6 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
-from autograd_lens.replay.sizes import SIZED
 from autograd_lens.replay.values import wider
 from autograd_lens.trace.records import Constant, TensorSpec
 from autograd_lens.trace.tape import (
@@ -46,7 +45,7 @@ from autograd_lens.trace.tape import (
     tensors_in,
 )
 
-__all__ = ["Adopt", "Apply", "Call", "Calls", "Engine", "Plan", "Registers", "Stage", "flat"]
+__all__ = ["Adopt", "Apply", "Call", "Calls", "Engine", "Plan", "Registers", "Stage", "flat", "keep"]
 
 Registers = list[Any]
 Getter = Callable[[Registers], tuple[Any, ...]]
@@ -313,7 +312,6 @@ class Plan:
     def ends(self) -> Mapping[str, int]:
         """Under which id each parameter is behind the step: an update may replace it."""
         found = dict(self.parameters)
-        found |= {name: n for n, name in self.leaves.items() if name and name not in found}
         for update in self.template.updates:
             for use in tensors_in(update.after):
                 found[update.parameter] = use.tensor
@@ -697,3 +695,21 @@ def flat(result: Any) -> list[torch.Tensor | None]:
     if isinstance(result, tuple | list):
         return [tensor for item in result for tensor in flat(item)]
     return []
+
+
+def keep(call: Call, made: Sequence[torch.Tensor | None], registers: Registers) -> None:
+    """Put what a kernel returned into the registers.
+
+    Raises:
+        ReplayError: It returned more or less than was recorded.
+    """
+    if len(made) != len(call.makes):  # an undefined result is None, and was not recorded
+        made = [tensor for tensor in made if tensor is not None]
+    if not made and call.changes:
+        return  # it returns nothing, and what it changed is there already
+    if len(made) != len(call.makes):
+        msg = f"{call.op} returned {len(made)} tensors; {len(call.makes)} were recorded."
+        raise ReplayError(msg, hint="Open the trace with the torch that recorded it.")
+    for number, tensor in zip(call.makes, made, strict=True):
+        if tensor is not None:
+            registers[number] = tensor

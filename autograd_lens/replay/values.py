@@ -12,8 +12,7 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.trace.columns import Entry
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Entry, Summary, Value
 
 __all__ = [
     "as_tensor",
