@@ -180,17 +180,33 @@ class Replayer:
 
     def not_known(self, attempt: Attempt) -> str:
         """Why a replay that gives something else shows nothing; ``""`` where it does (NOTE 1)."""
-        if attempt.proved or attempt.own:
+        if attempt.proved:
             return ""
-        found = self.donors.varying(attempt.donor, attempt.step)
+        step, donor = attempt.step, attempt.donor
+        name = attempt.check.outputs[0].name
+        if attempt.own and not donor.plan.template.lean:
+            first = next((call.kernel.generator for call in donor.plan.draws), None)
+            unknown = first is not None and not isinstance(donor.slots[first], bytes)
+            return "The random numbers that it drew were not kept." if unknown else ""
+        if attempt.own:
+            return (
+                f"The kernels of step {step} do not give its {name}: something changed it that is "
+                "no kernel, as a hook does, or NumPy."
+            )
+        found = self.donors.varying(donor, step)
         if found:
-            return f"The inputs of step {attempt.step} were not kept: {', '.join(found)}."
-        first = attempt.check.outputs[0]
+            return f"The inputs of step {step} were not kept: {', '.join(found)}."
         return (
-            f"Step {attempt.step} was not recorded in full, and the tape of step "
-            f"{attempt.donor.step} does not give its {first.name}: it ran other kernels, or read "
-            "something that was not kept."
+            f"Step {step} was not recorded in full, and the tape of step {donor.step} does not "
+            f"give its {name}: it ran other kernels, or read something that was not kept."
         )
+
+    def unknown_update(self, attempt: Attempt) -> str:
+        """Why parameters are not what the update's kernels make of them."""
+        if attempt.own:
+            names = ", ".join(one.name for one in attempt.check.updates)
+            return f"Something that is no kernel changed {names}, as NumPy does."
+        return "The update multiplies with numbers of this step that were not kept."
 
     # -- attempts ---------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import torch
 import autograd_lens as lens
 from autograd_lens.capture.recorder import Limits
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.step import Replayer
+from autograd_lens.replay.replayer import Replayer
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Step
 

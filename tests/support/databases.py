@@ -25,7 +25,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.attempts import Attempt, Attempts
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.sources import Sources
-from autograd_lens.replay.step import Replayer
+from autograd_lens.replay.replayer import Replayer
 from autograd_lens.replay.values import to_value
 from autograd_lens.replay.verify import unlike
 from autograd_lens.trace.reader import Trace
