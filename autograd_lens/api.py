@@ -7,19 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autograd_lens.errors import ReplayError
-from autograd_lens.notebooks import join
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.reader import Trace as RecordedTrace
+from autograd_lens.trace.records import Graph, Step
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from autograd_lens.analysis.plane import Plane
-    from autograd_lens.trace.curvature import Curvatures
-    from autograd_lens.trace.records import Step
-    from autograd_lens.trace.surface import Surface
-
 __all__ = ["Trace", "open", "replaying"]
+
+_METHOD = "_repr_html_"
 
 
 class Trace(RecordedTrace):
@@ -44,67 +41,33 @@ class Trace(RecordedTrace):
         """
         from autograd_lens.analysis.plane import find_plane
         from autograd_lens.analysis.rates import find_rates
-        from autograd_lens.render.path import PathOptions, path_figure
+        from autograd_lens.landscape import (
+            compute_surface,
+            find_curvatures,
+            find_surface,
+            measure_curvatures,
+        )
+        from autograd_lens.render.plots.path import PathOptions, path_figure
         from autograd_lens.render.rates import rates_sentence
-        from autograd_lens.surfaces import stored_surface
 
-        if step is not None:
-            return self._plot_path_at(step, axes)
-        plane = find_plane(self, axes)
-        why = ""
-        surface = stored_surface(self, plane)
-        if surface is None:
-            surface, why = self._new_surface(plane, keep=axes is None)
-        curvatures = self._curvatures(measure=surface is not None)
+        plane, why = find_plane(self, axes, through=step), ""
+        if step is None:
+            surface, why = find_surface(self, plane, keep=axes is None)
+            curvatures = find_curvatures(self, measure=surface is not None)
+        else:
+            surface = compute_surface(self, plane, batch_of=step)
+            curvatures = measure_curvatures(self, steps=(step,), seconds=5.0)
         options = PathOptions(rates=rates_sentence(find_rates(self, curvatures)))
         options = replace(options, missing=why) if why else options
         return path_figure(self, plane, surface, options)
-
-    def _plot_path_at(self, step: int, axes: str | None) -> Figure:
-        """The path on the loss of one step's batch, with the curvature there."""
-        from autograd_lens.analysis.plane import find_plane
-        from autograd_lens.analysis.rates import find_rates
-        from autograd_lens.landscape import measure_curvatures
-        from autograd_lens.render.path import PathOptions, path_figure
-        from autograd_lens.render.rates import rates_sentence
-        from autograd_lens.surfaces import compute_surface
-
-        plane = find_plane(self, axes, through=step)
-        surface = compute_surface(self, plane, batch_of=step)
-        rates = find_rates(self, measure_curvatures(self, steps=(step,), seconds=5.0))
-        return path_figure(self, plane, surface, PathOptions(rates=rates_sentence(rates)))
 
     def _repr_html_(self) -> str:
         """What is in it, as notebooks show it."""
         from autograd_lens.analysis.rates import find_rates
         from autograd_lens.render.repr_html import trace_html
-        from autograd_lens.trace.curvature import stored_curvatures
+        from autograd_lens.trace.kept import stored_curvatures
 
         return trace_html(self, find_rates(self, stored_curvatures(self)))
-
-    def _curvatures(self, *, measure: bool) -> Curvatures | None:
-        """The kept curvatures; measured now and kept where nobody did, and it can be done."""
-        from autograd_lens.trace.curvature import stored_curvatures
-
-        found = stored_curvatures(self)
-        if found is None and measure:
-            from autograd_lens.landscape import keep_curvatures, measure_curvatures
-
-            found = measure_curvatures(self, seconds=5.0)
-            keep_curvatures(self.path, found)
-        return found
-
-    def _new_surface(self, plane: Plane, *, keep: bool) -> tuple[Surface | None, str]:
-        """The surface over a plane, or why there is none."""
-        from autograd_lens.surfaces import compute_surface, keep_surface
-
-        try:
-            surface = compute_surface(self, plane)
-        except (ReplayError, RuntimeError) as error:
-            return None, str(error)
-        if keep:
-            keep_surface(self.path, surface)
-        return surface, ""
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.open
@@ -116,7 +79,7 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     Raises:
         TraceError: There is no such file, or it is not a trace.
     """
-    join()
+    _show_in_notebooks()
     return replaying(Trace(path))
 
 
@@ -142,3 +105,30 @@ def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = N
 
     trace.replayer = replay
     return trace
+
+
+def _show_in_notebooks() -> None:
+    """Give steps, graphs and findings the method that notebooks look for.
+
+    Records are data and know nothing of drawing; what draws is imported when a notebook asks.
+    """
+    for kind, show in ((Step, _step), (Graph, _graph), (Finding, _finding)):
+        setattr(kind, _METHOD, show)
+
+
+def _step(step: Step) -> str:
+    from autograd_lens.render.repr_html import step_html
+
+    return step_html(step)
+
+
+def _graph(graph: Graph) -> str:
+    from autograd_lens.render.repr_html import graph_html
+
+    return graph_html(graph)
+
+
+def _finding(finding: Finding) -> str:
+    from autograd_lens.render.repr_html import finding_html
+
+    return finding_html(finding)

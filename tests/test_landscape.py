@@ -10,11 +10,10 @@ import pytest
 import torch
 
 import autograd_lens as lens
-from autograd_lens.analysis.plane import find_plane
+from autograd_lens.analysis.plane import find_plane, stored_surface
 from autograd_lens.analysis.rates import find_rates
 from autograd_lens.landscape import keep_landscape, measure_curvatures
-from autograd_lens.surfaces import stored_surface
-from autograd_lens.trace.curvature import stored_curvatures
+from autograd_lens.trace.kept import stored_curvatures
 from tests.support.linear_records import data
 
 
@@ -74,7 +73,7 @@ def test_what_was_kept_is_drawn_and_told_without_torch(kept: Path) -> None:
     program = (
         "import sys, autograd_lens as lens\n"
         f"with lens.open({str(kept)!r}) as trace: trace.plot_path()\n"
-        "from autograd_lens.cli.group import app\n"
+        "from autograd_lens.cli import app\n"
         f"app(['info', {str(kept)!r}], standalone_mode=False)\n"
         "assert 'torch' not in sys.modules\n"
     )

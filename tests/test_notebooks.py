@@ -10,8 +10,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import autograd_lens as lens
-from autograd_lens.doctor.records import Finding
-from autograd_lens.notebooks import join
+from autograd_lens.api import _show_in_notebooks
+from autograd_lens.doctor.finding import Finding
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_graph_is_drawn(trace: lens.Trace) -> None:
 
 
 def test_a_finding_shows_its_text_and_is_no_markup() -> None:
-    join()
+    _show_in_notebooks()
     finding = Finding("AL101", "stale-gradient", "error", "<b>title</b>", "What & why.", "fix()")
     html = shown(finding)
     assert "<b>title" not in html

@@ -12,10 +12,10 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import autograd_lens as lens
-from autograd_lens.analysis.plane import find_plane
+from autograd_lens.analysis.plane import find_plane, stored_surface
 from autograd_lens.analysis.quadratic import quadratic_minimum
 from autograd_lens.errors import ReplayError
-from autograd_lens.surfaces import compute_surface, stored_surface
+from autograd_lens.landscape import compute_surface
 from tests.support.linear_records import data
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Backward, Event, Kernel, Node, Phase, Source, Step
+from autograd_lens.trace.graph import TapeIndex, operator_name
+from autograd_lens.trace.records import Backward, Event, Kernel, Phase, Source, Step
 
 __all__ = ["BOOKKEEPING", "EventKind", "StepEvent", "step_events"]
 
@@ -62,9 +62,10 @@ def step_events(step: Step, happenings: Sequence[Event] = ()) -> tuple[StepEvent
         step: The step, light or full.
         happenings: Events of the run; those of this step come last.
     """
+    index = TapeIndex(step)
     parts = [
         *_forward(step.kernels),
-        *(_engine(step, backward) for backward in step.backwards),
+        *(_engine(index, backward) for backward in step.backwards),
         *_updates(step),
         *_zeroings(step),
     ]
@@ -109,34 +110,29 @@ def _line(kernels: list[Kernel], source: Source | None) -> Iterator[StepEvent]:
         )
 
 
-def _engine(step: Step, backward: Backward) -> _Part:
+def _engine(index: TapeIndex, backward: Backward) -> _Part:
     own = [
         kernel.index
-        for kernel in step.kernels
+        for kernel in index.kernels
         if kernel.phase == "backward" and kernel.backward == backward.index
     ]
-    return min(own, default=_NEVER), list(_engine_events(step, backward))
+    return min(own, default=_NEVER), list(_engine_events(index, backward))
 
 
-def _engine_events(step: Step, backward: Backward) -> Iterator[StepEvent]:
+def _engine_events(index: TapeIndex, backward: Backward) -> Iterator[StepEvent]:
     number, source = backward.index, backward.source
     yield StepEvent("engine", "backward", number, number, source=source)
     writes = {write.parameter: place for place, write in enumerate(backward.grad_writes)}
     for place, run in enumerate(backward.node_runs):
         node = backward.graph.nodes[run.node] if backward.graph else None
-        at = _forward_line(step, node) or source
+        kernel = index.kernel_of(node) if node else None
+        at = (kernel.source if kernel else None) or source
         yield StepEvent("node", "backward", place, number, run.kernels, at)
         variable = node.variable if node else None
         if variable is not None and (write := writes.pop(variable, None)) is not None:
             yield StepEvent("grad", "backward", write, number, source=source)
     for write in writes.values():
         yield StepEvent("grad", "backward", write, number, source=source)
-
-
-def _forward_line(step: Step, node: Node | None) -> Source | None:
-    """The line of the forward that a node goes back through."""
-    made = node.forward_kernel if node else None
-    return step.kernels[made].source if made is not None else None
 
 
 def _updates(step: Step) -> Iterator[_Part]:

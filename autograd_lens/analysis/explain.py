@@ -3,44 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from autograd_lens.analysis.events import BOOKKEEPING
-from autograd_lens.analysis.node_story import NameOf, NodeStory, node_story
+from autograd_lens.analysis.names import Names
+from autograd_lens.analysis.story import Check, NodeStory, Outgoing, Stories, compared
 from autograd_lens.errors import NotRecordedError
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Backward, GradWrite, Graph, Kernel, Step
 from autograd_lens.trace.values import Value
 
 __all__ = [
-    "Check",
     "Derivation",
     "Evaluation",
     "Group",
     "explain_gradient",
     "explain_loss",
     "folded",
-    "module_of",
 ]
-
-_CLOSE = 1e-4  # share; float32 sums in another order differ by less
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Whether two numbers that should agree do.
-
-    Attributes:
-        what: What was compared, a short phrase.
-        holds: Whether they agree; None where a number was not kept.
-        found: The outcome in words.
-    """
-
-    what: str
-    holds: bool | None
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +83,22 @@ class Group:
     folded: bool
 
 
-def explain_gradient(step: Step, parameter: str, name_of: NameOf) -> Derivation:
+def explain_gradient(step: Step, parameter: str, names: Names) -> Derivation:
     """Derive the gradient that a step's last backward gave a parameter.
 
     Args:
         step: The step, recorded in full.
         parameter: Name of the parameter.
-        name_of: Gives the name of a tensor.
+        names: Names of the step's tensors.
 
     Raises:
         NotRecordedError: The step is light, or no backward reached the parameter.
     """
     backward, write = _last_write(step, parameter)
-    graph = _graph(step, backward)
-    leading = _leading_to(graph, parameter)
-    links = tuple(
-        _narrowed(node_story(step, backward, run, name_of), leading)
-        for run in backward.node_runs
-        if run.node in leading
-    )
+    leading = _leading_to(_graph(step, backward), parameter)
+    stories = Stories(TapeIndex(step), names, backward.index)
+    runs = (run for run in backward.node_runs if run.node in leading)
+    links = tuple(_narrowed(stories.of(run.node), leading) for run in runs)
     root = backward.roots[0] if backward.roots else None
     checks = tuple(_checks(step, links, write))
     return Derivation(parameter, step.index, backward.index, root, links, write, checks)
@@ -165,24 +144,36 @@ def _narrowed(story: NodeStory, leading: frozenset[int]) -> NodeStory:
     return replace(story, outgoing=tuple(kept))
 
 
-def _checks(step: Step, links: Sequence[NodeStory], write: GradWrite) -> Iterable[Check]:
+def _checks(step: Step, links: Sequence[NodeStory], write: GradWrite) -> Iterator[Check]:
     arrived = links[-1].incoming[0].value if links and links[-1].incoming else None
-    yield _same("what the chain gave is what arrived at .grad", arrived, write.incoming)
+    yield compared("what the chain gave is what arrived at .grad", arrived, write.incoming)
     kept = step.parameters.get(write.parameter)
-    yield _same("what was written is what the step kept as .grad", write.after,
-                kept.grad if kept else None)  # fmt: skip
-    known = [out for link in links for out in link.outgoing if out.difference is not None]
+    grad = kept.grad if kept else None
+    yield compared("what was written is what the step kept as .grad", write.after, grad)
+    yield from _formulas([out for link in links for out in link.outgoing])
+
+
+def _formulas(given: Sequence[Outgoing]) -> Iterator[Check]:
+    """What the textbook says of the gradients, and of which it says nothing."""
+    known = [out for out in given if out.difference is not None]
     if known:
         worst = max(out.difference or 0.0 for out in known)
-        words = f"{len(known)} formulas, largest difference {worst:.1g} of the gradient"
-        yield Check("textbook formulas give the recorded numbers", worst < _CLOSE, words)
+        count = f"{len(known)}" if len(known) == len(given) else f"{len(known)} of {len(given)}"
+        words = f"{count} formulas, largest difference {worst:.1g} of the gradient"
+        holds = all(out.check.holds for out in known)
+        yield Check("textbook formulas give the recorded numbers", holds, words)
+    missing: dict[str, list[str]] = {}
+    for out in given:
+        if out.difference is None:
+            missing.setdefault(out.check.found, []).append(out.node.name)
+    for reason, nodes in missing.items():
+        yield Check(f"what {_listed(dict.fromkeys(nodes))} gave", None, reason)
 
 
-def _same(what: str, one: Value | None, other: Value | None) -> Check:
-    if one is None or other is None:
-        return Check(what, None, "not kept")
-    same = one == other
-    return Check(what, same, "bit for bit" if same else "they differ")
+def _listed(names: Iterable[str], most: int = 4) -> str:
+    names = list(names)
+    more = f" and {len(names) - most} others" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def explain_loss(step: Step) -> Evaluation:
@@ -196,10 +187,12 @@ def explain_loss(step: Step) -> Evaluation:
         raise NotRecordedError(msg)
     graph = _graph(step, step.backwards[-1])
     forward = [kernel for kernel in step.kernels if kernel.phase == "forward"]
-    last = graph.nodes[0].forward_kernel if graph.nodes else None
-    end = next((place for place, each in enumerate(forward) if each.index == last), -1)
-    needed = _needed(forward[: end + 1])
-    chosen = tuple(kernel for kernel in needed if kernel.node is not None)
+    index = TapeIndex(step)
+    forward = [kernel for kernel in step.kernels if kernel.phase == "forward"]
+    last = index.kernel_of(graph.nodes[0]) if graph.nodes else None
+    needed = _needed([kernel for kernel in forward if last and kernel.index <= last.index])
+    inside = {kernel.index for node in graph.nodes for kernel in index.function_kernels(node)}
+    chosen = tuple(each for each in needed if index.node_of(each) or each.index in inside)
     return Evaluation(step.index, step.loss, chosen, len(needed) - len(chosen))
 
 
@@ -244,8 +237,3 @@ def _cut(module: str, depth: int | None) -> str:
 
 def _inside(module: str, opened: str | None) -> bool:
     return opened is not None and f"{module}.".startswith(f"{opened}.")
-
-
-def module_of(story: NodeStory) -> str:
-    """The module whose forward made a node."""
-    return story.kernel.module if story.kernel else ""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import zip_longest
 
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 
-__all__ = ["tensor_names"]
+__all__ = ["Names", "tensor_names"]
 
 Span = tuple[int, int, int, int]
 Named = tuple[TensorUse, str]
@@ -75,6 +76,35 @@ def _position(node: ast.expr) -> Span:
 
 def _bound(alias: ast.alias) -> str:
     return alias.asname or alias.name.split(".")[0]
+
+
+class Names:
+    """The names of a step's tensors, for people: the program's own, else ``t`` and a number.
+
+    Args:
+        kernels: The step's tape.
+        source: Gives the text of a source file, or None.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], source: Callable[[str], str | None]) -> None:
+        self._kernels = kernels
+        self._source = source
+
+    @cached_property
+    def _names(self) -> Mapping[int, str]:
+        return tensor_names(self._kernels, self._source)
+
+    def __call__(self, use: TensorUse) -> str:
+        """The name of a tensor."""
+        return self.of(use.tensor)
+
+    def of(self, tensor: int) -> str:
+        """The name of the tensor with this id."""
+        return self.known(tensor) or f"t{tensor}"
+
+    def known(self, tensor: int) -> str:
+        """The name that the program has for it, ``""`` where it has none."""
+        return self._names.get(tensor, "")
 
 
 def tensor_names(

@@ -1,4 +1,4 @@
-"""The plane that a descent path is drawn on.
+"""The plane that a descent path is drawn on: two of its numbers, or its two main directions.
 
 Axis letters: t points of the path (steps + 1), p elements of all parameters together.
 """
@@ -8,48 +8,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.principal import Directions, Part, project, two_directions
-from autograd_lens.analysis.scalars import Scalar, all_scalars, parse_axes
-from autograd_lens.errors import NotRecordedError
-from autograd_lens.trace.records import Parameter
+from autograd_lens.errors import NotATraceError, NotRecordedError
+from autograd_lens.trace.kept import SURFACE, Surface
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.selection import Scalar, all_scalars, parse_axes
 
-__all__ = ["History", "Plane", "Run", "find_plane", "grid"]
+__all__ = ["Plane", "find_plane", "grid", "plane_through", "project", "stored_surface"]
 
 Floats = npt.NDArray[np.float64]
+Part = npt.NDArray[Any]
 Kind = Literal["line", "parameters", "scalars", "directions"]
 
 _MARGIN = 0.18
 _DIRECTIONS = "directions"
 _RUNS_AWAY = 1e6  # times as far out as at first: nothing else could be seen beside it
 _IN_SIGHT = 30.0
-
-
-class History(Protocol):
-    """What is needed of a parameter's history."""
-
-    @property
-    def values(self) -> npt.NDArray[Any]:
-        """The value each step's forward used, then the last one: (t, *shape)."""
-
-    @property
-    def grads(self) -> npt.NDArray[Any]:
-        """``.grad`` after each step's last backward: (t - 1, *shape)."""
-
-
-class Run(Protocol):
-    """What is needed of a trace."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters of the run by name."""
-
-    def parameter(self, name: str) -> History:
-        """One parameter over the run."""
+_MOST_SQUARE = 1024  # of a matrix whose eigenvectors are computed: a quarter of a second
+_BLOCK = 1 << 20  # numbers widened to float64 at a time
+_NOTHING = 1e-12  # share of variance below which a direction is rounding noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,26 +98,49 @@ class _Path:
         return vector
 
 
-def find_plane(
-    run: Run, axes: str | None = None, *, through: int | None = None, whole: bool = False
-) -> Plane:
+def find_plane(trace: Trace, axes: str | None = None, *, through: int | None = None) -> Plane:
     """The plane to draw a run's path on.
 
     Args:
-        run: The run.
+        trace: The run.
         axes: Two scalars by name, for example ``"w1,b1"``; by default the parameters
             themselves where there are two numbers, else the path's two main directions;
             these always with ``"directions"``.
         through: The point of the path that the plane goes through, before the step of this
             number; by default the end.
-        whole: Whether a path that runs away is kept whole; by default it ends where its
-            beginning can still be seen beside it.
 
     Raises:
         NotRecordedError: The run has no parameter whose values were kept.
         SelectionError: The axes could not be understood.
     """
-    path = _collect(run, whole=whole)
+    points = {
+        name: _known_from_the_start(trace.parameter(name).values, parameter.first_step)
+        for name, parameter in trace.parameters.items()
+    }
+    return plane_through(points, axes, through=through)
+
+
+def plane_through(
+    points: Mapping[str, Part],
+    axes: str | None = None,
+    *,
+    through: int | None = None,
+    whole: bool = False,
+) -> Plane:
+    """The plane to draw a path on.
+
+    Args:
+        points: The values of each parameter at each point, by name: (t, *shape).
+        axes: As for ``find_plane``.
+        through: As for ``find_plane``.
+        whole: Whether a path that runs away is kept whole; by default it ends where its
+            beginning can still be seen beside it.
+
+    Raises:
+        NotRecordedError: No parameter has values.
+        SelectionError: The axes could not be understood.
+    """
+    path = _collect(points, whole=whole)
     if axes == _DIRECTIONS and path.elements > 1:
         return _main_plane(path, through)
     if axes is not None:
@@ -151,31 +155,37 @@ def find_plane(
     return _main_plane(path, through)
 
 
-def _collect(run: Run, *, whole: bool) -> _Path:
-    shapes: dict[str, tuple[int, ...]] = {}
-    parts: list[Part] = []
-    left_out: list[str] = []
-    for name, parameter in run.parameters.items():
-        values = run.parameter(name).values
-        part = values.reshape(len(values), math.prod(parameter.shape))
-        part = _known_from_the_start(part, parameter.first_step)
-        kept = part.dtype.kind == "f" and part.size and not np.isnan(part).all()
-        if not kept:
-            left_out.append(name)
-            continue
-        shapes[name] = parameter.shape
-        parts.append(part)
-    if not parts:
+def _known_from_the_start(values: Part, first_step: int) -> Part:
+    """A parameter that appears later stands still until then."""
+    if 0 < first_step < len(values):
+        values = values.copy()
+        values[:first_step] = values[first_step]
+    return values
+
+
+def _collect(points: Mapping[str, Part], *, whole: bool) -> _Path:
+    shapes = {name: values.shape[1:] for name, values in points.items()}
+    flat = {
+        name: values.reshape(len(values), math.prod(shapes[name]))
+        for name, values in points.items()
+    }
+    kept = [
+        name
+        for name, part in flat.items()
+        if part.dtype.kind == "f" and part.size and not np.isnan(part).all()
+    ]
+    if not kept:
         msg = "No parameter was recorded with its values, so there is no path."
         raise NotRecordedError(msg, hint="Record a program that trains something.")
+    parts = [flat[name] for name in kept]
     finite = np.logical_and.reduce([np.isfinite(part).all(axis=1) for part in parts])
-    notes = _notes(left_out, finite)
+    notes = _notes([name for name in flat if name not in kept], finite)
     away = None if whole else _runs_away(parts, finite)
     if away is not None:
         finite[away:] = False
         further = f"{_IN_SIGHT:.0f} times as far out as at first"
         notes = (*notes, f"After step {away - 1:,} the path is more than {further}, and not drawn.")
-    return _Path(shapes, parts, finite, notes)
+    return _Path({name: shapes[name] for name in kept}, parts, finite, notes)
 
 
 def _runs_away(parts: Sequence[Part], finite: npt.NDArray[np.bool_]) -> int | None:
@@ -188,14 +198,6 @@ def _runs_away(parts: Sequence[Part], finite: npt.NDArray[np.bool_]) -> int | No
     if not out.max() > _RUNS_AWAY * first > 0:
         return None
     return int(rows[np.argmax(out > _IN_SIGHT * first)])
-
-
-def _known_from_the_start(part: Part, first_step: int) -> Part:
-    """A parameter that appears later stands still until then."""
-    if 0 < first_step < len(part):
-        part = part.copy()
-        part[:first_step] = part[first_step]
-    return part
 
 
 def _notes(left_out: Sequence[str], finite: npt.NDArray[np.bool_]) -> tuple[str, ...]:
@@ -292,11 +294,159 @@ def _main_plane(path: _Path, through: int | None) -> Plane:
     return _plane(path, "directions", place, directions, origin=origin, labels=labels, notes=notes)
 
 
-def _directions(path: _Path, rows: npt.NDArray[np.intp]) -> Directions:
+def _directions(path: _Path, rows: npt.NDArray[np.intp]) -> _Directions:
     if len(rows):
-        return two_directions(path.parts, rows)
+        return _two_directions(path.parts, rows)
     still = [np.zeros((1, part.shape[1])) for part in path.parts]
-    return two_directions(still, np.zeros(1, np.intp))
+    return _two_directions(still, np.zeros(1, np.intp))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Directions:
+    """Two orthogonal unit vectors and how much of the path they hold.
+
+    Attributes:
+        first: (p,).
+        second: (p,).
+        shares: Share of the path's variance along each, 0 to 1; NaN where nothing moves.
+        points: How many points of the path were looked at.
+    """
+
+    first: Floats
+    second: Floats
+    shares: tuple[float, float]
+    points: int
+
+
+def _two_directions(parts: Sequence[Part], rows: npt.NDArray[np.intp]) -> _Directions:
+    """The main two directions of a path, by principal component analysis.
+
+    Args:
+        parts: The path parameter by parameter, each (t, elements), in any floating dtype.
+        rows: The points to look at, at least one: all of their elements are finite.
+    """
+    elements = sum(part.shape[1] for part in parts)
+    if elements > _MOST_SQUARE < len(rows):
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_SQUARE).astype(np.intp)]
+    means = [part[_as_slice(rows)].mean(0, dtype=np.float64) for part in parts]
+    if len(rows) <= elements:
+        found, variances, total = _from_gram(parts, rows, means)
+    else:
+        found, variances, total = _from_covariance(parts, rows, means)
+    kept = [
+        vector for vector, size in zip(found, variances, strict=True) if size > _NOTHING * total
+    ]
+    first, second = _completed(kept, elements)
+    shares = [size / total if total > 0 else np.nan for size in (*variances, 0.0, 0.0)]
+    return _Directions(first, second, (float(shares[0]), float(shares[1])), len(rows))
+
+
+def _from_covariance(
+    parts: Sequence[Part], rows: npt.NDArray[np.intp], means: Sequence[Floats]
+) -> tuple[list[Floats], list[float], float]:
+    """Few elements, many points: eigenvectors of the (p, p) scatter matrix."""
+    centre = np.concatenate(means)
+    scatter = np.zeros((len(centre), len(centre)))
+    step = max(1, _BLOCK // len(centre))
+    for start in range(0, len(rows), step):
+        block = _as_slice(rows[start : start + step])
+        moved = np.concatenate([part[block] for part in parts], axis=1, dtype=np.float64) - centre
+        scatter += moved.T @ moved
+    sizes, vectors = np.linalg.eigh(scatter)
+    best = range(len(sizes) - 1, max(-1, len(sizes) - 3), -1)
+    return [vectors[:, i] for i in best], [max(float(sizes[i]), 0.0) for i in best], _trace(scatter)
+
+
+def _as_slice(rows: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """Neighbouring rows as a slice, which copies nothing."""
+    whole = rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
+
+
+def _from_gram(
+    parts: Sequence[Part], rows: npt.NDArray[np.intp], means: Sequence[Floats]
+) -> tuple[list[Floats], list[float], float]:
+    """Many elements, few points: the same from the (t, t) matrix of inner products."""
+    gram = np.zeros((len(rows), len(rows)))
+    for part, columns in _column_blocks(parts, len(rows)):
+        moved = part[rows, columns].astype(np.float64)
+        moved -= moved.mean(0)
+        gram += moved @ moved.T
+    sizes, weights = np.linalg.eigh(gram)
+    best = range(len(sizes) - 1, max(-1, len(sizes) - 3), -1)
+    mixed = [_mix(parts, rows, means, weights[:, i]) for i in best]
+    return mixed, [max(float(sizes[i]), 0.0) for i in best], _trace(gram)
+
+
+def _column_blocks(parts: Sequence[Part], rows: int) -> list[tuple[Part, slice]]:
+    width = max(1, _BLOCK // rows)
+    return [
+        (part, slice(start, start + width))
+        for part in parts
+        for start in range(0, part.shape[1], width)
+    ]
+
+
+def _mix(
+    parts: Sequence[Part], rows: npt.NDArray[np.intp], means: Sequence[Floats], weights: Floats
+) -> Floats:
+    """The unit vector that is this mixture of the path's points."""
+    mixed = [
+        weights @ part[rows] - weights.sum() * mean for part, mean in zip(parts, means, strict=True)
+    ]
+    vector = np.concatenate(mixed).astype(np.float64)
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 0 else vector
+
+
+def _trace(matrix: Floats) -> float:
+    return max(float(np.trace(matrix)), 0.0)
+
+
+def _completed(vectors: Sequence[Floats], elements: int) -> tuple[Floats, Floats]:
+    """Two orthogonal unit vectors: those found, and single elements where there are fewer."""
+    # Signs are arbitrary: the largest element is made positive, so that they are always the same.
+    found = [vector * np.sign(vector[np.argmax(np.abs(vector))]) for vector in vectors]
+    while len(found) < 2:  # noqa: PLR2004  a plane has two directions
+        used = sum((np.abs(vector) for vector in found), np.zeros(elements))
+        unit = np.zeros(elements)
+        unit[np.argmin(used)] = 1.0
+        for vector in found:
+            unit -= (unit @ vector) * vector
+        found.append(unit / np.linalg.norm(unit))
+    return found[0], found[1]
+
+
+def project(parts: Sequence[Part], origin: Floats, first: Floats, second: Floats) -> Floats:
+    """Where each point of a path lies in a plane of orthogonal unit vectors: (t, 2)."""
+    directions = np.stack([first, second], axis=1)
+    place = np.zeros((len(parts[0]), 2))
+    start = 0
+    for part in parts:
+        stop = start + part.shape[1]
+        step = max(1, _BLOCK // max(1, part.shape[1]))
+        for row in range(0, len(part), step):
+            moved = part[row : row + step].astype(np.float64) - origin[start:stop]
+            with np.errstate(invalid="ignore"):  # Inf - Inf, of points that are left out
+                place[row : row + step] += moved @ directions[start:stop]
+        start = stop
+    return place
+
+
+def stored_surface(trace: Trace, plane: Plane) -> Surface | None:
+    """The surface kept in the trace, where it is one of this plane."""
+    data = trace.extra(SURFACE)
+    if data is None:
+        return None
+    try:
+        surface = Surface.from_bytes(data)
+    except NotATraceError:
+        return None
+    same = surface.names == plane.names and all(
+        np.allclose(getattr(surface, name), getattr(plane, name))
+        for name in ("origin", "first", "second")
+    )
+    return surface if same else None
 
 
 def grid(

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autograd_lens.analysis.node_story import given_inputs
-from autograd_lens.analysis.textbook import RULES
-from autograd_lens.analysis.textbook.recorded import gradient
-from autograd_lens.analysis.textbook.rule import Array
-from autograd_lens.trace.graph import operator_name
+from autograd_lens.analysis.derivatives import Array
+from autograd_lens.analysis.textbook import RULES, gradient
+from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Backward, Edge, Graph, Node, NodeRun, Step
 from autograd_lens.trace.values import Value
 
@@ -68,7 +66,7 @@ def rederive(step: Step, backward: Backward, nodes: Collection[int]) -> list[Red
     Returns:
         Parameters whose way from these nodes the textbook covers throughout.
     """
-    graph, ledger = backward.graph, _Ledger()
+    graph, ledger, index = backward.graph, _Ledger(), TapeIndex(step)
     found = []
     for run in backward.node_runs if graph is not None else ():
         node = graph.nodes[run.node] if graph else None
@@ -78,7 +76,7 @@ def rederive(step: Step, backward: Backward, nodes: Collection[int]) -> list[Red
         if node.variable is not None:
             found += _at_leaf(node, run, ledger) if behind else []
         elif behind or run.node in nodes:
-            _through(step, graph, run, ledger)
+            _through(index, graph, run, ledger)
     return found
 
 
@@ -90,7 +88,7 @@ def _at_leaf(node: Node, run: NodeRun, ledger: _Ledger) -> list[Rederived]:
     return [Rederived(node.variable, recorded, recorded + missing)]
 
 
-def _through(step: Step, graph: Graph, run: NodeRun, ledger: _Ledger) -> None:
+def _through(index: TapeIndex, graph: Graph, run: NodeRun, ledger: _Ledger) -> None:
     """Send on what a node's gradients lack."""
     arrived = _number(run.grad_outputs[0]) if run.grad_outputs else None
     missing = ledger.missing.get((run.node, 0), np.float64(0))
@@ -98,23 +96,21 @@ def _through(step: Step, graph: Graph, run: NodeRun, ledger: _Ledger) -> None:
     for edge in graph.edges:
         if edge.from_node == run.node:
             amount = (
-                None if right is None else _lacking(step, graph.nodes[run.node], run, edge, right)
+                None if right is None else _lacking(index, graph.nodes[run.node], run, edge, right)
             )
             ledger.add((edge.to_node, edge.output_nr), amount)
 
 
-def _lacking(step: Step, node: Node, run: NodeRun, edge: Edge, right: Array) -> Array | None:
+def _lacking(index: TapeIndex, node: Node, run: NodeRun, edge: Edge, right: Array) -> Array | None:
     """The textbook's gradient of one input, less the recorded one."""
-    if node.forward_kernel is None or edge.input_position >= len(run.grad_inputs):
+    kernel, inputs = index.kernel_of(node), index.inputs_of(node)
+    if kernel is None or edge.input_position >= min(len(run.grad_inputs), len(inputs)):
         return None
-    recorded = _number(run.grad_inputs[edge.input_position])
-    kernel = step.kernels[node.forward_kernel]
-    inputs = list(given_inputs(node, kernel))
-    if recorded is None or edge.input_position >= len(inputs):
+    recorded, given = _number(run.grad_inputs[edge.input_position]), inputs[edge.input_position]
+    rule = RULES.get(operator_name(kernel), {}).get(given.argument)
+    if recorded is None or rule is None:
         return None
-    name, _, _, place = inputs[edge.input_position]
-    rule = RULES.get(operator_name(kernel), {}).get(name)
-    found = gradient(rule, kernel, right, recorded.shape, place) if rule else None
+    found = gradient(rule, kernel, right, recorded.shape, given.place)
     return None if found is None or found.shape != recorded.shape else found - recorded
 
 

@@ -5,17 +5,13 @@ Axis letters: t points of the recorded path, s points of the changed one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.plane import Plane, find_plane
-from autograd_lens.analysis.principal import project
+from autograd_lens.analysis.plane import Plane, plane_through, project
 from autograd_lens.trace.outcomes import Descent, WhatIf
-from autograd_lens.trace.records import Parameter
 
 __all__ = ["TwoPaths", "two_paths"]
 
@@ -45,42 +41,6 @@ class TwoPaths:
     left: bool
 
 
-class _Joined:
-    """The points of both descents as one run, for ``find_plane``."""
-
-    def __init__(self, what: WhatIf) -> None:
-        self._values = {
-            name: np.concatenate([recorded, what.changed.values[name]])
-            for name, recorded in what.recorded.values.items()
-        }
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters."""
-        return {
-            name: Parameter(name, tuple(values.shape[1:]), str(values.dtype), "cpu")
-            for name, values in self._values.items()
-        }
-
-    def parts(self, names: Sequence[str]) -> list[npt.NDArray[Any]]:
-        """The values of some parameters, each flat: (t + s, elements)."""
-        return [self._values[name].reshape(len(self._values[name]), -1) for name in names]
-
-    def parameter(self, name: str) -> _History:
-        """One parameter's values."""
-        return _History(self._values[name])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _History:
-    values: npt.NDArray[Any]
-
-    @property
-    def grads(self) -> npt.NDArray[Any]:
-        """Not known here, and not needed."""
-        return np.zeros_like(self.values[1:])
-
-
 def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
     """Place both descents in a plane, and choose what of it is drawn.
 
@@ -90,11 +50,15 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
     """
     # Directions are those of the recorded path where the other one goes out of all bounds.
     within = _within(what)
-    joined = _Joined(within)
-    plane = find_plane(joined, axes, whole=True)
+    joined = {
+        name: np.concatenate([recorded, within.changed.values[name]])
+        for name, recorded in within.recorded.values.items()
+    }
+    plane = plane_through(joined, axes, whole=True)
     count = len(next(iter(what.recorded.values.values())))
     # The plane's own path leaves out what is far away; here it is followed out of the picture.
-    path = project(joined.parts(plane.names), plane.origin, plane.first, plane.second)
+    parts = [joined[name].reshape(len(joined[name]), -1) for name in plane.names]
+    path = project(parts, plane.origin, plane.first, plane.second)
     recorded, changed = path[:count], path[count:]
     near = np.concatenate([recorded, changed[:2]])
     low, high = np.nanmin(near, axis=0), np.nanmax(near, axis=0)

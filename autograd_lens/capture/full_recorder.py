@@ -13,7 +13,6 @@ import torch
 
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.modules import ModulePaths
 from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
@@ -22,12 +21,12 @@ from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.torchviz_dot import graph_dot
-from autograd_lens.live.backward import BackwardCall, BackwardTape
+from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
-from autograd_lens.live.reading import SMALL
+from autograd_lens.live.reading import SMALL, is_opaque
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.trace.tape import Template
@@ -100,7 +99,6 @@ class FullRecorder:
         self._keyframes = services.keyframes
         self._stream = Stream(value_limit, step_limit)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
-        self._modules = ModulePaths(self.mode)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
@@ -146,17 +144,25 @@ class FullRecorder:
             self.on = switch_on(self.mode)
             if self.on:
                 self.mode.rebase()
-                self._modules.install()
                 self.inputs.begin()
         elif not on and self.on:
             switch_off(self.mode)
-            self._modules.remove()
             if not self._needs.inputs:
                 self.inputs.end()
             self.on = self._whole = False
             self._states = (None, None)
             self._stream.lean = False
             self._stream.drop_before(len(self._stream.keys))
+
+    def pause(self) -> None:
+        """Let kernels pass by for a while; the step goes on behind them."""
+        if self.on:
+            switch_off(self.mode)
+
+    def resume(self) -> None:
+        """See kernels again, where they were seen before."""
+        if self.on:
+            switch_on(self.mode, below=True)
 
     def stop(self, last_step: int) -> None:
         """Write the last step and switch off."""
@@ -229,16 +235,18 @@ class FullRecorder:
             if self._whole and self._hooked:
                 self._write(finished, ends, chain)
             self._start_step(ends)
-        self.mode.loop_frame = self._loop.see(chain)
-        self._turn = next((f.f_lasti for f in chain if id(f) == self.mode.loop_frame), -1)
+        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
+        self.mode.left = False
+        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         lean = self._is_lean(step)
-        if self._whole and (self._hooked or new or lean or step in self._schedule):
+        wanted = self._hooked or new or lean or step in self._schedule
+        if self._whole and call.watched and wanted:
             self._seen.add(fingerprint)
             self._hooked = True
             self._sites.add(call.site)
-            if lean and not call.functions:
+            if lean and not call.functions and _is_plain(call.flags):
                 self._pass(call)
             else:
                 self._hook(call, chain)
@@ -252,9 +260,7 @@ class FullRecorder:
         """Whether a step is recorded without the values that follow from others."""
         return self._needs.tapes and step not in self._schedule
 
-    def after_backward(
-        self, step: int, error: str, results: Sequence[Any], *, marked: bool
-    ) -> None:
+    def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
         Called only where the mode is on or ``next_switch`` is reached.
@@ -262,7 +268,6 @@ class FullRecorder:
         Args:
             step: The step.
             error: What the engine raised, else ``""``.
-            results: What ``torch.autograd.grad`` returned.
             marked: Whether the program marks its steps itself.
         """
         self._handed += self._met
@@ -272,9 +277,9 @@ class FullRecorder:
                 self._states = (self._states[1], generator_state())
         self._stream.turn()
         if self._passing:
-            self.on, self._passing = switch_on(self.mode), False
+            self.on, self._passing = switch_on(self.mode, below=True), False
         if self._tape is not None:
-            self._tape.end(error, results)
+            self._tape.end(error)
             self._tape = None
             self._name_grads()
         self._marked = marked
@@ -444,7 +449,14 @@ class FullRecorder:
             self._writer.source(file, text)
 
 
+def _is_plain(flags: Flags) -> bool:
+    """Whether nothing but ``.grad`` comes of a backward."""
+    return flags.kind == "backward" and not flags.create_graph
+
+
 def _has_memory(tensor: torch.Tensor) -> bool:
+    if is_opaque(tensor):
+        return False
     return tensor.layout is torch.strided and not tensor.is_meta and tensor.nbytes > 0
 
 

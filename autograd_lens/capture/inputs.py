@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.utils.data import dataloader
 
+from autograd_lens.capture.modules import ModuleCalls
 from autograd_lens.live.reading import RawValue, bytes_at, read
 
 __all__ = ["InputObserver", "RandomState", "generator_state"]
@@ -77,7 +78,7 @@ class InputObserver:
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
         self._values: list[RawValue] = []
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-        self._handles: list[Any] = []
+        self._calls = ModuleCalls(self.collect)
         self._undo: list[Callable[[], None]] = []
 
     def add_roots(self, modules: Iterable[nn.Module]) -> None:
@@ -85,16 +86,14 @@ class InputObserver:
         for module in modules:
             if module not in self._roots:
                 self._roots.add(module)
-                if self.active:
-                    self._hook(module)
+                self._calls.follow(module)
 
     def begin(self) -> None:
         """Observe from now on."""
         if self.active:
             return
         self.active = True
-        for module in list(self._roots):
-            self._hook(module)
+        self._calls.install()
         iterator = dataloader._BaseDataLoaderIter
         original = iterator.__next__
         observer = self
@@ -111,8 +110,7 @@ class InputObserver:
     def end(self) -> None:
         """Put everything back."""
         self.active = False
-        while self._handles:
-            self._handles.pop().remove()
+        self._calls.remove()
         while self._undo:
             self._undo.pop()()
 
@@ -134,17 +132,20 @@ class InputObserver:
             self.budget -= tensor.nbytes if affordable else 0
             self._values.append(read(tensor, tensor.nbytes) if affordable else None)
 
+    def pause(self) -> None:
+        """Let the program call its modules unobserved."""
+        self._calls.remove()
+
+    def resume(self) -> None:
+        """Go on, where it was observed before."""
+        if self.active:
+            self._calls.install()
+
     def take(self) -> list[RawValue]:
         """The values collected since the last call, in order; None where the budget is spent."""
         values, self._values = self._values, []
         self._found.clear()
         return values
-
-    def _hook(self, module: nn.Module) -> None:
-        def called(_module: nn.Module, args: Any, kwargs: Any) -> None:
-            self.collect(args, kwargs)
-
-        self._handles.append(module.register_forward_pre_hook(called, with_kwargs=True))
 
 
 def _nothing(_tensor: torch.Tensor) -> None:

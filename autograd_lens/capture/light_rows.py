@@ -17,7 +17,7 @@ import xxhash
 
 from autograd_lens.capture.last_values import LastValue
 from autograd_lens.live.frames import Site
-from autograd_lens.live.reading import DTYPE_NAMES, RawValue, is_small_and_plain, read
+from autograd_lens.live.reading import DTYPE_NAMES, RawValue, is_opaque, is_small_and_plain, read
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.rows import LightGraph
 
@@ -31,6 +31,7 @@ __all__ = [
     "root_specs",
 ]
 
+_Tensor = torch.Tensor
 Reference = weakref.ref[torch.Tensor]
 Flags = tuple[str, bool, bool]
 # Site, flags, type of the root and number of new nodes, flat: it is hashed at every backward.
@@ -81,6 +82,10 @@ class ParameterReader:
                 grads.append(None)
                 died += 1
                 continue
+            if slot.opaque:
+                values.append(None)
+                grads.append(None)
+                continue
             try:
                 known = parameter.data_ptr() == slot.address and parameter.is_contiguous()
             except RuntimeError:  # it has no memory of its own
@@ -95,7 +100,8 @@ class ParameterReader:
         grads: list[RawValue] = []
         for slot in self._slots:
             parameter = slot.reference()
-            grads.append(None if parameter is None else self._grad(slot, parameter.grad))
+            known = parameter is not None and not slot.opaque
+            grads.append(self._grad(slot, parameter.grad) if known else None)  # type: ignore[union-attr]
         return tuple(grads)
 
     def last(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...], list[int]]:
@@ -120,7 +126,7 @@ class ParameterReader:
         return read(parameter, self._limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
-        if grad is None:
+        if grad is None or (grad.__class__ is not _Tensor and is_opaque(grad)):
             return None
         try:
             if grad.data_ptr() == slot.grad_address and grad.is_contiguous():
@@ -135,12 +141,13 @@ class ParameterReader:
 class _Slot:
     """Where one parameter and its ``.grad`` were last seen."""
 
-    __slots__ = ("address", "end", "grad_address", "grad_memory", "memory", "reference")
+    __slots__ = ("address", "end", "grad_address", "grad_memory", "memory", "opaque", "reference")
 
     def __init__(self, reference: Reference, limit: int) -> None:
         self.reference = reference
         parameter = reference()
         self.end = None if parameter is None else LastValue(parameter, limit)
+        self.opaque = parameter is not None and is_opaque(parameter)
         self.address = self.grad_address = -1
         self.memory = self.grad_memory = ctypes.create_string_buffer(0)
 

@@ -1,92 +1,164 @@
-"""Which module is running, as a path from its root.
+"""What modules of the program are called with, and when the program runs compiled code.
 
-NOTE 1 [Giving way to torch.compile]: a global hook on modules makes ``torch.compile`` warn, and
-may make it fail, as it would have to compile the hook too. So the hooks are left out as soon
-as the program has compiled anything; its kernels are then recorded without module paths.
+NOTE 1 [No hook on a module]: a hook in a module is saved with it, copied with it and sent to
+other processes with it, and Dynamo compiles it; a global one takes an id and is seen in torch's
+lists. Every call of a module asks torch once whether it is being traced. That question is a
+leaf of the call: whoever answers it is on no stack while the program's code runs. So it is
+answered here, as torch would, and the frame that asks has the module and what it was called with.
+
+NOTE 2 [Compiled code runs as bare]: where Dynamo meets a dispatch mode or a hook, it compiles
+them too, compiles something else, or gives up. ``torch.compile``'s wrapper sets Dynamo's state
+first and puts it back last, through two functions of its module. These are followed: in
+between, everything of ours is taken away, and what was recorded of the region is the nodes that
+it leaves in the autograd graph.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
+import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch._guards
 from torch import nn
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
 
-from autograd_lens.live.mode import OUTSIDE, TapeMode
+from autograd_lens.live.frames import MODULE_CALL, local_of
 
-__all__ = ["ModulePaths", "program_compiles"]
+__all__ = ["CompiledRegions", "ModuleCalls"]
+
+_get_frame = sys._getframe
 
 
-def program_compiles() -> bool:
-    """Whether the program has called ``torch.compile``."""
-    dynamo = sys.modules.get("torch._dynamo.eval_frame")
-    # torch's own optimizers leave a None here.
-    return dynamo is not None and any(b is not None for b in dynamo.cached_backends.values())
+class ModuleCalls:
+    """Tells of the calls of some modules (NOTE 1).
 
-
-class ModulePaths:
-    """Keeps ``TapeMode.module`` up to date while a step is recorded in full.
-
-    A submodule's path is the one its parameters carry (``layers.0``); the outermost module
-    has no path of its own and is called by its class.
+    Args:
+        called: Called with the positional and the named arguments of each call.
     """
 
-    def __init__(self, mode: TapeMode) -> None:
-        self._mode = mode
-        self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
-        self._stack: list[tuple[str, bool | None]] = []
-        self._handles: list[Any] = []
-        self._compile: Any = None
+    def __init__(self, called: Callable[[Any, Any], None]) -> None:
+        self._called = called
+        self._followed: dict[int, weakref.ref[nn.Module]] = {}
+        self._original: Any = None
+        self._ours: Any = None
+
+    def follow(self, module: nn.Module) -> None:
+        """Tell of the calls of this module."""
+        self._followed[id(module)] = weakref.ref(module)
 
     def install(self) -> None:
-        """Follow every module's forward from now on, unless the program compiles (NOTE 1)."""
-        if program_compiles():
+        """Begin to tell."""
+        original = torch._C._get_tracing_state
+        followed, called = self._followed, self._called
+
+        @functools.wraps(original)
+        def tracing_state() -> Any:
+            frame = _get_frame(1)
+            if frame.f_code is MODULE_CALL:
+                module = local_of(frame, "self")
+                known = followed.get(id(module))
+                if known is not None and known() is module:
+                    called(local_of(frame, "args"), local_of(frame, "kwargs"))
+            return original()
+
+        self._original, self._ours = original, tracing_state
+        torch._C._get_tracing_state = tracing_state
+
+    def remove(self) -> None:
+        """Stop telling."""
+        if self._ours is not None and torch._C._get_tracing_state is self._ours:
+            torch._C._get_tracing_state = self._original
+        self._original = self._ours = None
+
+
+class CompiledRegions:
+    """Calls ``enter`` before compiled code of the program runs, and ``leave`` behind it (NOTE 2).
+
+    Attributes:
+        inside: Whether compiled code is running.
+    """
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+        self.inside = False
+        self._enter = enter
+        self._leave = leave
+        self._thread = threading.get_ident()
+        self._frame = 0  # id of the wrapper's frame that the region belongs to
+        self._undo: list[Callable[[], None]] = []
+        self._followed = False
+
+    def install(self) -> None:
+        """Follow from the program's first use of Dynamo on."""
+        compile_ = torch.compile
+
+        @functools.wraps(compile_)
+        def follow_and_compile(*args: Any, **kwargs: Any) -> Any:
+            compiled = compile_(*args, **kwargs)
+            self.look()
+            return compiled
+
+        torch.compile = follow_and_compile
+        self._undo.append(
+            functools.partial(_put_back, torch, "compile", follow_and_compile, compile_)
+        )
+        self.look()
+
+    def look(self) -> None:
+        """Follow Dynamo, where the program has imported it by now."""
+        dynamo = sys.modules.get("torch._dynamo.eval_frame")
+        if self._followed or getattr(dynamo, "_maybe_set_eval_frame", None) is None:
             return
-        self._compile = torch.compile
-        torch.compile = self._giving_way(torch.compile)
-        self._handles = [
-            register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, always_call=True),
-        ]
+        self._followed = True
+        rules = sys.modules.get("torch._dynamo.trace_rules")
+        if rules is not None:
+            with contextlib.suppress(Exception):  # another version: then it compiles what it meets
+                rules.add("autograd_lens")
+        first, last = dynamo.set_eval_frame, dynamo._maybe_set_eval_frame  # type: ignore[union-attr]
+
+        def set_eval_frame(callback: Any) -> Any:
+            frame = _get_frame(1)
+            wraps = frame.f_code.co_name == "compile_wrapper"
+            if wraps and not self.inside and threading.get_ident() == self._thread:
+                self._frame, self.inside = id(frame), True
+                self._enter()
+            return first(callback)
+
+        def maybe_set_eval_frame(callback: Any) -> Any:
+            result = last(callback)
+            if callback is None and self._frame == id(_get_frame(1)):
+                self._frame, self.inside = 0, False
+                self._leave()
+            return result
+
+        for name, ours, original in (
+            ("set_eval_frame", set_eval_frame, first),
+            ("_maybe_set_eval_frame", maybe_set_eval_frame, last),
+        ):
+            setattr(dynamo, name, ours)
+            self._undo.append(functools.partial(_put_back, dynamo, name, ours, original))
+
+    def compiles_backward(self) -> bool:
+        """Whether the engine hands its graph to Dynamo instead of running it."""
+        compiled = sys.modules.get("torch._dynamo.compiled_autograd")
+        return bool(getattr(compiled, "compiled_autograd_enabled", False))
+
+    def tracing(self) -> bool:
+        """Whether code is being compiled rather than run."""
+        return torch._guards.TracingContext.try_get() is not None
 
     def remove(self) -> None:
         """Stop following."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if self._compile is not None:
-            torch.compile = self._compile
-            self._compile = None
-        self._stack.clear()
-        self._mode.module = OUTSIDE
+        while self._undo:
+            self._undo.pop()()
+        self._followed = False
 
-    def _giving_way(self, compile_: Any) -> Any:
-        @functools.wraps(compile_)
-        def compile_without_hooks(*args: Any, **kwargs: Any) -> Any:
-            self.remove()
-            return compile_(*args, **kwargs)
 
-        return compile_without_hooks
-
-    def _enter(self, module: nn.Module, _inputs: Any) -> None:
-        path = self._paths.get(module)
-        if path is None:
-            path = self._learn(module)
-        self._stack.append(self._mode.module)
-        self._mode.module = (path, module.training)
-
-    def _leave(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
-        if self._stack:
-            self._mode.module = self._stack.pop()
-
-    def _learn(self, module: nn.Module) -> str:
-        for path, part in module.named_modules():
-            self._paths.setdefault(part, path or type(module).__name__)
-        return self._paths[module]
+def _put_back(owner: Any, name: str, ours: Any, original: Any) -> None:
+    """Undo a replacement, unless somebody has replaced it since."""
+    if getattr(owner, name) is ours:
+        setattr(owner, name, original)

@@ -9,11 +9,8 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim import optimizer as torch_optimizers
+from torch.optim.optimizer import Optimizer
 
 from autograd_lens.capture.full_recorder import FullRecorder
 from autograd_lens.capture.optimizer_calls import OptimizerCalls
@@ -21,6 +18,8 @@ from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.steps import StepCounter
 
 __all__ = ["OptimizerHooks"]
+
+_KEY: Any = "autograd_lens"
 
 
 class OptimizerHooks:
@@ -44,7 +43,6 @@ class OptimizerHooks:
         self._order = calls
         self.numbers = numbers
         self._full = full
-        self._handles: list[Any] = []
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._calls = 0
         self._frame: int | None = None
@@ -52,16 +50,14 @@ class OptimizerHooks:
 
     def install(self) -> None:
         """Follow from now on."""
-        self._handles = [
-            register_optimizer_step_pre_hook(self._begins),
-            register_optimizer_step_post_hook(self._ended),
-        ]
+        # Under a key of our own: torch's numbers for hooks are the program's.
+        torch_optimizers._global_optimizer_pre_hooks[_KEY] = self._begins
+        torch_optimizers._global_optimizer_post_hooks[_KEY] = self._ended
 
     def remove(self) -> None:
         """Stop following."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        torch_optimizers._global_optimizer_pre_hooks.pop(_KEY, None)
+        torch_optimizers._global_optimizer_post_hooks.pop(_KEY, None)
 
     def begins(self, phase: str, parameters: Iterable[torch.Tensor] = ()) -> None:
         """An optimizer begins to update these parameters, where it tells, or to clear."""

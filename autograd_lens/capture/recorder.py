@@ -1,10 +1,13 @@
 """Watches a running program and writes what it does to a trace.
 
 NOTE 1 [One entry point]: ``Tensor.backward``, ``torch.autograd.backward`` and
-``torch.autograd.grad`` all call ``torch.autograd._engine_run_backward``, looked up at the call.
-Replacing that one name sees every backward of every program, however it was spelled or
-imported. Calls from other threads, from forked children and from inside a backward (as
-activation checkpointing makes) pass through untouched.
+``torch.autograd.grad`` all call ``torch.autograd.graph._engine_run_backward``, which can log
+every node: it asks for the level of its log, hooks the graph, runs the engine, and takes the
+hooks out again in a ``finally``. Whoever stands in for its log and for the hooking is called
+just before the engine runs and just behind it, and is on no stack while it does: tracebacks,
+the lines that warnings are blamed on, and ``inspect.stack`` in a hook are those of the bare
+program. Calls from other threads, from forked children and from inside a backward (as
+activation checkpointing makes) pass by untouched.
 
 NOTE 2 [The program comes first]: whatever fails in here is caught, reported once, and ends the
 recording of that step or of the run; the program's own call is made in any case, once.
@@ -12,11 +15,14 @@ recording of that step or of the run; the program's own call is made in any case
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import torch
@@ -32,6 +38,7 @@ from autograd_lens.capture.light_rows import (
     ParameterReader,
     root_specs,
 )
+from autograd_lens.capture.modules import CompiledRegions
 from autograd_lens.capture.optimizer_calls import OptimizerCalls
 from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
@@ -42,7 +49,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
-from autograd_lens.live.frames import Site, UserFrames
+from autograd_lens.live.frames import Site, UserFrames, local_of
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
 from autograd_lens.live.reading import read_scalar
 from autograd_lens.trace.records import Event
@@ -54,7 +61,8 @@ _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None
 
 _Tensor = torch.Tensor
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
-_autograd: Any = torch.autograd  # the name that is replaced is none of its public ones
+_engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
+_no_torch_function = torch._C.DisableTorchFunction
 _functorch_level = torch._C._functorch.peek_interpreter_stack
 _sequence_number = torch._C._autograd._get_sequence_nr
 
@@ -114,23 +122,32 @@ class Recorder:
         self._died = 0
         self._followed = 0
         self._sequence = 0
-        self._original: Callable[..., Any] | None = None
+        self._compiled = CompiledRegions(self._pause, self._resume)
+        self._log: _Log | None = None
+        self._entry: Callable[..., Any] | None = None
+        self._hook_for_log: Callable[..., Any] = _engine._register_logging_hooks_on_whole_graph
 
     # -- switching on and off -------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to watch."""
-        self._original = _autograd._engine_run_backward
-        _autograd._engine_run_backward = self._run_backward
+        self._hook_for_log = _engine._register_logging_hooks_on_whole_graph
+        self._log = _Log(_engine.log)
+        self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
+        _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
         self._optimizers.install()
         self._warnings.install()
+        self._compiled.install()
         self._full.start()
 
     def stop(self) -> None:
         """Stop watching, put everything back, and write the last state."""
-        if self._original is not None:
-            _autograd._engine_run_backward = self._original
-            self._original = None
+        if self._log is not None and _engine.log is self._log:
+            _engine.log = self._log.original
+        if _engine._register_logging_hooks_on_whole_graph is self._entry:
+            _engine._register_logging_hooks_on_whole_graph = self._hook_for_log
+        self._log = None
+        self._compiled.remove()
         self._optimizers.remove()
         self._warnings.remove()
         if os.getpid() != self._process:
@@ -148,6 +165,19 @@ class Recorder:
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
+
+    def _pause(self) -> None:
+        """Compiled code of the program begins: nothing of ours is there while it runs."""
+        self._full.pause()
+        self.inputs.pause()
+        self._optimizers.remove()
+
+    def _resume(self) -> None:
+        """It has ended."""
+        if self._log is not None:
+            self._optimizers.install()
+            self.inputs.resume()
+            self._full.resume()
 
     def mark_step(self, index: int) -> None:
         """The program says that a step begins."""
@@ -185,42 +215,62 @@ class Recorder:
 
     # -- every backward -------------------------------------------------------------------
 
-    def _run_backward(self, outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+    def _backward_begins(self, outputs: Sequence[Any]) -> Callable[[], None]:
+        """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
+        log = self._log
+        unhook = _nothing
+        if log is not None and log.original.getEffectiveLevel() <= logging.DEBUG:
+            unhook = self._hook_for_log(outputs)
         if (
             self._inside
+            or log is None
             or threading.get_ident() != self._thread
             or os.getpid() != self._process
-            or self._original is None
             or _functorch_level() is not None  # inside torch.func.grad, vmap and the like
+            or (self._compiled.inside and self._compiled.tracing())
         ):
             self._pass_by()
-            return torch.autograd.graph._engine_run_backward(outputs, *args, **kwargs)
+            return unhook
         pending = None
+        handled = sys.exc_info()[1]
         try:
-            pending = self._before(outputs, args, kwargs)
+            with _no_torch_function():
+                pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
         self._inside = True
-        try:
-            result = self._original(outputs, *args, **kwargs)
-        except BaseException as error:
+        compiled = not self._compiled.inside and self._compiled.compiles_backward()
+        if compiled:
+            self._pause()
+
+        def backward_ended() -> None:
             self._inside = False
-            self._after(pending, outputs, f"{type(error).__name__}: {error}")
-            raise
-        self._inside = False
-        self._after(pending, outputs, "", result or ())
-        return result
+            if compiled:
+                self._resume()
+            raised = sys.exc_info()[1]
+            error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
+            try:
+                with _no_torch_function():
+                    self._after(pending, outputs, error)
+            except BaseException:  # a rerun has seen enough
+                with contextlib.suppress(Exception):  # what the engine does last
+                    torch._C._remove_obj_from_tls("context")
+                raise
+            unhook()
+
+        return backward_ended
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
         elsewhere = threading.get_ident() != self._thread and os.getpid() == self._process
-        if elsewhere and not self._inside and not self._other_thread and self._original:
+        if elsewhere and not self._inside and not self._other_thread and self._log:
             self._other_thread = True
             message = "backward was called in another thread; only one thread is recorded"
             self._writer.event(Event("warning", None, message))
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
+        self._compiled.look()
         caller = self.frames.innermost(sys._getframe(3))
         values, grads = self._reader.before()
         kind = "backward" if kwargs.get("accumulate_grad", True) else "grad"
@@ -252,6 +302,7 @@ class Recorder:
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
+            watched = not self._compiled.compiles_backward()
             call = BackwardCall(
                 outputs=outputs,
                 gradients=args[0],
@@ -260,6 +311,7 @@ class Recorder:
                 flags=BackwardFlags(*flags, self._graphs.fingerprints[graph]),
                 frame=frame,
                 functions=self._graphs.has_functions(graph),
+                watched=watched,
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls
@@ -288,13 +340,7 @@ class Recorder:
             self._full.chase(self._graphs.fingerprints[graph], site, self.steps.index)
         return graph
 
-    def _after(
-        self,
-        pending: _Pending | None,
-        outputs: Sequence[Any],
-        error: str,
-        results: Sequence[Any] = (),
-    ) -> None:
+    def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
         if pending is None:
             return
         try:
@@ -313,7 +359,7 @@ class Recorder:
             self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, error, results, marked=steps.marked)
+                self._full.after_backward(steps.index, error, marked=steps.marked)
             if random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
@@ -326,3 +372,26 @@ class Recorder:
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
+
+
+class _Log:
+    """Stands in for the log of ``torch.autograd.graph`` (NOTE 1)."""
+
+    def __init__(self, original: logging.Logger) -> None:
+        self.original = original
+
+    def getEffectiveLevel(self) -> int:  # noqa: N802  the name that is called
+        """Low enough for the graph to be hooked."""
+        return logging.DEBUG
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _rest_of_the_call(frame: FrameType) -> tuple[Any, Any]:
+    """What the engine is called with behind the outputs."""
+    return local_of(frame, "args"), local_of(frame, "kwargs")

@@ -25,8 +25,8 @@ from autograd_lens.capture.watching import Watch
 from autograd_lens.errors import RecordingError
 from autograd_lens.live.reading import bytes_at
 from autograd_lens.trace.info import RunInfo, RunStatus
-from autograd_lens.trace.latest import remember
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.recordings import remember
 from autograd_lens.trace.records import Event
 from autograd_lens.trace.writer import TraceWriter
 

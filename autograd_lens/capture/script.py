@@ -29,6 +29,7 @@ from autograd_lens.capture.recording import (
 )
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.errors import RecordingError
+from autograd_lens.trace.recordings import set_aside
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = [
@@ -54,12 +55,14 @@ class ScriptResult:
         steps: Steps that were recorded.
         parameters: Parameters that were seen.
         complete: Whether the trace could be written to its end.
+        before: Where the recording is that had the same name and was set aside, or None.
     """
 
     exit_code: int
     steps: int
     parameters: int
     complete: bool
+    before: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     full: str = "default",
     module: bool = False,
     force: bool = False,
+    aside: bool = False,
     limits: Limits | None = None,
 ) -> ScriptResult:
     """Run a script as ``python script arguments`` would, and record it.
@@ -95,6 +99,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         full: Which steps are recorded in full; see ``parse_schedule``.
         module: Whether ``script`` is a module, as in ``python -m``.
         force: Whether to replace an existing trace.
+        aside: Whether to set an existing trace aside; see ``trace.recordings.set_aside``.
         limits: How much is kept of large values.
 
     Raises:
@@ -105,6 +110,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     schedule = parse_schedule(full)
     program = load_program(script, module=module)
     info = run_info(program.name, list(arguments), full, module=script if module else "")
+    before = set_aside(output) if aside else None
     writer = TraceWriter.create(output, info, force=force)
     writer.on_failure = warn_of_lost_trace
     with as_main(program, arguments) as main:
@@ -120,6 +126,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         steps=recorder.steps.index + 1,
         parameters=len(recorder.registry.records),
         complete=writer.failed is None,
+        before=before,
     )
 
 

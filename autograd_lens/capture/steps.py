@@ -8,9 +8,10 @@ several backwards on one line before an update (gradient accumulation).
 
 NOTE 2 [The boundary between two backwards]: after the last backward of a step come its update
 and zeroing, then the next step's forward. A loop turns where the position in the bytecode of
-the frame that holds the loop jumps back, so the boundary is the first such jump after the last
-write to a parameter; where there is none, it is behind the last write. Zeroing at the top of
-the loop therefore opens the next step, at the bottom it closes this one.
+the frame that holds the loop jumps back, or where that frame is left, so the boundary is the
+first such place after the last write to a parameter; where there is none, it is behind the
+last write. Zeroing at the top of the loop therefore opens the next step, at the bottom it
+closes this one.
 """
 
 from __future__ import annotations
@@ -106,27 +107,33 @@ class StepCounter:
 class LoopFrame:
     """Finds the frame that holds the training loop.
 
-    It is the innermost frame of the program that was on the stack at two consecutive
-    backwards; frames inside it are made anew in every turn. Only ``id`` and code are kept.
+    It is the innermost frame of the program that was on the stack at two consecutive backwards,
+    and at every kernel between them; frames inside it are made anew in every turn. Only ``id``
+    and code are kept.
     """
 
     def __init__(self) -> None:
         self._chain: list[tuple[int, int]] = []
+        self._loop: tuple[int, int] | None = None
 
-    def see(self, frames: list[FrameType]) -> int:
-        """Take note of the stack at a backward, and return the ``id`` of the loop's frame.
+    def see(self, frames: list[FrameType], *, left: bool) -> tuple[int, int] | None:
+        """Take note of the stack at a backward.
 
         Args:
             frames: The program's frames, innermost first.
+            left: Whether kernels were called outside of the frame that was last returned.
 
         Returns:
-            The frame's ``id``; on the first backward, a guess: the innermost frame.
+            ``id`` of the loop's frame and of its code; on the first backward, a guess: the
+            innermost frame. None where there is no frame.
         """
         chain = [(id(frame), id(frame.f_code)) for frame in frames]
+        if left and self._loop in self._chain:  # it has ended, whoever has its place now
+            self._chain = self._chain[self._chain.index(self._loop) + 1 :]
         common = [link for link in chain if link in self._chain]
         self._chain = chain
-        candidates = common or chain
-        return candidates[0][0] if candidates else 0
+        self._loop = next(iter(common or chain), None)
+        return self._loop
 
 
 def find_boundary(stream: Stream, after: int, turn: int) -> int:
@@ -135,16 +142,16 @@ def find_boundary(stream: Stream, after: int, turn: int) -> int:
     Args:
         stream: The events.
         after: First event after the last backward of the step.
-        turn: Position of that backward's call in the loop's frame.
+        turn: Position of that backward's call in the loop's frame, -1 where that is not known.
     """
     writes = [write for write in stream.writes if write.event >= after]
     start = _behind([w for w in writes if w.kind == "p"], after)
-    previous = turn if start == after else stream.marks[start - 1][3]
+    previous = turn if start == after else stream.marks[start - 1].turn
     for event in range(start, len(stream.keys)):
-        loop = stream.marks[event][3]
-        if 0 <= loop < previous:
+        now = stream.marks[event].turn
+        if now < previous:  # the loop has turned, or the frame that called backward was left
             return event
-        previous = max(loop, previous) if loop >= 0 else previous
+        previous = now
     return _behind(writes, start)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from autograd_lens.cli.files import force_option, output_option, say, writable
+from autograd_lens.cli.files import record_script, say
+from autograd_lens.cli.options import records
 from autograd_lens.cli.step import walk
 
 __all__ = ["command"]
@@ -17,8 +18,6 @@ __all__ = ["command"]
     short_help="Record a training script, then walk through it.",
     context_settings={"allow_interspersed_args": False},
 )
-@output_option("The trace to write.  [default: SCRIPT.lens]")
-@force_option()
 @click.option(
     "--full",
     default="default",
@@ -28,6 +27,7 @@ __all__ = ["command"]
 )
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@records()
 def command(
     script: str, arguments: tuple[str, ...], output: Path | None, force: bool, full: str
 ) -> None:
@@ -36,12 +36,7 @@ def command(
     \b
     autograd-lens debug train.py --lr 0.1
     """
-    from autograd_lens.capture import run_script
-    from autograd_lens.trace.latest import remember
-
-    target = writable(output or Path(f"{Path(script).stem}.lens"), force=force)
-    result = run_script(script, arguments, target, full=full, force=force)
-    remember(target)
+    target, result = record_script(script, arguments, output, force=force, full=full)
     if result.exit_code:
         say(f"The script ended with status {result.exit_code}; here is how it went.")
     walk(target, "last" if result.exit_code and result.steps else "0")

@@ -84,7 +84,7 @@ def _example() -> Path:
 
 def _record(script: Path, trace_file: Path) -> None:
     from autograd_lens.capture import run_script
-    from autograd_lens.trace.latest import remember
+    from autograd_lens.trace.recordings import remember
 
     full = f"default,{_LAST}"
     with contextlib.chdir(script.parent):
@@ -96,7 +96,7 @@ def _record(script: Path, trace_file: Path) -> None:
 
 
 def _print_ends(trace: Trace) -> None:
-    from autograd_lens.cli.printing import printer
+    from autograd_lens.cli.files import printer
     from autograd_lens.cli.trace import print_steps
 
     with printer(None) as console:
@@ -104,7 +104,7 @@ def _print_ends(trace: Trace) -> None:
 
 
 def _write_trace(trace: Trace, output: Path) -> Path:
-    from autograd_lens.cli.printing import printer
+    from autograd_lens.cli.files import printer
     from autograd_lens.cli.trace import print_steps
 
     path = output / "trace.txt"

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import (
-    force_option,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer, record_script, say, shown
+from autograd_lens.cli.options import records
+from autograd_lens.errors import SelectionError
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
@@ -23,22 +17,30 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "report_errors"]
 
+_SCRIPT = ".py"
 _WORDS = "Only these: codes, their beginnings (AL1), or names; separated by commas."
 
 
-@click.command(
-    "doctor",
-    short_help="Find what is wrong with a training run.",
-    context_settings={"allow_interspersed_args": False},
-)
+class _OfTraceOrScript(click.Command):
+    """Options may stand behind a trace; what stands behind a script belongs to the script."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line."""
+        ctx.allow_interspersed_args = False
+        values, _, _ = self.make_parser(ctx).parse_args([*args])
+        file = values.get("file")
+        ctx.allow_interspersed_args = not (isinstance(file, str) and file.endswith(_SCRIPT))
+        return super().parse_args(ctx, args)
+
+
+@click.command("doctor", cls=_OfTraceOrScript, short_help="Find what is wrong with a training run.")
 @click.option("--select", metavar="RULES", default="", help=_WORDS)
 @click.option("--ignore", metavar="RULES", default="", help="Leave these out.")
 @click.option("--explain", metavar="RULE", help="Print the page of a rule.")
 @click.option("--rules", "listing", is_flag=True, help="List all rules.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each finding.")
 @click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
-@output_option("With a script: the trace to write.  [default: SCRIPT.lens]")
-@force_option()
+@records("With a script: the trace to write.  [default: SCRIPT.lens]")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 @click.pass_context
@@ -69,13 +71,24 @@ def command(
     if explain is not None or listing:
         _print_pages(explain, width)
         return
-    if file is not None and file.suffix == ".py":
+    if file is not None and file.suffix == _SCRIPT:
         file = _record(file, arguments, output, force=force)
+    elif arguments or output is not None or force:
+        _refuse_what_is_for_scripts(arguments, output)
     with open_trace(file, replay=True) as trace:
         findings = _examine(trace, select, ignore)
         _print_findings(trace, findings, as_json=as_json, width=width)
     if any(finding.severity == "error" for finding in findings):
         ctx.exit(1)
+
+
+def _refuse_what_is_for_scripts(arguments: tuple[str, ...], output: Path | None) -> None:
+    if arguments:
+        msg = f"One trace is examined at a time; {arguments[0]!r} stands behind it."
+        raise SelectionError(msg, hint="Leave it out.")
+    option = "--force" if output is None else "-o"
+    msg = f"{option} is for a recording that is made, and no script is named."
+    raise SelectionError(msg, hint="Name a script, such as train.py, or leave it out.")
 
 
 def _words(text: str) -> list[str]:
@@ -84,12 +97,7 @@ def _words(text: str) -> list[str]:
 
 def _record(script: Path, arguments: tuple[str, ...], output: Path | None, *, force: bool) -> Path:
     """Record the script as ``run`` does, and return the trace."""
-    from autograd_lens.capture import run_script
-    from autograd_lens.trace.latest import remember
-
-    target = writable(output or Path(f"{script.stem}.lens"), force=force)
-    result = run_script(str(script), arguments, target, force=force)
-    remember(target)
+    target, result = record_script(str(script), arguments, output, force=force)
     say(f"Recorded {result.steps:,} step{'' if result.steps == 1 else 's'} in {shown(target)}.")
     return target
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import file_argument, open_trace
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.options import prints
 from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_step
@@ -29,7 +29,7 @@ _NUMERIC = "central differences of the loss in float64"
 
 
 @click.command("explain", short_help="Derive one gradient, from the loss down.")
-@file_argument()
+@prints(as_json="Print it as JSON.")
 @click.argument("quantity", required=False, metavar="QUANTITY")
 @click.option("--step", "step", default="0", show_default=True, metavar="STEP", help="Which step.")
 @click.option("--depth", type=click.IntRange(0), help="Fold modules at this depth.")
@@ -38,8 +38,6 @@ _NUMERIC = "central differences of the loss in float64"
     "--finite-differences", "numeric", is_flag=True, help="Check against finite differences, too."
 )
 @click.option("--latex", is_flag=True, help="Print the chain rule as LaTeX (amsmath).")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
 def command(
     file: Path | None,
     quantity: str | None,
@@ -89,14 +87,14 @@ def _derived(
         msg = f"{quantity!r} cannot be explained."
         raise SelectionError(msg, hint="Write loss, or a gradient such as w1.grad.")
     name = trace.parameter(quantity.removesuffix(_GRAD)).parameter.name
-    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
-    derivation = explain_gradient(view.step, name, view.name)
+    view = StepView(trace.steps[number], trace.source, TraceOptions(width=width))
+    derivation = explain_gradient(view.step, name, view.names)
     return view, _checked(view, derivation) if numeric else derivation
 
 
 def _checked(view: StepView, derivation: Derivation) -> Derivation:
     """The derivation with what finite differences say of it."""
-    from autograd_lens.analysis.explain import Check
+    from autograd_lens.analysis.story import Check
     from autograd_lens.replay.differences import check_gradients
 
     try:
@@ -116,7 +114,7 @@ def _tree(view: StepView, derivation: Derivation, folding: Folding) -> Renderabl
 
 
 def _exported(view: StepView, derivation: Derivation, *, latex: bool) -> str:
-    from autograd_lens.render.explain_export import derivation_data, derivation_latex
+    from autograd_lens.render.explain import derivation_data, derivation_latex
 
     return derivation_latex(derivation) if latex else json.dumps(derivation_data(view, derivation))
 
@@ -125,14 +123,13 @@ def _explain_loss(
     trace: Trace, number: int, folding: Folding, width: int, latex: bool, as_json: bool
 ) -> None:
     from autograd_lens.analysis.explain import explain_loss
-    from autograd_lens.render.explain import render_evaluation
-    from autograd_lens.render.explain_export import evaluation_data
+    from autograd_lens.render.explain import evaluation_data, render_evaluation
     from autograd_lens.render.step_view import StepView, TraceOptions
 
     if latex:
         msg = "LaTeX is for gradients; the loss has none."
         raise SelectionError(msg, hint="Ask for a gradient such as w1.grad, or use --json.")
-    view = StepView(trace.steps[number], trace, TraceOptions(width=width))
+    view = StepView(trace.steps[number], trace.source, TraceOptions(width=width))
     evaluation = explain_loss(view.step)
     if as_json:
         click.echo(json.dumps(evaluation_data(view, evaluation)))

@@ -6,26 +6,18 @@ from pathlib import Path
 
 import click
 
-from autograd_lens.cli.files import (
-    file_argument,
-    force_option,
-    open_trace,
-    output_option,
-    writable,
-    write_lines,
-)
+from autograd_lens.cli.files import open_trace, writable, write_lines
+from autograd_lens.cli.options import prints
 from autograd_lens.trace.selection import select_steps
 
 __all__ = ["command"]
 
 
 @click.command("export", short_help="Write a recording as JSON lines.")
-@file_argument()
 @click.option(
     "--steps", default="all", show_default=True, help="For example 0:3, 0,5,-1, every:100."
 )
-@output_option("The file to write.  [default: standard output]")
-@force_option()
+@prints(width=False, output="The file to write.  [default: standard output]")
 def command(file: Path | None, steps: str, output: Path | None, force: bool) -> None:
     """Write one JSON object a step: loss, parameters, grads, and all of a full step.
 

@@ -1,69 +1,43 @@
-"""Files that verbs read and write: which one is meant, and whether it may be written."""
+"""Files that verbs read and write, and where text for people goes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from autograd_lens.api import Trace, replaying
-from autograd_lens.cli.waiting import ReplayStatus
 from autograd_lens.errors import LensError, TraceError, TraceExistsError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograd_lens.capture import Limits
+    from autograd_lens.capture.script import ScriptResult
+
 __all__ = [
-    "Bytes",
+    "ReplayStatus",
     "explained",
-    "file_argument",
-    "force_option",
     "named_after",
     "open_trace",
-    "output_option",
+    "printer",
+    "record_script",
     "say",
     "shown",
     "writable",
     "write_lines",
 ]
 
-_PATH = click.Path(path_type=Path)
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-class Bytes(click.ParamType[int]):
-    """A size as people write it: ``4096``, ``64KB``, ``256MB``, ``1.5GB``."""
-
-    name = "size"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """The number of bytes."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", value.strip(), re.IGNORECASE)
-        if match is None:
-            self.fail(f"{value!r} is no size; write for example 64KB or 256MB.", param, ctx)
-        power = " KMGT".index(match[2].upper() or " ")
-        return int(float(match[1]) * 1024**power)
-
-
-def file_argument() -> Decorator:
-    """The argument FILE: the trace to read."""
-    return click.argument("file", required=False, type=_PATH)
-
-
-def output_option(text: str) -> Decorator:
-    """The option ``-o``; ``text`` says what it decides."""
-    return click.option("-o", "--output", type=_PATH, metavar="FILE", help=text)
-
-
-def force_option() -> Decorator:
-    """The option ``--force``."""
-    return click.option("-f", "--force", is_flag=True, help="Overwrite the output file.")
+_FILE_WIDTH = 100  # columns of a text file, where no terminal sets them
+_PATIENCE = 1.0  # seconds in which nobody wonders what is going on
+_AGAIN = 0.1
+_CLEAR = "\r\x1b[2K"
 
 
 def say(message: str) -> None:
@@ -75,17 +49,17 @@ def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
     """The trace that the user named, or the latest recording.
 
     Args:
-        file: The file, or None for the latest recording.
+        file: The file, or None for the latest recording of this folder, else of this user.
         replay: Whether light steps are opened in full when they are looked at.
 
     Raises:
         TraceError: There is no such file, or it is not a trace.
     """
     if file is None:
-        from autograd_lens.trace.latest import latest
+        from autograd_lens.trace.recordings import latest
 
         file = latest()
-        say(f"Reading {shown(file)}, the latest recording.")
+        say(f"Reading {shown(file)}, the latest recording{_elsewhere(file)}.")
     if not file.exists():
         msg = f"There is no file {str(file)!r}."
         raise TraceError(msg, hint=_recordings_beside(file))
@@ -96,6 +70,56 @@ def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
     if context is not None:
         context.call_on_close(status.clear)
     return replaying(Trace(file), status)
+
+
+def _elsewhere(file: Path) -> str:
+    return "" if file.parent.resolve() == Path.cwd().resolve() else "; this folder has none"
+
+
+def record_script(
+    script: str,
+    arguments: Sequence[str],
+    output: Path | None,
+    *,
+    force: bool,
+    full: str = "default",
+    module: bool = False,
+    limits: Limits | None = None,
+) -> tuple[Path, ScriptResult]:
+    """Run a script and record it; the recording becomes the latest.
+
+    Args:
+        script: The script, or the name of a module.
+        arguments: What comes behind it.
+        output: The file that the user named; None for one named after the script, for which
+            what is there is set aside.
+        force: Whether to overwrite the file.
+        full: Which steps are recorded in full.
+        module: Whether ``script`` is a module.
+        limits: How much is kept of large values.
+
+    Raises:
+        LensError: There is no such script, or the file cannot be written.
+    """
+    from autograd_lens.capture import run_script
+    from autograd_lens.trace.recordings import remember
+
+    stem = script.rpartition(".")[2] if module else Path(script).stem
+    ours = output is None and not force
+    target = output or Path(f"{stem}.lens")
+    writable(target, force=force or ours)
+    result = run_script(
+        script,
+        arguments,
+        target,
+        full=full,
+        module=module,
+        force=force,
+        aside=ours,
+        limits=limits,
+    )
+    remember(target)
+    return target, result
 
 
 def named_after(trace: Path, what: str) -> Path:
@@ -162,3 +186,73 @@ def _recordings_beside(file: Path) -> str:
         return "Record one with: autograd-lens run train.py"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as read at a glance
     return f"Recordings there: {', '.join(names[:3])}{more}."
+
+
+@contextmanager
+def printer(output: Path | None, width: int | None = None) -> Iterator[Console]:
+    """A console that prints to standard output, or plainly into a file.
+
+    Args:
+        output: The file, or None for standard output: coloured on a terminal only.
+        width: Columns; by default the terminal's, 80 in a pipe, 100 in a file.
+
+    Raises:
+        LensError: The file cannot be written.
+    """
+    if output is None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ?
+        yield _console(sys.stdout, width)
+        return
+    with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+        yield _console(file, width or _FILE_WIDTH)
+    say(f"Wrote {shown(output)}")
+
+
+def _console(file: TextIO, width: int | None) -> Console:
+    from rich.console import Console
+
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+class ReplayStatus:
+    """One line on a terminal's stderr that says which step is being replayed.
+
+    Args:
+        stream: Where to.
+        between: Whether it may stay between two steps: results go somewhere else.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, between: bool | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._between = not sys.stdout.isatty() if between is None else between
+        self._began = self._last = 0.0
+        self._written = False
+
+    def __call__(self, step: int | None, target: int) -> None:
+        """Take note that a step is replayed.
+
+        Args:
+            step: The step, None once the one that was asked for is there.
+            target: The step that was asked for; large parameters come from the steps before.
+        """
+        if step is None:
+            if not self._between:
+                self.clear()
+            return
+        now = time.monotonic()
+        self._began = self._began or now
+        if now - self._began < _PATIENCE or now - self._last < _AGAIN:
+            return
+        if self._stream.isatty():
+            way = "" if step == target else f", on the way to step {target}"
+            self._stream.write(f"{_CLEAR}Replaying step {step}{way} ...")
+            self._stream.flush()
+            self._last, self._written = now, True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._written:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+            self._written = False

@@ -8,17 +8,8 @@ from typing import Literal
 import click
 
 from autograd_lens.api import Trace
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import NotRecordedError, RenderError
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.selection import select_step
@@ -29,11 +20,8 @@ Fold = Literal["auto", "always", "never"]
 
 
 @click.command("graph", short_help="Draw the graph of a step, with values and gradients.")
-@file_argument()
 @click.option("--step", default="0", show_default=True, help="A step recorded in full, or last.")
 @click.option("--backward", default=-1, show_default="the last", help="Which backward, from 0.")
-@output_option("The picture: .svg, .png, .pdf or .dot.  [default: NAME-step0.svg]")
-@force_option()
 @click.option(
     "--fold",
     type=click.Choice(["auto", "always", "never"]),
@@ -46,6 +34,7 @@ Fold = Literal["auto", "always", "never"]
     metavar="PROGRAM",
     help="The Graphviz program to draw with.  [default: dot, else graphviz-pure]",
 )
+@draws("The picture: .svg, .png, .pdf or .dot.  [default: NAME-step0.svg]")
 def command(
     file: Path | None,
     step: str,

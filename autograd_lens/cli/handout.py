@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import LensError, RenderError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_steps
 
 if TYPE_CHECKING:
-    from autograd_lens.analysis.lesson import Lesson
+    from autograd_lens.analysis.lesson import Lesson, TriedRate
     from autograd_lens.render.handout import Document
     from autograd_lens.render.handout.levels import Levels
 
 __all__ = ["command", "write_handout", "write_worksheet"]
 
 _FOOTER = "autograd_lens"
+_STEPS = 20  # of a run with another rate: enough to tell slow from wild, and made in seconds
+_FACTORS = (0.1, 10.0)
 
 
 @click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
-@file_argument()
-@output_option("The handout: .html, .pdf, .md or .ipynb.  [default: NAME-handout.html]")
-@force_option()
 @click.option("--steps", help='Steps to show, for example "0,1,-1".  [default: 0,1,-1]')
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
@@ -45,6 +35,7 @@ _FOOTER = "autograd_lens"
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
 @click.option("--seed", default=0, show_default=True, help="Which points the exercise uses.")
+@draws("The handout: .html, .pdf, .md or .ipynb.  [default: NAME-handout.html]")
 def command(
     file: Path | None,
     output: Path | None,
@@ -79,14 +70,13 @@ def write_handout(
 ) -> None:
     """Write the handout of a run, and say so; the suffix of ``output`` chooses the format."""
     from autograd_lens.analysis.lesson import lesson
-    from autograd_lens.cli.other_rates import tried_rates
     from autograd_lens.render.handout import HandoutOptions, document
 
     _known(output)
     found = lesson(trace, steps)
     graph, missing = _graph(trace, found, across=True, prefix="")
     levels = _levels(trace, found)
-    tried = () if found.ending else tried_rates(trace)
+    tried = () if found.ending else _tried_rates(trace)
     options = HandoutOptions(language, title, graph, missing, trace.source, levels, tried)
     written = document(found, options)
     if output.suffix.lower() == ".html":
@@ -100,15 +90,15 @@ def _levels(trace: Trace, found: Lesson) -> Levels | None:
     if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
         return None
     from autograd_lens.analysis.plane import find_plane
+    from autograd_lens.landscape import find_surface
     from autograd_lens.render.handout.levels import level_lines
-    from autograd_lens.surfaces import compute_surface, stored_surface
 
     try:
         plane = find_plane(trace, ",".join(found.path.names[:2]))
-        surface = stored_surface(trace, plane) or compute_surface(trace, plane, seconds=2)
-    except (LensError, RuntimeError):  # the path is drawn without it
+    except LensError:  # the path is drawn without it
         return None
-    return level_lines(surface)
+    surface, _ = find_surface(trace, plane, seconds=2)
+    return level_lines(surface) if surface else None
 
 
 def write_worksheet(
@@ -204,3 +194,38 @@ _WRITERS: Mapping[str, Callable[[Document, Lesson | None, Trace], bytes]] = {
     ".md": _markdown,
     ".ipynb": _notebook,
 }
+
+
+def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
+    """The first steps again with other learning rates, the run's own among them.
+
+    Returns:
+        Nothing where the run has no single learning rate, or where its updates are not proved
+        to be those of its tape.
+    """
+    rate = _rate(trace)
+    if rate is None:
+        return ()
+    try:
+        return tuple(_tried(trace, rate))
+    except (LensError, RuntimeError):
+        return ()
+
+
+def _rate(trace: Trace) -> float | None:
+    """The learning rate that all optimizers of the run have, or None."""
+    from autograd_lens.analysis.rates import find_rates
+
+    rates = find_rates(trace).used
+    return rates[0] if len(rates) == 1 and rates[0] > 0 else None
+
+
+def _tried(trace: Trace, rate: float) -> Iterator[TriedRate]:
+    from autograd_lens.analysis.lesson import TriedRate
+    from autograd_lens.replay.whatif import what_if
+
+    steps = min(_STEPS, len(trace.steps))
+    yield TriedRate(rate, steps, float(trace.losses[steps - 1]), own=True)
+    for other in (float(f"{rate * factor:.6g}") for factor in _FACTORS):
+        made = what_if(trace, 0, steps, {"lr": other})
+        yield TriedRate(other, steps, float(made.changed.losses[-1]))

@@ -7,20 +7,19 @@ from pathlib import Path
 import click
 
 from autograd_lens.api import Trace
-from autograd_lens.cli.files import file_argument, open_trace
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.options import prints
 
 __all__ = ["command"]
 
 
 @click.command("info", short_help="Show what is in a recording.")
-@file_argument()
-@click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
 @click.option(
     "--curvature",
     is_flag=True,
     help="Measure the curvature of the loss, however long it takes, and keep it in the file.",
 )
+@prints()
 def command(file: Path | None, width: int | None, curvature: bool) -> None:
     """Show the program, how it ended, steps, losses, learning rate, parameters and events.
 

@@ -7,17 +7,8 @@ from pathlib import Path
 import click
 
 from autograd_lens.api import Trace
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.selection import select_step
 
@@ -27,7 +18,6 @@ _DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotli
 
 
 @click.command("path", short_help="Draw the descent path on the loss surface.")
-@file_argument()
 @click.option(
     "--axes",
     metavar="A,B",
@@ -37,8 +27,7 @@ _DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotli
 @click.option(
     "--step", "at", metavar="STEP", help="The step whose batch the surface is the loss of."
 )
-@output_option("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
-@force_option()
+@draws("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
 def command(
     file: Path | None, axes: str | None, at: str | None, output: Path | None, force: bool
 ) -> None:

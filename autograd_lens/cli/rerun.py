@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from autograd_lens.cli.files import file_argument, open_trace, say, shown
+from autograd_lens.cli.files import open_trace, say, shown
+from autograd_lens.cli.options import reads
 from autograd_lens.trace.selection import select_steps
 
 __all__ = ["command"]
@@ -15,7 +16,7 @@ _FEW = 8  # steps that are named
 
 
 @click.command("rerun", short_help="Run a recorded script again, recording more steps in full.")
-@file_argument()
+@reads()
 @click.option(
     "--full",
     "steps",

@@ -7,14 +7,8 @@ from pathlib import Path
 import click
 
 from autograd_lens.cli.doctor import report_errors
-from autograd_lens.cli.files import (
-    Bytes,
-    force_option,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import record_script, say, shown
+from autograd_lens.cli.options import Bytes, records
 
 __all__ = ["command"]
 
@@ -24,8 +18,6 @@ __all__ = ["command"]
     short_help="Run a training script and record it.",
     context_settings={"allow_interspersed_args": False},
 )
-@output_option("The trace to write.  [default: SCRIPT.lens]")
-@force_option()
 @click.option(
     "--full",
     default="default",
@@ -51,6 +43,7 @@ __all__ = ["command"]
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@records()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -65,33 +58,28 @@ def command(
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
-    Everything behind SCRIPT belongs to the script. Its exit status is handed on.
+    Everything behind SCRIPT belongs to the script. Its exit status is handed on. Without -o,
+    an earlier recording of the script is set aside; `autograd-lens runs` lists them.
 
     \b
     autograd-lens run train.py --lr 0.1
     autograd-lens run -o big.lens --full 0:10,500 train.py
     autograd-lens run -m project.train
     """
-    from autograd_lens.capture import Limits, run_script
+    from autograd_lens.capture import Limits
     from autograd_lens.landscape import keep_landscape
-    from autograd_lens.trace.latest import remember
 
-    target = writable(output or Path(f"{_stem(script, module=module)}.lens"), force=force)
     usual = Limits()
     limits = Limits(
         value=usual.value if keep_values is None else keep_values,
         inputs=usual.inputs if keep_inputs is None else keep_inputs,
     )
-    result = run_script(
-        script, arguments, target, full=full, module=module, force=force, limits=limits
+    target, result = record_script(
+        script, arguments, output, force=force, full=full, module=module, limits=limits
     )
-    remember(target)
     keep_landscape(target)
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
-    say(f"Recorded {steps} in {shown(target)}. Next: autograd-lens trace {shown(target)}")
+    kept = " The one before is kept (see autograd-lens runs)." if result.before else ""
+    say(f"Recorded {steps} in {shown(target)}.{kept} Next: autograd-lens trace {shown(target)}")
     report_errors(target)
     ctx.exit(result.exit_code)
-
-
-def _stem(script: str, *, module: bool) -> str:
-    return script.rpartition(".")[2] if module else Path(script).stem

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.api import Trace, replaying
-from autograd_lens.cli.files import file_argument, force_option, open_trace, writable, write_lines
+from autograd_lens.cli.files import open_trace, writable, write_lines
+from autograd_lens.cli.options import reads
 from autograd_lens.errors import LensError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["command", "walk"]
 
 
 @click.command("step", short_help="Walk through a recording, forward and back.")
-@file_argument()
+@reads()
 @click.option(
     *("--at", "--step", "start"),
     metavar="STEP[:WHERE]",
@@ -36,7 +37,7 @@ __all__ = ["command", "walk"]
     help="Write the screen into an .svg file, and need no terminal.",
 )
 @click.option("--size", metavar="COLUMNSxLINES", help="Of the screenshot.  [default: 120x40]")
-@force_option()
+@click.option("-f", "--force", is_flag=True, help="Overwrite the screenshot.")
 def command(
     file: Path | None,
     start: str,
@@ -55,6 +56,9 @@ def command(
     autograd-lens step train.lens --follow
     autograd-lens step train.lens --at 0:backward --screenshot screen.svg
     """
+    if screenshot is None and size is not None:
+        msg = "--size is the size of a screenshot, and none is asked for."
+        raise LensError(msg, hint="Add --screenshot screen.svg.")
     if screenshot is None:
         walk(file, start, follow=follow, replay=not no_replay)
         return
@@ -76,9 +80,8 @@ def photograph(
     Raises:
         LensError: There is no such step, or the file cannot be written.
     """
-    from autograd_lens.tui.app import StepperApp
-    from autograd_lens.tui.place import Place
-    from autograd_lens.tui.screenshot import SIZE, screenshot
+    from autograd_lens.trace.selection import Place
+    from autograd_lens.tui.app import SIZE, StepperApp, screenshot
 
     place = Place.parse(start, len(trace.steps))
     app = StepperApp(trace, _Replay(trace.path) if replay else None, place=place)
@@ -105,8 +108,8 @@ def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: b
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         msg = "step needs a terminal, and this is none."
         raise LensError(msg, hint="To print steps use: autograd-lens trace")
+    from autograd_lens.trace.selection import Place
     from autograd_lens.tui.app import StepperApp
-    from autograd_lens.tui.place import Place
 
     with open_trace(file) as trace:
         place = Place.parse(start, len(trace.steps))

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.api import Trace
-from autograd_lens.cli.files import (
-    file_argument,
-    force_option,
-    open_trace,
-    output_option,
-    say,
-    writable,
-    write_lines,
-)
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer, say, writable, write_lines
+from autograd_lens.cli.options import prints
 from autograd_lens.trace.records import Phase
 from autograd_lens.trace.selection import select_steps
 
@@ -32,7 +24,6 @@ _FEW = 8  # full steps that are named
 
 
 @click.command("trace", short_help="Print steps line by line, with numbers.")
-@file_argument()
 @click.option(
     "--steps",
     metavar="STEPS",
@@ -47,10 +38,10 @@ _FEW = 8  # full steps that are named
     help="Only this part of a step; may be given several times.",
 )
 @click.option("--kernels", is_flag=True, help="Show every ATen kernel, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, as export does.")
-@click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
-@output_option("A text file to write.  [default: standard output]")
-@force_option()
+@prints(
+    as_json="Print JSON lines, as export does.",
+    output="A text file to write.  [default: standard output]",
+)
 def command(
     file: Path | None,
     steps: str | None,
@@ -97,7 +88,7 @@ def print_steps(
     for number, step in enumerate(steps):
         if number:
             console.print()
-        console.print(render_step(trace.steps[step], trace, options))
+        console.print(render_step(trace.steps[step], trace.source, options))
 
 
 def _more(trace: Trace) -> str:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import click
 
-from autograd_lens.cli.files import file_argument, open_trace
-from autograd_lens.cli.printing import printer
+from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.options import prints
 from autograd_lens.trace.selection import select_steps
 
 __all__ = ["command"]
 
 
 @click.command("verify", short_help="Execute a recording again and compare it, bit for bit.")
-@file_argument()
 @click.option(
     "--steps",
     metavar="STEPS",
@@ -30,7 +29,7 @@ __all__ = ["command"]
     is_flag=True,
     help="Check gradients against central differences in float64, too.",
 )
-@click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
+@prints()
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import (
-    explained,
-    file_argument,
-    force_option,
-    named_after,
-    open_trace,
-    output_option,
-    say,
-    shown,
-    writable,
-)
+from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.options import draws
 from autograd_lens.errors import RenderError, ReplayError, SelectionError
 from autograd_lens.trace.selection import select_step
 
@@ -30,8 +21,8 @@ if TYPE_CHECKING:
 
     from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
+    from autograd_lens.trace.kept import Surface
     from autograd_lens.trace.outcomes import WhatIf
-    from autograd_lens.trace.surface import Surface
 
 __all__ = ["command", "draw_whatif"]
 
@@ -41,7 +32,6 @@ _SECONDS = 5.0  # that the surface may take, and the curvature a part of
 
 
 @click.command("whatif", short_help="Descend again with another learning rate or start.")
-@file_argument()
 @click.option("--from", "start", default="0", show_default=True, metavar="STEP", help="Begin here.")
 @click.option(
     "--steps", default=200, show_default=True, type=click.IntRange(1), help="How many steps."
@@ -55,8 +45,7 @@ _SECONDS = 5.0  # that the surface may take, and the curvature a part of
     help='A constant of the optimizer or a parameter: lr=1.7, w1=-5, "layer.weight[0,3]=1".',
 )
 @click.option("--axes", metavar="A,B", help="Two scalars to draw over.")
-@output_option("The picture: .png, .svg or .pdf.  [default: NAME-whatif.png]")
-@force_option()
+@draws("The picture: .png, .svg or .pdf.  [default: NAME-whatif.png]")
 def command(
     file: Path | None,
     start: str,
@@ -124,7 +113,7 @@ def _change(text: str) -> tuple[str, float]:
 def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
     from autograd_lens.analysis.two_paths import two_paths
     from autograd_lens.render.plots.style import figure_bytes
-    from autograd_lens.render.whatif import whatif_figure
+    from autograd_lens.render.plots.whatif import whatif_figure
 
     paths = two_paths(what, axes)
     surface, note = _surface(trace, what, paths)

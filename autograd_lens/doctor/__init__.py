@@ -23,6 +23,6 @@ names the command that settles it.
 from __future__ import annotations
 
 from autograd_lens.doctor.engine import examine, rules
-from autograd_lens.doctor.records import Finding, Rule, Severity
+from autograd_lens.doctor.finding import Finding, Rule, Severity
 
 __all__ = ["Finding", "Rule", "Severity", "examine", "rules"]

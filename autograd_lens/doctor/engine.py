@@ -10,7 +10,7 @@ from importlib import import_module
 
 from autograd_lens.doctor import rules as rules_package
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.errors import SelectionError
 from autograd_lens.trace.reader import Trace
 

@@ -18,14 +18,24 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.doctor.contents import is_zero, same_bytes
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
 from autograd_lens.trace.values import Entry, Value, as_value, differ
 
-__all__ = ["EngineRun", "Evidence", "Gap", "Optimizer"]
+__all__ = [
+    "EngineRun",
+    "Evidence",
+    "Gap",
+    "Optimizer",
+    "finite",
+    "is_zero",
+    "missing_grad",
+    "owner_of_grad",
+    "same_bytes",
+    "warned",
+]
 
 _ENTRIES = 6_000  # parameter values of engine runs that are looked at
 _FEWEST_RUNS = 60
@@ -201,7 +211,7 @@ class Evidence:
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
         """The optimizers that variables of the program name."""
-        found = json.loads(self.trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+        found = json.loads(self.trace.extra("optimizers") or b"[]")
         return tuple(
             Optimizer(
                 str(one["name"]),
@@ -268,3 +278,59 @@ def _entry(entries: Sequence[Entry], index: int) -> Entry:
 
 def _value(entries: Sequence[Entry], index: int, parameter: Parameter) -> Value | None:
     return as_value(_entry(entries, index), parameter.dtype, parameter.shape)
+
+
+def is_zero(value: Value | None) -> bool:
+    """Whether it is None or all zero."""
+    if value is None or (value.data is not None and not value.data.strip(b"\0")):
+        return True
+    return value.norm == 0.0
+
+
+def same_bytes(one: Value | None, other: Value | None) -> bool:
+    """Whether two values are there and equal to the last bit."""
+    return one is not None and one == other
+
+
+def finite(value: Value | None) -> bool:
+    """Whether no element is known to be NaN or infinite."""
+    if value is None:
+        return True
+    if value.data is None:
+        summary = value.summary
+        return not (summary and (summary.nan_count or summary.inf_count))
+    try:
+        return bool(np.isfinite(value.array).all())
+    except (TypeError, ValueError):  # no numbers: quantized
+        return True
+
+
+def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | None:
+    """The first warning that begins so, with the program's line; None where there was none."""
+    for event in evidence.trace.events:
+        if event.kind == "warning" and event.message.startswith(beginning):
+            return event, _place(event)
+    return None
+
+
+def _place(event: Event) -> Source | None:
+    """The line that the first line of the detail names: ``file:line: Category``."""
+    file, _, line = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
+    return Source(file, int(line), int(line), -1, -1, "") if line.isdigit() else None
+
+
+_READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")
+
+
+def missing_grad(evidence: Evidence) -> str:
+    """The name whose ``.grad`` was None on the line where the run failed, else ``""``."""
+    failure = evidence.failure
+    if failure is None or "NoneType" not in failure.message:
+        return ""
+    return owner_of_grad(evidence.failed_at[1])
+
+
+def owner_of_grad(line: str) -> str:
+    """The name whose ``.grad`` a line reads first, else ``""``."""
+    found = _READ.search(line)
+    return found[1] if found else ""

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import (
     _pop_mode,
     _push_mode,
 )
+from torch.utils.hooks import RemovableHandle
 
 from autograd_lens.live.frames import Site
 from autograd_lens.live.graph_walk import (
@@ -51,6 +52,11 @@ __all__ = [
 
 UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
 """Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
+
+COMPILED = "CompiledFunctionBackward"
+"""Nodes of compiled code: their backward is compiled, or run, as it would be without us."""
+
+_HOOK_IDS = 1 << 60
 
 Hook = Callable[..., None]
 _Tensor = torch.Tensor
@@ -84,6 +90,7 @@ class BackwardCall:
         flags: How it is called.
         frame: The innermost frame, torch's included.
         functions: Whether its graph has nodes of custom ``autograd.Function`` classes.
+        watched: Whether its nodes may be hooked.
     """
 
     outputs: Sequence[Any]
@@ -93,6 +100,7 @@ class BackwardCall:
     flags: Flags
     frame: FrameType
     functions: bool
+    watched: bool
 
 
 class SavedAs(Enum):
@@ -141,11 +149,9 @@ class BackwardEnds(NamedTuple):
 
     Attributes:
         error: ``"Type: message"`` of what it raised, else ``""``.
-        results: Patterns of what ``torch.autograd.grad`` returned.
     """
 
     error: str
-    results: tuple[Hashable, ...]
 
 
 class NodeRan(NamedTuple):
@@ -252,12 +258,11 @@ class BackwardTape:
         stream.saved = self._memory
         return walk
 
-    def end(self, error: str, results: Sequence[Any] = ()) -> None:
+    def end(self, error: str) -> None:
         """Remove all hooks and close the backward in the stream.
 
         Args:
             error: What the engine raised, else ``""``.
-            results: What ``torch.autograd.grad`` returned.
         """
         for handle in self._handles:
             handle.remove()
@@ -267,10 +272,8 @@ class BackwardTape:
         self._mode.end_backward()
         stream = self._stream
         stream.saved = None
-        mark = Mark(len(stream.slots), len(stream.uses))
-        found = tuple([None if one is None else stream.make(one) for one in results])
-        stream.keys.append(BackwardEnds(error, found))
-        stream.marks.append(mark)
+        stream.keys.append(BackwardEnds(error))
+        stream.marks.append(Mark(len(stream.slots), len(stream.uses)))
 
     def _saved_pattern(self, node: Any) -> tuple[tuple[str, Hashable], ...]:
         stream = self._stream
@@ -308,11 +311,20 @@ class BackwardTape:
         return SavedAs.TENSOR
 
     def _hook_nodes(self, walk: GraphWalk) -> None:
+        # Hooks of ours get numbers of their own: the program may look at those of its hooks.
+        following, RemovableHandle.next_id = RemovableHandle.next_id, _HOOK_IDS
+        try:
+            self._hook_each(walk)
+        finally:
+            RemovableHandle.next_id = following
+
+    def _hook_each(self, walk: GraphWalk) -> None:
         handles = self._handles
         for position, node in enumerate(walk.nodes):
             variable = walk.variables.get(position)
             if variable is None:
-                if type(node).__name__ in UNWATCHED:
+                name = type(node).__name__
+                if name in UNWATCHED or name == COMPILED:
                     handles += self._unwatch(node)
                 handles.append(node.register_hook(self._node_hook(position)))
             else:
@@ -358,6 +370,18 @@ class BackwardTape:
 
         return [node.register_prehook(before), node.register_hook(after)]
 
+    def _as_stolen(self, grad: torch.Tensor) -> None:
+        """Mark a new sparse ``.grad`` as torch does where nobody looks at the incoming one.
+
+        It then takes that one's parts for a new tensor, which does not know that it is
+        coalesced. Hooks hold the incoming one, so that it is cloned instead.
+        """
+        if grad.is_coalesced():
+            version = grad._version
+            with self._mode.silence():
+                grad._coalesced_(False)  # noqa: FBT003  torch takes it by position
+            torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
+
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
         stream = self._stream
         parameter = self._index_of(variable)
@@ -387,6 +411,8 @@ class BackwardTape:
             try:
                 first_slot, first_use, old, incoming = pending.pop()
                 self._begun.pop(position, None)
+                if old is None and variable.grad is not None and variable.grad.is_sparse:
+                    self._as_stolen(variable.grad)
                 after = len(stream.slots) - first_slot, len(stream.uses) - first_use
                 new = stream.pattern(variable.grad)
                 key = GradWritten(position, parameter, old, incoming, new, *after)

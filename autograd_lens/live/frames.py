@@ -5,17 +5,33 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 
 import autograd_lens
 from autograd_lens.trace.records import Source
 
-__all__ = ["Site", "UserFrames", "frame_names", "source_of"]
+__all__ = [
+    "MODULE_CALL",
+    "OUTSIDE",
+    "ModulePaths",
+    "Site",
+    "UserFrames",
+    "frame_names",
+    "local_of",
+    "source_of",
+]
+
+MODULE_CALL = nn.Module._call_impl.__code__
+"""The code that every call of a module runs; its ``self`` is the module."""
+OUTSIDE: tuple[str, bool | None] = ("", None)
+"""The module of a kernel that no module runs."""
 
 # id of the code object and the frame's f_lasti, or None where no frame is the program's.
 Site = tuple[int, int] | None
@@ -123,3 +139,49 @@ def frame_names(frame: FrameType) -> Mapping[str, Any]:
     if fresh and frame.f_code.co_flags & _OPTIMIZED:
         snapshot.clear()
     return names
+
+
+def local_of(frame: FrameType, name: str) -> Any:
+    """One local variable of a frame; nothing is kept alive by asking (see ``frame_names``)."""
+    snapshot: Any = frame.f_locals
+    value = snapshot.get(name)
+    if isinstance(snapshot, dict) and sys.getrefcount(snapshot) == _FRESH_SNAPSHOT:
+        snapshot.clear()
+    return value
+
+
+class ModulePaths:
+    """Which module a frame runs in, as a path from its root.
+
+    A submodule's path is the one its parameters carry (``layers.0``); the outermost module has
+    no path of its own and is called by its class.
+
+    NOTE 2 [Read off the stack]: a hook on modules, a global one too, is seen by the program: it
+    takes an id, stands in the program's lists, is compiled by ``torch.compile``, and makes
+    every call of a module slower. The stack says the same for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[nn.Module], str]] = {}
+
+    def path_of(self, frame: FrameType) -> tuple[str, bool | None]:
+        """The path of the module that ``frame``, of ``MODULE_CALL``, calls; whether it trains."""
+        module = local_of(frame, "self")
+        known = self._known.get(id(module))
+        if known is None or known[0]() is not module:
+            self._learn(frame, module)
+            known = self._known[id(module)]
+        return known[1], module.training
+
+    def _learn(self, frame: FrameType, module: nn.Module) -> None:
+        """Name all modules of the outermost one that is running, as its parameters are named."""
+        root, outer = module, frame.f_back
+        while outer is not None:
+            if outer.f_code is MODULE_CALL:
+                root = local_of(outer, "self")
+            outer = outer.f_back
+        for start in (root, module):  # it need not be a part of the one that calls it
+            for path, part in start.named_modules():
+                known = self._known.get(id(part))
+                if known is None or known[0]() is not part:
+                    self._known[id(part)] = (weakref.ref(part), path or type(start).__name__)

@@ -20,17 +20,16 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _len_torch_dispatch_stack
+from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
-from autograd_lens.live.frames import Site, UserFrames
-from autograd_lens.live.reading import bytes_at
+from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
+from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, Write
 
 __all__ = [
     "IN_BACKWARD",
-    "OUTSIDE",
     "KernelKey",
     "Operator",
     "TapeMode",
@@ -60,7 +59,8 @@ class Operator:
         run: What computes it.
         mutated: Position and name of each argument it writes to.
         views: Whether its result shares the memory of an argument.
-        computes: False for the marks that ``torch.profiler`` leaves.
+        computes: False for the marks that ``torch.profiler`` leaves, and for higher-order
+            operators, whose kernels come one by one.
         adopts: Whether it gives a tensor memory that came from another process.
         draws: Whether it may draw random numbers.
     """
@@ -69,6 +69,11 @@ class Operator:
 
     def __init__(self, op: Any) -> None:
         self.op = op
+        self.mutated: tuple[tuple[int, str], ...] = ()
+        if not isinstance(op, torch._ops.OpOverload):  # a higher-order one: it runs others
+            self.run, self.adopts, self.computes, self.views = op, False, False, False
+            self.draws = False
+            return
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")
         self.draws = torch.Tag.nondeterministic_seeded in op.tags
@@ -109,10 +114,6 @@ class KernelKey(NamedTuple):
     context: Any
     module: tuple[str, bool | None]
     grad_mode: bool
-
-
-OUTSIDE: tuple[str, bool | None] = ("", None)
-"""The module of a kernel that no module runs."""
 
 
 class Target(NamedTuple):
@@ -191,9 +192,10 @@ class TapeMode(TorchDispatchMode):
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
         targets: Parameters and ``.grad`` by their address at the last backward.
-        module: Path of the innermost module that is running, and whether it is training.
         context: (phase, number of the call) while a known optimizer updates or clears.
-        loop_frame: ``id`` of the frame whose loop is the training loop, 0 while unknown.
+        loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
+            it is unknown. Both, as the next call of another function may get the frame's place.
+        left: Whether a kernel was called outside of that frame since it was set.
     """
 
     def __init__(
@@ -206,9 +208,10 @@ class TapeMode(TorchDispatchMode):
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
         self.targets: dict[int, Target] = {}
-        self.module = OUTSIDE
         self.context: tuple[str, int] | None = None
-        self.loop_frame = 0
+        self.loop: tuple[int, int] | None = None
+        self.left = False
+        self._modules = ModulePaths()
         self._silent = False
         self._engine_frame: FrameType | None = None
         self._backward_frame: FrameType | None = None
@@ -218,6 +221,9 @@ class TapeMode(TorchDispatchMode):
         self._on_failure = on_failure
         self._operators: dict[int, Operator] = {}
         self._draws = Draws()
+
+    # Without it, torch refuses to run a higher-order operator under this mode.
+    supports_higher_order_operators = True
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
@@ -251,45 +257,52 @@ class TapeMode(TorchDispatchMode):
         operator = self._operators.get(id(func))
         if operator is None:
             operator = self._operators[id(func)] = Operator(func)
-        if not self.armed or not operator.computes:
+        recorded = operator.computes
+        if not self.armed or not recorded:
             if operator.adopts:  # a batch of a data loader's worker: it comes from outside
                 self._stream.entries.pop(id(args[0]), None)
-            if self._silent or sequence <= self.base_sequence or not operator.computes:
-                return func(*args, **kwargs) if kwargs else func(*args)
-            self.armed = True
-            self.on_armed()
+            recorded = recorded and not self._silent and sequence > self.base_sequence
+            if recorded:
+                self.armed = True
+                self.on_armed()
         stream = self._stream
         slots, use = stream.slots, stream.use
         first_slot, first_use = len(slots), len(stream.uses)
-        try:
-            pattern: list[Any] = []
-            for argument in args:
-                kind = argument.__class__
-                if kind is _Tensor or kind is Parameter:
-                    pattern.append(use(argument))
-                elif kind in _PLAIN_CONSTANTS:
-                    if stream.lean and kind is int:  # where a batch begins, in many a loop
+        if recorded:
+            try:
+                pattern: list[Any] = []
+                for argument in args:
+                    kind = argument.__class__
+                    if kind is _Tensor or kind is Parameter:
+                        pattern.append(use(argument))
+                    elif kind in _PLAIN_CONSTANTS:
+                        if stream.lean and kind is int:  # where a batch begins, in many a loop
+                            slots.append(argument)
+                            argument = NUMBER  # noqa: PLW2901  its pattern takes its place
+                        pattern.append(argument)
+                    elif kind is float:
                         slots.append(argument)
-                        argument = NUMBER  # noqa: PLW2901  its pattern takes its place
-                    pattern.append(argument)
-                elif kind is float:
-                    slots.append(argument)
-                    pattern.append(NUMBER)
-                else:
-                    pattern.append(stream.pattern(argument))
-            keywords = (
-                tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
-            )
-            if operator.draws:
-                slots.append(self._draws.before(args, kwargs))
-        except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
-            self._on_failure(error)
-            return func(*args, **kwargs) if kwargs else func(*args)
+                        pattern.append(NUMBER)
+                    else:
+                        pattern.append(stream.pattern(argument))
+                keywords = (
+                    tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
+                )
+                if operator.draws:
+                    slots.append(self._draws.before(args, kwargs))
+            except Exception as error:  # noqa: BLE001  what fails here must not fail the program
+                self._on_failure(error)
+                stream.undo(first_slot, first_use)
+                recorded = False
         try:
             result = operator.run(*args, **kwargs) if kwargs else operator.run(*args)
-        except BaseException:
-            stream.undo(first_slot, first_use)
+        except BaseException as error:
+            if recorded:
+                stream.undo(first_slot, first_use)
+            _leave_out_this_frame(error)
             raise
+        if not recorded:
+            return result
         try:
             if operator.draws:
                 self._draws.after(args, kwargs)
@@ -300,26 +313,40 @@ class TapeMode(TorchDispatchMode):
                 results = stream.make(result)
             context: Any = IN_BACKWARD
             position = -1
+            module = OUTSIDE
             frame: FrameType | None = _get_frame(1)
             if self.in_backward:
                 where = self.node_index.get(_current_node(), -1)
-                is_engine = frame is self._engine_frame
-                frame = self._backward_frame if is_engine else self._caller(frame)
+                if frame is self._engine_frame:
+                    frame = self._backward_frame
+                else:
+                    module, frame = self._module_in_backward(frame), self._caller(frame)
             else:
                 known = self._known_frames
+                call = None
                 while frame is not None:
-                    found = known.get(id(frame.f_code))
-                    if found or (found is None and self._frames.is_user(frame.f_code)):
+                    code = frame.f_code
+                    if code is MODULE_CALL and call is None:
+                        call = frame
+                    found = known.get(id(code))
+                    if found or (found is None and self._frames.is_user(code)):
                         break
                     frame = frame.f_back
                 where = sequence - self.base_sequence
                 context = self.context
-                outer, loop = frame, self.loop_frame
-                if loop:
-                    while outer is not None and id(outer) != loop:
-                        outer = outer.f_back
-                    if outer is not None:
+                outer, loop, inside = frame, self.loop, False
+                while outer is not None and not inside:
+                    inside = loop is not None and (id(outer), id(outer.f_code)) == loop
+                    if inside:
                         position = outer.f_lasti
+                    elif call is None and outer.f_code is MODULE_CALL:
+                        call = outer
+                    outer = outer.f_back
+                    if loop is None and call is not None:
+                        break
+                self.left = self.left or not inside
+                if call is not None:
+                    module = self._modules.path_of(call)
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
             site = (id(frame.f_code), frame.f_lasti) if frame is not None else None
@@ -334,7 +361,7 @@ class TapeMode(TorchDispatchMode):
                         site,
                         where,
                         context,
-                        self.module,
+                        module,
                         _grad_mode(),
                     ),
                 )
@@ -343,6 +370,14 @@ class TapeMode(TorchDispatchMode):
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
+
+    def _module_in_backward(self, frame: FrameType | None) -> tuple[str, bool | None]:
+        """The module that runs while the engine does, as activation checkpointing makes it."""
+        while frame is not None and frame.f_code is not _ENGINE:
+            if frame.f_code is MODULE_CALL:
+                return self._modules.path_of(frame)
+            frame = frame.f_back
+        return OUTSIDE
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The program's frame that a kernel of the engine comes from, kept for the next ones."""
@@ -363,7 +398,7 @@ class TapeMode(TorchDispatchMode):
             argument = _argument(where, args, kwargs)
             several = isinstance(argument, (list, tuple))
             for item, tensor in enumerate(argument if several else (argument,)):
-                if isinstance(tensor, _Tensor):
+                if isinstance(tensor, _Tensor) and not is_opaque(tensor):
                     target = self._target(tensor.data_ptr())
                     if target is None:
                         target = self._target(tensor.untyped_storage().data_ptr())
@@ -378,11 +413,20 @@ class TapeMode(TorchDispatchMode):
         return target if target is not None and target.is_at(address) else None
 
 
-def switch_on(mode: TorchDispatchMode) -> bool:
-    """Enter the mode where no other mode is active; tell whether it was entered."""
-    if _len_torch_dispatch_stack():
+def switch_on(mode: TorchDispatchMode, *, below: bool = False) -> bool:
+    """Enter the mode where no other mode is active; tell whether it was entered.
+
+    Args:
+        mode: The mode.
+        below: Whether to enter it below all others, if there are any.
+    """
+    if _len_torch_dispatch_stack() and not below:
         return False
+    others = [_pop_mode() for _ in range(_len_torch_dispatch_stack())]
     mode.__enter__()
+    for other in reversed(others):
+        _push_mode(other)
+    torch._C._len_torch_dispatch_stack = _modes_of_the_program
     return True
 
 
@@ -394,14 +438,31 @@ def switch_off(mode: TorchDispatchMode) -> None:
         if top is mode:
             _push_mode(mode)
             mode.__exit__(None, None, None)
+            torch._C._len_torch_dispatch_stack = _len_torch_dispatch_stack
             break
         above.append(top)
     for other in reversed(above):
         _push_mode(other)
 
 
+def _modes_of_the_program() -> int:
+    """What torch tells a program that asks how many modes are active: ours is none of them."""
+    active = range(_len_torch_dispatch_stack())
+    return sum(not isinstance(_get_dispatch_stack_at(place), TapeMode) for place in active)
+
+
 def _nothing() -> None:
     return None
+
+
+def _leave_out_this_frame(error: BaseException) -> None:
+    """Take the caller's frame out of a traceback, so that the program's own shows none of ours.
+
+    A bare ``raise`` behind this does not put it back.
+    """
+    entry = error.__traceback__
+    if entry is not None:
+        error.__traceback__ = entry.tb_next
 
 
 def _argument(where: tuple[int, str], args: tuple[Any, ...], kwargs: Any) -> Any:

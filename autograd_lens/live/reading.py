@@ -25,6 +25,7 @@ __all__ = [
     "SMALL",
     "RawValue",
     "bytes_at",
+    "is_opaque",
     "is_plain",
     "is_small_and_plain",
     "read",
@@ -41,6 +42,7 @@ bytes_at: Callable[[int, int], bytes] = ctypes.PYFUNCTYPE(
 )(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
+_NO_DISPATCH = torch._C._disabled_torch_dispatch_impl
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _MAX_DENSE = 1 << 26  # bytes that a sparse tensor may take when it is written out
@@ -64,9 +66,12 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
 
     Returns:
         Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
-        than ``limit`` bytes, or None where the tensor has no readable value (meta and fake
-        tensors, quantized ones, huge sparse ones). A sparse tensor is read as a dense one.
+        than ``limit`` bytes, or None where the tensor has no readable value (meta tensors,
+        those of which ``is_opaque`` is true, quantized ones, huge sparse ones). A sparse tensor
+        is read as a dense one.
     """
+    if type(tensor) not in _PLAIN_TYPES and is_opaque(tensor):
+        return None
     try:
         if (
             tensor.is_cpu
@@ -80,6 +85,14 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
         return _read_general(tensor, limit, brief)
     except (RuntimeError, TypeError, NotImplementedError, ValueError):
         return None
+
+
+def is_opaque(tensor: torch.Tensor) -> bool:
+    """Whether the program's own code answers for this tensor: asking it for anything runs that.
+
+    True of subclasses with a ``__torch_dispatch__``, as fake tensors are.
+    """
+    return type(tensor).__torch_dispatch__ is not _NO_DISPATCH
 
 
 def is_plain(tensor: torch.Tensor) -> bool:
@@ -140,7 +153,13 @@ def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
     if tensor.numel() * tensor.element_size() > _MAX_DENSE:
         return None
     with _disable_current_modes(), torch.no_grad():
-        return _from_memory(tensor.detach().to_dense().contiguous(), limit, brief=False)
+        detached = tensor.detach()
+        if tensor.layout is torch.sparse_coo and not tensor.is_coalesced():
+            # Writing it out would coalesce the program's own tensor, too.
+            detached = torch.sparse_coo_tensor(
+                detached._indices(), detached._values(), tensor.shape, check_invariants=False
+            )
+        return _from_memory(detached.to_dense().contiguous(), limit, brief=False)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

@@ -47,6 +47,7 @@ from autograd_lens.trace.tape import (
     NumberSlot,
     TapeArgument,
     TapeBackward,
+    TapeGradChange,
     TapeKernel,
     TapeNode,
     TapeRun,
@@ -256,7 +257,6 @@ class _Backward:
         runs: (node, grad_outputs, grad_inputs) in order.
         writes: To ``.grad``.
         error: What it raised.
-        results: What it returned.
     """
 
     begins: BackwardBegins
@@ -271,7 +271,6 @@ class _Backward:
     runs: list[tuple[int, tuple[Arg, ...], tuple[Arg, ...]]] = field(default_factory=list)
     writes: list[TapeWrite] = field(default_factory=list)
     error: str = ""
-    results: tuple[Arg, ...] = ()
 
 
 class _Builder:
@@ -304,11 +303,9 @@ class _Builder:
                 case BackwardBegins():
                     self._begin(position, key)
                 case BackwardEnds():
-                    cursor = self._segment.cursor(position)
                     self._backwards[-1].error = key.error
-                    self._backwards[-1].results = tuple([cursor.value(p) for p in key.results])
         backwards = self._connected()
-        updates, zero_grads = self._phases()
+        updates, zero_grads, grad_changes = self._phases()
         return Template(
             tensors=self._tensors(),  # first of all: it fills in the specs
             specs=tuple(
@@ -319,6 +316,7 @@ class _Builder:
             backwards=tuple(backwards),
             updates=tuple(updates),
             zero_grads=tuple(zero_grads),
+            grad_changes=tuple(grad_changes),
             handed=self._segment.handed,
             omitted=tuple(self._omissions()),
             slots=len(self._segment.slots),
@@ -482,7 +480,8 @@ class _Builder:
             nodes = [
                 self._node(backward, node, maker, detached) for node, maker in enumerate(makers)
             ]
-            found.append(self._finished(number, backward, nodes))
+            results = [self._result(number, makers, one) for one in backward.inputs]
+            found.append(self._finished(number, backward, nodes, results))
         return found
 
     def _makers_of(self, backward: _Backward) -> list[int | None]:
@@ -537,8 +536,43 @@ class _Builder:
         index = leaves[node]
         return self._around.parameter(index) if index is not None else ""
 
+    def _result(self, number: int, makers: Sequence[int | None], asked: Arg) -> Arg:
+        """What ``torch.autograd.grad`` returned for a tensor: all that was sent where it is."""
+        backward = self._backwards[number]
+        if backward.begins.flags.kind != "grad" or not isinstance(asked, TensorSlot):
+            return None
+        made = {
+            node: maker
+            for node, maker in enumerate(makers)
+            if maker is not None and asked.tensor in self._kernels[maker].makes
+        }
+        leaf = next((n for n, tensor in backward.leaves.items() if tensor == asked.tensor), None)
+        node = max(made, key=lambda one: made[one], default=-1) if leaf is None else leaf
+        runs = {run[0]: run[2] for run in backward.runs}
+        sent = [
+            runs[start][place]
+            for start, place, end, _ in backward.begins.edges
+            if end == node and place < len(runs.get(start, ()))
+        ]
+        return self._added_up(number, [use for use in sent if isinstance(use, TensorSlot)])
+
+    def _added_up(self, number: int, sent: Sequence[TensorSlot]) -> Arg:
+        """The sum of some gradients, which the engine adds up one by one."""
+        total = next(iter(sent), None)
+        parts = {use.tensor for use in sent}
+        for kernel in self._kernels if len(sent) > 1 else ():
+            engine = kernel.one.phase == "backward" and kernel.one.backward == number
+            if engine and kernel.one.op.startswith("aten.add") and parts.intersection(kernel.reads):
+                total = kernel.one.makes[0]
+                parts.add(total.tensor)
+        return total
+
     def _finished(
-        self, number: int, backward: _Backward, nodes: Sequence[TapeNode]
+        self,
+        number: int,
+        backward: _Backward,
+        nodes: Sequence[TapeNode],
+        results: Sequence[Arg],
     ) -> TapeBackward:
         ran: dict[int | None, list[int]] = {}
         for index, kernel in enumerate(self._kernels):
@@ -550,7 +584,7 @@ class _Builder:
             roots=backward.roots,
             gradients=backward.gradients,
             inputs=backward.inputs,
-            results=backward.results,
+            results=tuple(results) if begins.flags.kind == "grad" else (),
             retain_graph=begins.flags.retain_graph,
             create_graph=begins.flags.create_graph,
             source=backward.source,
@@ -584,8 +618,8 @@ class _Builder:
 
     # -- phases (NOTE 1) --------------------------------------------------------------------
 
-    def _phases(self) -> tuple[list[TapeUpdate], list[TapeZeroGrad]]:
-        """Set the phase of each kernel; returns the updates and clearings."""
+    def _phases(self) -> tuple[list[TapeUpdate], list[TapeZeroGrad], list[TapeGradChange]]:
+        """Set the phase of each kernel; returns the updates, clearings and other changes."""
         ancestors = _ancestors(self._kernels)
         for kernel in self._kernels:
             if kernel.context is not None:
@@ -601,12 +635,14 @@ class _Builder:
                 before, after = _written(kernel.one, write)
                 name = self._around.parameter(write.parameter)
                 zero_grads.append(TapeZeroGrad(name, before, after, kernel.one.source))
-            elif write.kind == "p":
-                key = (write.parameter, kernel.region, kernel.context)
+            else:
+                key = (write.kind, write.parameter, kernel.region, kernel.context)
                 group = groups.setdefault(key, _Update(write, write))
                 group.last = write
                 group.kernels.update(sources)
-        return [self._update(group) for group in groups.values()], zero_grads
+        updates = [self._update(one) for one in groups.values() if one.first.kind == "p"]
+        changes = [self._grad_change(one) for one in groups.values() if one.first.kind == "g"]
+        return updates, zero_grads, changes
 
     def _kernel_writes(self) -> Iterator[Write]:
         for write in self._around.writes:
@@ -646,6 +682,13 @@ class _Builder:
             source=self._kernels[group.last.event].one.source,
         )
 
+    def _grad_change(self, group: _Update) -> TapeGradChange:
+        last = self._kernels[group.last.event].one
+        before, _ = _written(self._kernels[group.first.event].one, group.first)
+        _, after = _written(last, group.last)
+        name = self._around.parameter(group.first.parameter)
+        return TapeGradChange(name, before, after, tuple(sorted(group.kernels)), last.source)
+
     def _first_use(self, indexes: Sequence[int], name: str) -> Arg:
         for index in indexes:
             one = self._kernels[index].one
@@ -657,7 +700,7 @@ class _Builder:
 
 @dataclass(slots=True)
 class _Update:
-    """All writes that make up one update of one parameter."""
+    """All writes that make up one update of one parameter, or one change of one ``.grad``."""
 
     first: Write
     last: Write

@@ -1,30 +1,34 @@
-"""The derivation of a gradient, or of the loss, as a tree to read from top to bottom."""
+"""The derivation of a gradient, or of the loss: as a tree to read, as LaTeX, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from autograd_lens.analysis.explain import (
-    Check,
-    Derivation,
-    Evaluation,
-    Group,
-    folded,
-    module_of,
-)
-from autograd_lens.analysis.node_story import Incoming, NodeStory, Outgoing
-from autograd_lens.render.graph_text import formula
+from autograd_lens.analysis.explain import Derivation, Evaluation, Group, folded
+from autograd_lens.analysis.story import Check, Incoming, NodeStory, Outgoing, formula
 from autograd_lens.render.layout import CODE, NAME, QUIET
-from autograd_lens.render.numbers import render_value
+from autograd_lens.render.numbers import render_value, scalar
 from autograd_lens.render.step_view import StepView
 from autograd_lens.trace.records import GradWrite, Kernel
+from autograd_lens.trace.values import Value
 
-__all__ = ["Folding", "render_derivation", "render_evaluation"]
+__all__ = [
+    "Folding",
+    "derivation_data",
+    "derivation_latex",
+    "evaluation_data",
+    "render_derivation",
+    "render_evaluation",
+]
+
+_FEW = 4  # elements that are written out in LaTeX
+_ESCAPES = {"_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def render_derivation(
     tree = Tree(title, guide_style=QUIET)
     tree.add(Text.assemble("G = ∂loss/∂loss = 1  ", (_root(derivation), QUIET)))
     links = derivation.links
-    groups = (folding or Folding()).groups([module_of(link) for link in links])
+    groups = (folding or Folding()).groups([link.module for link in links])
     for group in groups:
         members = links[group.first : group.first + group.count]
         branch = _branch(tree, group, "nodes", members[-1] if members else None)
@@ -91,58 +95,46 @@ def _branch(tree: Tree, group: Group, what: str, last: NodeStory | None) -> Tree
 def _link(view: StepView, tree: Tree, story: NodeStory) -> None:
     if story.node.variable:
         for incoming in story.incoming:
-            _sum(view, tree, incoming)
+            _sum(tree, incoming)
         return
     title = Text(story.node.name, style=NAME)
     if story.kernel is not None:
-        made = f"{view.notation(story.kernel)} → {view.results(story.kernel)}"
-        title.append(f"  of {made}", style="not bold")
-        if story.kernel.source:
-            title.append(f"  line {story.kernel.source.line}", style="dim not bold")
+        title.append(f"  of {view.computation(story.kernel)}", style="not bold")
+        if story.source:
+            title.append(f"  {view.place(story.source)}", style="dim not bold")
     branch = tree.add(title)
     for incoming in story.incoming:
         if incoming.value is not None:
-            _sum(view, branch, incoming)
+            _sum(branch, incoming)
     for outgoing in story.outgoing:
         branch.add(_outgoing(outgoing))
-    for kernel in story.ran:
-        branch.add(Text(f"ran {view.notation(kernel)} → {view.results(kernel)}", style=QUIET))
+    for kernel in () if story.told else story.ran:
+        branch.add(Text(f"ran {view.computation(kernel)}", style=QUIET))
 
 
-def _sum(view: StepView, tree: Tree, incoming: Incoming) -> None:
+def _sum(tree: Tree, incoming: Incoming) -> None:
     """What arrived; where several gradients met, each of them."""
     head = Text.assemble(("G = ∂loss/∂", QUIET), incoming.name, (" = ", QUIET))
     head.append_text(render_value(incoming.value))
     branch = tree.add(head)
     if len(incoming.terms) > 1:
         head.append(f"  the sum of {len(incoming.terms)}", style=QUIET)
-        graph = view.step.backwards[-1].graph
         for term in incoming.terms:
-            label = graph.nodes[term.node].name if graph else ""
-            branch.add(Text.assemble((f"+ from {label}  ", QUIET), render_value(term.value)))
+            label = (f"+ from {term.node.name}  ", QUIET)
+            branch.add(Text.assemble(label, render_value(term.value)))
 
 
 def _outgoing(outgoing: Outgoing) -> Text:
     text = Text.assemble("∂loss/∂", (outgoing.name, NAME), " = ")
     if outgoing.wording:
         text.append(outgoing.wording)
-        if outgoing.broadcast:
-            rows = " × ".join(map(str, outgoing.broadcast))
-            text.append(f", summed over {rows} rows")
+        text.append(f", summed over {outgoing.times} rows" if outgoing.broadcast else "")
         text.append(" = ", style=QUIET)
     text.append_text(render_value(outgoing.value))
-    if outgoing.rule is not None:
-        text.append(f"\n{_why(outgoing)}", style=QUIET)
+    text.append(f"\n{outgoing.why}" if outgoing.why else "", style=QUIET)
     if formula(outgoing.formula) not in {"", "grad"}:
         text.append(f"\nPyTorch: {formula(outgoing.formula)}", style=QUIET)
     return text
-
-
-def _why(outgoing: Outgoing) -> str:
-    if outgoing.broadcast:
-        times = " × ".join(map(str, outgoing.broadcast))
-        return f"{outgoing.name} was used {times} times, and every use adds up"
-    return outgoing.rule.why if outgoing.rule else ""
 
 
 def _written(tree: Tree, write: GradWrite) -> None:
@@ -202,4 +194,117 @@ def _computed(view: StepView, kernel: Kernel) -> Text:
     text = Text.assemble(
         (view.results(kernel), NAME), (" = ", QUIET), view.notation(kernel), (" = ", QUIET), value
     )
-    return text.append(f"  line {kernel.source.line}", style=QUIET) if kernel.source else text
+    return text.append(f"  {view.place(kernel.source)}" if kernel.source else "", style=QUIET)
+
+
+# --- for handouts and other programs -------------------------------------------------------
+
+
+def derivation_latex(derivation: Derivation) -> str:
+    """The chain rule as an ``align*`` environment, for documents that load amsmath."""
+    rows = [r"\frac{\partial L}{\partial L} &= 1"]
+    for link in derivation.links:
+        rows += [_latex_row(outgoing) for outgoing in link.outgoing]
+    body = " \\\\\n  ".join(rows)
+    return f"\\begin{{align*}}\n  {body}\n\\end{{align*}}"
+
+
+def _latex_row(outgoing: Outgoing) -> str:
+    names = {key: _latex_name(name) for key, name in outgoing.names.items()}
+    parts = [outgoing.rule.worded_latex(names)] if outgoing.rule else []
+    if outgoing.broadcast and parts:
+        parts = [rf"\sum_{{\text{{rows}}}} {parts[0]}"]
+    parts += [_latex_value(outgoing.value)]
+    left = rf"\frac{{\partial L}}{{\partial {_latex_name(outgoing.name)}}}"
+    return f"{left} &= {' = '.join(part for part in parts if part)}"
+
+
+def _latex_name(name: str) -> str:
+    if len(name) == 1 or name.replace(".", "", 1).replace("-", "", 1).isdigit():
+        return name
+    escaped = "".join(_ESCAPES.get(each, each) for each in name)
+    return rf"\mathrm{{{escaped}}}"
+
+
+def _latex_value(value: Value | None) -> str:
+    if value is None or not value.complete or value.numel > _FEW:
+        return ""
+    numbers = [scalar(float(number)) for number in value.array.ravel()]
+    return numbers[0] if len(numbers) == 1 else rf"({', '.join(numbers)})"
+
+
+def derivation_data(view: StepView, derivation: Derivation) -> dict[str, Any]:
+    """A derivation as what JSON can hold; values are nested lists, or null where not kept."""
+    return {
+        "parameter": derivation.parameter,
+        "step": derivation.step,
+        "backward": derivation.backward,
+        "loss": _data(derivation.root),
+        "links": [_link_data(view, link) for link in derivation.links],
+        "write": {
+            "mode": derivation.write.mode,
+            "before": _data(derivation.write.before),
+            "incoming": _data(derivation.write.incoming),
+            "after": _data(derivation.write.after),
+        },
+        "checks": [
+            {"what": check.what, "holds": check.holds, "found": check.found}
+            for check in derivation.checks
+        ],
+    }
+
+
+def _link_data(view: StepView, story: NodeStory) -> dict[str, Any]:
+    kernel = story.kernel
+    return {
+        "node": story.node.name,
+        "order": story.order,
+        "module": story.module,
+        "operation": view.notation(kernel) if kernel else "",
+        "line": kernel.source.line if kernel and kernel.source else None,
+        "grad_outputs": [
+            {"name": each.name, "value": _data(each.value), "terms": len(each.terms)}
+            for each in story.incoming
+        ],
+        "grad_inputs": [_outgoing_data(each) for each in story.outgoing],
+    }
+
+
+def _outgoing_data(outgoing: Outgoing) -> dict[str, Any]:
+    return {
+        "name": outgoing.name,
+        "textbook": outgoing.wording,
+        "pytorch": outgoing.formula,
+        "summed_over": list(outgoing.broadcast),
+        "difference": outgoing.difference,
+        "value": _data(outgoing.value),
+    }
+
+
+def evaluation_data(view: StepView, evaluation: Evaluation) -> dict[str, Any]:
+    """The loss's evaluation as what JSON can hold."""
+    return {
+        "step": evaluation.step,
+        "loss": evaluation.loss,
+        "operations": [
+            {
+                "result": view.results(kernel),
+                "operation": view.notation(kernel),
+                "op": kernel.op,
+                "module": kernel.module,
+                "line": kernel.source.line if kernel.source else None,
+                "value": _data(kernel.outputs[0].value) if kernel.outputs else None,
+            }
+            for kernel in evaluation.kernels
+        ],
+    }
+
+
+def _data(value: Value | None) -> Any:  # noqa: ANN401  nested lists of numbers
+    if value is None or not value.complete:
+        return None
+    try:
+        array = value.array
+    except TypeError:
+        return None  # a type that NumPy lacks
+    return str(array.tolist()) if array.dtype.kind == "c" else array.tolist()

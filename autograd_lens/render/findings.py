@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from autograd_lens.doctor.engine import HEADINGS, KnownRule
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, heading, line
 
 __all__ = ["finding_json", "finding_line", "render_findings", "render_page", "render_rules"]

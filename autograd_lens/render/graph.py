@@ -7,17 +7,15 @@ folded into groups by module and line of code, and the picture says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from autograd_lens.render import graph_card as look
 from autograd_lens.render import graph_cards as cards
 from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import DotEdge, DotGraph, Markup, markup, write
-from autograd_lens.render.graph_fold import fold
-from autograd_lens.render.graph_groups import group_card
-from autograd_lens.render.graph_outline import Arrow, Outline, outline
+from autograd_lens.render.graph_outline import Arrow, Outline, fold, outline
+from autograd_lens.render.graph_text import SourceOf
 from autograd_lens.trace.records import Node, Step
 from autograd_lens.trace.values import Value
 
@@ -42,7 +40,7 @@ class GraphOptions:
         nodes: Most nodes that are drawn one by one; also the most groups of a folded graph.
     """
 
-    source: Callable[[str], str | None] = _no_source
+    source: SourceOf = _no_source
     fold: Literal["auto", "always", "never"] = "auto"
     cards: int = 60
     nodes: int = 150
@@ -63,37 +61,31 @@ def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = Non
         RenderError: There is no such backward, or its graph was not recorded.
     """
     options = options or GraphOptions()
-    of = outline(step, backward)
+    of = outline(step, backward, options.source)
     count = len(of.graph.nodes)
     if options.fold == "always" or (options.fold == "auto" and count > options.nodes):
         return _draw_folded(of, options)
-    return _draw_nodes(of, options, brief=count > options.cards)
+    return _draw_nodes(of, brief=count > options.cards)
 
 
-def _draw_nodes(of: Outline, options: GraphOptions, *, brief: bool) -> str:
-    nodes = {
-        key: {"id": key, **_look(of, key, base, options, brief=brief)}
-        for key, base in of.base.items()
-    }
+def _draw_nodes(of: Outline, *, brief: bool) -> str:
+    nodes = {key: {"id": key, **_look(of, key, base, brief=brief)} for key, base in of.base.items()}
     edges = [DotEdge(a.tail, a.head, _arrow(of, a, brief=brief)) for a in of.arrows]
     return write(DotGraph(nodes, tuple(edges), _defaults(of, "")))
 
 
-def _look(
-    of: Outline, key: str, base: Mapping[str, str], options: GraphOptions, *, brief: bool
-) -> dict[str, str]:
+def _look(of: Outline, key: str, base: Mapping[str, str], *, brief: bool) -> dict[str, str]:
     """The attributes of one node: a card of ours, or torchviz's box where we know no more."""
     index = int(key[1:]) if key[1:].isdecimal() else -1
     if key[0] == "n":
-        item = of.graph.nodes[index]
-        label = cards.brief(of, item) if brief else cards.node(of, item, options.source)
+        label = cards.brief(of, index) if brief else cards.node(of, index)
         return {"label": label, "tooltip": _tooltip(of, index)}
     if key[0] == "p" and index >= 0:
         return {"label": cards.leaf(of, of.graph.nodes[index], short=brief)}
     if key[0] == "r" and index >= 0:
         return {"label": cards.root(of, index, _root_node(of, key))}
     if key[0] == "x":
-        return {"label": look.card(base.get("label", key), "not run", [], [], header=look.GREY)}
+        return {"label": cards.not_run(base.get("label", key))}
     return {"label": cards.tensor(of, key)}
 
 
@@ -103,25 +95,22 @@ def _root_node(of: Outline, key: str) -> Node | None:
 
 
 def _tooltip(of: Outline, index: int) -> str:
-    node = of.graph.nodes[index]
-    run = of.runs.get(index)
-    order = f"runs as number {run.order + 1} of {len(of.runs)}" if run else "was not run"
+    node, run = of.graph.nodes[index], of.stories.index.run_of(index, of.stories.number)
+    count = len(of.backward.node_runs)
+    order = f"runs as number {run.order + 1} of {count}" if run else "was not run"
     return "\n".join([f"{node.name} {order}", *(f"{name} = {e}" for name, e in node.formula)])
 
 
 def _arrow(of: Outline, arrow: Arrow, *, brief: bool) -> dict[str, str]:
     """Both ways on one arrow: the forward in blue to its head, the gradient in red back."""
     if arrow.style.get("dir") == "none" or "style" in arrow.style:
-        return {"dir": "forward", "color": look.QUIET, **arrow.style}
+        return {"dir": "forward", "color": cards.QUIET, **arrow.style}
     grad = _flowing(of, arrow)
     return {} if brief or grad is None else {"label": f"  {text.brief(grad)} "}
 
 
 def _flowing(of: Outline, arrow: Arrow) -> Value | None:
-    run = of.runs.get(arrow.edge.from_node) if arrow.edge else None
-    if run is None or arrow.edge is None or arrow.edge.input_position >= len(run.grad_inputs):
-        return None
-    return run.grad_inputs[arrow.edge.input_position]
+    return of.stories.given(arrow.edge) if arrow.edge else None
 
 
 # --- folded --------------------------------------------------------------------------------
@@ -130,7 +119,7 @@ def _flowing(of: Outline, arrow: Arrow) -> Value | None:
 def _draw_folded(of: Outline, options: GraphOptions) -> str:
     folded = fold(of, options.cards)
     nodes: dict[str, Mapping[str, str]] = {
-        f"g{number}": {"id": f"g{number}", "label": group_card(of, group, options.source)}
+        f"g{number}": {"id": f"g{number}", "label": cards.group(of, group)}
         for number, group in enumerate(folded.groups)
     }
     edges = [
@@ -171,8 +160,8 @@ def _defaults(of: Outline, note: str) -> dict[str, Mapping[str, str]]:
         "edge": {
             "fontname": _FONT,
             "fontsize": "9",
-            "fontcolor": look.BACKWARD,
-            "color": f"{look.FORWARD}:{look.BACKWARD}",
+            "fontcolor": cards.BACKWARD,
+            "color": f"{cards.FORWARD}:{cards.BACKWARD}",
             "dir": "both",
             "arrowsize": "0.6",
         },
@@ -183,11 +172,11 @@ def _caption(of: Outline, note: str) -> Markup:
     """The title, and what the colours mean."""
     lines = [f'<FONT POINT-SIZE="16"><B>{markup(_title(of))}</B></FONT>']
     lines += [
-        f'<FONT POINT-SIZE="11" COLOR="{look.BACKWARD}">{markup(remark)}</FONT>'
+        f'<FONT POINT-SIZE="11" COLOR="{cards.BACKWARD}">{markup(remark)}</FONT>'
         for remark in _remarks(of)
     ]
     lines += [f'<FONT POINT-SIZE="11">{markup(note)}</FONT>'] if note else []
-    rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, look.LEGEND])
+    rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, cards.LEGEND])
     return Markup(f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>')
 
 

@@ -1,70 +1,171 @@
-"""The cards of the graph picture: what each node, leaf and root has to say."""
+"""The cards of the graph picture: what each node, leaf, root and group has to say.
+
+A card is a header and two columns of lines, as an HTML-like label. The columns are the same in
+every card: what the forward did on the left, what the backward did on the right.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import PurePath
 
+from autograd_lens.analysis.story import NodeStory, Outgoing, formula, operation
 from autograd_lens.render import graph_text as text
-from autograd_lens.render.dot_source import Markup
-from autograd_lens.render.graph_card import (
-    AMBER,
-    BACKWARD,
-    BLUE,
-    FORWARD,
-    GREEN,
-    GREY,
-    INK,
-    QUIET,
-    SAVED,
-    Line,
-    card,
-    first,
-)
-from autograd_lens.render.graph_outline import Outline
+from autograd_lens.render.dot_source import Markup, markup
+from autograd_lens.render.graph_outline import Group, Outline
 from autograd_lens.render.numbers import shape
-from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Constant, GradWrite, Kernel, Node, NodeRun
+from autograd_lens.trace.records import Constant, GradWrite, Node
 from autograd_lens.trace.values import Value
 
-__all__ = ["brief", "leaf", "node", "operation", "root", "tensor"]
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "LEGEND",
+    "QUIET",
+    "Line",
+    "brief",
+    "card",
+    "group",
+    "leaf",
+    "node",
+    "not_run",
+    "root",
+    "tensor",
+]
 
+FORWARD, BACKWARD, SAVED, QUIET, INK = "#1D4ED8", "#BE123C", "#92600A", "#64748B", "#0F172A"
+# torchviz's colours of functions, leaves, outputs and saved tensors, a little softer
+GREY, BLUE, GREEN, AMBER = "#E2E8F0", "#BFDDF5", "#D3F59B", "#FBDFA6"
+_BORDER = "#94A3B8"
+_FORWARD_TINT, _BACKWARD_TINT = "#F3F7FF", "#FFF5F6"
+_MONO = "Courier New"
+_SIZE, _SMALL, _TITLE = 10, 9, 13  # points
 _FORMULA_WIDTH = 48  # letters
 _FEW = 4  # elements that are all written out
+_LISTED = 4  # operations and parameters of a group
 
 
-def node(of: Outline, item: Node, source: Callable[[str], str | None] = lambda _: None) -> Markup:
-    """The card of one autograd node."""
-    run = of.runs.get(item.index)
-    kernel = of.kernel(item)
-    title = operation(item, kernel)
-    order = f",  backward {run.order + 1} of {len(of.runs)}" if run else ""
-    subtitle = f"{item.name}{order}"
-    if item.variable is not None or item.name == "AccumulateGrad":
-        return card(title, subtitle, [], _accumulate(of, item, run), header=GREY)
-    left = [*_forward(kernel, source), *_saved(of, item)]
-    return card(title, subtitle, left, _backward(of, item, run), header=GREY)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a card.
 
-
-def brief(of: Outline, item: Node) -> Markup:
-    """One autograd node on one line: its operation and the gradient that came in."""
-    run = of.runs.get(item.index)
-    grad = next((grad for grad in run.grad_outputs if grad is not None), None) if run else None
-    gradient = f"   in {text.brief(grad)}" if grad is not None else ""
-    return card(operation(item, of.kernel(item)), f"{item.name}{gradient}", [], [], header=GREY)
-
-
-def operation(item: Node, kernel: Kernel | None) -> str:
-    """The operation's name: ``mm`` for ``aten.mm.default``, ``Scale`` for ``ScaleBackward``.
-
-    PyTorch numbers its own nodes (``MmBackward0``); a custom function's has no number, and
-    the kernels it ran are not what it is.
+    Attributes:
+        text: What it says.
+        color: Colour of the text.
+        label: A word in front of it, in a quiet colour.
+        mono: Whether it is code.
     """
-    if item.name == "AccumulateGrad":
-        return "write .grad"
-    if kernel is not None and not item.name.endswith("Backward"):
-        return operator_name(kernel)
-    return re.sub(r"Backward\d*$", "", item.name) or item.name
+
+    text: str
+    color: str = INK
+    label: str = ""
+    mono: bool = False
+
+
+LEGEND = Markup(
+    f'<FONT POINT-SIZE="10" COLOR="{FORWARD}">forward runs down</FONT>   '
+    f'<FONT POINT-SIZE="10" COLOR="{BACKWARD}">gradients flow up</FONT>   '
+    f'<FONT POINT-SIZE="10" COLOR="{SAVED}">kept from forward for backward</FONT>   '
+    f'<FONT POINT-SIZE="10" COLOR="{QUIET}">long tensors: smallest to largest, mean</FONT>'
+)
+
+
+def card(
+    title: str, subtitle: str, left: Iterable[Line], right: Iterable[Line], *, header: str
+) -> Markup:
+    """A table: a header, then the lines of both columns side by side."""
+    left, right = list(left), list(right)
+    span = "" if left and right else ' COLSPAN="2"'
+    rows = [_header(title, subtitle, header)]
+    for one, other in zip_longest(left, right):
+        cells = _cell(one, _FORWARD_TINT, span) if left else ""
+        cells += _cell(other, _BACKWARD_TINT, span) if right else ""
+        rows.append(f"<TR>{cells}</TR>")
+    return Markup(
+        f'<TABLE BORDER="1" COLOR="{_BORDER}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">'
+        f"{''.join(rows)}</TABLE>"
+    )
+
+
+def _header(title: str, subtitle: str, color: str) -> str:
+    """The operation, and what PyTorch calls its node."""
+    width = _width((title, _TITLE), (f"   {subtitle}", _SIZE))
+    return (
+        f'<TR><TD COLSPAN="2" ALIGN="LEFT" BGCOLOR="{color}"{width}>'
+        f'<FONT POINT-SIZE="{_TITLE}" COLOR="{INK}"><B>{markup(title)}</B></FONT>'
+        f'<FONT POINT-SIZE="{_SIZE}" COLOR="{QUIET}">   {markup(subtitle)}</FONT></TD></TR>'
+    )
+
+
+def _cell(line: Line | None, tint: str, span: str) -> str:
+    if line is None:
+        return f'<TD BGCOLOR="{tint}"></TD>'
+    size = _SMALL if line.mono else _SIZE
+    face = f' FACE="{_MONO}"' if line.mono else ""
+    label = f'<FONT POINT-SIZE="{_SMALL}" COLOR="{QUIET}">{markup(line.label)}  </FONT>'
+    width = _width((f"{line.label}  ", _SMALL), (line.text, size))
+    return (
+        f'<TD{span} BGCOLOR="{tint}" ALIGN="LEFT"{width}>'
+        f"{label if line.label else ''}"
+        f'<FONT POINT-SIZE="{size}" COLOR="{line.color}"{face}>{markup(line.text)}  </FONT></TD>'
+    )
+
+
+def _width(*parts: tuple[str, int]) -> str:
+    """A least width in points, where an engine may not know how wide the letters are."""
+    if all(words.isascii() for words, _ in parts):
+        return ""
+    points = sum(_em(letter) * size for words, size in parts for letter in words)
+    return f' WIDTH="{round(points) + 8}"'
+
+
+def _em(letter: str) -> float:
+    """About how wide a letter is, in units of the font's size; Chinese fills its square."""
+    if letter.isascii():
+        return 0.55
+    return 1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.65
+
+
+def _first(lines: Sequence[Line], noun: str, most: int = 8) -> Iterable[Line]:
+    """The first lines, and how many more there are."""
+    yield from lines[:most]
+    if (more := len(lines) - most) > 0:
+        yield Line(f"and {more:,} more {noun}", QUIET)
+
+
+# --- nodes ---------------------------------------------------------------------------------
+
+
+def node(of: Outline, index: int) -> Markup:
+    """The card of one autograd node."""
+    story = of.stories.of(index)
+    order = "" if story.order is None else f",  backward {story.order + 1} of {_count(of)}"
+    subtitle = f"{story.node.name}{order}"
+    if story.node.variable is not None or story.node.name == "AccumulateGrad":
+        return card(story.operation, subtitle, [], _accumulate(story), header=GREY)
+    left = [*_forward(of, story), *_saved(of, story)]
+    return card(story.operation, subtitle, left, _backward(story, of), header=GREY)
+
+
+def _count(of: Outline) -> int:
+    return len(of.backward.node_runs)
+
+
+def brief(of: Outline, index: int) -> Markup:
+    """One autograd node on one line: its operation and the gradient that came in."""
+    story = of.stories.of(index)
+    grad = next((each.value for each in story.incoming if each.value is not None), None)
+    gradient = f"   in {text.brief(grad)}" if grad is not None else ""
+    return card(story.operation, f"{story.node.name}{gradient}", [], [], header=GREY)
+
+
+def not_run(label: str) -> Markup:
+    """The card of what torchviz drew and no engine ran."""
+    return card(label, "not run", [], [], header=GREY)
 
 
 def leaf(of: Outline, item: Node, *, short: bool = False) -> Markup:
@@ -107,33 +208,27 @@ def _saved_at(item: Node, position: int) -> Value | Constant | None:
 def root(of: Outline, position: int, item: Node | None) -> Markup:
     """The card of a tensor that backward started from."""
     value = of.backward.roots[position] if position < len(of.backward.roots) else None
-    kernel = None if item is None else of.kernel(item)
-    names = [use.spec.name for use in kernel.outputs if use.spec.name] if kernel else []
-    run = None if item is None else of.runs.get(item.index)
-    grad = run.grad_outputs[0] if run and run.grad_outputs else None
+    story = None if item is None else of.stories.of(item.index)
+    uses = story.kernel.outputs if story and story.kernel else ()
+    title = next((use.spec.name for use in uses if use.spec.name), "output")
+    grad = story.incoming[0].value if story and story.incoming else None
+    left = [Line(text.value(value), FORWARD, "=")]
     right = [Line(text.value(grad), BACKWARD, "starts with")] if grad is not None else []
-    title = names[0] if names else "output"
-    return card(
-        title,
-        "backward() starts here",
-        [Line(text.value(value), FORWARD, "=")],
-        right,
-        header=GREEN,
-    )
+    return card(title, "backward() starts here", left, right, header=GREEN)
 
 
-def _forward(kernel: Kernel | None, source: Callable[[str], str | None]) -> Iterable[Line]:
-    if kernel is None:
+def _forward(of: Outline, story: NodeStory) -> Iterable[Line]:
+    if story.kernel is None:
         return
-    if line := text.code(kernel.source, source):
+    if line := text.code(story.source, of.source):
         yield Line(text.shorten(line), INK, mono=True)
-    results = [Line(text.value(use.value), FORWARD, "=") for use in kernel.outputs]
-    yield from first(results, "results")
+    results = [Line(text.value(use.value), FORWARD, "=") for use in story.kernel.outputs]
+    yield from _first(results, "results")
 
 
-def _saved(of: Outline, item: Node) -> Iterable[Line]:
-    cards_of_their_own = any(key.startswith(f"s{item.index}_") for key in of.base)
-    for each in item.saved:
+def _saved(of: Outline, story: NodeStory) -> Iterable[Line]:
+    cards_of_their_own = any(key.startswith(f"s{story.node.index}_") for key in of.base)
+    for each in story.kept:
         # sizes and strides are seen in the results
         if "_sym_" in each.name or (each.name == "tensors" and cards_of_their_own):
             continue
@@ -143,39 +238,43 @@ def _saved(of: Outline, item: Node) -> Iterable[Line]:
             yield Line(f"{held}{changed}", SAVED, f"keeps {each.name}")
 
 
-def _backward(of: Outline, item: Node, run: NodeRun | None) -> Iterable[Line]:
-    if run is None:
+def _backward(story: NodeStory, of: Outline) -> Iterable[Line]:
+    if story.run is None:
         return [Line("not run", QUIET)]
-    many = len(run.grad_outputs) > 1
+    many = len(story.incoming) > 1
     incoming = [
-        Line(text.value(grad), BACKWARD, f"in {number}" if many else "in")
-        for number, grad in enumerate(run.grad_outputs)
+        Line(text.value(each.value), BACKWARD, f"in {number}" if many else "in")
+        for number, each in enumerate(story.incoming)
     ]
-    return [*first(incoming, "outputs"), *first(list(_outgoing(of, item, run)), "inputs")]
+    outgoing = [each for each in story.outgoing if each.edge is not None]
+    return [*_first(incoming, "outputs"), *_first(list(_outgoing(outgoing, of)), "inputs")]
 
 
-def _outgoing(of: Outline, item: Node, run: NodeRun) -> Iterable[Line]:
+def _outgoing(outgoing: Sequence[Outgoing], of: Outline) -> Iterable[Line]:
     """Formula and gradient of each input that needs one; a list's formula is said once."""
-    known = dict(enumerate(text.gradients(item, of.kernel(item))))
-    needed = sorted(edge.input_position for edge in of.graph.edges if edge.from_node == item.index)
     said = ""
-    for position in needed:
-        name, expression = known.get(position, (str(position), ""))
-        if expression and expression != said:
-            said = expression
-            equation = f"{name.partition(' ')[0]} = {text.formula(expression)}"
+    for position, each in enumerate(outgoing):
+        if each.formula and each.formula != said:
+            said = each.formula
+            equation = f"{each.argument} = {formula(each.formula)}"
             yield Line(text.shorten_call(equation, _FORMULA_WIDTH), QUIET, mono=True)
-        if position < len(run.grad_inputs):
-            yield Line(text.value(run.grad_inputs[position]), BACKWARD, f"out → {name}")
+        yield Line(text.value(each.value), BACKWARD, f"out → {_called(each, of) or position}")
 
 
-def _accumulate(of: Outline, item: Node, run: NodeRun | None) -> Iterable[Line]:
-    write = next((w for w in of.backward.grad_writes if w.parameter == item.variable), None)
-    if run is not None and run.grad_outputs:
-        yield Line(text.value(run.grad_outputs[0]), BACKWARD, "in")
-    if write is not None:
-        yield Line(_written(write), INK, f"{write.parameter}.grad")
-    elif run is None:
+def _called(outgoing: Outgoing, of: Outline) -> str:
+    """The formula's name of an input, and the program's where it has one: ``mat2 (w1)``."""
+    if not outgoing.argument:
+        return outgoing.name
+    known = of.stories.names.known(outgoing.use.tensor) if outgoing.use else ""
+    return f"{outgoing.argument} ({known})" if known else outgoing.argument
+
+
+def _accumulate(story: NodeStory) -> Iterable[Line]:
+    for incoming in story.incoming[:1]:
+        yield Line(text.value(incoming.value), BACKWARD, "in")
+    if story.write is not None:
+        yield Line(_written(story.write), INK, f"{story.write.parameter}.grad")
+    elif story.run is None:
         yield Line("not run", QUIET)
 
 
@@ -187,3 +286,55 @@ def _written(write: GradWrite) -> str:
 
 def _short(tensor: Value | None) -> str:
     return text.value(tensor) if tensor is None or tensor.numel <= _FEW else text.brief(tensor)
+
+
+# --- groups --------------------------------------------------------------------------------
+
+
+def group(of: Outline, folded: Group) -> Markup:
+    """What a group holds: how many of which operations, and which parameters."""
+    nodes = [of.graph.nodes[index] for index in folded.nodes]
+    noun = "node" if len(nodes) == 1 else "nodes"
+    left = [*_operations(of, nodes), *_result(of, nodes)]
+    right = [*_arrived(of, nodes[0]), *_parameters(of, nodes)]
+    return card(_group_title(of, folded), f"{len(nodes):,} {noun}", left, right, header=GREY)
+
+
+def _group_title(of: Outline, folded: Group) -> str:
+    if folded.module:
+        return folded.module
+    if folded.part >= 0:
+        return f"part {folded.part + 1}"
+    if folded.source is None:
+        return "other nodes"
+    name = f"{PurePath(folded.source.file).name}:{folded.source.line}"
+    line = text.shorten(text.line(folded.source, of.source), 60)
+    return f"{line}  ({name})" if line else name
+
+
+def _operations(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
+    names = Counter(operation(item, of.kernel(item)) for item in nodes).most_common()
+    lines = [Line(f"{name} ×{count:,}" if count > 1 else name) for name, count in names]
+    return _first(lines, "operations", _LISTED)
+
+
+def _result(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
+    """The forward's last result: the group's first node that a kernel made."""
+    made = next((kernel for item in nodes if (kernel := of.kernel(item))), None)
+    if made is not None and made.outputs:
+        yield Line(text.value(made.outputs[0].value), FORWARD, "=")
+
+
+def _arrived(of: Outline, item: Node) -> Iterable[Line]:
+    for incoming in of.stories.of(item.index).incoming[:1]:
+        yield Line(text.value(incoming.value), BACKWARD, "in")
+
+
+def _parameters(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
+    names = [item.variable for item in nodes if item.variable is not None]
+    return _first([_grad(of, name) for name in names], "parameters", _LISTED)
+
+
+def _grad(of: Outline, name: str) -> Line:
+    known = of.step.parameters.get(name)
+    return Line(text.brief(known.grad if known else None), BACKWARD, f"{name}.grad")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from autograd_lens.render.numbers import brief_value, render_value, scalar
-from autograd_lens.trace.records import Constant, Kernel, Node, Source, TensorUse
+from autograd_lens.trace.records import Constant, Source
 from autograd_lens.trace.values import Value
 
 __all__ = [
+    "SourceOf",
     "brief",
     "code",
     "constant",
-    "formula",
-    "gradients",
     "line",
     "saved",
     "shorten",
@@ -22,11 +20,12 @@ __all__ = [
     "value",
 ]
 
+SourceOf = Callable[[str], str | None]
+"""Gives the text of a source file, for example ``trace.source``; None where it is not known."""
+
 _FEW = 4  # elements that are all written out
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
-
-Given = TensorUse | Constant
 
 
 def value(tensor: Value | None) -> str:
@@ -72,44 +71,12 @@ def shorten_call(text: str, width: int) -> str:
     return f"{flat[:comma]}, …)"
 
 
-def formula(expression: str) -> str:
-    """PyTorch's formula, without what says nothing about the arithmetic.
-
-    That is the prefix of symbolic sizes (``sym_sizes``, ``expand_symint``) and the outer
-    ``handle_r_to_c``, which only drops the imaginary part of a gradient of a real input.
-    """
-    while found := re.fullmatch(r"handle_r_to_c\([\w.]+\(\), (.*)\)", expression):
-        expression = found[1]
-    return expression.replace("sym_", "").replace("_symint", "")
-
-
-def line(at: Source | None, source: Callable[[str], str | None]) -> str:
+def line(at: Source | None, source: SourceOf) -> str:
     """The line, or lines, of code."""
     return " ".join(line.strip() for line in _lines(at, source))
 
 
-def gradients(node: Node, kernel: Kernel | None) -> list[tuple[str, str]]:
-    """Name and formula of each gradient a node computes, in the order of its ``grad_inputs``.
-
-    The name is the formula's, and the program's where it has one: ``mat2 (w1)``. One formula
-    may serve several inputs, and an input that is a list of tensors has one gradient each.
-    """
-    given = {each.name: each.value for each in kernel.inputs} if kernel else {}
-    return [
-        (f"{name} ({use.spec.name})" if use and use.spec.name else name, expression)
-        for names, expression in node.formula
-        for name in names.split(", ")
-        for use in _tensors(given.get(name))
-    ]
-
-
-def _tensors(given: Given | tuple[Given, ...] | None) -> list[TensorUse | None]:
-    if isinstance(given, tuple):
-        return [each for each in given if isinstance(each, TensorUse)]
-    return [given if isinstance(given, TensorUse) else None]
-
-
-def code(at: Source | None, source: Callable[[str], str | None]) -> str:
+def code(at: Source | None, source: SourceOf) -> str:
     """The expression that asked for a kernel; the whole line where its columns are unknown."""
     lines = _lines(at, source)
     if at is None or not lines or at.column < 0 or at.end_column < 0:
@@ -120,6 +87,6 @@ def code(at: Source | None, source: Callable[[str], str | None]) -> str:
     return " ".join(part.decode(errors="replace").strip() for part in encoded)
 
 
-def _lines(at: Source | None, source: Callable[[str], str | None]) -> list[str]:
+def _lines(at: Source | None, source: SourceOf) -> list[str]:
     text = None if at is None else source(at.file)
     return [] if at is None or text is None else text.splitlines()[at.line - 1 : at.end_line]

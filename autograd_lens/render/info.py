@@ -1,4 +1,4 @@
-"""What is inside a trace, on one screen."""
+"""What is inside a trace, on one screen; and a list of recordings."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from autograd_lens.render.layout import NAME, QUIET, cut, folded, heading, line,
 from autograd_lens.render.numbers import brief_value, scalar, shape
 from autograd_lens.render.rates import rates_facts
 from autograd_lens.trace.info import RunInfo
+from autograd_lens.trace.recordings import Recording
 from autograd_lens.trace.records import Event, Parameter, Step
 from autograd_lens.trace.values import Value
 
-__all__ = ["InfoSource", "render_info"]
+__all__ = ["InfoSource", "render_info", "render_recordings"]
 
 Array = npt.NDArray[Any]
 
@@ -85,6 +86,29 @@ def render_info(
     return Group(*(cut(text, width) for text in _lines(trace, size, width, rates)))
 
 
+def render_recordings(found: Sequence[tuple[str, Recording]]) -> RenderableType:
+    """A line for each recording: its file, size, steps, when it began, how it ended.
+
+    Args:
+        found: The recordings, each with the name to show.
+    """
+    if not found:
+        return Text("No recordings. Make one with: autograd-lens run train.py")
+    return Group(*table([_recording(name, one) for name, one in found]))
+
+
+def _recording(name: str, one: Recording) -> list[Text]:
+    steps = f"{one.steps:,} step{'' if one.steps == 1 else 's'}"
+    ended = one.problem or _ENDS.get(one.status, one.status)
+    return [
+        Text(name, style=NAME),
+        Text(_bytes(one.size).rjust(9)),
+        Text("" if one.problem else steps.rjust(12)),
+        Text(_moment(one.started), style=QUIET),
+        Text(ended, style="bold red" if one.problem else ""),
+    ]
+
+
 def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
     yield heading(trace.path.name, "" if size is None else _bytes(size), width, "━")
     yield from _facts(trace, rates, width)
@@ -112,16 +136,20 @@ def _facts(trace: InfoSource, rates: Rates | None, width: int) -> Iterator[Text]
     }
     rows = list(facts.items())
     if rates is not None:
-        for word, text in rates_facts(rates).items():
+        for word, text in rates_facts(rates):
             parts = folded(text, width - _MARGIN)
             rows += zip(itertools.chain([word], itertools.repeat("")), parts, strict=False)
     yield from (line(row) for row in table([[Text(key, style=QUIET), text] for key, text in rows]))
 
 
 def _ran(info: RunInfo) -> str:
-    start = datetime.fromtimestamp(info.started, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    start = _moment(info.started)
     lasted = "" if info.ended is None else f", {_duration(info.ended - info.started)}"
     return f"{start}{lasted}, {_ENDS.get(info.status, info.status)}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _duration(seconds: float) -> str:

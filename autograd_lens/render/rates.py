@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import math
 
-from autograd_lens.analysis.rates import Rates
+from autograd_lens.analysis.rates import RateGroup, Rates
 from autograd_lens.render.numbers import scalar
-from autograd_lens.trace.curvature import Curvature
+from autograd_lens.trace.kept import Curvature
 
 __all__ = ["rates_facts", "rates_sentence"]
 
+_FEW = 3  # parameters of a group that are named
+_GROUPS = 8  # that are listed
 
-def rates_facts(rates: Rates) -> dict[str, str]:
-    """What is known, each by the word that it stands under: ``rate``, ``stable``, ``curvature``."""
-    at = rates.curvature
-    facts = {
-        "rate": _used(rates),
-        "stable": "" if at is None else _limit(at),
-        "curvature": f"not known: {rates.missing}" if rates.missing else "",
-    }
+
+def rates_facts(rates: Rates) -> list[tuple[str, str]]:
+    """What is known, each with the word that it stands under: ``rate``, ``stable``, ``curvature``.
+
+    Each group of parameters that has a rate of its own is a fact.
+    """
+    at, used = rates.curvature, _used(rates, named=len(rates.groups) > 1)
+    facts = [("rate" if not place else "", text) for place, text in enumerate(used[:_GROUPS])]
+    if len(used) > _GROUPS:
+        facts.append(("", f"and {len(used) - _GROUPS} more groups"))
     if at is not None:
-        facts["curvature"] = f"{_exact(at.largest)} at most, at step {at.step:,} with its batch"
-    return {word: text for word, text in facts.items() if text}
+        exact = f"{_exact(at.largest)} at most, at step {at.step:,} with its batch"
+        facts += [("stable", _limit(at)), ("curvature", exact)]
+    elif rates.missing:
+        facts.append(("curvature", f"not known: {rates.missing}"))
+    return facts
 
 
 def rates_sentence(rates: Rates) -> str:
-    """All of it on one line; ``""`` where nobody measured the curvature."""
+    """All of it on one line."""
     at = rates.curvature
-    if at is None:
-        why = f"curvature not known: {rates.missing}" if rates.missing else ""
-        return "; ".join(filter(None, [_used(rates), why])) if why else ""
-    parts = [f"curvature {_exact(at.largest)} at most at step {at.step:,}", f"stable {_limit(at)}"]
-    return "; ".join(filter(None, [_used(rates), *parts]))
+    parts = _used(rates, named=False)
+    if at is not None:
+        parts.append(f"curvature {_exact(at.largest)} at most at step {at.step:,}")
+        parts.append(f"stable {_limit(at)}")
+    elif rates.missing:
+        parts.append(f"curvature not known: {rates.missing}")
+    return "; ".join(parts)
 
 
-def _used(rates: Rates) -> str:
-    if not rates.used:
-        return ""
-    low, high = rates.used[0], rates.used[-1]
-    shown = scalar(low) if low == high else f"{scalar(low)} to {scalar(high)}"
-    return ", ".join([f"lr {shown}", *rates.optimizers])
+def _used(rates: Rates, *, named: bool) -> list[str]:
+    """The rates of each group, those that are alike once."""
+    texts = (_group(group, named=named) for group in rates.groups)
+    return [*dict.fromkeys(texts)]
+
+
+def _group(group: RateGroup, *, named: bool) -> str:
+    course = " .. ".join(map(scalar, group.course))
+    where = " in the full steps" if group.sampled and len(group.course) > 1 else ""
+    scheduled = "scheduled " if len(group.course) > 1 else ""
+    settings = " and ".join(f"{name.replace('_', ' ')} {scalar(n)}" for name, n in group.settings)
+    optimizer = " with ".join(filter(None, [group.optimizer, settings]))
+    told = ", ".join(filter(None, [f"lr {scheduled}{course}{where}", optimizer]))
+    members = ", ".join(group.parameters[:_FEW])
+    more = f" and {len(group.parameters) - _FEW} more" if len(group.parameters) > _FEW else ""
+    return f"{told}: {members}{more}" if named and members else told
 
 
 def _limit(at: Curvature) -> str:

@@ -7,19 +7,18 @@ ground, so that it reads on dark pages too.
 from __future__ import annotations
 
 import io
-from pathlib import PurePath
 
 from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 
 from autograd_lens.analysis.rates import Rates
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.engines import render_dot
 from autograd_lens.render.findings import render_findings
 from autograd_lens.render.graph import graph_dot
 from autograd_lens.render.info import InfoSource, render_info
 from autograd_lens.render.trace import TraceOptions, render_step
-from autograd_lens.trace.records import Backward, Graph, Source, Step
+from autograd_lens.trace.records import Backward, Graph, Step
 
 __all__ = ["finding_html", "graph_html", "step_html", "trace_html"]
 
@@ -37,23 +36,14 @@ _COLOURS = [  # black to white; each reads on a light and on a dark ground
 _THEME = TerminalTheme((255, 255, 255), (110, 110, 110), _COLOURS, _COLOURS)
 
 
-class _Unread:
-    """The code of a step that nobody told which trace it belongs to."""
-
-    @staticmethod
-    def line(source: Source | None) -> str:
-        """The function that a line stands in, instead of its text."""
-        return f"({source.function or PurePath(source.file).name})" if source else ""
-
-    @staticmethod
-    def source(_: str) -> str | None:
-        """No text is known."""
-        return None
+def _unread(_: str) -> str | None:
+    """Nobody told which trace a step belongs to: no text is known."""
+    return None
 
 
 def step_html(step: Step) -> str:
     """A step as ``autograd-lens trace`` prints it, with places in place of the code."""
-    return _page(render_step(step, _Unread(), TraceOptions(width=_WIDTH)))
+    return _page(render_step(step, _unread, TraceOptions(width=_WIDTH)))
 
 
 def trace_html(trace: InfoSource, rates: Rates | None = None) -> str:

@@ -1,31 +1,25 @@
-"""What the sections of a printed step share: options, names, lines of code."""
+"""One step with all that its faces ask for: names, notation, stories, lines of code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from pathlib import PurePath
 
 from rich.text import Text
 
-from autograd_lens.analysis.names import tensor_names
+from autograd_lens.analysis.names import Names
+from autograd_lens.analysis.story import Stories
+from autograd_lens.render.graph_text import SourceOf
+from autograd_lens.render.graph_text import line as code_line
 from autograd_lens.render.layout import CODE, QUIET, line
-from autograd_lens.render.notation import notation, results
+from autograd_lens.trace.expression import notation, results
+from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
 
-__all__ = ["PHASES", "StepView", "TraceLike", "TraceOptions"]
+__all__ = ["PHASES", "StepView", "TraceOptions"]
 
 PHASES: tuple[Phase, ...] = ("forward", "backward", "update", "zero_grad")
-
-
-class TraceLike(Protocol):
-    """The part of a trace that gives source text."""
-
-    def source(self, file: str) -> str | None:
-        """Stored text of a source file."""
-
-    def line(self, source: Source | None) -> str:
-        """The stripped line of code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +39,31 @@ class TraceOptions:
 
 @dataclass(frozen=True)
 class StepView:
-    """One step with all that its sections ask for.
+    """One step, ready to be shown.
 
     Attributes:
         step: The step.
-        trace: The trace it belongs to.
+        source: Gives the text of a source file.
         options: How to print it.
     """
 
     step: Step
-    trace: TraceLike
-    options: TraceOptions
+    source: SourceOf
+    options: TraceOptions = TraceOptions()
 
     @cached_property
-    def _names(self) -> dict[int, str]:
-        return dict(tensor_names(self.step.kernels, self.trace.source))
+    def index(self) -> TapeIndex:
+        """The step's tape."""
+        return TapeIndex(self.step)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of the step's tensors."""
+        return Names(self.step.kernels, self.source)
+
+    def stories(self, backward: int = -1) -> Stories:
+        """The stories of one backward's nodes."""
+        return Stories(self.index, self.names, backward)
 
     @property
     def width(self) -> int:
@@ -68,24 +72,47 @@ class StepView:
 
     def name(self, use: TensorUse) -> str:
         """A tensor's name in the program, else ``t`` and its number."""
-        return self.name_of(use.tensor)
-
-    def name_of(self, tensor: int) -> str:
-        """The name of the tensor with this id."""
-        return self._names.get(tensor) or f"t{tensor}"
+        return self.names(use)
 
     def notation(self, kernel: Kernel) -> str:
         """What a kernel computes, in textbook notation."""
-        return notation(kernel, self.name)
+        return notation(kernel, self.names)
 
     def results(self, kernel: Kernel) -> str:
         """Names of what a kernel made."""
-        return results(kernel, self.name)
+        return results(kernel, self.names)
+
+    def computation(self, kernel: Kernel) -> str:
+        """``x @ w1 → t2``."""
+        made = self.results(kernel)
+        return f"{self.notation(kernel)} → {made}" if made else self.notation(kernel)
+
+    def line(self, source: Source | None) -> str:
+        """The stripped line, or lines, of code; ``""`` where they are not known."""
+        return code_line(source, self.source)
 
     def code(self, source: Source | None, note: str = "") -> Text:
         """A line of the program, with its number before the bar."""
         if source is None:
             return line(note or "(no line of the program)", style=QUIET)
-        code = self.trace.line(source) or f"{source.file}, line {source.line}"
-        text = line(code, str(source.line), style=CODE)
+        text = line(self.line(source) or _function(source), str(source.line), style=CODE)
         return text.append(f"  {note}", style=QUIET) if note else text
+
+    def place(self, source: Source | None) -> str:
+        """``line 12``, with the file where it is not the one that called backward."""
+        if source is None:
+            return ""
+        own = source.file == self._file
+        return f"line {source.line}" if own else f"{PurePath(source.file).name}, line {source.line}"
+
+    @cached_property
+    def _file(self) -> str:
+        calls = [each.source for each in self.step.backwards if each.source]
+        calls += [each.source for each in self.step.kernels if each.source]
+        return calls[0].file if calls else ""
+
+
+def _function(source: Source) -> str:
+    """Where the code stands that is not known."""
+    file = PurePath(source.file).name
+    return f"({file})" if source.function in {"", "<module>"} else f"({source.function}, {file})"

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from autograd_lens.render.numbers import scalar
-from autograd_lens.trace.graph import tensors
+from autograd_lens.trace.expr import (
+    CODE,
+    Call,
+    Equation,
+    Expr,
+    Item,
+    Listed,
+    Name,
+    Number,
+    Op,
+    digits,
+    evaluate,
+    substituted,
+    walk,
+    write,
+)
+from autograd_lens.trace.expression import Update, update_formula
 from autograd_lens.trace.records import Kernel, ParameterUpdate
 from autograd_lens.trace.values import Value
 
-__all__ = ["worked"]
+__all__ = ["Worked", "worked", "worked_update"]
 
-_LEADING = re.compile(r"^\((-[^()]*)\)(?= [-+])")  # no brackets needed at the very start
-# A name that no number was found for, a part of a tensor, or a product of matrices, of which
-# one element alone says nothing.
-_UNKNOWN = re.compile(r"(?<![\w.])[^\W\d][\w.]*(?![\w.]*\()|@|[\[\]]|\b(?!sqrt|abs)[^\W\d]\w*\(")
+_ROUNDED = 2e-5  # a share of the largest number: each is shown with six digits
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """The arithmetic of one element of a parameter.
+
+    Attributes:
+        parameter: Name of the parameter.
+        element: ``""`` for a parameter of one element, else ``"[0, 0]"``.
+        formula: The update with numbers put in.
+        result: What was recorded.
+    """
+
+    parameter: str
+    element: str
+    formula: Expr
+    result: Number
+
+    @property
+    def equation(self) -> Equation:
+        """The parameter, and what it was set to."""
+        return Equation((Name(self.parameter), self.formula, self.result), "←")
 
 
 def worked(update: ParameterUpdate, kernels: Sequence[Kernel]) -> tuple[str, str, str] | None:
+    """The update as text: element, expression with numbers, result; None as below."""
+    found = worked_update(update, kernels)
+    return (found.element, write(found.formula, CODE), found.result.text) if found else None
+
+
+def worked_update(update: ParameterUpdate, kernels: Sequence[Kernel]) -> Worked | None:
     """The update's arithmetic with numbers put in, for its first element.
 
     Args:
@@ -26,61 +70,54 @@ def worked(update: ParameterUpdate, kernels: Sequence[Kernel]) -> tuple[str, str
         kernels: The step's tape.
 
     Returns:
-        Element (``""`` for a parameter of one element, else ``"[0, 0]"``), expression with
-        numbers, result; None where a value is missing or shapes differ.
+        The arithmetic; None where a value was not kept, where one element alone does not say
+        what happened, or where the numbers shown would not give the result.
     """
-    if update.after is None or not update.after.complete or not update.after.numel:
+    after = _first(update.after)
+    if after is None or update.after is None:
         return None
-    values = _values(update, kernels)
-    if not values:
+    known = update_formula(kernels, update.kernels, update.parameter)
+    if known.value is None or known.changes or known.definitions or not _pointwise(known.value):
         return None
-    text = _names(values).sub(lambda name: _first(values[name[0]]), update.expression)
-    used = [values[name] for name in _names(values).findall(update.expression)]
-    if not used or _UNKNOWN.search(text) or any(not _fits(value, update.after) for value in used):
+    formula = substituted(known.value, lambda name: _number(name, known, update))
+    if any(isinstance(part, Name) for part in walk(formula)) or not _holds(formula, after):
         return None
     element = "" if update.after.numel == 1 else f"[{', '.join('0' * len(update.after.shape))}]"
-    return element, _LEADING.sub(r"\1", text), _plain(update.after)
+    return Worked(update.parameter, element, formula, after)
 
 
-def _values(update: ParameterUpdate, kernels: Sequence[Kernel]) -> Mapping[str, Value]:
-    """What each name in the expression stood for before the update."""
-    known = {update.parameter: update.before, f"{update.parameter}.grad": update.grad}
-    owners: dict[str, set[int]] = {}
-    for index in update.kernels:
-        for use in tensors(kernels[index].inputs):
-            owners.setdefault(use.spec.name, set()).add(use.tensor)
-            known.setdefault(use.spec.name, use.value)
-    return {
-        name: value
-        for name, value in known.items()
-        if name
-        and value is not None
-        and value.complete
-        and value.numel
-        and _is_one(name, owners, update)
-    }
+def _pointwise(formula: Expr) -> bool:
+    """Whether an element of the value depends on the same elements of what it is made from."""
+    return not any(
+        isinstance(part, Item | Listed)
+        or (isinstance(part, Op) and part.sign == "@")
+        or (isinstance(part, Call) and not part.function.pointwise)
+        for part in walk(formula)
+    )
 
 
-def _is_one(name: str, owners: Mapping[str, set[int]], update: ParameterUpdate) -> bool:
-    """Whether a name means one tensor: each parameter may have an ``exp_avg``."""
-    own = {update.parameter, f"{update.parameter}.grad"}
-    return name in own or len(owners.get(name, ())) == 1
+def _number(name: Name, known: Update, update: ParameterUpdate) -> Number | None:
+    """The first element of what a name stood for before the update."""
+    values = {update.parameter: update.before, f"{update.parameter}.grad": update.grad}
+    read = known.read.get(-1 if name.tensor is None else name.tensor)
+    value = values.get(name.text, read.value if read else None)
+    whole = update.after
+    if value is None or whole is None or not (value.numel == 1 or value.shape == whole.shape):
+        return None
+    return _first(value)
 
 
-def _names(values: Mapping[str, Value]) -> re.Pattern[str]:
-    """Any of the names as a whole; the longest first, for ``w`` is a part of ``w.grad``."""
-    longest = sorted(values, key=len, reverse=True)
-    return re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, longest))})(?![\w.(])")
+def _first(value: Value | None) -> Number | None:
+    if value is None or not value.complete or not value.numel:
+        return None
+    return digits(scalar(value.array.ravel()[0].item()))
 
 
-def _fits(value: Value, whole: Value) -> bool:
-    return value.numel == 1 or value.shape == whole.shape
-
-
-def _plain(value: Value) -> str:
-    return scalar(value.array.ravel()[0].item())
-
-
-def _first(value: Value) -> str:
-    text = _plain(value)
-    return f"({text})" if text.startswith("-") else text
+def _holds(formula: Expr, after: Number) -> bool:
+    used = [part for part in walk(formula) if isinstance(part, Number)]
+    with np.errstate(all="ignore"):
+        found = complex(evaluate(formula, {}))
+    if not math.isfinite(abs(found)) or not math.isfinite(abs(after.value)):
+        return True  # what an overflow gives depends on the order of rounding
+    largest = max(abs(part.value) for part in (*used, after))
+    return abs(found - after.value) <= _ROUNDED * max(largest, abs(found))

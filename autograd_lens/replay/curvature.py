@@ -15,7 +15,7 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.loss import LossFunction
-from autograd_lens.trace.curvature import Curvature
+from autograd_lens.trace.kept import Curvature
 from autograd_lens.trace.records import Step
 
 __all__ = ["curvature", "hessian", "hessian_product"]

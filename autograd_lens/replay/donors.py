@@ -68,11 +68,13 @@ class Donor:
 
     @cached_property
     def self_contained(self) -> bool:
-        """Whether all that the step found when it began was kept whole."""
+        """Whether all that the step found when it began was kept whole, beside its light row."""
+        lean = self.plan.template.lean
         return all(
             isinstance(self.whole(self.slots[slot]), bytes)
             for number, slot in self.plan.outside.items()
             if number not in self.plan.gradients
+            if not (lean and self.plan.specs[number].role == "parameter")
         )
 
 
@@ -366,13 +368,14 @@ class Donors:
         )
         large = any(not isinstance(self.trace.whole(one) or b"", bytes) for one in grads)
         if donor.step == step:
-            return large or not donor.self_contained
+            needed = large or not donor.self_contained
+            if not plan.template.lean:
+                return needed
+        else:
+            needed = large or bool(plan.state)
         used = [self._row_entry(step, plan.specs[number]) for number in plan.parameters.values()]
-        return (
-            large
-            or bool(plan.state)
-            or any(entry is not None and not isinstance(entry, bytes) for entry in used)
-        )
+        whole = [self.trace.whole(entry) for entry in used if entry is not None]
+        return needed or any(not isinstance(entry, bytes) for entry in whole)
 
     def starts(self, step: int) -> bool:
         """Whether all that a step found was kept whole, so that carrying can begin there."""

@@ -95,7 +95,7 @@ class Optimizers:
     @cached_property
     def all(self) -> Sequence[Settings]:
         """What updates something, as it was last described: schedulers do not."""
-        stored = self._trace.extra("optimizers")  # noqa: S610  no Django query
+        stored = self._trace.extra("optimizers")
         found = json.loads(stored) if stored else []
         return [self._settings(one) for one in found if one.get("holds", True)]
 

@@ -19,8 +19,8 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.loss import LossFunction
 from autograd_lens.replay.values import to_double
+from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.records import Step
-from autograd_lens.trace.surface import Surface
 
 __all__ = ["PlaneLike", "evaluate_surface"]
 

@@ -35,6 +35,13 @@ def merge(index: int, tape: StepTape, light: LightStep, explain: Explain) -> Ste
         replace(update, expression=explain(tape.kernels, update.kernels, update.parameter))
         for update in _fill(tape.updates, light.updates())
     )
+    changes = tuple(
+        replace(
+            change, expression=explain(tape.kernels, change.kernels, f"{change.parameter}.grad")
+        )
+        for change in tape.grad_changes
+    )
+    last = {change.parameter: change.after for change in changes}
     return Step(
         index=index,
         level="full",
@@ -42,7 +49,12 @@ def merge(index: int, tape: StepTape, light: LightStep, explain: Explain) -> Ste
         parameters=light.parameters(),
         backwards=_backwards(tape.backwards, light.backwards()),
         updates=updates,
-        zero_grads=_fill(tape.zero_grads, light.zero_grads()),
+        zero_grads=tuple(
+            # Of a clearing that ran no kernel the rows know what backward had left.
+            replace(one, before=last.get(one.parameter, one.before)) if one.after is None else one
+            for one in _fill(tape.zero_grads, light.zero_grads())
+        ),
+        grad_changes=changes,
         kernels=tape.kernels,
         omitted=tape.omitted,
     )

@@ -1,17 +1,24 @@
 """One index of a step's tape: what kernels were given, what made, read and wrote each tensor.
 
-Whoever asks which kernel made a node, which kernels read a tensor or whose memory it lies in
-asks here.
+Whoever asks which kernel made a node, which inputs it passes gradients to, which kernels read a
+tensor or whose memory it lies in asks here.
+
+NOTE 1 [Nodes of custom Functions]: a ``torch.autograd.Function`` gets its node before its
+``forward`` runs, so the first kernel inside is the one that a recording ties to the node. What
+the node stands for is the Function's result: the tensor that the next node was given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from autograd_lens.trace.records import (
     Argument,
     Constant,
+    Edge,
+    Graph,
     Kernel,
     Node,
     NodeRun,
@@ -20,9 +27,11 @@ from autograd_lens.trace.records import (
 )
 
 __all__ = [
+    "NodeInput",
     "TapeIndex",
     "argument",
     "constant",
+    "is_custom",
     "is_spoken",
     "operator_name",
     "tensors",
@@ -62,6 +71,23 @@ _VIEWS = frozenset(
 )
 
 _SAME = frozenset({"alias", "detach"})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInput:
+    """One input of a node's forward: where one of its gradients goes.
+
+    Attributes:
+        argument: Name in the operator's schema.
+        use: The tensor; None where the tape does not hold it.
+        formula: PyTorch's own expression for the gradient.
+        place: Position in its list, where the argument is a list of tensors.
+    """
+
+    argument: str
+    use: TensorUse | None
+    formula: str
+    place: int = 0
 
 
 class TapeIndex:
@@ -182,16 +208,93 @@ class TapeIndex:
         )
 
     def kernel_of(self, node: Node) -> Kernel | None:
-        """The forward kernel that made a node, None where the tape does not hold it."""
+        """The forward kernel that made a node's result, None where the tape does not hold it.
+
+        Of a custom Function it is the last kernel of its ``forward``; see NOTE 1.
+        """
+        return self._function_results.get(id(node)) or self._recorded(node)
+
+    def _recorded(self, node: Node) -> Kernel | None:
         made = node.forward_kernel
         return self.kernels[made] if made is not None and made < len(self.kernels) else None
 
+    @cached_property
+    def _function_results(self) -> Mapping[int, Kernel]:
+        """The kernels that made the results of custom Functions, by the ``id`` of their nodes."""
+        found: dict[int, Kernel] = {}
+        for graph in self._graphs:
+            for edge in graph.edges:
+                node = graph.nodes[edge.to_node]
+                if is_custom(node) and (made := self._given_by(graph, edge)) is not None:
+                    found.setdefault(id(node), made)
+            root = graph.nodes[0] if graph.nodes else None
+            if root is not None and is_custom(root) and (made := self._loss_maker) is not None:
+                found.setdefault(id(root), made)
+        return found
+
+    def _given_by(self, graph: Graph, edge: Edge) -> Kernel | None:
+        """The kernel that made the tensor that the edge's first node was given."""
+        user = graph.nodes[edge.from_node]
+        made, inputs = self._recorded(user), self.inputs_of(user)
+        use = inputs[edge.input_position].use if edge.input_position < len(inputs) else None
+        return self.maker(use.tensor, made.index) if use and made else None
+
+    @property
+    def _loss_maker(self) -> Kernel | None:
+        """The last kernel that made something a backward started from."""
+        return next(
+            (
+                kernel
+                for kernel in reversed(self.kernels)
+                if any(use.spec.role == "loss" for use in kernel.outputs)
+            ),
+            None,
+        )
+
+    @cached_property
+    def _graphs(self) -> list[Graph]:
+        return [one.graph for one in self.step.backwards if one.graph is not None]
+
+    def function_kernels(self, node: Node) -> tuple[Kernel, ...]:
+        """The kernels that ran inside a custom Function's ``forward``; none for other nodes."""
+        first, last = self._recorded(node), self.kernel_of(node)
+        if not is_custom(node) or first is None or last is None:
+            return ()
+        return self.kernels[first.index : last.index + 1]
+
+    def inputs_of(self, node: Node) -> tuple[NodeInput, ...]:
+        """The inputs of a node's forward, in the order of its ``grad_inputs``.
+
+        One formula may serve several inputs, and an input that is a list of tensors has one
+        gradient each. Empty where PyTorch's table has no formula of the node.
+        """
+        kernel = self._recorded(node)
+        given = {each.name: each for each in kernel.inputs} if kernel else {}
+        return tuple(
+            NodeInput(name, use, expression, place)
+            for names, expression in node.formula
+            for name in names.split(", ")
+            for place, use in enumerate(_listed(given.get(name)))
+        )
+
     def node_of(self, kernel: Kernel) -> Node | None:
         """The node that a forward kernel made, or that ran a backward's kernel."""
+        if kernel.phase == "forward":
+            return self._nodes.get(kernel.index)
         if kernel.node is None or not 0 <= kernel.backward < len(self.step.backwards):
             return None
         graph = self.step.backwards[kernel.backward].graph
         return graph.nodes[kernel.node] if graph and kernel.node < len(graph.nodes) else None
+
+    @cached_property
+    def _nodes(self) -> Mapping[int, Node]:
+        """The node of each forward kernel that made one."""
+        found: dict[int, Node] = {}
+        for graph in self._graphs:
+            for node in graph.nodes:
+                if (kernel := self.kernel_of(node)) is not None:
+                    found.setdefault(kernel.index, node)
+        return found
 
     def loss_kernel(self, backward: int = -1) -> Kernel | None:
         """The kernel that made what a backward started from."""
@@ -207,6 +310,46 @@ class TapeIndex:
     @cached_property
     def _runs(self) -> list[dict[int, NodeRun]]:
         return [{run.node: run for run in one.node_runs} for one in self.step.backwards]
+
+    def leaving(self, node: int, backward: int = -1) -> Mapping[int, Edge]:
+        """The edges that a node's gradients go along, by their position in ``grad_inputs``."""
+        return self._edges[backward % len(self.step.backwards)][0].get(node, {})
+
+    def arriving(self, node: int, output: int, backward: int = -1) -> list[Edge]:
+        """The edges along which the gradients for one result of a node's forward come."""
+        return self._edges[backward % len(self.step.backwards)][1].get((node, output), [])
+
+    @cached_property
+    def _edges(self) -> list[_Edges]:
+        found: list[_Edges] = []
+        for one in self.step.backwards:
+            leaving: dict[int, dict[int, Edge]] = {}
+            arriving: dict[tuple[int, int], list[Edge]] = {}
+            for edge in one.graph.edges if one.graph else ():
+                leaving.setdefault(edge.from_node, {})[edge.input_position] = edge
+                arriving.setdefault((edge.to_node, edge.output_nr), []).append(edge)
+            found.append((leaving, arriving))
+        return found
+
+
+_Edges = tuple[dict[int, dict[int, Edge]], dict[tuple[int, int], list[Edge]]]
+
+
+def is_custom(node: Node) -> bool:
+    """Whether a node is of a ``torch.autograd.Function``, whose backward is Python.
+
+    PyTorch numbers its own nodes (``MmBackward0``); a custom Function's has no number.
+    """
+    return node.name.endswith("Backward")
+
+
+def _listed(argument: Argument | None) -> list[TensorUse | None]:
+    """The tensors of an argument, one by one; one None where it is no tensor."""
+    if argument is None:
+        return [None]
+    if isinstance(argument.value, tuple):
+        return [item for item in argument.value if isinstance(item, TensorUse)]
+    return [argument.value if isinstance(argument.value, TensorUse) else None]
 
 
 def operator_name(kernel: Kernel) -> str:

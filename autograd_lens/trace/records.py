@@ -10,6 +10,7 @@ The records of one step nest like this::
     │   └── grad_writes  GradWrite
     ├── kernels      Kernel: Argument, TensorUse    full level
     ├── updates      ParameterUpdate
+    ├── grad_changes GradChange                     full level
     └── zero_grads   ZeroGrad
 
 Ids (of kernels, nodes, tensors) are positions within their step and say nothing
@@ -30,6 +31,7 @@ __all__ = [
     "Constant",
     "Edge",
     "Event",
+    "GradChange",
     "GradMode",
     "GradWrite",
     "Graph",
@@ -345,6 +347,27 @@ class ParameterUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class GradChange:
+    """What one change outside of backward did to a ``.grad``: clipping, scaling, noise.
+
+    Attributes:
+        parameter: Name of the parameter.
+        before: ``.grad`` before it.
+        after: ``.grad`` after it.
+        expression: The arithmetic in the program's own names.
+        kernels: Indexes of the kernels that computed it.
+        source: The line that changed it.
+    """
+
+    parameter: str
+    before: Value | None
+    after: Value | None
+    expression: str = ""
+    kernels: tuple[int, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ZeroGrad:
     """One clearing of a parameter's ``.grad``.
 
@@ -398,6 +421,8 @@ class Step:
         backwards: Runs of the engine, in order.
         updates: Parameter updates, in order.
         zero_grads: Clearings of ``.grad``, in order.
+        grad_changes: Other changes of ``.grad`` outside of backward, in order; empty at light
+            level.
         kernels: The tape; empty at light level.
         omitted: Sentences naming what was left out of this step and why.
         provenance: ``"recorded"``; a replayed step says ``"proved"`` or ``"differs"``.
@@ -410,6 +435,7 @@ class Step:
     backwards: tuple[Backward, ...]
     updates: tuple[ParameterUpdate, ...] = ()
     zero_grads: tuple[ZeroGrad, ...] = ()
+    grad_changes: tuple[GradChange, ...] = ()
     kernels: tuple[Kernel, ...] = ()
     omitted: tuple[str, ...] = ()
     provenance: str = "recorded"

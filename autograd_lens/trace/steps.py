@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from threading import RLock
 from typing import overload
 
 from autograd_lens.errors import NoSuchStepError
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.records import Step
 
 __all__ = ["Steps"]
@@ -26,8 +25,7 @@ class Steps(Sequence[Step]):
     def __init__(self, count: int, build: Callable[[int], Step]) -> None:
         self._count = count
         self._build = build
-        self._kept: OrderedDict[int, Step] = OrderedDict()
-        self._lock = RLock()
+        self._kept: Recent[int, Step] = Recent(_KEPT)
 
     def __len__(self) -> int:
         return self._count
@@ -54,14 +52,7 @@ class Steps(Sequence[Step]):
         return map(self._get, range(self._count))
 
     def _get(self, step: int) -> Step:
-        with self._lock:
-            if step in self._kept:
-                self._kept.move_to_end(step)
-            else:
-                self._kept[step] = self._build(step)
-                if len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            return self._kept[step]
+        return self._kept.made(step, self._build)
 
 
 def _no_such_step(index: int, count: int) -> NoSuchStepError:

@@ -25,6 +25,7 @@ from autograd_lens.trace.records import (
     Backward,
     Constant,
     Edge,
+    GradChange,
     GradMode,
     GradWrite,
     Graph,
@@ -51,6 +52,7 @@ __all__ = [
     "StepTape",
     "TapeArgument",
     "TapeBackward",
+    "TapeGradChange",
     "TapeKernel",
     "TapeNode",
     "TapeRun",
@@ -337,6 +339,16 @@ class TapeUpdate(Struct, frozen=True):
     source: int | None
 
 
+class TapeGradChange(Struct, frozen=True):
+    """What a change outside of backward did to a ``.grad``; see ``GradChange``."""
+
+    parameter: str
+    before: Arg
+    after: Arg
+    kernels: tuple[int, ...]
+    source: int | None
+
+
 class TapeZeroGrad(Struct, frozen=True):
     """One clearing of a ``.grad``; see ``ZeroGrad``."""
 
@@ -357,6 +369,7 @@ class Template(Struct, frozen=True):
         backwards: Every run of the engine in order.
         updates: Parameter updates in order.
         zero_grads: Clearings of ``.grad`` in order.
+        grad_changes: Other changes of ``.grad`` outside of backward in order.
         handed: Ids of the tensors that modules and data loaders handed to the step, in the
             order in which light rows keep them; None for one that no kernel used.
         omitted: Sentences that say what was left out and why.
@@ -374,6 +387,7 @@ class Template(Struct, frozen=True):
     backwards: tuple[TapeBackward, ...]
     updates: tuple[TapeUpdate, ...]
     zero_grads: tuple[TapeZeroGrad, ...]
+    grad_changes: tuple[TapeGradChange, ...]
     handed: tuple[int | None, ...]
     omitted: tuple[str, ...]
     slots: int
@@ -420,6 +434,8 @@ def _misplaced(template: Template) -> Iterator[str]:
         yield from _misplaced_in(backward, kernels, tensors, template.slots)
     for update in template.updates:
         yield from _beyond("updates.kernels", update.kernels, kernels)
+    for change in template.grad_changes:
+        yield from _beyond("grad_changes.kernels", change.kernels, kernels)
 
 
 def _misplaced_in(backward: TapeBackward, kernels: int, tensors: int, slots: int) -> Iterator[str]:
@@ -453,6 +469,7 @@ def _sources(template: Template) -> Iterator[int]:
         *(one.source for one in template.backwards),
         *(one.source for one in template.updates),
         *(one.source for one in template.zero_grads),
+        *(one.source for one in template.grad_changes),
     ]
     return (place for place in places if place is not None)
 
@@ -473,6 +490,8 @@ def _all_args(template: Template) -> Iterator[Arg]:
         yield from (update.before, update.after, update.grad)
     for clearing in template.zero_grads:
         yield from (clearing.before, clearing.after)
+    for change in template.grad_changes:
+        yield from (change.before, change.after)
 
 
 def _wrong_slots(template: Template, args: Iterator[Arg]) -> Iterator[str]:
@@ -500,6 +519,7 @@ class StepTape:
         backwards: Runs of the engine with their graphs.
         updates: Parameter updates, without expressions.
         zero_grads: Clearings of ``.grad``.
+        grad_changes: Other changes of ``.grad``, without expressions.
         omitted: What was left out and why.
     """
 
@@ -507,6 +527,7 @@ class StepTape:
     backwards: tuple[Backward, ...]
     updates: tuple[ParameterUpdate, ...]
     zero_grads: tuple[ZeroGrad, ...]
+    grad_changes: tuple[GradChange, ...]
     omitted: tuple[str, ...]
 
 
@@ -545,6 +566,7 @@ class _Records:
             ),
             updates=tuple(map(self._update, template.updates)),
             zero_grads=tuple(map(self._zero_grad, template.zero_grads)),
+            grad_changes=tuple(map(self._grad_change, template.grad_changes)),
             omitted=template.omitted,
         )
 
@@ -614,6 +636,11 @@ class _Records:
         return ParameterUpdate(
             one.parameter, before, after, grad, kernels=one.kernels, source=source
         )
+
+    def _grad_change(self, one: TapeGradChange) -> GradChange:
+        before, after = self._values((one.before, one.after))
+        source = self._source(one.source)
+        return GradChange(one.parameter, before, after, kernels=one.kernels, source=source)
 
     def _zero_grad(self, one: TapeZeroGrad) -> ZeroGrad:
         before, after = self._values((one.before, one.after))

@@ -22,6 +22,7 @@ __all__ = [
     "Value",
     "as_value",
     "differ",
+    "equal",
     "item_size",
     "numpy_dtype",
     "summarize",
@@ -254,3 +255,25 @@ def summarize(raw: npt.NDArray[Any], dtype: str, *, brief: bool = False) -> Summ
 def _norm(values: npt.NDArray[Any]) -> float:
     wide = values if values.dtype in _EXACT else values.astype(np.float64)
     return float(np.sqrt(np.dot(wide, wide)))
+
+
+def equal(one: Value, other: Value) -> bool | None:
+    """Whether two values are equal bit for bit.
+
+    Of a value that was not kept whole its digest tells: that of other bytes is another one.
+
+    Returns:
+        None where that cannot be known: of one of them not even a digest was kept.
+    """
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    if one.data is not None and other.data is not None:
+        return one.data == other.data
+    digests = (_digest(one), _digest(other))
+    return None if None in digests else digests[0] == digests[1]
+
+
+def _digest(value: Value) -> str | None:
+    if value.data is not None:
+        return xxhash.xxh3_128_hexdigest(value.data)
+    return value.summary.digest or None if value.summary else None

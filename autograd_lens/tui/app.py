@@ -1,21 +1,35 @@
-"""The application around the debugger's screen."""
+"""The application around the debugger's screen, and a picture of it without a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.pilot import Pilot
 from textual.screen import Screen
 
+from autograd_lens.errors import RenderError
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.selection import Place
+from autograd_lens.tui.background import Replay
 from autograd_lens.tui.keys import KEYS
-from autograd_lens.tui.opening import Replay
-from autograd_lens.tui.place import Place
-from autograd_lens.tui.session import Session, SessionTrace
+from autograd_lens.tui.session import Session
 from autograd_lens.tui.stepper import Stepper
 
-__all__ = ["StepperApp"]
+__all__ = ["SIZE", "StepperApp", "screenshot"]
+
+SIZE = (120, 40)
+"""Columns and lines of a picture, where none are asked for."""
+
+_FONT_FACE = re.compile(r"\s*@font-face\s*\{.*?\}", re.DOTALL)
+_COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
+_FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+_FAMILY = re.compile(r"font-family: ?Fira Code, ?monospace")
+_PATIENCE = 60.0  # seconds that a replay or the doctor may take
 
 
 class StepperApp(App[None]):
@@ -34,7 +48,7 @@ class StepperApp(App[None]):
 
     def __init__(
         self,
-        trace: SessionTrace,
+        trace: Trace,
         replay: Replay | None = None,
         *,
         follow: bool = False,
@@ -42,7 +56,7 @@ class StepperApp(App[None]):
     ) -> None:
         super().__init__()
         self.session = Session(trace)
-        (place or Place(0)).go(self.session)
+        self.session.go(place or Place(0))
         self.stepper = Stepper(self.session, replay, follow=follow)
 
     def get_default_screen(self) -> Screen[None]:
@@ -57,8 +71,49 @@ class StepperApp(App[None]):
                 title = f"{key.help[:1].upper()}{key.help[1:]}"
                 yield SystemCommand(title, f"Key {key.shown}", self._runner(screen, action))
 
-    def _runner(self, screen: Screen[object], action: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _runner(self, screen: Screen[object], action: str) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
             await screen.run_action(action)
 
         return run
+
+
+def screenshot(app: StepperApp, size: tuple[int, int] = SIZE, title: str = "") -> str:
+    """The screen as SVG, once the run was looked at and the step is open; it loads nothing.
+
+    Args:
+        app: The application; it is run, and over afterwards.
+        size: Columns and lines.
+        title: In the picture's window bar.
+
+    Raises:
+        RenderError: The screen did not come to rest.
+    """
+    drawn: list[str] = []
+
+    async def look(pilot: Pilot[object]) -> None:
+        if await _settled(app, pilot):
+            drawn.append(app.export_screenshot(title=title))
+        app.exit()
+
+    app.run(headless=True, size=size, auto_pilot=look)
+    if not drawn:
+        msg = f"The screen did not come to rest in {_PATIENCE:.0f} seconds."
+        raise RenderError(msg, hint="Add --no-replay, or choose a step that was recorded in full.")
+    return _without_addresses(drawn[0])
+
+
+async def _settled(app: StepperApp, pilot: Pilot[object]) -> bool:
+    """Wait until nothing is left to do."""
+    for _ in range(int(_PATIENCE / 0.05)):
+        await asyncio.sleep(0.05)
+        if app.stepper.settled:
+            await pilot.pause()
+            return True
+    return False
+
+
+def _without_addresses(svg: str) -> str:
+    """The picture with fonts of the reader's own, so that nothing is fetched to show it."""
+    svg = _COMMENT.sub("", _FONT_FACE.sub("", svg))
+    return _FAMILY.sub(f"font-family: {_FONTS}", svg)

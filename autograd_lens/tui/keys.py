@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.binding import Binding
 
-from autograd_lens.analysis.condition_tokens import FUNCTIONS
-from autograd_lens.render.stepper.timeline import LEGEND
+from autograd_lens.analysis.conditions import FUNCTIONS
+from autograd_lens.render.stepper.descent import LEGEND
 
-__all__ = ["KEYS", "Key", "bindings", "help_page", "legend"]
+__all__ = ["KEYS", "Key", "bindings", "help_page", "key_lines"]
 
 
 class Key(NamedTuple):
@@ -82,20 +83,6 @@ def bindings() -> list[Binding]:
     return [*found, *panes, Binding("escape", "unzoom", "Leave the zoom", show=False)]
 
 
-def legend() -> list[tuple[list[Key], str]]:
-    """The line at the bottom: keys that belong together, and what they do."""
-    groups: list[tuple[list[Key], str]] = []
-    keys: list[Key] = []
-    for key in KEYS:
-        if key.keys in _ON_THE_HELP_PAGE:
-            continue
-        keys.append(key)
-        if key.short:
-            groups.append((keys, key.short))
-            keys = []
-    return groups
-
-
 def help_page() -> Table:
     """All keys, how conditions are written, what the marks mean."""
     page = Table.grid(padding=(0, 2))
@@ -110,3 +97,37 @@ def help_page() -> Table:
     page.add_row("names", Text("step, loss, parameters, with .grad .grad_before .after .mode"))
     page.add_row("functions", Text(", ".join(FUNCTIONS)))
     return page
+
+
+def key_lines(width: int) -> Text:
+    """The keys, as many to a line as fit; each can be clicked."""
+    rows = [Text()]
+    for keys, words in _legend():
+        group = Text()
+        for place, key in enumerate(keys):
+            group.append(" " if place and len(key.shown) > 1 else "")
+            group.append(key.shown, style=Style(bold=True, meta=_click(key.action)))
+        group.append(f" {words}")
+        if rows[-1] and rows[-1].cell_len + 2 + group.cell_len > width:
+            rows.append(group)
+        else:
+            rows[-1].append("  " if rows[-1] else "").append_text(group)
+    return Text("\n").join(rows)
+
+
+def _click(action: str) -> dict[str, str]:
+    return {"@click": action if "." in action else f"screen.{action}"} if action else {}
+
+
+def _legend() -> list[tuple[list[Key], str]]:
+    """Keys that belong together, and what they do."""
+    groups: list[tuple[list[Key], str]] = []
+    keys: list[Key] = []
+    for key in KEYS:
+        if key.keys in _ON_THE_HELP_PAGE:
+            continue
+        keys.append(key)
+        if key.short:
+            groups.append((keys, key.short))
+            keys = []
+    return groups

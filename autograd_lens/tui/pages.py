@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from rich.console import RenderableType
@@ -14,17 +13,19 @@ from autograd_lens.render.explain import render_derivation, render_evaluation
 from autograd_lens.render.layout import QUIET
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.step_view import StepView, TraceOptions
-from autograd_lens.render.stepper.descent import loss_lines, map_lines
-from autograd_lens.render.stepper.detail import detail_lines
-from autograd_lens.render.stepper.events_pane import event_lines
-from autograd_lens.render.stepper.finding_pane import finding_lines
-from autograd_lens.render.stepper.parameters_pane import parameter_lines
-from autograd_lens.render.stepper.source_pane import highlighted, source_lines
-from autograd_lens.render.stepper.timeline import timeline
+from autograd_lens.render.stepper.descent import loss_lines, map_lines, timeline
+from autograd_lens.render.stepper.detail import detail_lines, finding_lines
+from autograd_lens.render.stepper.panes import (
+    event_lines,
+    highlighted,
+    parameter_lines,
+    source_lines,
+)
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.info import RunStatus
 from autograd_lens.trace.records import Backward
-from autograd_lens.tui.panes import Page
 from autograd_lens.tui.session import Opened, Session
+from autograd_lens.tui.widgets import Page
 
 __all__ = ["Pages"]
 
@@ -60,7 +61,7 @@ class Pages:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._code: dict[str, list[Text]] = {}
-        self._events: OrderedDict[int, _Listed] = OrderedDict()
+        self._events: Recent[int, _Listed] = Recent(_VIEWS)
 
     def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
         """The program, the current line marked."""
@@ -104,14 +105,11 @@ class Pages:
             return known
         view = self.view(opened, _WIDE)
         lines, places = event_lines(view, opened.events, self._session.trace.events)
-        self._events[opened.step.index] = _Listed(opened, lines, places)
-        if len(self._events) > _VIEWS:
-            self._events.popitem(last=False)
-        return self._events[opened.step.index]
+        return self._events.put(opened.step.index, _Listed(opened, lines, places))
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""
-        return StepView(opened.step, self._session.trace, TraceOptions(width=width))
+        return StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
 
     def detail(self, width: int, height: int) -> Page:  # noqa: ARG002
         """The current event in detail."""
@@ -169,7 +167,7 @@ class Pages:
         if name is None:
             evaluation = explain_loss(opened.step)
             return render_evaluation(view, evaluation), f"loss, step {opened.step.index:,}"
-        derivation = explain_gradient(opened.step, name, view.name)
+        derivation = explain_gradient(opened.step, name, view.names)
         title = f"{name}.grad, step {opened.step.index:,}"
         return render_derivation(view, derivation), title
 

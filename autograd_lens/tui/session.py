@@ -3,59 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.columns import TraceColumns
 from autograd_lens.analysis.conditions import parse_condition
 from autograd_lens.analysis.events import StepEvent, step_events
-from autograd_lens.render.stepper.timeline import Marks
-from autograd_lens.trace.info import RunInfo
-from autograd_lens.trace.records import Phase, Source, Step
-from autograd_lens.tui.overview import Overview, RunLike
+from autograd_lens.render.stepper.descent import Marks
+from autograd_lens.trace.cache import Recent
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Phase, Step
+from autograd_lens.trace.selection import Place
+from autograd_lens.tui.overview import Overview
 
 if TYPE_CHECKING:
-    from autograd_lens.doctor.records import Finding
+    from autograd_lens.doctor.finding import Finding
 
-__all__ = ["Break", "Opened", "Session", "SessionTrace"]
+__all__ = ["Break", "Opened", "Session"]
 
 _KEPT = 64  # steps, so that going back does not read them again
 _FORGETFUL = 256  # replayed steps
-
-
-class SessionTrace(RunLike, Protocol):
-    """The part of a trace that is walked."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """All steps."""
-
-    @property
-    def full_steps(self) -> tuple[int, ...]:
-        """Those recorded in full."""
-
-    @property
-    def info(self) -> RunInfo:
-        """What is known of the run."""
-
-    def source(self, file: str) -> str | None:
-        """Stored text of a source file."""
-
-    def line(self, source: Source | None) -> str:
-        """The stripped line of code."""
-
-    def refresh(self) -> None:
-        """Notice what was written since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +68,7 @@ class Session:
         overview: The run as a whole.
     """
 
-    def __init__(self, trace: SessionTrace) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.step = 0
         self.event = 0
@@ -108,8 +77,8 @@ class Session:
         self.overview = Overview.first(trace)
         self._found: int | None = None
         self._found_at: tuple[int, int] | None = None
-        self._kept: OrderedDict[int, Opened] = OrderedDict()
-        self._replayed: OrderedDict[int, Step] = OrderedDict()
+        self._kept: Recent[int, Opened] = Recent(_KEPT)
+        self._replayed: Recent[int, Step] = Recent(_FORGETFUL)
 
     @property
     def steps(self) -> int:
@@ -128,15 +97,11 @@ class Session:
         return opened.events[self.event] if opened and opened.events else None
 
     def _open(self, number: int) -> Opened:
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
+        return self._kept.made(number, self._put_together)
+
+    def _put_together(self, number: int) -> Opened:
         step = self._replayed.get(number) or self.trace.steps[number]
-        opened = Opened(step, step_events(step, self.trace.events))
-        self._kept[number] = opened
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return opened
+        return Opened(step, step_events(step, self.trace.events))
 
     def advance(self) -> bool:
         """To the next event, if need be in the next step; False at the very end."""
@@ -209,6 +174,14 @@ class Session:
                 return True
         return False
 
+    def go(self, place: Place) -> None:
+        """To a place, as near as the step allows: a light step has no kernels."""
+        self.to_step(place.step)
+        if place.phase is not None:
+            self.to_phase(place.phase)
+        if place.kernel is not None:
+            self.to_kernel(place.kernel)
+
     def find(self, condition: str) -> Break:
         """Understand a condition and find where it holds.
 
@@ -217,7 +190,7 @@ class Session:
         """
         known = self.trace.parameters
         names = [*known, *(alias for each in known.values() for alias in each.aliases)]
-        holds = parse_condition(condition, names).holds(TraceColumns(self.trace))
+        holds = parse_condition(condition, names).holds(self.trace)
         return Break(condition, np.flatnonzero(holds))
 
     def to_match(self, matches: npt.NDArray[np.intp], by: int) -> bool:
@@ -264,10 +237,8 @@ class Session:
     def replayed(self, step: Step) -> None:
         """Show a step that was opened in full from now on."""
         before = self.current
-        self._replayed[step.index] = step
-        if len(self._replayed) > _FORGETFUL:
-            self._replayed.popitem(last=False)
-        self._kept.pop(step.index, None)
+        self._replayed.put(step.index, step)
+        self._kept.forget(step.index)
         if step.index == self.step:
             self.event = self._same_place(before)
 

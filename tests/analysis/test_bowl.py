@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autograd_lens.analysis.bowl import fit_bowl
+from autograd_lens.analysis.quadratic import fit_bowl
 
 HESSIAN = np.array([[0.31, 0.47], [0.47, 1.0]])
 LOWEST = np.array([2.9, 10.5])

@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 
 from autograd_lens.analysis.explain import explain_gradient, explain_loss, folded
+from autograd_lens.analysis.names import Names
 from autograd_lens.errors import NotRecordedError
-from autograd_lens.trace.records import TensorUse
 from tests.support.linear_step import light, linear_step, value
 
-
-def named(use: TensorUse) -> str:
-    return use.spec.name or f"t{use.tensor}"
+NAMES = Names(linear_step().kernels, lambda _: None)
 
 
 def test_a_derivation_goes_from_the_loss_to_its_parameter_alone() -> None:
-    derivation = explain_gradient(linear_step(), "b1", named)
+    derivation = explain_gradient(linear_step(), "b1", NAMES)
     assert [link.node.name for link in derivation.links] == [
         "MeanBackward0", "DivBackward0", "PowBackward0", "SubBackward0", "AddBackward0",
         "AccumulateGrad",
@@ -27,12 +25,12 @@ def test_a_derivation_goes_from_the_loss_to_its_parameter_alone() -> None:
 
 
 def test_the_sum_over_the_batch_is_seen() -> None:
-    links = explain_gradient(linear_step(), "b1", named).links
+    links = explain_gradient(linear_step(), "b1", NAMES).links
     assert links[4].outgoing[0].broadcast == (100,)
 
 
 def test_all_checks_hold_on_a_recorded_step() -> None:
-    checks = explain_gradient(linear_step(), "w1", named).checks
+    checks = explain_gradient(linear_step(), "w1", NAMES).checks
     assert [check.holds for check in checks] == [True, True, True]
 
 
@@ -40,17 +38,17 @@ def test_a_changed_grad_fails_its_check() -> None:
     step = linear_step()
     w1 = replace(step.parameters["w1"], grad=value(np.full((1, 1), 3.0, np.float32)))
     wrong = replace(step, parameters={**step.parameters, "w1": w1})
-    assert [check.holds for check in explain_gradient(wrong, "w1", named).checks][1] is False
+    assert [check.holds for check in explain_gradient(wrong, "w1", NAMES).checks][1] is False
 
 
 def test_a_light_step_says_how_to_get_what_is_missing() -> None:
     with pytest.raises(NotRecordedError, match=r"recorded light.*--full default,0"):
-        explain_gradient(light(linear_step()), "w1", named)
+        explain_gradient(light(linear_step()), "w1", NAMES)
 
 
 def test_a_parameter_that_no_backward_reached_is_named() -> None:
     with pytest.raises(NotRecordedError, match=r"No backward of step 0 reached w9.*b1, w1"):
-        explain_gradient(linear_step(), "w9", named)
+        explain_gradient(linear_step(), "w9", NAMES)
 
 
 def test_the_loss_comes_from_the_forward_kernels_in_order() -> None:

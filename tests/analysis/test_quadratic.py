@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.analysis.quadratic import quadratic_minimum
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.kept import Surface
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

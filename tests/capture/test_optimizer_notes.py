@@ -15,7 +15,7 @@ import autograd_lens as lens
 def notes(path: Path) -> dict[str, Any]:
     with lens.open(path) as trace:
         names = list(trace.parameters)
-        found = json.loads(trace.extra("optimizers") or b"[]")  # noqa: S610  no Django query
+        found = json.loads(trace.extra("optimizers") or b"[]")
     return {
         one["name"]: [None if index is None else names[index] for index in one["holds"]]
         for one in found

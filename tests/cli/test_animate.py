@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from autograd_lens.cli.film import write_film
+from autograd_lens.cli.animate import write_film
 from autograd_lens.errors import RenderError
 from tests.cli.conftest import Lens
 

@@ -46,6 +46,30 @@ def test_a_script_is_recorded_and_examined(forgetful: Path, lens: Lens, tmp_path
     assert lens("doctor", "--select", "AL4,nan-born", "forgetful.lens").returncode == 0
 
 
+def test_options_work_on_either_side_of_a_trace(recorded: Path) -> None:
+    before = CliRunner().invoke(app, ["doctor", "--json", "--select", "AL1", str(recorded)])
+    behind = CliRunner().invoke(app, ["doctor", str(recorded), "--json", "--select", "AL1"])
+    assert (behind.exit_code, behind.output) == (before.exit_code, before.output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--nonsense"], 2, "No such option '--nonsense'"),
+        (["other.lens"], 1, "One trace is examined at a time; 'other.lens' stands behind it."),
+        (["-o", "x.lens"], 1, "-o is for a recording that is made"),
+        (["--force"], 1, "--force is for a recording that is made"),
+    ],
+)
+def test_what_a_trace_cannot_be_given_is_refused(
+    recorded: Path, words: list[str], status: int, said: str
+) -> None:
+    shown = CliRunner().invoke(app, ["doctor", str(recorded), *words])
+    assert shown.exit_code == status
+    assert said in shown.stderr
+    assert shown.stdout == ""
+
+
 def test_run_ends_with_grave_findings_in_one_line_each(forgetful: Path, lens: Lens) -> None:
     done = lens("run", forgetful.name)
     assert done.returncode == 0

@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import autograd_lens
-from autograd_lens.cli import app
-from autograd_lens.cli.group import VERBS, LazyGroup
+from autograd_lens.cli import VERBS, LazyGroup, app
 from autograd_lens.errors import SelectionError, TraceError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.api import Trace, replaying
-from autograd_lens.cli.other_rates import tried_rates
+from autograd_lens.cli.handout import _tried_rates
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def minibatches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_losses_are_those_that_numpy_descends_to(minibatches: Path) -> None:
     with replaying(Trace(minibatches)) as trace:
-        tried = tried_rates(trace)
+        tried = _tried_rates(trace)
         w0, b0 = (float(trace.parameter(n).values[0].item()) for n in trace.parameters)
         assert [each.own for each in tried] == [True, False, False]
         assert tried[0].loss == trace.losses[5]
@@ -51,4 +51,4 @@ def test_the_losses_are_those_that_numpy_descends_to(minibatches: Path) -> None:
 
 def test_a_run_without_an_optimizer_has_no_rate_to_change(recorded: Path) -> None:
     with Trace(recorded) as trace:
-        assert tried_rates(trace) == ()
+        assert _tried_rates(trace) == ()

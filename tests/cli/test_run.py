@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from autograd_lens.analysis.rates import find_rates
 from autograd_lens.cli import app
+from autograd_lens.render.rates import rates_sentence
 from autograd_lens.trace.reader import Trace
 from tests.cli.conftest import SCRIPT, Lens
+
+SCHEDULED = """\
+import torch
+
+w = torch.ones(3, requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=0.1)
+rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: t / 2 if t < 3 else 0.5 ** (t - 2))
+for t in range(5):
+    optimizer.zero_grad()
+    (w ** 2).sum().backward()
+    optimizer.step()
+    rates.step()
+"""
 
 ODD = """\
 import sys
@@ -102,3 +118,77 @@ def test_a_script_that_is_not_there_is_told_in_one_line(
     assert shown.stderr.startswith(f"Error: {message}")
     assert shown.stderr.count("\n") == 1
     assert not list(tmp_path.glob("*.lens"))
+
+
+def test_a_second_run_just_works_and_the_first_is_kept(lens: Lens, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    lens("run", "train.py", "first")
+    script.write_text(SCRIPT.replace("range(12)", "range(7)"))
+    second = lens("run", "train.py", "second")
+    assert second.returncode == 0, second.stderr
+    assert "Recorded 7 steps in train.lens. The one before is kept" in second.stderr
+    listed = lens("runs").stdout.splitlines()
+    assert [line.split()[0].partition("-")[0] for line in listed] == [
+        "train.lens",
+        ".autograd_lens/train",
+    ]
+    assert ["7 steps" in listed[0], "12 steps" in listed[1]] == [True, True]
+    assert "kB" in listed[0]
+    as_json = [json.loads(line) for line in lens("runs", "--json").stdout.splitlines()]
+    assert [one["steps"] for one in as_json] == [7, 12]
+    shown = lens("info", as_json[1]["path"])
+    assert "train.py first" in shown.stdout
+    assert lens("runs", "state").stdout.startswith("No recordings.")
+
+
+def test_a_run_that_cannot_begin_sets_nothing_aside(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    lens("run", "train.py")
+    (tmp_path / "train.py").write_text("x = (\n")
+    assert lens("run", "train.py").returncode == 1
+    with Trace(tmp_path / "train.lens") as trace:
+        assert len(trace.steps) == 12
+    assert not (tmp_path / ".autograd_lens").exists()
+
+
+def test_a_file_that_is_no_recording_is_not_touched(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('must not run')")
+    (tmp_path / "train.lens").write_text("mine")
+    ran = lens("run", "train.py")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "'train.lens' exists and is no recording." in ran.stderr
+    assert (tmp_path / "train.lens").read_text() == "mine"
+    assert lens("run", "--force", "train.py").returncode == 0
+
+
+def test_a_syntax_error_keeps_its_lines_and_its_caret(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import torch\nfor t in range(3)\n    pass\n")
+    plain = subprocess.run(
+        [sys.executable, "bad.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    ).stderr
+    for verb in ("run", "debug", "doctor"):
+        ran = lens(verb, "bad.py")
+        assert ran.returncode == 1
+        assert plain.partition("line 2")[2] in ran.stderr
+        assert ran.stderr.startswith("Error: The script does not compile.\n")
+        assert ran.stderr.endswith("\nNothing was run or recorded.\n")
+
+
+def test_the_file_that_is_read_is_named(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    lens("run", "--full", "none", "train.py")
+    (tmp_path / "empty").mkdir()
+    shown = lens("info", cwd=tmp_path / "empty")
+    told = f"Reading {tmp_path / 'train.lens'}, the latest recording; this folder has none.\n"
+    assert shown.stderr == told
+
+
+def test_info_and_path_tell_a_scheduled_rate(lens: Lens, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCHEDULED)
+    lens("run", "train.py")
+    assert "rate       lr scheduled 0 .. 0.1 .. 0.025, SGD\n" in lens("info").stdout
+    assert lens("path", "-o", "path.svg").returncode == 0
+    with Trace(tmp_path / "train.lens") as trace:
+        sentence = rates_sentence(find_rates(trace))
+    assert sentence.startswith("lr scheduled 0 .. 0.1 .. 0.025, SGD; ")

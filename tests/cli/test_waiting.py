@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from autograd_lens.cli import waiting
-from autograd_lens.cli.waiting import ReplayStatus
+from autograd_lens.cli import files
+from autograd_lens.cli.files import ReplayStatus
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that the status sees."""
     now = [100.0]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(files.time, "monotonic", lambda: now[0])
     return now
 
 

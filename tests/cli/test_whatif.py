@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 import autograd_lens as lens
-from autograd_lens.cli.group import app
+from autograd_lens.cli import app
 
 
 class SGD:

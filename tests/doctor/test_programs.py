@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autograd_lens.doctor import Finding, rules
-from autograd_lens.tui.place import Place
+from autograd_lens.trace.selection import Place
 from tests.doctor.conftest import PROGRAMS, Diagnose
 
 BAD = sorted(PROGRAMS.glob("*/bad*.py"))

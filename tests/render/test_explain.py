@@ -8,15 +8,21 @@ import pytest
 from rich.console import Console
 
 from autograd_lens.analysis.explain import explain_gradient, explain_loss
-from autograd_lens.render.explain import Folding, render_derivation, render_evaluation
-from autograd_lens.render.explain_export import derivation_data, derivation_latex, evaluation_data
+from autograd_lens.render.explain import (
+    Folding,
+    derivation_data,
+    derivation_latex,
+    evaluation_data,
+    render_derivation,
+    render_evaluation,
+)
 from autograd_lens.render.step_view import StepView, TraceOptions
 from tests.support.linear_step import LinearTrace, linear_step
 
 
 @pytest.fixture
 def view() -> StepView:
-    return StepView(linear_step(), LinearTrace(), TraceOptions(width=100))
+    return StepView(linear_step(), LinearTrace().source, TraceOptions(width=100))
 
 
 def printed(renderable: object) -> str:
@@ -27,7 +33,7 @@ def printed(renderable: object) -> str:
 
 
 def test_a_gradient_reads_from_the_loss_down(view: StepView) -> None:
-    text = printed(render_derivation(view, explain_gradient(view.step, "b1", view.name)))
+    text = printed(render_derivation(view, explain_gradient(view.step, "b1", view.names)))
     rows = [row.strip("│├└─ ") for row in text.splitlines()]
     assert rows[0] == "b1.grad of step 0  from the loss down"
     assert "∂loss/∂b1 = G, summed over 100 rows = [-11.5113]" in rows
@@ -37,7 +43,7 @@ def test_a_gradient_reads_from_the_loss_down(view: StepView) -> None:
 
 
 def test_a_depth_folds_modules_to_a_count(view: StepView) -> None:
-    derivation = explain_gradient(view.step, "w1", view.name)
+    derivation = explain_gradient(view.step, "w1", view.names)
     text = printed(render_derivation(view, derivation, Folding(depth=1)))
     assert "2 nodes, folded; --module" in text
     assert "MmBackward0" not in text
@@ -53,7 +59,7 @@ def test_the_loss_reads_from_the_inputs_up(view: StepView) -> None:
 
 
 def test_latex_is_balanced_and_has_no_placeholder_left(view: StepView) -> None:
-    latex = derivation_latex(explain_gradient(view.step, "w1", view.name))
+    latex = derivation_latex(explain_gradient(view.step, "w1", view.names))
     assert latex.startswith("\\begin{align*}")
     assert latex.count("{") == latex.count("}")
     assert r"\frac{G}{100}" in latex
@@ -62,7 +68,7 @@ def test_latex_is_balanced_and_has_no_placeholder_left(view: StepView) -> None:
 
 
 def test_data_is_json_and_keeps_every_number(view: StepView) -> None:
-    data = derivation_data(view, explain_gradient(view.step, "w1", view.name))
+    data = derivation_data(view, explain_gradient(view.step, "w1", view.names))
     again = json.loads(json.dumps(data))
     assert again["links"][0]["grad_inputs"][0]["textbook"] == "G / 100"
     assert again["write"] == {**data["write"], "mode": "set", "before": None}

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from autograd_lens.doctor.engine import find_rule, rules
-from autograd_lens.doctor.records import Finding
+from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.findings import (
     finding_json,
     finding_line,

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograd_lens.render.graph_fold import Fold, fold
-from autograd_lens.render.graph_outline import outline
+from autograd_lens.render.graph_outline import Fold, fold, outline
 from autograd_lens.trace.records import Edge, Graph, Kernel, Node, Source
 from tests.support.linear_step import linear_step
 

@@ -12,14 +12,14 @@ from rich.console import Console
 
 from autograd_lens.render.trace import TraceOptions, render_step
 from autograd_lens.trace.records import ParameterUpdate, Step
-from tests.support.linear_step import LinearTrace, light, linear_step, value
+from tests.support.linear_step import LinearTrace, Tape, light, linear_step, value
 
 
 def printed(step: Step, trace: Any = None, **options: Any) -> str:
     """The step as a pipe receives it."""
     chosen = TraceOptions(**options)
     console = Console(file=StringIO(), width=chosen.width)
-    console.print(render_step(step, trace or LinearTrace(), chosen))
+    console.print(render_step(step, (trace or LinearTrace()).source, chosen))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -125,8 +125,8 @@ def test_no_line_is_wider_than_asked_and_none_has_control_codes(width: int, kern
 
 def test_a_long_line_of_code_is_cut() -> None:
     class Wordy(LinearTrace):
-        def line(self, at: Any) -> str:
-            return f"y{at.line} = " + "f(" * 60
+        def source(self, file: str) -> str:  # noqa: ARG002
+            return "\n".join("y = " + "f(" * 60 for _ in range(60))
 
     lines = printed(linear_step(), Wordy(), phases=("forward",)).splitlines()
 
@@ -143,10 +143,15 @@ def test_a_kernel_without_a_line_of_the_program() -> None:
 
 def test_a_matrix_update_shows_the_whole_and_one_element() -> None:
     before, grad = np.arange(12, dtype=np.float32).reshape(4, 3), np.ones((4, 3), np.float32)
+    tape = Tape(phase="update")
+    weight = tape.tensor(before, "W", "parameter")
+    given = {"self": weight, "other": tape.tensor(grad, "W.grad", "gradient"), "alpha": 0.5}
+    tape.run("sub_.Tensor", given, weight)
     update = ParameterUpdate(
-        "W", value(before), value(before - 0.5), value(grad), "W - 0.5 * W.grad"
+        "W", value(before), value(before - 0.5), value(grad), "W - 0.5 * W.grad", (0,)
     )
-    text = printed(replace(linear_step(), updates=(update,)), phases=("update",))
+    step = replace(linear_step(), updates=(update,), kernels=tuple(tape.kernels))
+    text = printed(step, phases=("update",))
 
     assert "     │ W ← W - 0.5 * W.grad\n" in text
     assert "     │   before  (4, 3)  █▅█▅▅█▅█  0 to 11, mean 5.5\n" in text
@@ -174,7 +179,7 @@ def test_zeroing_first_is_printed_first() -> None:
 
 def test_a_loss_that_is_nan_stands_out() -> None:
     console = Console(file=StringIO(), width=80, force_terminal=True, color_system="standard")
-    console.print(render_step(replace(linear_step(), loss=float("nan")), LinearTrace()))
+    console.print(render_step(replace(linear_step(), loss=float("nan")), LinearTrace().source))
 
     assert "\x1b[1;31mNaN" in console.file.getvalue()  # type: ignore[attr-defined]
 

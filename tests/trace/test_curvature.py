@@ -7,7 +7,7 @@ import math
 import pytest
 
 from autograd_lens.errors import NotATraceError
-from autograd_lens.trace.curvature import Curvature, Curvatures, stored_curvatures
+from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
 
 
 class Kept:

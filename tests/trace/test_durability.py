@@ -143,7 +143,7 @@ def test_a_full_disk_ends_the_recording_but_not_the_program(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
         writer.on_failure = lambda message: print("failed", message, flush=True)
         from autograd_lens.trace.tape import Template
-        template = writer.template(Template((), (), (), (), (), (), (), (), (), 1, False))
+        template = writer.template(Template((), (), (), (), (), (), (), (), (), (), 1, False))
         for step in range(200):
             writer.rows.append(row(step, os.urandom(4000)))
             writer.full(step, template, [os.urandom(4000)])
@@ -323,7 +323,7 @@ def test_an_open_reader_hinders_neither_the_end_nor_a_later_writer(tmp_path: Pat
         wait_for(trace, 1)
         writer.close("finished")
         later = TraceWriter.reopen(writer.path)
-        later.extra("surface", b"late")  # noqa: S610
+        later.extra("surface", b"late")
         later.close("finished")
         assert (writer.failed, later.failed) == (None, None)
         assert trace.items.get("extra", "surface") == b"late"
@@ -336,11 +336,11 @@ def test_a_killed_run_can_be_added_to(tmp_path: Path) -> None:
     program = start("writer.rows.append(row(0)); time.sleep(1.2); os._exit(9)", path)
     program.communicate(timeout=30)
     writer = TraceWriter.reopen(path)
-    writer.extra("surface", b"late")  # noqa: S610
+    writer.extra("surface", b"late")
     writer.close("finished")
     with Trace(path) as trace:
         assert (trace.info.status, len(trace.steps)) == ("killed", 1)
-        assert trace.extra("surface") == b"late"  # noqa: S610
+        assert trace.extra("surface") == b"late"
 
 
 def test_a_run_that_goes_on_is_not_reopened(tmp_path: Path) -> None:

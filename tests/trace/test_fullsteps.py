@@ -156,6 +156,7 @@ TEMPLATE: dict[str, Any] = {
         }
     ],
     "zero_grads": [],
+    "grad_changes": [],
     "handed": [None],
     "omitted": ["a reason"],
     "slots": 7,

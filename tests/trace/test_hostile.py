@@ -60,6 +60,7 @@ TEMPLATE = Template(
     backwards=(),
     updates=(),
     zero_grads=(),
+    grad_changes=(),
     handed=(),
     omitted=(),
     slots=3,
@@ -83,7 +84,7 @@ def read_everything(path: Path) -> list[object]:
             trace.parameter("w").values.tobytes(),
             trace.parameter("big").grads.tobytes(),
             trace.line(Source("train.py", 1, 1, 0, 3, "")),
-            trace.extra("surface"),  # noqa: S610
+            trace.extra("surface"),
             [trace.rows.extras(row) for row in range(len(trace.rows))],
             list(trace.steps),
         ]
@@ -98,7 +99,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     writer.parameter(1, Parameter("big", (2000,), "float32", "cpu"))
     writer.source("train.py", "loss.backward()\n")
     writer.event(Event("warning", 1, "hot"))
-    writer.extra("surface", bytes(range(256)))  # noqa: S610
+    writer.extra("surface", bytes(range(256)))
     writer.graph(GRAPH)
     template = writer.template(TEMPLATE)
     for step in range(40):

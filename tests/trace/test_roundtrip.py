@@ -287,7 +287,7 @@ def test_what_is_known_of_the_run(tmp_path: Path) -> None:
     writer.event(Event("exception", 3, "ValueError: no", "Traceback ..."))
     writer.source("train.py", "a = 1\n\nloss = (\n    f(a)\n)\n")
     writer.source("train.py", "edited since\n")
-    writer.extra("surface", b"\x00\x01")  # noqa: S610
+    writer.extra("surface", b"\x00\x01")
     writer.close("exception")
     with Trace(tmp_path / "run.lens") as trace:
         assert trace.info.status == "exception"
@@ -297,7 +297,7 @@ def test_what_is_known_of_the_run(tmp_path: Path) -> None:
         assert [event.message for event in trace.events] == ["first", "ValueError: no"]
         assert trace.line(Source("train.py", 3, 5, 0, 1, "<module>")) == "loss = ( f(a) )"
         assert trace.line(None) == ""
-        assert trace.extra("surface") == b"\x00\x01"  # noqa: S610
+        assert trace.extra("surface") == b"\x00\x01"
         assert trace.source("other.py") is None
         assert len(trace.steps) == 0
         assert trace.losses.shape == (0,)

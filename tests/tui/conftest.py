@@ -47,6 +47,9 @@ class Walked(LinearTrace):
         found.modes = np.array([each.mode or "" for each in records])
         return found
 
+    def extra(self, key: str) -> None:
+        """Nothing is kept beside the steps."""
+
     def refresh(self) -> None:
         self.refreshed.append(len(self.steps))
 

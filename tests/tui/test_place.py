@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from autograd_lens.errors import SelectionError
-from autograd_lens.tui.place import Place
-from autograd_lens.tui.session import Session, SessionTrace
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.selection import Place
+from autograd_lens.tui.session import Session
 
 
 @pytest.mark.parametrize(
@@ -33,19 +34,19 @@ def test_what_is_no_place_is_refused_with_what_there_is() -> None:
         Place.parse("3:sideways", 20)
 
 
-def test_going_there_finds_the_event(run: SessionTrace) -> None:
+def test_going_there_finds_the_event(run: Trace) -> None:
     session = Session(run)
-    Place(3, kernel=2).go(session)
+    session.go(Place(3, kernel=2))
     assert session.step == 3
     assert session.current is not None
     assert 2 in (*session.current.kernels, session.current.item)
-    Place(5, phase="update").go(session)
+    session.go(Place(5, phase="update"))
     assert session.step == 5
     assert session.current is not None
     assert session.current.phase == "update"
 
 
-def test_a_light_step_has_no_kernels_to_go_to(light_run: SessionTrace) -> None:
+def test_a_light_step_has_no_kernels_to_go_to(light_run: Trace) -> None:
     session = Session(light_run)
-    Place(2, kernel=9).go(session)
+    session.go(Place(2, kernel=9))
     assert (session.step, session.event) == (2, 0)

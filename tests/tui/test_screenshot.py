@@ -7,19 +7,17 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from autograd_lens.cli.group import app
+from autograd_lens.cli import app
 from autograd_lens.trace.reader import Trace
-from autograd_lens.tui.app import StepperApp
-from autograd_lens.tui.place import Place
-from autograd_lens.tui.screenshot import screenshot
-from autograd_lens.tui.session import SessionTrace
+from autograd_lens.trace.selection import Place
+from autograd_lens.tui.app import StepperApp, screenshot
 
 
 def words(svg: str) -> str:
     return re.sub(r"<[^>]+>", " ", svg).replace("&#160;", " ")
 
 
-def test_it_shows_the_place_and_loads_nothing(run: SessionTrace) -> None:
+def test_it_shows_the_place_and_loads_nothing(run: Trace) -> None:
     svg = screenshot(StepperApp(run, place=Place(3, phase="update")), (100, 30), "a title")
     assert "step 3" in words(svg)
     assert "a title" in words(svg)
@@ -42,3 +40,9 @@ def test_a_wrong_size_is_refused(interrupted: Trace, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 1
     assert "for example 120x40" in str(done.output)
+
+
+def test_a_size_without_a_screenshot_is_refused(interrupted: Trace) -> None:
+    done = CliRunner().invoke(app, ["step", str(interrupted.path), "--size", "90x24"])
+    assert done.exit_code == 1
+    assert "Add --screenshot" in done.stderr

@@ -14,12 +14,10 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.tui.app import StepperApp
+from autograd_lens.tui.background import Player
 from autograd_lens.tui.keys import KEYS, bindings
-from autograd_lens.tui.lines import TimelineBar
-from autograd_lens.tui.panes import Pane
-from autograd_lens.tui.playing import Player
-from autograd_lens.tui.prompts import Prompt, Reading
 from autograd_lens.tui.stepper import Stepper
+from autograd_lens.tui.widgets import Pane, Prompt, Reading, TimelineBar
 from tests.support.linear_step import linear_steps
 from tests.tui.conftest import Recorder, Walked
 
@@ -96,6 +94,8 @@ def test_a_key_leads_where_a_hand_expects(
 
 def test_300_events_forward_and_back_land_on_the_same_screen(run: Walked) -> None:
     async def story(pilot: Pilot[None], app: StepperApp) -> None:
+        while not stepper(app).settled:  # what is seen of the whole run is on the screen, too
+            await pilot.pause(0.02)
         before = screen_text(app)
         assert "step 0" in before
         for _ in range(300):
@@ -419,7 +419,7 @@ def test_200_000_steps_are_walked_as_50_are(recorder: Recorder) -> None:
 
 def test_playing_stops_at_the_end(run: Walked) -> None:
     async def story(pilot: Pilot[None], app: StepperApp) -> None:
-        player = Player(stepper(app))
+        player = Player(stepper(app), lambda: False, lambda: None)
         await pilot.press("end")
         player.toggle()
         player._next()

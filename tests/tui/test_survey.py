@@ -11,19 +11,15 @@ import numpy as np
 import pytest
 from textual.widgets import Static
 
-from autograd_lens.doctor.records import Finding
-from autograd_lens.render.stepper.finding_pane import finding_lines
+from autograd_lens.doctor.finding import Finding
+from autograd_lens.render.stepper.detail import finding_lines
+from autograd_lens.trace.kept import SURFACE, Surface
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Parameter
-from autograd_lens.trace.surface import STORED, Surface
-from autograd_lens.tui import courses as courses_module
-from autograd_lens.tui import surveyor as surveyor_module
+from autograd_lens.tui import background, overview
 from autograd_lens.tui.app import StepperApp
-from autograd_lens.tui.courses import courses
-from autograd_lens.tui.landscape import find_descent
-from autograd_lens.tui.lines import TimelineBar
-from autograd_lens.tui.overview import examined, surveyed
-from autograd_lens.tui.panes import Pane
+from autograd_lens.tui.overview import courses, examined, find_descent, surveyed
+from autograd_lens.tui.widgets import Pane, TimelineBar
 from tests.support.linear_step import linear_steps
 from tests.tui.conftest import Recorder, Walked
 
@@ -43,7 +39,7 @@ LATE = Finding("AL401", "late", "warning", "The loss rose.", "It rose twice.", "
 def test_w_walks_the_findings_and_shows_their_words(
     run: Walked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surveyor_module, "examined", lambda _: (STALE, LATE))
+    monkeypatch.setattr(background, "examined", lambda _: (STALE, LATE))
 
     async def story() -> None:
         app = StepperApp(run)
@@ -94,8 +90,8 @@ class Large(Walked):
 
 
 def test_large_parameters_are_drawn_from_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courses_module, "_MOST", 0)
-    monkeypatch.setattr(courses_module, "_SAMPLED", 5)
+    monkeypatch.setattr(overview, "_MOST", 0)
+    monkeypatch.setattr(overview, "_SAMPLED", 5)
     run = Large(steps=linear_steps(13, full=()))
     found, broken = courses(run)
     first = [run.steps[at].parameters["w1"].before for at in (0, 3, 6, 9, 12)]
@@ -110,7 +106,7 @@ def test_the_first_broken_step_between_two_samples_is_found() -> None:
         asked.append(step)
         return step >= 613
 
-    assert courses_module._first(holds, -1, 1000) == 613
+    assert overview._first(holds, -1, 1000) == 613
     assert len(asked) <= 10
 
 
@@ -124,7 +120,7 @@ def plane_surface() -> Surface:
 
 def test_the_map_is_drawn_over_the_recorded_surface(recorder: Recorder) -> None:
     recorder.steps([5.0, 4.0, 3.0])
-    recorder.writer.extra(STORED, plane_surface().to_bytes())  # noqa: S610  no Django query
+    recorder.writer.extra(SURFACE, plane_surface().to_bytes())
     recorder.close()
     descent = find_descent(Trace(recorder.writer.path))
     assert descent.names == ("w1", "b1")

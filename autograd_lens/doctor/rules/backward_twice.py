@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule
 
 RULE = Rule("AL202", "backward-twice", "error", "event")
 

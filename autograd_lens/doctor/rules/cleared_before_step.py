@@ -36,9 +36,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import reached, standing_still
-from autograd_lens.doctor.words import listed, size
+from autograd_lens.doctor.finding import Finding, Rule, listed, size
+from autograd_lens.doctor.ledger import reached, standing_still
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
 

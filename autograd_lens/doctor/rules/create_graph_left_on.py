@@ -30,8 +30,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import plural
+from autograd_lens.doctor.finding import Finding, Rule, plural
 
 RULE = Rule("AL207", "create-graph-left-on", "warning", "light")
 

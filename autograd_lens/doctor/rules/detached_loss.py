@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 

@@ -31,8 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
+from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.trace.graph import TapeIndex, argument, operator_name
 from autograd_lens.trace.records import Kernel
 

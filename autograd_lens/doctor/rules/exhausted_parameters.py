@@ -30,9 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, Gap
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import reached
-from autograd_lens.doctor.words import listed
+from autograd_lens.doctor.finding import Finding, Rule, listed
+from autograd_lens.doctor.ledger import reached
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL507", "exhausted-parameters", "error", "light")

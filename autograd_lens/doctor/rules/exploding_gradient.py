@@ -30,10 +30,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.depth import Profile, arriving
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.numbers import Profile, arriving
 
 RULE = Rule("AL304", "exploding-gradient", "warning", "full")
 

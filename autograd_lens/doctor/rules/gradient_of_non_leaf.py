@@ -34,10 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.missing import missing_grad, owner_of_grad
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.warned import warned
+from autograd_lens.doctor.evidence import Evidence, missing_grad, owner_of_grad, warned
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.records import Event, Kernel, Source
 
 RULE = Rule("AL106", "gradient-of-non-leaf", "error", "event")

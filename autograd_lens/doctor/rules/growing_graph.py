@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule
 
 RULE = Rule("AL206", "growing-graph", "error", "full")
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule
 
 RULE = Rule("AL104", "leaf-modified-in-place", "error", "event")
 

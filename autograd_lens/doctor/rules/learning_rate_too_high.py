@@ -36,10 +36,9 @@ import numpy as np
 
 from autograd_lens.analysis.rates import find_rates
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.motion import Move, moves
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
-from autograd_lens.trace.curvature import stored_curvatures
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.numbers import Move, moves
+from autograd_lens.trace.kept import stored_curvatures
 
 RULE = Rule("AL501", "learning-rate-too-high", "error", "light", explains=("AL301", "AL505"))
 
@@ -78,7 +77,7 @@ def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
         title=f"the loss grows and the updates alternate from step {first.step} on",
         message=f"""From step {first.step} to {last.step} the loss grew from {number(first.loss)} to
             {number(last.loss)}, and every update pointed back against the one before: the steps
-            jump over the valley, each time further. {_against(evidence, limit, known)}""",
+            jump over the valley, each time further. {_against(evidence, last, limit, known)}""",
         fix=f"lr={number(limit / 4)}" if limit else "lr=0.1 * lr",
         step=first.step,
         events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
@@ -106,9 +105,9 @@ def _curvature(evidence: Evidence, grown: list[Move]) -> tuple[float, str]:
     )
 
 
-def _against(evidence: Evidence, limit: float | None, known: str) -> str:
+def _against(evidence: Evidence, last: Move, limit: float | None, known: str) -> str:
     """The rate in use against the largest stable one, in sentences."""
-    rates = find_rates(evidence.trace).used
+    rates = find_rates(evidence.trace).at(last.step)
     used = f"The learning rate is {number(rates[-1])}" if rates else ""
     if limit is None:
         return f"{used}." if used else ""

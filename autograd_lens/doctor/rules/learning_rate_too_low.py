@@ -35,11 +35,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.motion import Move, moves
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.rounding import lost_updates
-from autograd_lens.doctor.still import reached, standing_still
-from autograd_lens.doctor.words import listed, number
+from autograd_lens.doctor.finding import Finding, Rule, listed, number
+from autograd_lens.doctor.ledger import reached, standing_still
+from autograd_lens.doctor.numbers import Move, lost_updates, moves
 
 RULE = Rule("AL502", "learning-rate-too-low", "warning", "light", explains=("AL506",))
 

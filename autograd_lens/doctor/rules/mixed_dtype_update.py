@@ -30,9 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.rounding import lost_updates
-from autograd_lens.doctor.words import listed, number
+from autograd_lens.doctor.finding import Finding, Rule, listed, number
+from autograd_lens.doctor.numbers import lost_updates
 
 RULE = Rule("AL504", "mixed-dtype-update", "warning", "full", explains=("AL506",))
 

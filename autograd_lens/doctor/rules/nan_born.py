@@ -32,12 +32,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograd_lens.doctor.births import Birth, first_birth
-from autograd_lens.doctor.contents import finite
-from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.poison import Poisoned, poisoned
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number, replayed, shape
+from autograd_lens.doctor.evidence import Evidence, finite
+from autograd_lens.doctor.finding import Finding, Rule, number, replayed, shape
+from autograd_lens.doctor.numbers import Birth, Poisoned, first_birth, poisoned
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 from autograd_lens.trace.values import Value

@@ -33,9 +33,8 @@ import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Optimizer
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import reached, standing_still
-from autograd_lens.doctor.words import listed, number, plural
+from autograd_lens.doctor.finding import Finding, Rule, listed, number, plural
+from autograd_lens.doctor.ledger import reached, standing_still
 
 RULE = Rule("AL506", "no-progress", "error", "light")
 

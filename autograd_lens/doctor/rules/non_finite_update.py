@@ -27,11 +27,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.births import first_birth
-from autograd_lens.doctor.contents import finite
-from autograd_lens.doctor.evidence import Evidence, Gap
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import size
+from autograd_lens.doctor.evidence import Evidence, Gap, finite
+from autograd_lens.doctor.finding import Finding, Rule, size
+from autograd_lens.doctor.numbers import first_birth
 
 RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
 

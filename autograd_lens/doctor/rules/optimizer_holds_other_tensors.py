@@ -32,9 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import piling_up, reached, standing_still
-from autograd_lens.doctor.words import listed, plural, size
+from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
+from autograd_lens.doctor.ledger import piling_up, reached, standing_still
 
 RULE = Rule("AL503", "optimizer-holds-other-tensors", "error", "light", explains=("AL506",))
 

@@ -28,9 +28,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.missing import missing_grad
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.evidence import Evidence, missing_grad
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL105", "parameter-is-not-a-leaf", "error", "event", explains=("AL106",))

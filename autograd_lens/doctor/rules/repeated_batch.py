@@ -33,9 +33,8 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.source import Code
-from autograd_lens.doctor.words import plural
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 

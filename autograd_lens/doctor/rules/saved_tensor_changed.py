@@ -39,8 +39,7 @@ import numpy as np
 
 from autograd_lens.analysis.rederive import rederive
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import largest_difference, number
+from autograd_lens.doctor.finding import Finding, Rule, largest_difference, number
 from autograd_lens.trace.graph import TapeIndex, tensors
 from autograd_lens.trace.records import Backward, Kernel, Node, SavedTensor, Step, TensorUse
 from autograd_lens.trace.values import Value

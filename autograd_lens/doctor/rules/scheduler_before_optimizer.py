@@ -32,9 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.warned import warned
+from autograd_lens.doctor.evidence import Evidence, warned
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL508", "scheduler-before-optimizer", "warning", "event")

@@ -34,10 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autograd_lens.doctor.contents import is_zero, same_bytes
-from autograd_lens.doctor.evidence import Evidence, Gap
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import listed, size
+from autograd_lens.doctor.evidence import Evidence, Gap, is_zero, same_bytes
+from autograd_lens.doctor.finding import Finding, Rule, listed, size
 
 RULE = Rule("AL101", "stale-gradient", "error", "light", explains=("AL501",))
 

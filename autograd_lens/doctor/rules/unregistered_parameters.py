@@ -33,9 +33,8 @@ import re
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import piling_up, reached, standing_still
-from autograd_lens.doctor.words import plural
+from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.ledger import piling_up, reached, standing_still
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 

@@ -37,9 +37,8 @@ import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.doctor.source import Code
-from autograd_lens.doctor.words import size
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Step
 

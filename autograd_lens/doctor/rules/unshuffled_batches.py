@@ -34,8 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import listed
+from autograd_lens.doctor.finding import Finding, Rule, listed
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 

@@ -34,9 +34,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.still import ever_reached
-from autograd_lens.doctor.words import listed, plural
+from autograd_lens.doctor.finding import Finding, Rule, listed, plural
+from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Parameter
 

@@ -32,8 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.versions import VERSION_ERROR, version_pair
+from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.tape import VERSION_ERROR, version_pair
 
 RULE = Rule("AL208", "update-between-backwards", "error", "full")
 

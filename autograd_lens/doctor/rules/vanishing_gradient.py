@@ -28,10 +28,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.depth import Profile, profiles
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import number
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.numbers import Profile, profiles
 
 RULE = Rule("AL303", "vanishing-gradient", "warning", "full")
 

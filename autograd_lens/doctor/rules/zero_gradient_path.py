@@ -31,10 +31,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.contents import is_zero
-from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.records import Finding, Rule
-from autograd_lens.doctor.words import listed, size
+from autograd_lens.doctor.evidence import Evidence, is_zero
+from autograd_lens.doctor.finding import Finding, Rule, listed, size
 from autograd_lens.trace.records import Backward, Graph, Node, NodeRun, Step
 
 RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "AL506"))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from contourpy import LineType, contour_generator
 
 from autograd_lens.render.plots.field import make_field
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.kept import Surface
 
 __all__ = ["Levels", "level_lines"]
 

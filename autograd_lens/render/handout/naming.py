@@ -8,7 +8,7 @@ from functools import cached_property
 
 from autograd_lens.analysis.names import tensor_names
 from autograd_lens.render.graph_text import code, shorten, shorten_call
-from autograd_lens.render.notation import notation, results
+from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
 __all__ = ["Naming"]

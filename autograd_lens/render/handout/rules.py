@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from autograd_lens.analysis.lesson import BackwardRow
-from autograd_lens.render.graph_text import formula
+from autograd_lens.analysis.story import formula
 from autograd_lens.render.handout.mathematics import (
     Equation,
     Expr,

@@ -1,4 +1,4 @@
-"""A loss surface made ready to be coloured: levels, scale, and heights along a path.
+"""A loss surface made ready to be coloured: levels, scale, heights along a path, contours.
 
 Axis letters: n positions along u, m along v, t points of the path.
 """
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.contour import ContourSet
 from matplotlib.ticker import MaxNLocator
 
-from autograd_lens.render.plots.style import number, number_in
-from autograd_lens.trace.surface import Surface
+from autograd_lens.render.plots.style import SURFACE, number, number_in
+from autograd_lens.trace.kept import Surface, between
 
-__all__ = ["Field", "loss_text", "loss_ticks", "make_field"]
+__all__ = ["Field", "draw_field", "loss_text", "loss_ticks", "make_field"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,13 +48,7 @@ class Field:
 
     def along(self, path: Floats) -> Floats:
         """The surface's height under each point, bilinear, NaN outside: (t,)."""
-        columns, right = _between(self.u, path[:, 0])
-        rows, up = _between(self.v, path[:, 1])
-        h = self.height
-        low = h[rows, columns] * (1 - right) + h[rows, columns + 1] * right
-        high = h[rows + 1, columns] * (1 - right) + h[rows + 1, columns + 1] * right
-        height: Floats = low * (1 - up) + high * up
-        return height
+        return between(self.u, self.v, self.height, path)
 
 
 def make_field(surface: Surface, *, log: bool | None = None) -> Field | None:
@@ -86,14 +82,6 @@ def _range(finite: Floats, high: float, *, log: bool) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _between(axis: Floats, places: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
-    """The interval that each place lies in, and how far into it, NaN outside."""
-    left = np.clip(np.searchsorted(axis, places, side="right") - 1, 0, len(axis) - 2)
-    share = (places - axis[left]) / (axis[left + 1] - axis[left])
-    inside = (places >= axis[0]) & (places <= axis[-1])
-    return left.astype(np.intp), np.where(inside, share, np.nan)
-
-
 def loss_ticks(field: Field) -> list[float]:
     """Heights to write losses at: powers of ten and their thirds, or round numbers."""
     low, high = float(field.levels[0]), float(field.levels[-1])
@@ -112,3 +100,20 @@ def loss_text(field: Field, height: float) -> str:
         return number(10**height, 3)
     ends = (float(level) for level in field.levels[[0, -1]])
     return number_in(*(10**h if field.log else h for h in (height, *ends)))
+
+
+def draw_field(axes: Axes, field: Field) -> ContourSet:
+    """Filled contours, with fine lines between them."""
+    filled = axes.contourf(field.u, field.v, field.height, field.levels, cmap=SURFACE)
+    axes.contour(
+        field.u,
+        field.v,
+        field.height,
+        field.levels,
+        colors="white",
+        linewidths=0.5,
+        linestyles="solid",
+        alpha=0.8,
+    )
+    axes.grid(visible=False)
+    return filled

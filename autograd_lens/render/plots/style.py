@@ -1,18 +1,23 @@
-"""How plots look, and how a figure becomes a file.
+"""How plots look, how long curves are drawn in brief, and how a figure becomes a file.
 
 NOTE 1 [Colours]: the surface is pale, paler where the loss is lower, so that the path, dark and
 with a white rim, is seen on all of it; both ramps rise evenly in lightness and so survive a
 greyscale print. Curves are of the Okabe-Ito palette, which colour-blind readers can tell
 apart, and differ in dashes too.
+
+Axis letters: t points, b bins.
 """
 
 from __future__ import annotations
 
 import io
+import warnings
+from dataclasses import dataclass
 from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,7 +32,9 @@ __all__ = [
     "QUIET",
     "SURFACE",
     "Dashes",
+    "Envelope",
     "Format",
+    "envelope",
     "figure_bytes",
     "log_axis",
     "new_figure",
@@ -35,9 +42,11 @@ __all__ = [
     "number_in",
     "plain",
     "step_axis",
+    "thin_path",
     "value_axis",
 ]
 
+Floats = npt.NDArray[np.float64]
 Format = Literal["png", "svg", "pdf"]
 Dashes = str | tuple[int, tuple[float, ...]]
 
@@ -161,3 +170,62 @@ def number(value: float, digits: int = 4) -> str:
         whole, point, rest = text.partition(".")
         text = f"{int(whole):,}{point}{rest}"
     return text.replace("-", "−")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Envelope:
+    """A long curve in brief: what it does in each of ``b`` stretches.
+
+    Attributes:
+        x: Middle of each stretch: (b,).
+        low: Lowest value in it, NaN where there is none: (b,).
+        middle: Median: (b,).
+        high: Highest value: (b,).
+    """
+
+    x: Floats
+    low: Floats
+    middle: Floats
+    high: Floats
+
+
+def envelope(values: Floats, bins: int = 1000) -> Envelope | None:
+    """What a curve does in each of ``bins`` stretches; None where it is short enough to draw.
+
+    A spike of a single step stays visible in ``low`` and ``high``.
+
+    Args:
+        values: The curve, NaN where it has a gap: (t,).
+        bins: Number of stretches.
+    """
+    if len(values) <= 4 * bins:
+        return None
+    width = -(-len(values) // bins)
+    table = np.full((-(-len(values) // width), width), np.nan)
+    table.ravel()[: len(values)] = values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of stretches that are all NaN
+        low, middle, high = (f(table, axis=1) for f in (np.nanmin, np.nanmedian, np.nanmax))
+    starts = np.arange(len(table)) * width
+    ends = np.minimum(starts + width, len(values)) - 1
+    return Envelope((starts + ends) / 2, low, middle, high)
+
+
+def thin_path(points: Floats, most: int = 3000) -> npt.NDArray[np.intp]:
+    """The points of a path to draw, close together where it moves and where steps pass.
+
+    Args:
+        points: Positions, in units in which distances look alike, NaN in gaps: (t, axes).
+        most: About how many to keep.
+
+    Returns:
+        Rising positions, all of them where the path is short.
+    """
+    if len(points) <= most:
+        return np.arange(len(points))
+    lengths = np.nan_to_num(np.linalg.norm(np.diff(points, axis=0), axis=1))
+    way = np.concatenate([[0.0], np.cumsum(lengths)])
+    way = way / way[-1] if way[-1] > 0 else way
+    passed = (way + np.linspace(0, 1, len(points))) / 2
+    chosen = np.searchsorted(passed, np.linspace(0, 1, most))
+    return np.unique(np.minimum(chosen, len(points) - 1)).astype(np.intp)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.render.plots.field import make_field
-from autograd_lens.trace.surface import Surface
+from autograd_lens.trace.kept import Surface
 
 
 def surface(loss: np.ndarray) -> Surface:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_lens.render.plots.thinning import envelope, thin_path
+from autograd_lens.render.plots.style import envelope, thin_path
 
 
 def test_short_curves_are_drawn_as_they_are() -> None:

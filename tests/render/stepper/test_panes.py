@@ -7,19 +7,29 @@ import pytest
 
 from autograd_lens.analysis.events import step_events
 from autograd_lens.render.step_view import StepView, TraceOptions
-from autograd_lens.render.stepper.descent import Descent, loss_lines, map_lines
+from autograd_lens.render.stepper.descent import (
+    Descent,
+    Marks,
+    loss_lines,
+    map_lines,
+    sparkline,
+    timeline,
+)
 from autograd_lens.render.stepper.detail import detail_lines
-from autograd_lens.render.stepper.events_pane import event_lines
-from autograd_lens.render.stepper.parameters_pane import Course, parameter_lines
-from autograd_lens.render.stepper.source_pane import highlighted, source_lines
-from autograd_lens.render.stepper.timeline import Marks, sparkline, timeline
+from autograd_lens.render.stepper.panes import (
+    Course,
+    event_lines,
+    highlighted,
+    parameter_lines,
+    source_lines,
+)
 from autograd_lens.trace.records import Source
 from tests.support.linear_step import LinearTrace, light, linear_step, linear_steps
 
 
 def view(width: int = 44, *, full: bool = True) -> StepView:
     step = linear_step() if full else light(linear_step())
-    return StepView(step, LinearTrace(), TraceOptions(width=width))
+    return StepView(step, LinearTrace().source, TraceOptions(width=width))
 
 
 def test_the_events_of_a_step_read_as_a_list() -> None:
