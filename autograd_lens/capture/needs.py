@@ -91,6 +91,8 @@ class Needs:
         if before is None:
             self.tapes = len(self._known) > _STRUCTURES
             return
+        if len(now.handed) != len(before.handed):
+            return  # the modules of the first step are only known, and asked, behind it
         first = _first_draw(template, slots)
         self.inputs = self.inputs or now.handed != before.handed
         self.tapes = (

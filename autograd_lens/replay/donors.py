@@ -129,35 +129,44 @@ class Donors:
         if step in self.own:
             yield self._donor(step)
             return
-        alike = self._structures.get(self._structure(step), ())
+        alike = self._structures.get(self._structure(step), ()) or self._alike(step)
         if not alike:
             fingerprint = ", ".join(self._structure(step)) or "without backward"
             msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
             raise ReplayError(msg)
-        outline = self._outline(step)
         seen: set[tuple[object, ...]] = set()
-        for other in sorted(alike, key=lambda one: self._distance(one, step, outline)):
+        cleared, handed = self._cleared(step), len(self.items(step))
+
+        def distance(other: int) -> tuple[bool, bool, bool, int]:
+            unlike = handed not in (0, len(self.items(other)))
+            return self._cleared(other) != cleared, unlike, other > step, abs(other - step)
+
+        for other in sorted(alike, key=distance):
             donor = self._donor(other)
             constants = tuple(one for one in donor.slots if isinstance(one, float | complex))
             if (donor.encoded.number, *constants) not in seen:
                 seen.add((donor.encoded.number, *constants))
                 yield donor
 
-    def _distance(self, other: int, step: int, outline: Any) -> tuple[bool, bool, int]:
-        return self._outline(other) != outline, other > step, abs(other - step)
-
-    def _outline(self, step: int) -> Any:
-        """What makes steps of one structure run other kernels.
-
-        Which ``.grad`` are None before each run of the engine: it decides which kernels write
-        them. And how much the step was handed.
-        """
+    def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
+        """Which ``.grad`` are None before each run of the engine: it decides how they are written."""
         light = self.light(step)
-        cleared = tuple(
+        return tuple(
             tuple(row.grads_before[i] is None for i in graph.reached if i < len(row.grads_before))
             for row, graph in zip(light.rows, light.graphs, strict=True)
         )
-        return cleared, len(self.items(step))
+
+    def _alike(self, step: int) -> Sequence[int]:
+        """Full steps whose backwards were called on the same lines and reach the same leaves.
+
+        The same program can make other nodes for the same mathematics while it is recorded in
+        full (``reshape`` does); whether it did is for the proof to tell.
+        """
+        outline = self._reach(step)
+        return [full for full in self.trace.full_steps if self._reach(full) == outline]
+
+    def _reach(self, step: int) -> list[Any]:
+        return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
     def _donor(self, step: int) -> Donor:
         if step not in self._donors:
@@ -244,8 +253,7 @@ class Donors:
         if not items or not handed:
             return {}
         if len(items) < len(handed):
-            msg = f"The inputs of step {step} were not kept: it was handed {len(items)} tensors, "
-            raise ReplayError(msg + f"where step {donor.step} was handed {len(handed)}.")
+            return {}  # they ceased to be kept, as they are the same in every step
         found: dict[int, torch.Tensor] = {}
         lost: list[str] = []
         # What stands before them was handed to modules since the last step: by a validation.

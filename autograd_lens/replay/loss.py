@@ -341,6 +341,7 @@ class _Writer:
             backwards=(),
             updates=(),
             zero_grads=(),
+            grad_changes=(),
             handed=(),
             omitted=(),
             slots=len(self.values),

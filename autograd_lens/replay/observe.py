@@ -15,7 +15,7 @@ import contextlib
 import sys
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ from autograd_lens.trace.tape import (
     ArgList,
     NumberSlot,
     TapeBackward,
+    TapeGradChange,
     TapeKernel,
     TapeNode,
     TapeTensor,
@@ -48,6 +49,8 @@ from autograd_lens.trace.tape import (
 from autograd_lens.trace.values import Entry
 
 __all__ = ["Observed", "Observer"]
+
+Change = TypeVar("Change", TapeUpdate, TapeGradChange)
 
 _VALUE_LIMIT = 1 << 20  # bytes; of larger values a replayed step keeps a summary, too
 _STEP_LIMIT = 1 << 28
@@ -182,7 +185,7 @@ class Observer:
         flags = Flags(
             recorded.kind, recorded.retain_graph, recorded.create_graph, recorded.fingerprint
         )
-        call = BackwardCall(roots, gradients, inputs, None, flags, sys._getframe(), False)
+        call = BackwardCall(roots, gradients, inputs, None, flags, sys._getframe(), functions=False, watched=True)
         walk = self._tape.begin(call)
         if not self._plan.template.lean:
             _check_graph(walk, recorded)
@@ -190,7 +193,7 @@ class Observer:
     def backward_ended(self, number: int, results: Sequence[Any]) -> None:
         """It has run."""
         if self._tape is not None:
-            self._tape.end("", results)
+            self._tape.end("")
             self._tape = None
         self._stream.turn()
         self._mode.rebase()
@@ -315,8 +318,8 @@ class _Merger:
     def merged(self) -> Template:
         """The template of the step."""
         told, made = self._told, self._made
-        return Template(
-            specs=made.specs,
+        return replace(
+            made,
             sources=told.sources,
             tensors=tuple(self._tensor(number, one) for number, one in enumerate(made.tensors)),
             kernels=tuple(map(self._kernel, made.kernels, self._origins)),
@@ -326,10 +329,8 @@ class _Merger:
             ),
             updates=tuple(self._updates()),
             zero_grads=tuple(self._zero_grads()),
+            grad_changes=tuple(self._of_kernels(told.grad_changes)),
             handed=tuple(None if n is None else self._tensors.get(n) for n in told.handed),
-            omitted=made.omitted,
-            slots=made.slots,
-            lean=False,
         )
 
     def _tensor(self, number: int, one: TapeTensor) -> TapeTensor:
@@ -379,13 +380,17 @@ class _Merger:
         )
 
     def _updates(self) -> Iterator[TapeUpdate]:
-        for one in self._told.updates:
+        for one in self._of_kernels(self._told.updates):
+            yield replace(one, grad=self._moved(one.grad))
+
+    def _of_kernels(self, changes: Sequence[Change]) -> Iterator[Change]:
+        """Changes that some kernels make, as far as all of these ran."""
+        for one in changes:
             if all(kernel in self._kernels for kernel in one.kernels):
                 yield replace(
                     one,
                     before=self._moved(one.before),
                     after=self._moved(one.after),
-                    grad=self._moved(one.grad),
                     kernels=tuple(self._kernels[kernel] for kernel in one.kernels),
                 )
 

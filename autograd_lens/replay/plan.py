@@ -314,7 +314,9 @@ class Plan:
         found = dict(self.parameters)
         for update in self.template.updates:
             for use in tensors_in(update.after):
-                found[update.parameter] = use.tensor
+                now = found.get(update.parameter)
+                if now is None or self.memory[now] != self.memory[use.tensor]:
+                    found[update.parameter] = use.tensor
         return found
 
     # -- what a step finds ----------------------------------------------------------------

@@ -230,9 +230,9 @@ class Replayer:
             except ReplayError as error:
                 obstacle = obstacle or error
                 continue
-            first = first or attempt
-            if attempt.proved:
+            if first is None or (attempt.proved and not first.proved) or attempt.complete:
                 first = attempt
+            if attempt.complete or attempt.own:
                 break
         if first is None:
             raise obstacle or ReplayError("No tape is there.")
