@@ -14,8 +14,8 @@ import torch
 
 import autograd_lens as lens
 from autograd_lens.replay.differences import check_gradients
-from autograd_lens.replay.sources import Sources
-from autograd_lens.replay.stretch import Stretches
+from autograd_lens.replay.donors import Donors
+from autograd_lens.replay.stretch import proved_at_once
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import CheckResult, Verification
 from autograd_lens.trace.reader import EncodedStep, Trace
@@ -88,7 +88,7 @@ def test_progress_ends_with_all_steps(trace: Trace) -> None:
 def test_a_flipped_bit_in_a_stored_value_is_found(trace: Trace) -> None:
     def flip(step: EncodedStep) -> Sequence[Any]:
         # The result of the backward's last kernel is read by nothing else.
-        out = step.template["kernels"][-1]["outs"][0][2]
+        out = step.template.kernels[-1].makes[0].slot
         flipped = bytearray(step.slots[out])
         flipped[1] ^= 1
         return [*step.slots[:out], bytes(flipped), *step.slots[out + 1 :]]
@@ -153,7 +153,7 @@ def test_a_wrong_gradient_formula_is_found_by_finite_differences(trace: Trace) -
 
 
 def test_plain_stretches_and_single_steps_agree(trace: Trace, tmp_path: Path) -> None:
-    proved = Stretches(trace, Sources(trace)).proved(range(STEPS))
+    proved = proved_at_once(trace, Donors(trace), range(STEPS))
     assert proved == frozenset(range(STEPS)) - {0, 1, 2, 20}
     with Trace(record(tmp_path / "carried.lens", programs.convolution)) as carried:
-        assert Stretches(carried, Sources(carried)).proved(range(STEPS)) == frozenset()
+        assert proved_at_once(carried, Donors(carried), range(STEPS)) == frozenset()
