@@ -48,6 +48,9 @@ _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
+UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
+"""Operators whose result has no value until something is written there."""
+
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -63,9 +66,10 @@ class Operator:
             operators, whose kernels come one by one.
         adopts: Whether it gives a tensor memory that came from another process.
         draws: Whether it may draw random numbers.
+        unset: Whether its result is memory that others fill, NumPy for one.
     """
 
-    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "views")
+    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "unset", "views")
 
     def __init__(self, op: Any) -> None:
         self.op = op
@@ -76,6 +80,7 @@ class Operator:
             return
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")
+        self.unset = str(op).startswith(UNSET)
         self.draws = torch.Tag.nondeterministic_seeded in op.tags
         self.computes = op.namespace != "profiler" and not self.adopts
         self.views = any(
@@ -310,7 +315,7 @@ class TapeMode(TorchDispatchMode):
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
                 results: Any = stream.pattern(written)
             else:
-                results = stream.make(result)
+                results = stream.pattern(result) if operator.unset else stream.make(result)
             context: Any = IN_BACKWARD
             position = -1
             module = OUTSIDE

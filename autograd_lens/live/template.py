@@ -38,7 +38,7 @@ from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site
 from autograd_lens.live.mode import IN_BACKWARD, KernelKey
 from autograd_lens.live.reading import DTYPE_NAMES
-from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Opaque, Stream, TensorEntry, Write
+from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Opaque, Spec, Stream, TensorEntry, Write
 from autograd_lens.trace.records import Phase, Role, Source
 from autograd_lens.trace.tape import (
     Arg,
@@ -287,6 +287,7 @@ class _Builder:
         self._makers: dict[int, int] = {}  # sequence number -> kernel (NOTE 2)
         self._last_sequence = -1
         self._region = -1
+        self._homes: dict[tuple[int, Spec], int] = {}  # first parameter of each memory
 
     def build(self) -> Template:
         for position, key in enumerate(self._segment.keys):
@@ -450,6 +451,9 @@ class _Builder:
         name = entry.name or ("loss" if role == "loss" else "")
         unusual = by_use == "input" and _are_unusual(entry.strides, entry.spec[1])
         alias = ids.get(entry.alias) if entry.alias is not None else None
+        if role == "parameter" and entry.address:  # two Parameters may share one memory
+            alias = self._homes.setdefault((entry.address, entry.spec), ids[entry])
+            alias = None if alias == ids[entry] else alias
         return TapeTensor(spec, role, name, entry.strides if unusual else (), alias)
 
     def _roles(self) -> dict[int, Role]:

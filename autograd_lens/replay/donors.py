@@ -35,6 +35,8 @@ from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
 
+_FAR = 64  # rows behind a step in which the next state of the generator is looked for
+
 Key = tuple[str, str, tuple[int, ...]]
 """Name, dtype and shape of something that is carried."""
 
@@ -213,6 +215,17 @@ class Donors:
         states = (extra.get("random") for extra in self._extras(step))
         return next((state for state in states if isinstance(state, bytes)), None)
 
+    def random_behind(self, step: int) -> bytes | None:
+        """Its state behind the step's first backward that drew; None where nothing tells it."""
+        rows = self.trace.rows
+        drew = (row for row in rows.of_step(step) if "random" in rows.extras(row))
+        first = next(drew, len(rows))
+        for row in range(first + 1, min(first + _FAR, len(rows))):
+            state = rows.extras(row).get("random")
+            if isinstance(state, bytes):
+                return state
+        return None
+
     # -- what a step finds ------------------------------------------------------------------
 
     def situation(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
@@ -284,7 +297,7 @@ class Donors:
             alias = plan.template.tensors[number].alias
             same = plan.parameters.get(spec.name) if spec.role == "parameter" else None
             if alias in found:
-                found[number] = _other_object(found[alias], spec)
+                found[number] = _other_object(found[alias])
                 continue
             if same is not None and same != number and same in found:
                 found[number] = found[same]
@@ -437,9 +450,11 @@ def _laid_out(value: torch.Tensor, plan: Plan, number: int) -> torch.Tensor:
     return laid_out(value, plan.template.tensors[number].strides)
 
 
-def _other_object(tensor: torch.Tensor, spec: TensorSpec) -> torch.Tensor:
-    """Another tensor on the same memory."""
-    return tensor.detach().view(spec.shape)
+def _other_object(tensor: torch.Tensor) -> torch.Tensor:
+    """Another tensor on the same memory, as two parameters may be."""
+    other = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    size, strides = tensor.size(), tensor.stride()
+    return other.set_(tensor.untyped_storage(), tensor.storage_offset(), size, strides)
 
 
 def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:

@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.functions import CustomFunction, applied, is_custom
+from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Settings, Update
 from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
@@ -89,6 +90,7 @@ class Execution:
 
     Attributes:
         registers: All tensors by id, then constants.
+        drawn: State of the random generator before the first run of the engine.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Execution:
         self.plan = plan
         self.situation = situation
         self.registers: Registers = plan.blank.copy()
+        self.drawn: bytes | None = None
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
@@ -173,6 +176,8 @@ class Execution:
             registers[register] = self._private
         for number, tensor in situation.found.items():
             registers[number] = tensor
+            if number in situation.grads:
+                tensor.grad = situation.grads[number]
         for number in plan.gradients:
             owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
             registers[number] = situation.grads.get(owner) if owner is not None else None
@@ -194,7 +199,7 @@ class Execution:
             if tensor is None or tensor.grad_fn is not None:
                 continue
             tensor.requires_grad_()
-            if number in self.situation.grads:
+            if number in self.situation.grads and number not in self.situation.found:
                 tensor.grad = self.situation.grads[number]
 
     def _calls(self, stage: Calls) -> None:
@@ -381,6 +386,8 @@ class Execution:
             for name in self.situation.cleared[number]:
                 if name in self.leaves:
                     self.leaves[name].grad = None
+        elif self.plan.draws:
+            self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
         roots = self._roots(backward)
         gradients = self._first_gradients(backward, roots)
@@ -548,19 +555,3 @@ def _refused(call: Call | None, error: BaseException) -> ReplayError:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says; torch's go on with where it was built."""
     return str(error).partition("\n")[0]
-
-
-# -- random numbers ---------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def drawing_from(random: bytes | None) -> Iterator[None]:
-    """Draw random numbers as the recorded step did; the program's own go on behind it."""
-    before = torch.default_generator.get_state()
-    try:
-        if random is not None:
-            state = torch.frombuffer(bytearray(random), dtype=torch.uint8)
-            torch.default_generator.set_state(state)
-        yield
-    finally:
-        torch.default_generator.set_state(before)

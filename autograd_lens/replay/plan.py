@@ -27,6 +27,7 @@ from typing import Any
 import torch
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.mode import UNSET
 from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
 from autograd_lens.replay.values import wider
@@ -50,7 +51,6 @@ __all__ = ["Adopt", "Apply", "Call", "Calls", "Engine", "Plan", "Registers", "St
 Registers = list[Any]
 Getter = Callable[[Registers], tuple[Any, ...]]
 
-_UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
 _ECHOES = frozenset({"aten.alias.default", "aten.detach.default"})
@@ -372,7 +372,8 @@ class Plan:
 
     def _is_echo(self, number: int) -> bool:
         """Whether a tensor is another object for one that is known."""
-        return self.template.tensors[number].alias is not None and number not in self.leaves
+        one = self.template.tensors[number]
+        return one.alias is not None and one.role != "parameter"
 
     @cached_property
     def state(self) -> tuple[int, ...]:
@@ -462,7 +463,7 @@ class Plan:
                 found[call.index] = reads
             touched = {self.memory[tensor] for tensor in call.changes}
             new = {tensor for tensor in new if self.memory[tensor] not in touched}
-            if call.op.startswith(_UNSET):
+            if call.op.startswith(UNSET):
                 new.update(call.makes)
         return found
 
@@ -486,7 +487,7 @@ class Plan:
             unset = unset | call.changes if copied else unset - call.changes
             found.update(place.slot for place in makes if copied)
             seen = call.operator is not None and is_view(call.operator)
-            if call.op.startswith(_UNSET) or (seen and unset.intersection(call.reads)):
+            if call.op.startswith(UNSET) or (seen and unset.intersection(call.reads)):
                 unset.update(call.makes)
                 found.update(place.slot for place in makes)
         return frozenset(found | self._scratch())

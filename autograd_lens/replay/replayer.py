@@ -24,6 +24,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
+from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.trace.expression import update_expression
@@ -175,7 +176,8 @@ class Replayer:
         carried = self._carried_to(attempt.step, attempt.donor)
         situation = self.donors.situation(attempt.step, attempt.donor, carried)
         dropped = situation.dropped | update
-        situation = changed(situation, redraw=attempt.situation.redraw, dropped=dropped)
+        random, redraw = attempt.situation.random, attempt.situation.redraw
+        situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
         return self._execute(attempt.step, attempt.donor, situation, observe=True)
 
     def not_known(self, attempt: Attempt) -> str:
@@ -252,19 +254,46 @@ class Replayer:
         carried = self._carried_before(step)
         situation = self.donors.situation(step, attempt.donor, carried)
         return attempt.donor, changed(
-            situation, redraw=attempt.situation.redraw, settings=attempt.situation.settings
+            situation,
+            redraw=attempt.situation.redraw,
+            random=attempt.situation.random,
+            settings=attempt.situation.settings,
         )
 
     def _by(self, step: int, donor: Donor, *, observe: bool) -> Attempt:
         """Execute a step by one tape, in each way in which it may have gone."""
         carried = self._carried_to(step, donor)
+        random = self.donors.random(step)
+        first = self._among(self._ways(step, donor, random), step, donor, carried, observe=observe)
+        if first is not None and not first.proved and not first.own and donor.plan.draws:
+            later = self._moved_on(step, first)
+            if later is not None:
+                ways = self._ways(step, donor, later)
+                found = self._among(ways, step, donor, carried, observe=observe)
+                first = found if found is not None and found.proved else first
+        if first is None:
+            msg = "The random numbers that it drew are not known."
+            raise ReplayError(msg)
+        return first
+
+    def _among(
+        self,
+        ways: Iterator[_Way],
+        step: int,
+        donor: Donor,
+        carried: Carried | None,
+        *,
+        observe: bool,
+    ) -> Attempt | None:
+        """The best of some ways; None where there is none."""
         first: Attempt | None = None
-        for way in self._ways(step, donor):
+        for way in ways:
             situation = changed(
-                self.donors.situation(step, donor, carried), redraw=way.redraw, settings=way.settings
+                self.donors.situation(step, donor, carried),
+                redraw=way.redraw,
+                random=way.random,
+                settings=way.settings,
             )
-            if donor.step != step and donor.plan.draws and situation.random is None and way.redraw:
-                continue  # drawing from any other state tells nothing
             try:
                 attempt = self._execute(step, donor, situation, observe=observe)
             except ReplayError:
@@ -277,24 +306,32 @@ class Replayer:
                 return attempt
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
-            if not attempt.proved and len(donor.plan.backwards) == 1 and not donor.plan.draws:
-                break  # no update changes what came before it
-        if first is None:
-            msg = "The random numbers that it drew are not known."
-            raise ReplayError(msg)
         return first
 
-    def _ways(self, step: int, donor: Donor) -> Iterator[_Way]:
+    def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
+        """The state of the generator where something else drew before the step did."""
+        found, behind = attempt.situation.random, self.donors.random_behind(step)
+        if found is None or behind is None or attempt.execution.drawn is None:
+            return None
+        drawn = steps_between(found, attempt.execution.drawn)
+        total = steps_between(found, behind)
+        if drawn is None or total is None or total <= drawn:
+            return None
+        return moved(found, total - drawn)
+
+    def _ways(self, step: int, donor: Donor, random: bytes | None) -> Iterator[_Way]:
         """Numbers drawn again or as recorded, updates by the tape or by an optimizer (NOTE 2)."""
         settings: Sequence[Settings] = ()
         if donor.step != step:
             settings = [one for one in self.optimizers.at(step) if one.is_known]
-        by = [(), settings] if settings else [()]
+        by: list[Sequence[Settings]] = [(), settings] if settings else [()]
         if donor.encoded.number in self._by_optimizer:
             by.reverse()
-        for redraw in (True, False) if donor.plan.draws else (True,):
-            for one in by:
-                yield _Way(redraw, tuple(one))
+        draws = bool(donor.plan.draws)
+        if not draws or random is not None or donor.step == step:  # any other state tells nothing
+            yield from (_Way(random, tuple(one), redraw=True) for one in by)
+        if draws:
+            yield from (_Way(random, tuple(one), redraw=False) for one in by)
 
     def _execute(
         self, step: int, donor: Donor, situation: Situation, *, observe: bool
@@ -376,12 +413,14 @@ class _Way:
     """How a step may have gone.
 
     Attributes:
-        redraw: Whether its random numbers are drawn again.
+        random: State of the generator with which it began.
         settings: The optimizers that made its updates, where not its kernels as they stand.
+        redraw: Whether its random numbers are drawn again.
     """
 
-    redraw: bool
+    random: bytes | None
     settings: tuple[Settings, ...]
+    redraw: bool
 
 
 def _silent(_step: int | None, _target: int) -> None:
@@ -401,7 +440,8 @@ def _with_ways_out(error: ReplayError, step: int) -> ReplayError:
 @contextlib.contextmanager
 def recorded_threads(trace: Trace) -> Iterator[None]:
     """Compute with as many threads as the recorded run: sums depend on it."""
-    before, recorded = torch.get_num_threads(), trace.info.threads
+    before, kept = torch.get_num_threads(), trace.extra("threads")
+    recorded = int(kept) if kept is not None and kept.isdigit() else trace.info.threads
     if not recorded or recorded == before:
         yield
         return
