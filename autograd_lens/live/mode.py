@@ -150,23 +150,32 @@ class Draws:
 
     A state of the CPU's generator is 5,056 bytes, so it is kept only where something else drew
     since the last kernel that was seen to draw.
+
+    Attributes:
+        found: The state that the last kernel found.
     """
 
     def __init__(self) -> None:
-        self._left: dict[int, bytes] = {}
+        self.found: bytes | None = None
+        self._left: dict[int, tuple[bool, bytes]] = {}
 
     def before(self, args: tuple[Any, ...], kwargs: Any) -> bytes | None:
-        """The state that a kernel finds; None where it is the one that the last one left."""
+        """The state that a kernel finds; None where it is the one that the last one left.
+
+        Where that one ran with another grad mode, the state is kept all the same: it may have
+        been the last one of an evaluation, behind which a step begins.
+        """
         generator = _generator(args, kwargs)
-        state = _state(generator)
-        return None if state is None or self._left.get(id(generator)) == state else state
+        state, known = _state(generator), self._left.get(id(generator))
+        self.found = state
+        return None if state is None or known == (_grad_mode(), state) else state
 
     def after(self, args: tuple[Any, ...], kwargs: Any) -> None:
         """Remember the state that a kernel left."""
         generator = _generator(args, kwargs)
         state = _state(generator)
         if state is not None:
-            self._left[id(generator)] = state
+            self._left[id(generator)] = _grad_mode(), state
 
     def forget(self) -> None:
         """The next kernel that draws begins another step, whose tape has to stand alone."""
@@ -226,6 +235,8 @@ class TapeMode(TorchDispatchMode):
         self._on_failure = on_failure
         self._operators: dict[int, Operator] = {}
         self._draws = Draws()
+        self._position = -1  # of the last kernel in the loop's frame
+        self._turned = False  # whether the loop has turned since a kernel drew
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -294,6 +305,7 @@ class TapeMode(TorchDispatchMode):
                     tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
                 )
                 if operator.draws:
+                    drawn_at = len(slots)
                     slots.append(self._draws.before(args, kwargs))
             except Exception as error:  # noqa: BLE001  what fails here must not fail the program
                 self._on_failure(error)
@@ -352,6 +364,11 @@ class TapeMode(TorchDispatchMode):
                 self.left = self.left or not inside
                 if call is not None:
                     module = self._modules.path_of(call)
+                if position < self._position:
+                    self._turned = True  # a step may begin here: its tape has to stand alone
+                self._position = position
+                if operator.draws and self._turned:
+                    slots[drawn_at], self._turned = self._draws.found, False
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
             site = (id(frame.f_code), frame.f_lasti) if frame is not None else None

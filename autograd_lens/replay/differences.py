@@ -65,7 +65,9 @@ def _compare(
         yield Difference(f"{name}.grad", worst[0], tuple(map(int, where)))
 
 
-def _central(name: str, element: int, tape: LossFunction, parameters: Mapping[str, torch.Tensor]) -> float:
+def _central(
+    name: str, element: int, tape: LossFunction, parameters: Mapping[str, torch.Tensor]
+) -> float:
     """The slope of the loss along one element."""
     center = float(parameters[name].reshape(-1)[element])
     width = _STEP * max(1.0, abs(center))

@@ -333,9 +333,7 @@ class Donors:
             return f"{spec.name} is sparse or else has no dense values that can be kept."
         return f"{spec.name} was too large to be kept whole at step {step}."
 
-    def _grads(
-        self, step: int, donor: Donor, carried: Carried | None
-    ) -> dict[int, torch.Tensor]:
+    def _grads(self, step: int, donor: Donor, carried: Carried | None) -> dict[int, torch.Tensor]:
         """``.grad`` when the tape begins, by the id of its parameter.
 
         Where the tape clears one before the first run of the engine, it is what the last run

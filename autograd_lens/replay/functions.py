@@ -111,7 +111,9 @@ class _Graph:
 
     def inputs(self, node: int) -> tuple[int | None, ...]:
         """Ids of a node's tensor inputs by position."""
-        edges = {p: (end, output) for start, p, end, output in self._backward.edges if start == node}
+        edges = {
+            p: (end, output) for start, p, end, output in self._backward.edges if start == node
+        }
         count = max(edges, default=-1) + 1
         return tuple(self._output(*edges[p]) if p in edges else None for p in range(count))
 
@@ -182,7 +184,9 @@ def applied(
         place is None or registers[place] is None for place in function.inputs if place is not None
     )
     if not function.outputs or unknown or not function.inputs:
-        msg = f"{function.name} is a custom autograd.Function; what it was given is not on the tape."
+        msg = (
+            f"{function.name} is a custom autograd.Function; what it was given is not on the tape."
+        )
         raise ReplayError(msg)
     work = _Work(function, registers, execute, runs)
     inputs = [torch.empty(0) if n is None else registers[n] for n in function.inputs]
@@ -223,7 +227,9 @@ class _Work:
         if not isinstance(arg, TensorSlot):
             return None
         if arg.tensor not in found:
-            msg = f"What {self.function.name} returned was computed by code that is not on the tape."
+            msg = (
+                f"What {self.function.name} returned was computed by code that is not on the tape."
+            )
             raise ReplayError(msg)
         return found[arg.tensor]
 

@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 __all__ = ["drawing_from", "generator_state", "moved", "steps_between"]
 
@@ -23,8 +24,9 @@ _LEFT, _NUMBERS = slice(8, 12), slice(24, 24 + 8 * _BLOCK)
 
 
 def generator_state() -> bytes:
-    """The state of the default generator."""
-    return torch.default_generator.get_state().numpy().tobytes()
+    """The state of the default generator; a mode that is on must not see us look."""
+    with _disable_current_modes():
+        return torch.default_generator.get_state().numpy().tobytes()
 
 
 @contextlib.contextmanager

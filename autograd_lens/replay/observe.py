@@ -185,7 +185,9 @@ class Observer:
         flags = Flags(
             recorded.kind, recorded.retain_graph, recorded.create_graph, recorded.fingerprint
         )
-        call = BackwardCall(roots, gradients, inputs, None, flags, sys._getframe(), functions=False, watched=True)
+        call = BackwardCall(
+            roots, gradients, inputs, None, flags, sys._getframe(), functions=False, watched=True
+        )
         walk = self._tape.begin(call)
         if not self._plan.template.lean:
             _check_graph(walk, recorded)

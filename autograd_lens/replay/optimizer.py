@@ -204,9 +204,7 @@ class Update:
         plain: dict[str, Any] = {"foreach": False} if "foreach" in accepted else {}
         return [*({name: True} for name in seen if name in accepted), plain]
 
-    def run(
-        self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
-    ) -> None:
+    def run(self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]) -> None:
         """Let the optimizer make its step, without the hooks and profiling marks around it.
 
         Raises:

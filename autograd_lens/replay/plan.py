@@ -46,7 +46,18 @@ from autograd_lens.trace.tape import (
     tensors_in,
 )
 
-__all__ = ["Adopt", "Apply", "Call", "Calls", "Engine", "Plan", "Registers", "Stage", "flat", "keep"]
+__all__ = [
+    "Adopt",
+    "Apply",
+    "Call",
+    "Calls",
+    "Engine",
+    "Plan",
+    "Registers",
+    "Stage",
+    "flat",
+    "keep",
+]
 
 Registers = list[Any]
 Getter = Callable[[Registers], tuple[Any, ...]]
@@ -272,7 +283,9 @@ class Plan:
 
     def _asked(self, backward: TapeBackward) -> Iterator[int]:
         """The tensors that backward was restricted to and that no node can have made."""
-        made = {n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes}
+        made = {
+            n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes
+        }
         asked = (use.tensor for use in tensors_in(*backward.inputs))
         return (number for number in asked if number not in made and number not in self.parameters)
 

@@ -333,9 +333,7 @@ class Replayer:
         if draws:
             yield from (_Way(random, tuple(one), redraw=False) for one in by)
 
-    def _execute(
-        self, step: int, donor: Donor, situation: Situation, *, observe: bool
-    ) -> Attempt:
+    def _execute(self, step: int, donor: Donor, situation: Situation, *, observe: bool) -> Attempt:
         check = Check(self.donors.light(step))
         observer = self._observer(donor) if observe else None
         execution = Execution(donor.plan, situation, check, observer)

@@ -58,9 +58,7 @@ def proved_at_once(trace: Trace, donors: Donors, steps: Sequence[int]) -> frozen
     return frozenset(found)
 
 
-def _alike(
-    trace: Trace, donors: Donors, steps: Sequence[int]
-) -> Iterator[npt.NDArray[np.int64]]:
+def _alike(trace: Trace, donors: Donors, steps: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
     """Light steps with one run of the engine each, those of one graph together."""
     rows = trace.rows
     asked = np.setdiff1d(np.array(steps, np.int64), np.array(sorted(donors.own), np.int64))
