@@ -151,7 +151,7 @@ class Donors:
                 yield donor
 
     def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
-        """Which ``.grad`` are None before each run of the engine: it decides how they are written."""
+        """Which ``.grad`` each run of the engine finds None: it decides how they are written."""
         light = self.light(step)
         return tuple(
             tuple(row.grads_before[i] is None for i in graph.reached if i < len(row.grads_before))

@@ -283,13 +283,13 @@ class Execution:
             args = self._fitted(call, args)
         keywords = {name: get(registers)[0] for name, get in call.named}
         if call.kernel.generator is not None and self.situation.own:
-            self._set_generator(call, call.kernel.generator, registers)
+            self._set_generator(call, call.kernel.generator)
         made = flat(call.run(*args, **call.keywords, **keywords))
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         keep(call, made, registers)
 
-    def _set_generator(self, call: Call, slot: int, registers: Registers) -> None:
+    def _set_generator(self, call: Call, slot: int) -> None:
         """Draw from where the program drew: its tape tells where that is not where it was left."""
         state = self.situation.numbers[slot]
         if isinstance(state, bytes):
@@ -393,10 +393,8 @@ class Execution:
         gradients = self._first_gradients(backward, roots)
         inputs = self._inputs(backward)
         self._number = number
-        results: Sequence[Any] = ()
-        with self._recorded(number, roots, gradients, inputs) as ended:
+        with self._recorded(number, roots, gradients, inputs):
             results = self._engine(backward, roots, gradients, inputs)
-            ended.extend(results)
         self._left(backward, results)
         self._look(lambda watcher: watcher.after(number, roots, self.leaves))
 
@@ -450,16 +448,15 @@ class Execution:
         roots: Sequence[torch.Tensor],
         gradients: Sequence[torch.Tensor],
         inputs: Sequence[torch.Tensor],
-    ) -> Iterator[list[Any]]:
-        results: list[Any] = []
+    ) -> Iterator[None]:
         if self._observer is None:
-            yield results
+            yield
             return
         self._observer.backward_begins(number, roots, gradients, inputs, self.leaves)
         try:
-            yield results
+            yield
         finally:
-            self._observer.backward_ended(number, results)
+            self._observer.backward_ended(number)
 
     @staticmethod
     def _engine(
@@ -488,23 +485,17 @@ class Execution:
 
     def _left(self, backward: TapeBackward, results: Sequence[Any]) -> None:
         """Put what the engine has left into its registers (NOTE 2)."""
+        registers, leaves = self.registers, self.leaves
         for arg, result in zip(backward.results, results, strict=False):
             if isinstance(arg, TensorSlot):
-                self.registers[arg.tensor] = result
-        leaves = self.leaves
-        for number, name in self.plan.named_gradients:
+                registers[arg.tensor] = result
+        written = [(use, one.parameter) for one in backward.writes for use in tensors_in(one.after)]
+        named = [*self.plan.named_gradients, *((use.tensor, name) for use, name in written)]
+        for number, name in named:
             if name in leaves:
-                self.registers[number] = leaves[name].grad
-        for write in backward.writes:
-            for place in tensors_in(write.after):
-                if write.parameter in leaves:
-                    self.registers[place.tensor] = leaves[write.parameter].grad
-        for run in backward.runs:
-            node = backward.nodes[run.node]
-            if node.leaf is not None and not node.variable:  # a leaf that is no parameter
-                grad = self.registers[node.leaf].grad
-                for place in tensors_in(*run.grad_outputs):
-                    self.registers[place.tensor] = grad
+                registers[number] = leaves[name].grad
+        for number, leaf in self.plan.unnamed_gradients(backward):
+            registers[number] = registers[leaf].grad
 
 
 # -- kernels one after the other ----------------------------------------------------------------

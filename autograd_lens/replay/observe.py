@@ -15,7 +15,7 @@ import contextlib
 import sys
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from msgspec.structs import replace
@@ -192,7 +192,7 @@ class Observer:
         if not self._plan.template.lean:
             _check_graph(walk, recorded)
 
-    def backward_ended(self, number: int, results: Sequence[Any]) -> None:
+    def backward_ended(self, number: int) -> None:
         """It has run."""
         if self._tape is not None:
             self._tape.end("")
@@ -213,11 +213,13 @@ class Observer:
         elif self._plan.template.lean and not own:
             self._origins += [_NOBODY] * len(passed)
         else:
-            place = next((i for i, (a, b) in enumerate(zip(passed, ops)) if a != b), None)
-            msg = "The replayed backward runs other kernels than the recorded one"
+            pairs = enumerate(zip(passed, ops, strict=False))
+            place = next((at for at, (one, other) in pairs if one != other), None)
+            msg = "The replayed backward runs other kernels than the recorded one."
             if place is not None:
-                msg += f": {passed[place]} in place of {ops[place]} (kernel {own[place].index})"
-            raise ReplayError(f"{msg}.")
+                other = f"{passed[place]} in place of {ops[place]} (kernel {own[place].index})"
+                msg = f"{msg.removesuffix('.')}: {other}."
+            raise ReplayError(msg)
 
     # -- the step -------------------------------------------------------------------------
 

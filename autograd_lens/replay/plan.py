@@ -371,6 +371,15 @@ class Plan:
             if spec.role == "gradient"
         )
 
+    @staticmethod
+    def unnamed_gradients(backward: TapeBackward) -> Iterator[tuple[int, int]]:
+        """The ``.grad`` of leaves that are no parameters: id, and id of the leaf."""
+        for run in backward.runs:
+            node = backward.nodes[run.node]
+            if node.leaf is not None and not node.variable:
+                for use in tensors_in(*run.grad_outputs):
+                    yield use.tensor, node.leaf
+
     @cached_property
     def _rebuilt(self) -> frozenset[int]:
         """Kernels that run in the backward of a custom Function."""

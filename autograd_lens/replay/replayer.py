@@ -130,10 +130,7 @@ class Replayer:
         try:
             with recorded_threads(self._trace):
                 self._on_way(step, step)
-                attempt = self.best(step, observe=True)
-                reason = self.not_known(attempt)
-                if reason:
-                    raise ReplayError(reason)
+                attempt = self.known(step, observe=True)
                 return Replayed(
                     step=self._record(attempt),
                     donor=attempt.donor.step,
@@ -179,6 +176,21 @@ class Replayer:
         random, redraw = attempt.situation.random, attempt.situation.redraw
         situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
         return self._execute(attempt.step, attempt.donor, situation, observe=True)
+
+    def known(self, step: int, *, observe: bool) -> Attempt:
+        """An execution of a step that tells something (NOTE 1).
+
+        Raises:
+            ReplayError: None does; the message says why.
+        """
+        if not self.donors.light(step).rows:
+            msg = "The step has no backward."
+            raise ReplayError(msg)
+        attempt = self.best(step, observe=observe)
+        reason = self.not_known(attempt)
+        if reason:
+            raise ReplayError(reason)
+        return attempt
 
     def not_known(self, attempt: Attempt) -> str:
         """Why a replay that gives something else shows nothing; ``""`` where it does (NOTE 1)."""
