@@ -98,7 +98,7 @@ def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = N
     def replay(step: int) -> Step:
         nonlocal provider
         if provider is None:
-            from autograd_lens.replay.provider import Provider
+            from autograd_lens.replay.replayer import Provider
 
             provider = Provider(trace, on_way)
         return provider(step)

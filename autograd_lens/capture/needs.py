@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograd_lens.live.mode import UNSET
 from autograd_lens.trace.tape import (
     Arg,
     Const,
@@ -91,6 +92,8 @@ class Needs:
         if before is None:
             self.tapes = len(self._known) > _STRUCTURES
             return
+        if len(now.handed) != len(before.handed):
+            return  # the modules of the first step are only known, and asked, behind it
         first = _first_draw(template, slots)
         self.inputs = self.inputs or now.handed != before.handed
         self.tapes = (
@@ -163,7 +166,8 @@ def read_from_outside(template: Template) -> frozenset[int]:
 
     for kernel in template.kernels:
         read(*(argument.value for argument in kernel.args))
-        met.update(use.tensor for use in kernel.makes)
+        if not kernel.op.startswith(UNSET):  # what NumPy fills comes from outside
+            met.update(use.tensor for use in kernel.makes)
         if kernel.generator is not None:
             kept.add(kernel.generator)
     for backward in template.backwards:

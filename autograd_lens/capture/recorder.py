@@ -118,6 +118,7 @@ class Recorder:
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
+        self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
         self._inside = False
         self.other_thread = False
@@ -296,6 +297,9 @@ class Recorder:
         self._compiled.look()
         caller = self.frames.innermost(sys._getframe(3))
         values, grads = self._reader.before()
+        if torch.get_num_threads() != self._threads:
+            self._threads = torch.get_num_threads()
+            self._writer.extra("threads", str(self._threads).encode())
         kind = "backward" if kwargs.get("accumulate_grad", True) else "grad"
         retain_graph, create_graph = args[1], args[2]
         root = outputs[0]

@@ -49,6 +49,9 @@ _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
+UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
+"""Operators whose result has no value until something is written there."""
+
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -64,9 +67,10 @@ class Operator:
             operators, whose kernels come one by one.
         adopts: Whether it gives a tensor memory that came from another process.
         draws: Whether it may draw random numbers.
+        unset: Whether its result is memory that others fill, NumPy for one.
     """
 
-    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "views")
+    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "unset", "views")
 
     def __init__(self, op: Any) -> None:
         self.op = op
@@ -77,6 +81,7 @@ class Operator:
             return
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")
+        self.unset = str(op).startswith(UNSET)
         self.draws = torch.Tag.nondeterministic_seeded in op.tags
         self.computes = op.namespace != "profiler" and not self.adopts
         self.views = any(
@@ -146,23 +151,32 @@ class Draws:
 
     A state of the CPU's generator is 5,056 bytes, so it is kept only where something else drew
     since the last kernel that was seen to draw.
+
+    Attributes:
+        found: The state that the last kernel found.
     """
 
     def __init__(self) -> None:
-        self._left: dict[int, bytes] = {}
+        self.found: bytes | None = None
+        self._left: dict[int, tuple[bool, bytes]] = {}
 
     def before(self, args: tuple[Any, ...], kwargs: Any) -> bytes | None:
-        """The state that a kernel finds; None where it is the one that the last one left."""
+        """The state that a kernel finds; None where it is the one that the last one left.
+
+        Where that one ran with another grad mode, the state is kept all the same: it may have
+        been the last one of an evaluation, behind which a step begins.
+        """
         generator = _generator(args, kwargs)
-        state = _state(generator)
-        return None if state is None or self._left.get(id(generator)) == state else state
+        state, known = _state(generator), self._left.get(id(generator))
+        self.found = state
+        return None if state is None or known == (_grad_mode(), state) else state
 
     def after(self, args: tuple[Any, ...], kwargs: Any) -> None:
         """Remember the state that a kernel left."""
         generator = _generator(args, kwargs)
         state = _state(generator)
         if state is not None:
-            self._left[id(generator)] = state
+            self._left[id(generator)] = _grad_mode(), state
 
     def forget(self) -> None:
         """The next kernel that draws begins another step, whose tape has to stand alone."""
@@ -243,6 +257,8 @@ class TapeMode(TorchDispatchMode):
         self._on_failure = on_failure
         self._operators: dict[int, Operator] = {}
         self._draws = Draws()
+        self._position = -1  # of the last kernel in the loop's frame
+        self._turned = False  # whether the loop has turned since a kernel drew
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -311,6 +327,7 @@ class TapeMode(TorchDispatchMode):
                     tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
                 )
                 if operator.draws:
+                    drawn_at = len(slots)
                     slots.append(self._draws.before(args, kwargs))
             except Exception as error:  # noqa: BLE001  what fails here must not fail the program
                 self._on_failure(error)
@@ -335,7 +352,7 @@ class TapeMode(TorchDispatchMode):
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
                 results: Any = stream.pattern(written)
             else:
-                results = stream.make(result)
+                results = stream.pattern(result) if operator.unset else stream.make(result)
             context: Any = IN_BACKWARD
             position = -1
             module = OUTSIDE
@@ -372,6 +389,11 @@ class TapeMode(TorchDispatchMode):
                 self.left = self.left or not inside
                 if call is not None:
                     module = self._modules.path_of(call)
+                if position < self._position:
+                    self._turned = True  # a step may begin here: its tape has to stand alone
+                self._position = position
+                if operator.draws and self._turned:
+                    slots[drawn_at], self._turned = self._draws.found, False
                 if operator.mutated:
                     self._note_writes(operator, args, kwargs)
             site = (id(frame.f_code), frame.f_lasti) if frame is not None else None

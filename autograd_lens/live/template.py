@@ -38,7 +38,7 @@ from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site
 from autograd_lens.live.mode import IN_BACKWARD, KernelKey
 from autograd_lens.live.reading import DTYPE_NAMES
-from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Opaque, Stream, TensorEntry, Write
+from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Opaque, Spec, Stream, TensorEntry, Write
 from autograd_lens.trace.records import Phase, Role, Source
 from autograd_lens.trace.tape import (
     Arg,
@@ -248,6 +248,7 @@ class _Backward:
         cursor: Reads what belongs to it.
         sequences: Sequence number of each node.
         source: Position of the line that called it.
+        position: How many kernels ran before it.
         roots: What it was called on.
         gradients: What it began with.
         inputs: What it was restricted to.
@@ -261,6 +262,7 @@ class _Backward:
     begins: BackwardBegins
     sequences: tuple[int | None, ...]
     source: int | None
+    position: int
     roots: tuple[Arg, ...]
     gradients: tuple[Arg, ...]
     inputs: tuple[Arg, ...]
@@ -286,6 +288,7 @@ class _Builder:
         self._last_sequence = -1
         self._region = -1
         self._detached: dict[int, int] = {}  # the tensor that each one was detached from
+        self._homes: dict[tuple[int, Spec], int] = {}  # first parameter of each memory
 
     def build(self) -> Template:
         for position, key in enumerate(self._segment.keys):
@@ -397,6 +400,7 @@ class _Builder:
                 begins=key,
                 sequences=tuple([None if s is None else s + base for s in key.sequence]),
                 source=source,
+                position=len(self._kernels),
                 roots=tuple([cursor.value(pattern) for pattern in key.outputs]),
                 gradients=tuple([cursor.value(pattern) for pattern in key.given]),
                 inputs=tuple([cursor.value(pattern) for pattern in key.inputs]),
@@ -413,7 +417,7 @@ class _Builder:
         """``backward()`` makes the gradient it starts with (``ones_like``) before the engine."""
         number = len(self._backwards) - 1
         for kernel in reversed(self._kernels):
-            if source is None or kernel.one.source != source:
+            if source is None or kernel.one.source != source or kernel.one.phase == "backward":
                 break
             kernel.set(phase="backward", node=None, backward=number, makes_node=None)
 
@@ -449,6 +453,9 @@ class _Builder:
         unusual = by_use == "input" and _are_unusual(entry.strides, entry.spec[1])
         alias = ids.get(entry.alias) if entry.alias is not None else None
         alias = self._detached.get(alias, alias) if alias is not None else None
+        if role == "parameter" and entry.address:  # two Parameters may share one memory
+            alias = self._homes.setdefault((entry.address, entry.spec), ids[entry])
+            alias = None if alias == ids[entry] else alias
         return TapeTensor(spec, role, name, entry.strides if unusual else (), alias)
 
     def _roles(self) -> dict[int, Role]:
@@ -585,6 +592,7 @@ class _Builder:
             source=backward.source,
             fingerprint=begins.flags.fingerprint,
             error=backward.error,
+            position=backward.position,
             nodes=tuple(nodes),
             edges=begins.edges,
             runs=tuple(

@@ -12,14 +12,15 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autograd_lens.errors import ReplayError, SelectionError
-from autograd_lens.replay.patterns import numbers_in
-from autograd_lens.replay.program import Program
-from autograd_lens.replay.sources import Donor
+from autograd_lens.replay.donors import Donor
+from autograd_lens.replay.optimizer import Settings
+from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.records import Parameter
+from autograd_lens.trace.tape import numbers_in
 
 __all__ = ["WAY_OUT", "Changes", "Start"]
 
@@ -61,21 +62,21 @@ class Changes:
 
     starts: Mapping[str, Start]
     constants: Mapping[str, float]
-    optimizers: Sequence[Mapping[str, Any]]
+    optimizers: Sequence[Settings]
 
     @classmethod
     def parse(
         cls,
         changes: Mapping[str, float],
         parameters: Mapping[str, Parameter],
-        optimizers: Sequence[Mapping[str, Any]],
+        optimizers: Sequence[Settings],
     ) -> Changes:
         """Tell places from constants.
 
         Raises:
             SelectionError: A name is neither, an element does not exist, or a value is not finite.
         """
-        known = {name for one in optimizers for name in one["attributes"]}
+        known = {name for one in optimizers for name in one.numbers}
         starts, constants = {}, {}
         for name, value in changes.items():
             if not math.isfinite(value):
@@ -92,8 +93,8 @@ class Changes:
 
     def originals(self, name: str) -> list[float]:
         """The values that a constant has in the recording, rising."""
-        parts = [part for one in self.optimizers for part in one.get("groups") or [one]]
-        found = {part["attributes"][name] for part in parts if name in part["attributes"]}
+        parts = [part for one in self.optimizers for part in one.parts]
+        found = {part[name] for part in parts if name in part}
         return sorted(map(float, found))
 
     def numbers(self, donor: Donor) -> list[Any]:
@@ -102,38 +103,37 @@ class Changes:
         Raises:
             ReplayError: It cannot be told which numbers these are.
         """
-        slots: list[Any] = list(donor.encoded.slots)
+        slots: list[Any] = list(donor.slots)
         for name, value in self.constants.items():
             for old in self.originals(name):
                 self._refuse_doubt(name, old, donor)
-                for slot in donor.program.update_numbers:
-                    before = donor.encoded.slots[slot]
+                for slot in donor.plan.update_numbers:
+                    before = donor.slots[slot]
                     if isinstance(before, float) and abs(before) == abs(old):
                         slots[slot] = value if before == old else -value
         return slots
 
-    def changed(self, described: Mapping[str, Any]) -> dict[str, Any]:
-        """The description of an optimizer with the changed constants, in each of its groups."""
-        groups = [self._own(group) for group in described["groups"]]
-        return {**self._own(described), "groups": groups}
+    def changed(self, settings: Settings) -> Settings:
+        """An optimizer with the changed constants, in each of its groups."""
+        groups = tuple(replace(one, numbers=self._own(one.numbers)) for one in settings.groups)
+        return replace(settings, numbers=self._own(settings.numbers), groups=groups)
 
-    def _own(self, described: Mapping[str, Any]) -> dict[str, Any]:
-        attributes = described["attributes"]
-        changed = {name: value for name, value in self.constants.items() if name in attributes}
-        return {**described, "attributes": {**attributes, **changed}}
+    def _own(self, numbers: Mapping[str, float]) -> Mapping[str, float]:
+        changed = {name: value for name, value in self.constants.items() if name in numbers}
+        return {**numbers, **changed}
 
     # -- NOTE 1 ---------------------------------------------------------------------------
 
     def _refuse_doubt(self, name: str, old: float, donor: Donor) -> None:
         """Raise where a constant is not one number of the update, or not certainly so."""
-        numbers = dict(_floats(donor.program.update_numbers, donor.encoded.slots))
+        numbers = dict(_floats(donor.plan.update_numbers, donor.slots))
         if abs(old) not in map(abs, numbers.values()):
             msg = f"No kernel of the update computes with {name} = {old:g}."
             raise ReplayError(msg, hint=WAY_OUT)
         others = [
             other for other, value in self._attributes() if other != name and value == abs(old)
         ]
-        twice = _most(donor.program, numbers, old) > 1
+        twice = _most(donor.plan, numbers, old) > 1
         if others or twice:
             why = f"{others[0]} has the same value" if others else "the update has it twice"
             msg = f"Which number of the update is {name} cannot be told: {why} ({old:g})."
@@ -147,7 +147,7 @@ class Changes:
     def _attributes(self) -> Iterator[tuple[str, float]]:
         """Names and magnitudes of all constants."""
         for optimizer in self.optimizers:
-            for name, value in optimizer["attributes"].items():
+            for name, value in optimizer.numbers.items():
                 yield name, abs(float(value))
 
 
@@ -158,26 +158,24 @@ def _floats(slots: Iterable[int], values: Sequence[Any]) -> Iterator[tuple[int, 
             yield slot, value
 
 
-def _most(program: Program, numbers: Mapping[int, float], wanted: float) -> int:
+def _most(plan: Plan, numbers: Mapping[int, float], wanted: float) -> int:
     """How often a number stands in the update of one parameter, at most."""
     return max(
         (
             sum(
                 abs(numbers.get(slot, math.inf)) == abs(wanted)
-                for kernel in update["kernels"]
-                for slot in _slots(program, kernel)
+                for kernel in update.kernels
+                for slot in _slots(plan, kernel)
             )
-            for update in program.template["updates"]
+            for update in plan.template.updates
         ),
         default=0,
     )
 
 
-def _slots(program: Program, kernel: int) -> Iterator[int]:
-    one = program.instructions[kernel]
-    for pattern in (*one.positional, *(pattern for _, pattern in one.keywords)):
-        for number in numbers_in(pattern):
-            yield number.slot
+def _slots(plan: Plan, kernel: int) -> Iterator[int]:
+    args = (argument.value for argument in plan.template.kernels[kernel].args)
+    return (number.slot for number in numbers_in(*args))
 
 
 def _start(name: str, value: float, parameters: Mapping[str, Parameter]) -> Start | None:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from autograd_lens.replay.values import Entry, matches, to_value
+from autograd_lens.replay.execute import Leaves, Watcher
+from autograd_lens.replay.values import matches, to_value
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Entry, Value
 
 __all__ = ["Check", "Difference", "compare"]
-
-Leaves = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,8 @@ class Difference:
 
 
 @dataclass
-class Check:
-    """Watches one execution and collects what differs; see ``execution.Watcher``.
+class Check(Watcher):
+    """Watches one execution and collects what differs; see ``execute.Watcher``.
 
     Attributes:
         light: The rows to compare with.
@@ -57,10 +56,9 @@ class Check:
     unknown: list[str] = field(default_factory=list)
 
     def before(self, backward: int, leaves: Leaves) -> None:
-        """Compare what an engine run finds."""
+        """Compare what a run of the engine finds."""
         row = self.light.rows[backward]
-        if backward:  # before the first one, they are what the replay was given
-            self._leaves(self.outputs, leaves, row.values, "")
+        self._leaves(self.outputs, leaves, row.values, "")
         grads = {name: leaf.grad for name, leaf in leaves.items()}
         self._leaves(self.outputs, grads, row.grads_before, ".grad before")
 

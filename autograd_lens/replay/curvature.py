@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.tape import Tape
+from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.kept import Curvature
 from autograd_lens.trace.records import Step
 
@@ -101,7 +101,7 @@ class _Point:
 
     @classmethod
     def of(cls, step: Step) -> _Point:
-        tape = Tape.from_step(step).double()
+        tape = LossFunction.from_step(step).double()
         values = tape.recorded_parameters()
         reached = {write.parameter for write in step.backwards[-1].grad_writes} or set(values)
         leaves = {

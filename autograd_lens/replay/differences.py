@@ -9,7 +9,7 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Difference
-from autograd_lens.replay.tape import Tape
+from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.records import GradWrite, Step
 
 __all__ = ["SAMPLED", "check_gradients"]
@@ -31,7 +31,7 @@ def check_gradients(step: Step) -> list[Difference]:
     Raises:
         ReplayError: The tape is not a function of the parameters that can be evaluated.
     """
-    tape = Tape.from_step(step).double()
+    tape = LossFunction.from_step(step).double().stopped()
     parameters = tape.recorded_parameters()
     with torch.no_grad():
         loss = tape.forward(parameters)
@@ -47,7 +47,7 @@ def check_gradients(step: Step) -> list[Difference]:
 
 
 def _compare(
-    name: str, write: GradWrite, tape: Tape, parameters: Mapping[str, torch.Tensor]
+    name: str, write: GradWrite, tape: LossFunction, parameters: Mapping[str, torch.Tensor]
 ) -> Iterator[Difference]:
     if write.incoming is None or not write.incoming.complete:
         msg = f"The gradient that arrived at {name} was not kept."
@@ -65,7 +65,9 @@ def _compare(
         yield Difference(f"{name}.grad", worst[0], tuple(map(int, where)))
 
 
-def _central(name: str, element: int, tape: Tape, parameters: Mapping[str, torch.Tensor]) -> float:
+def _central(
+    name: str, element: int, tape: LossFunction, parameters: Mapping[str, torch.Tensor]
+) -> float:
     """The slope of the loss along one element."""
     center = float(parameters[name].reshape(-1)[element])
     width = _STEP * max(1.0, abs(center))

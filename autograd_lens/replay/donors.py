@@ -1,49 +1,60 @@
-"""The steps whose tapes others are replayed with.
+"""Whose tape a step is executed by, and what it finds: everything from recorded facts.
 
-The *donor* of a step is a step of the same structure that was recorded in full.
+The *donor* of a step gives the tape. A step that was recorded in full, or lean, is its own:
+all that it read is known. A light step is executed by the tape of a step of the same structure.
+Its parameters and ``.grad`` come from its own light row, what it was handed and the state of the
+random generator from what was kept beside it, all else from the donor: recording compares full
+steps, and leaves only such steps light that read from outside what the full ones between them
+read. What a step changes and the next one finds (running statistics, an optimizer's momenta,
+parameters of which a light row holds a digest) is *carried*: handed on from step to step.
+
+NOTE 1 [Handed, and made on the tape]: a batch may itself be made on the tape: rows of a data
+set, stacked. Which rows they were stands in constants that hold for the recorded step alone.
+Kernels that serve for nothing but making what another step was handed are left out of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.inputs import (
-    Given,
-    find_given,
-)
-from autograd_lens.replay.instructions import Spec
-from autograd_lens.replay.program import Program
-from autograd_lens.replay.values import Entry, laid_out, to_tensor
+from autograd_lens.replay.execute import Situation
+from autograd_lens.replay.plan import Plan
+from autograd_lens.replay.values import as_tensor, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.records import TensorSpec
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.tape import tensors_in
+from autograd_lens.trace.values import Entry, item_size
 
-__all__ = ["Donor", "Donors", "as_recorded", "as_tensor"]
+__all__ = ["Carried", "Donor", "Donors", "Key"]
+
+_FAR = 64  # rows behind a step in which the next state of the generator is looked for
+
+Key = tuple[str, str, tuple[int, ...]]
+"""Name, dtype and shape of something that is carried."""
 
 
 @dataclass(frozen=True)
 class Donor:
-    """A step that was recorded in full.
+    """A step whose tape is there.
 
     Attributes:
         step: Its number.
         encoded: The step as it was written.
-        program: Its tape.
-        items: What capture kept beside it.
+        plan: Its tape.
         whole: Gives the bytes of a summary, where any step kept them.
     """
 
     step: int
     encoded: EncodedStep
-    program: Program
-    items: Sequence[Entry]
+    plan: Plan = field(repr=False)
     whole: Callable[[Entry], Entry] = field(repr=False)
 
     @property
@@ -51,96 +62,101 @@ class Donor:
         """What the tape's slots hold."""
         return self.encoded.slots
 
-    @cached_property
-    def given(self) -> Sequence[Given]:
-        """The tensors on the tape that are its items."""
-        return find_given(self.program, self.encoded.slots, self.items)
-
-    def tensor(self, number: int, slot: int) -> torch.Tensor | None:
-        """The recorded value of a tensor; None where it was not kept."""
-        entry, spec = self.whole(self.encoded.slots[slot]), self.program.specs[number]
-        return as_recorded(entry, spec)
+    def tensor(self, number: int, slot: int | None = None) -> torch.Tensor | None:
+        """The recorded value of a tensor that was there; None where it was not kept."""
+        place = self.plan.outside.get(number) if slot is None else slot
+        entry = None if place is None else self.whole(self.slots[place])
+        return _recorded(entry, self.plan, number)
 
     @cached_property
     def self_contained(self) -> bool:
-        """Whether all that the step found when it began was kept whole."""
-        found = (
-            self.whole(self.encoded.slots[slot])
-            for number, slot in self.program.outside.items()
-            if self.program.specs[number].role != "gradient"
+        """Whether all that the step found when it began was kept whole, beside its light row."""
+        lean = self.plan.template.lean
+        return all(
+            isinstance(self.whole(self.slots[slot]), bytes)
+            for number, slot in self.plan.outside.items()
+            if number not in self.plan.gradients
+            if not (lean and self.plan.specs[number].role == "parameter")
         )
-        return not any(isinstance(entry, Summary) for entry in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a step hands on to the next one.
+
+    Attributes:
+        step: The step that finds it.
+        since: The step that it was carried from.
+        tensors: Values by name, dtype and shape; unnamed ones are numbered.
+    """
+
+    step: int
+    since: int
+    tensors: Mapping[Key, torch.Tensor] = field(repr=False)
+
+    def get(self, key: Key, recorded: Entry) -> torch.Tensor | None:
+        """A copy of a value; None where it is not there, or not what was recorded."""
+        found = self.tensors.get(key)
+        if found is None or (recorded is not None and not matches(recorded, found)):
+            return None
+        return found.clone()
 
 
 class Donors:
-    """Finds the full steps of a trace that light ones are replayed with.
+    """Finds the tapes of steps, and what they find when they begin.
 
     Args:
         trace: The trace.
     """
 
     def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self._programs: dict[int, Program] = {}
+        self.trace = trace
+        self._plans: dict[int, Plan] = {}
         self._donors: dict[int, Donor] = {}
-        self._outlines: dict[int, tuple[Any, int]] = {}
+        self._light: tuple[int, LightStep] | None = None
 
-    def donor(self, step: int) -> Donor:
-        """The step whose tape is used for a step: itself where it was recorded in full.
+    # -- whose tape -----------------------------------------------------------------------
+
+    @cached_property
+    def own(self) -> frozenset[int]:
+        """The steps that have a tape of their own: those recorded in full, and lean ones."""
+        return frozenset((*self.trace.full_steps, *self.trace.lean_steps))
+
+    def of(self, step: int) -> Iterator[Donor]:
+        """The steps by whose tape a step may be executed, the likeliest first.
 
         Raises:
-            ReplayError: No step of its structure was recorded in full.
+            ReplayError: There is none.
         """
-        if step in self.full:
-            return self._donor(step)
-        candidates = self._structures.get(self._structure(step), ()) or self._alike(step)
-        if not candidates:
+        if step in self.own:
+            yield self._donor(step)
+            return
+        alike = self._structures.get(self._structure(step), ()) or self._alike(step)
+        if not alike:
             fingerprint = ", ".join(self._structure(step)) or "without backward"
             msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
             raise ReplayError(msg)
-        cleared, handed = self._outline(step)
+        seen: set[tuple[object, ...]] = set()
+        cleared, handed = self._cleared(step), len(self.items(step))
 
-        def fitness(other: int) -> tuple[bool, bool, bool, int]:
-            its_cleared, its_handed = self._outlines[other]
-            unlike = its_cleared != cleared
-            return unlike, handed not in (0, its_handed), other > step, abs(other - step)
+        def distance(other: int) -> tuple[bool, bool, bool, int]:
+            unlike = handed not in (0, len(self.items(other)))
+            return self._cleared(other) != cleared, unlike, other > step, abs(other - step)
 
-        return self._donor(min(candidates, key=fitness))
+        for other in sorted(alike, key=distance):
+            donor = self._donor(other)
+            constants = tuple(one for one in donor.slots if isinstance(one, float | complex))
+            if (donor.encoded.number, *constants) not in seen:
+                seen.add((donor.encoded.number, *constants))
+                yield donor
 
-    def _outline(self, step: int) -> tuple[Any, int]:
-        """What makes steps of one structure run other kernels: see ``_cleared``, and inputs."""
-        return self._cleared(step), len(self.items(step))
-
-    def _donor(self, step: int) -> Donor:
-        if step not in self._donors:
-            encoded = self._trace.encoded(step)
-            if encoded is None:
-                msg = f"Step {step} was not recorded in full."
-                raise ReplayError(msg)
-            program = self._programs.get(encoded.number)
-            if program is None:
-                program = self._programs[encoded.number] = Program.of(encoded.template)
-            whole = self._trace.whole
-            self._donors[step] = Donor(step, encoded, program, self.items(step), whole)
-        return self._donors[step]
-
-    @cached_property
-    def full(self) -> frozenset[int]:
-        """The steps recorded in full."""
-        return frozenset(self._trace.full_steps)
-
-    @cached_property
-    def _structures(self) -> Mapping[tuple[str, ...], Sequence[int]]:
-        """The full steps of each structure."""
-        found: dict[tuple[str, ...], list[int]] = {}
-        for step in self._trace.full_steps:
-            found.setdefault(self._structure(step), []).append(step)
-            self._outlines[step] = self._outline(step)
-        return found
-
-    def is_guess(self, donor: Donor, step: int) -> bool:
-        """Whether it is not known that a donor has the structure of a step."""
-        return self._structure(donor.step) != self._structure(step)
+    def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
+        """Which ``.grad`` each run of the engine finds None: it decides how they are written."""
+        light = self.light(step)
+        return tuple(
+            tuple(row.grads_before[i] is None for i in graph.reached if i < len(row.grads_before))
+            for row, graph in zip(light.rows, light.graphs, strict=True)
+        )
 
     def _alike(self, step: int) -> Sequence[int]:
         """Full steps whose backwards were called on the same lines and reach the same leaves.
@@ -149,73 +165,348 @@ class Donors:
         full (``reshape`` does); whether it did is for the proof to tell.
         """
         outline = self._reach(step)
-        return [full for full in self._trace.full_steps if self._reach(full) == outline]
+        return [full for full in self.trace.full_steps if self._reach(full) == outline]
 
     def _reach(self, step: int) -> list[Any]:
         return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
+    def _donor(self, step: int) -> Donor:
+        if step not in self._donors:
+            encoded = self.trace.encoded(step)
+            if encoded is None:
+                msg = f"Step {step} was not recorded in full."
+                raise ReplayError(msg)
+            if encoded.number not in self._plans:
+                self._plans[encoded.number] = Plan.of(encoded.template)
+            donor = Donor(step, encoded, self._plans[encoded.number], self.trace.whole)
+            if encoded.template.lean:
+                return donor  # there may be thousands, each for one step alone
+            self._donors[step] = donor
+        return self._donors[step]
+
+    @cached_property
+    def _structures(self) -> Mapping[tuple[str, ...], Sequence[int]]:
+        """The full steps of each structure."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for step in self.trace.full_steps:
+            found.setdefault(self._structure(step), []).append(step)
+        return found
+
     def _structure(self, step: int) -> tuple[str, ...]:
         return tuple(graph.fingerprint for graph in self.light(step).graphs)
 
-    def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
-        """Which ``.grad`` are None before each engine run: it decides which kernels write them."""
-        return tuple(
-            tuple(row.grads_before[i] is None for i in graph.reached if i < len(row.grads_before))
-            for row, graph in zip(self.light(step).rows, self.light(step).graphs, strict=True)
-        )
+    # -- what is kept beside steps ----------------------------------------------------------
 
     def light(self, step: int) -> LightStep:
         """The rows of a step."""
-        return self._trace.light_step(step)
+        if self._light is None or self._light[0] != step:
+            self._light = step, self.trace.light_step(step)
+        return self._light[1]
 
-    def _extras(self, step: int) -> list[Mapping[str, Any]]:
-        return [self._trace.rows.extras(row) for row in self._trace.rows.of_step(step)]
+    def _extras(self, step: int) -> Iterator[Mapping[str, Any]]:
+        return map(self.trace.rows.extras, self.trace.rows.of_step(step))
 
     def items(self, step: int) -> list[Entry]:
-        """What capture kept of the tensors that a step was handed."""
+        """What was kept of the tensors that a step was handed."""
         return [item for extra in self._extras(step) for item in extra.get("inputs") or ()]
 
-    def starts(self, step: int) -> bool:
-        """Whether a step was recorded in full, and all that it found was kept whole."""
-        return step in self.full and self._donor(step).self_contained
-
     def random(self, step: int) -> bytes | None:
-        """The state of the random generator before a step's forward, where it drew numbers."""
+        """The state of the random generator with which a step began, where it drew numbers."""
         states = (extra.get("random") for extra in self._extras(step))
         return next((state for state in states if isinstance(state, bytes)), None)
 
-    def orders(self, donor: Donor) -> list[int]:
-        """Tensors from outside that hold an order of the data, as ``torch.randperm`` draws it."""
-        found = []
-        for number, slot in donor.program.outside.items():
-            spec, entry = donor.program.specs[number], donor.slots[slot]
-            if spec.role == "input" and spec.dtype == "int64" and len(spec.shape) == 1:
-                order = np.frombuffer(entry, np.int64) if isinstance(entry, bytes) else None
-                if order is not None and np.array_equal(np.sort(order), np.arange(*spec.shape)):
-                    found.append(number)
+    def random_behind(self, step: int) -> bytes | None:
+        """Its state behind the step's first backward that drew; None where nothing tells it."""
+        rows = self.trace.rows
+        drew = (row for row in rows.of_step(step) if "random" in rows.extras(row))
+        first = next(drew, len(rows))
+        for row in range(first + 1, min(first + _FAR, len(rows))):
+            state = rows.extras(row).get("random")
+            if isinstance(state, bytes):
+                return state
+        return None
+
+    # -- what a step finds ------------------------------------------------------------------
+
+    def situation(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
+        """What a step finds when it begins.
+
+        Raises:
+            ReplayError: Something that it needs was not kept.
+        """
+        light, plan = self.light(step), donor.plan
+        if len(light.rows) != len(plan.backwards):
+            msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
+            raise ReplayError(msg + f"and {len(plan.backwards)} on the tape.")
+        own = donor.step == step
+        given = {} if own else self._given(step, donor)
+        held = _held(donor) if own else {}
+        dropped = _makers_of(plan, given)
+        found = self._found(step, donor, carried, given.keys())
+        return Situation(
+            found={**found, **given, **held},
+            grads=self._grads(step, donor, carried),
+            cleared=[
+                frozenset(
+                    known.name
+                    for known, entry in zip(light.known, row.grads_before, strict=False)
+                    if entry is None
+                )
+                for row in light.rows
+            ],
+            numbers=donor.slots,
+            random=self.random(step),
+            dropped=_unavailable(plan, dropped, {*given, *held}, own=own),
+            own=own,
+        )
+
+    def _given(self, step: int, donor: Donor) -> dict[int, torch.Tensor]:
+        """The tensors that a light step was handed, by their ids on the tape."""
+        items, handed = self.items(step), donor.plan.template.handed
+        if not items or not handed:
+            return {}
+        if len(items) < len(handed):
+            return {}  # they ceased to be kept, as they are the same in every step
+        found: dict[int, torch.Tensor] = {}
+        lost: list[str] = []
+        # What stands before them was handed to modules since the last step: by a validation.
+        for number, item in zip(handed, items[len(items) - len(handed) :], strict=True):
+            if number is None or number in donor.plan.leaves:
+                continue
+            shape = _batch_shape(item, donor.plan.specs[number])
+            value = _recorded(item, donor.plan, number, shape) if shape is not None else None
+            if value is None:
+                lost.append(donor.plan.describe(number))
+            else:
+                found[number] = value
+        if lost:
+            msg = f"The inputs of step {step} were not kept: {', '.join(lost)}."
+            raise ReplayError(msg)
         return found
 
-    def others(self, donor: Donor) -> list[Donor]:
-        """The other full steps of a donor's structure, nearest first."""
-        there = self._structures.get(self._structure(donor.step), ())
-        near = sorted(there, key=lambda step: abs(step - donor.step))
-        return [self._donor(step) for step in near if step != donor.step]
+    def _found(
+        self, step: int, donor: Donor, carried: Carried | None, given: Collection[int]
+    ) -> dict[int, torch.Tensor]:
+        """All that is there when the step begins, but what it was handed and ``.grad``."""
+        plan, own = donor.plan, donor.step == step
+        found: dict[int, torch.Tensor] = {}
+        for number, slot in plan.outside.items():
+            if number in given or number in plan.gradients:
+                continue
+            spec = plan.specs[number]
+            alias = plan.template.tensors[number].alias
+            same = plan.parameters.get(spec.name) if spec.role == "parameter" else None
+            if alias in found:
+                found[number] = _other_object(found[alias])
+                continue
+            if same is not None and same != number and same in found:
+                found[number] = found[same]
+                continue
+            row = self._row_entry(step, spec)
+            value = donor.tensor(number) if own else None
+            if value is None and spec.role == "parameter":
+                value = _recorded(self.trace.whole(row), plan, number)
+            if value is None and carried is not None:
+                key = plan.state_keys.get(number, (spec.name, spec.dtype, spec.shape))
+                recorded = donor.slots[slot] if own else row
+                value = carried.get(key, recorded)
+                value = value if value is None else _laid_out(value, plan, number)
+            if value is None and spec.role == "parameter":
+                raise ReplayError(self._lost_parameter(spec, row, step))
+            value = donor.tensor(number) if value is None and not own else value
+            if value is not None:
+                found[number] = value
+        return found
+
+    def _row_entry(self, step: int, spec: TensorSpec) -> Entry:
+        """What the step's first row holds of a parameter."""
+        light = self.light(step)
+        names = [known.name for known in light.known]
+        if spec.role != "parameter" or spec.name not in names or not light.rows:
+            return None
+        index, values = names.index(spec.name), light.rows[0].values
+        return values[index] if index < len(values) else None
+
+    @staticmethod
+    def _lost_parameter(spec: TensorSpec, row: Entry, step: int) -> str:
+        if row is None:
+            return f"{spec.name} is sparse or else has no dense values that can be kept."
+        return f"{spec.name} was too large to be kept whole at step {step}."
+
+    def _grads(self, step: int, donor: Donor, carried: Carried | None) -> dict[int, torch.Tensor]:
+        """``.grad`` when the tape begins, by the id of its parameter.
+
+        Where the tape clears one before the first run of the engine, it is what the last run
+        left.
+        """
+        light, plan = self.light(step), donor.plan
+        first = min((backward.position for backward in plan.backwards), default=0)
+        early = {
+            plan.specs[tensor].name.removesuffix(".grad")
+            for call in plan.calls[:first]
+            for tensor in call.reads
+            if plan.specs[tensor].role == "gradient"
+        }
+        place = self.trace.rows.of_step(step).start
+        before = self.trace.rows.row(place - 1) if early and place else None
+        owners = {name: number for number, name in plan.leaves.items() if name}
+        owners |= {n: i for n, i in plan.parameters.items() if n not in owners}
+        found: dict[int, torch.Tensor] = {}
+        for index, known in enumerate(light.known):
+            if known.name not in owners:
+                continue
+            entries = light.rows[0].grads_before
+            if before is not None and known.name in early:
+                entries = before.grads_after
+            entry = self.trace.whole(entries[index]) if index < len(entries) else None
+            value = as_tensor(entry, known.dtype, known.shape, known.device)
+            if value is None and entry is not None:
+                key = (f"{known.name}.grad", known.dtype, known.shape)
+                value = carried.get(key, entry) if carried is not None else None
+                if value is None:
+                    msg = f"{known.name}.grad was too large to be kept whole before step {step}."
+                    raise ReplayError(msg)
+            if value is not None:
+                found[owners[known.name]] = value
+        return found
+
+    # -- carrying -----------------------------------------------------------------------------
+
+    def needs_carried(self, step: int, donor: Donor) -> bool:
+        """Whether a step finds something that only the steps before it can tell."""
+        light = self.light(step)
+        if not light.rows:
+            msg = f"No loss or gradient of step {step} was recorded to compare a replay with."
+            raise ReplayError(msg)
+        row, plan = light.rows[0], donor.plan
+        reached = {name for name in plan.leaves.values() if name}
+        grads = (
+            entry
+            for known, entry in zip(light.known, row.grads_before, strict=False)
+            if known.name in reached
+        )
+        large = any(not isinstance(self.trace.whole(one) or b"", bytes) for one in grads)
+        if donor.step == step:
+            needed = large or not donor.self_contained
+            if not plan.template.lean:
+                return needed
+        else:
+            needed = large or bool(plan.state)
+        used = [self._row_entry(step, plan.specs[number]) for number in plan.parameters.values()]
+        whole = [self.trace.whole(entry) for entry in used if entry is not None]
+        return needed or any(not isinstance(entry, bytes) for entry in whole)
+
+    def starts(self, step: int) -> bool:
+        """Whether all that a step found was kept whole, so that carrying can begin there."""
+        return step in self.own and not self.needs_carried(step, self._donor(step))
+
+    # -- what is not known ----------------------------------------------------------------------
+
+    def varying(self, donor: Donor, step: int) -> list[str]:
+        """What the donor's forward reads that other full steps of its structure read otherwise.
+
+        In the light step between them it was another, too, and it was not kept.
+        """
+        given = self._given(step, donor).keys()
+        alike = self._structures.get(self._structure(donor.step), ())
+        others = [self._donor(other) for other in alike if other != donor.step]
+        plan = donor.plan
+        found = [
+            plan.describe(number)
+            for number, slot in plan.outside.items()
+            if plan.specs[number].role == "input" and number not in given
+            if number not in plan.state
+            if any(_unlike(donor.slots[slot], other, number, plan) for other in others)
+        ]
+        numbers = [donor.slots[slot] for slot in plan.numbers_of("forward")]
+        for other in others:
+            theirs = [other.slots[slot] for slot in other.plan.numbers_of("forward")]
+            if theirs != numbers:
+                return [*found, "a number that the forward computes with"]
+        return found
 
 
-def as_recorded(
-    entry: Entry, spec: Spec, shape: tuple[int, ...] | None = None
+def _unlike(entry: Entry, other: Donor, number: int, plan: Plan) -> bool:
+    if other.plan is not plan:
+        return False
+    theirs = other.slots[plan.outside[number]]
+    return str(theirs) != str(entry)
+
+
+def _recorded(
+    entry: Entry, plan: Plan, number: int, shape: tuple[int, ...] | None = None
 ) -> torch.Tensor | None:
     """A tensor as the program had it, or of the shape of another batch."""
+    spec = plan.specs[number]
     value = as_tensor(entry, spec.dtype, shape or spec.shape, spec.device)
-    same = value is not None and tuple(value.shape) == spec.shape
-    return laid_out(value, spec.strides) if value is not None and same else value
+    if value is None or tuple(value.shape) != spec.shape:
+        return value
+    return _laid_out(value, plan, number)
 
 
-def as_tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> torch.Tensor | None:
-    """A tensor with a recorded value; None where there is none, or none that torch can take."""
-    if not isinstance(entry, bytes):
-        return None
-    try:
-        return to_tensor(Value(dtype, shape, entry), device).clone()
-    except ReplayError:
-        return None
+def _laid_out(value: torch.Tensor, plan: Plan, number: int) -> torch.Tensor:
+    return laid_out(value, plan.template.tensors[number].strides)
+
+
+def _other_object(tensor: torch.Tensor) -> torch.Tensor:
+    """Another tensor on the same memory, as two parameters may be."""
+    other = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    size, strides = tensor.size(), tensor.stride()
+    return other.set_(tensor.untyped_storage(), tensor.storage_offset(), size, strides)
+
+
+def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:
+    """The shape of an input: the recorded one, or that of a batch of another size."""
+    if not isinstance(entry, bytes) or not spec.shape:
+        return spec.shape
+    row = (item_size(spec.dtype) or 0) * math.prod(spec.shape[1:])
+    return (len(entry) // row, *spec.shape[1:]) if row and len(entry) % row == 0 else None
+
+
+def _held(donor: Donor) -> dict[int, torch.Tensor]:
+    """Of a full step the recorded results of kernels that cannot be executed."""
+    found: dict[int, torch.Tensor] = {}
+    for call in donor.plan.calls:
+        if call.obstacle and not call.engine and not call.changes:
+            for place in call.kernel.makes:
+                value = donor.tensor(place.tensor, place.slot)
+                if value is not None:
+                    found[place.tensor] = value
+    return found
+
+
+def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
+    """The kernels that serve for nothing but making what is given (NOTE 1)."""
+    since = {
+        number: max(call.index for call in plan.calls if number in call.makes)
+        for number in given
+        if number not in plan.outside
+    }
+    used = {use.tensor for one in plan.backwards for use in tensors_in(*one.roots)}
+    last = max(since.values(), default=-1)
+    dropped: set[int] = set()
+    for call in reversed(plan.calls):
+        live = any(n in used and since.get(n, -1) < call.index for n in call.makes)
+        serves = bool(dropped) or any(n in since for n in call.makes)
+        idle = call.index <= last and call.kernel.phase == "forward" and serves and not live
+        if idle and not call.draws:  # a draw moves the random generator on
+            dropped.add(call.index)
+        else:
+            used.update(call.reads)
+    return frozenset(dropped)
+
+
+def _unavailable(
+    plan: Plan, dropped: frozenset[int], there: Collection[int], *, own: bool
+) -> frozenset[int]:
+    """Kernels that cannot be executed: those dropped, those with an obstacle, and what follows."""
+    lost: set[int] = set()
+    found = set(dropped)
+    for call in plan.calls:
+        if call.engine:
+            continue
+        hindered = call.obstacle or (call.private and not own)
+        if call.index in dropped or hindered or lost.intersection(call.reads):
+            found.add(call.index)
+            lost.update(set(call.makes).difference(there))
+    return frozenset(found)

@@ -4,10 +4,14 @@ NOTE 1 [A name is not a licence]: a trace may come from a stranger, so a name in
 reach more than PyTorch's own tensor operators. Names are looked up in a fixed list of
 namespaces, in what is registered there already; nothing is imported, whatever the file says.
 The two ATen operators that open files (``from_file``, ``save``) are left out.
+
+NOTE 2 [Drawing again without drawing]: a loss surface compares losses at different parameters,
+so all of its points must see the same dropout masks and noise: those that were recorded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +20,15 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.values import to_device, to_dtype
 from autograd_lens.trace.records import Constant
 
-__all__ = ["NAMESPACES", "find_operator", "to_constant", "writes_to"]
+__all__ = [
+    "NAMESPACES",
+    "draws",
+    "find_operator",
+    "is_view",
+    "repeat_draw",
+    "to_constant",
+    "writes_to",
+]
 
 NAMESPACES = frozenset(
     {"aten", "mkl", "mkldnn", "prims", "quantized", "quantized_decomposed", "torchvision"}
@@ -101,3 +113,90 @@ def to_constant(constant: Constant, *, operator: str) -> Any:
             return _LAYOUTS[str(name)]
     msg = f"{operator} was given {constant.kind} {name!r}, which a trace cannot give back."
     raise ReplayError(msg, hint="Run the program again to see this step.")
+
+
+def is_view(operator: torch._ops.OpOverload) -> bool:
+    """Whether an operator's results share the memory of an argument."""
+    return any(
+        one.alias_info is not None and not one.alias_info.is_write
+        for one in operator._schema.arguments
+    )
+
+
+# -- random numbers ---------------------------------------------------------------------------
+
+# What these return depends on sizes and on how likely what is, not on activations.
+_SOURCES = frozenset(
+    {
+        "bernoulli",
+        "bernoulli_",
+        "binomial",
+        "cauchy_",
+        "exponential_",
+        "geometric_",
+        "log_normal_",
+        "multinomial",
+        "normal",
+        "normal_",
+        "normal_functional",
+        "poisson",
+        "rand",
+        "rand_like",
+        "randint",
+        "randint_like",
+        "randn",
+        "randn_like",
+        "random",
+        "random_",
+        "randperm",
+        "uniform",
+        "uniform_",
+    }
+)
+_DROPOUT_ARGUMENTS = ("dropout_p", "dropout")
+
+
+def draws(operator: torch._ops.OpOverload, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call draws random numbers: with dropout switched off it does not.
+
+    Args:
+        operator: The operator.
+        arguments: Those of its arguments that are constants, by name.
+    """
+    if torch.Tag.nondeterministic_seeded not in operator.tags:
+        return False
+    if arguments.get("train") is False or arguments.get("training") is False:
+        return False
+    names = {argument.name: argument for argument in operator._schema.arguments}
+    for name in _DROPOUT_ARGUMENTS:
+        if name in names:
+            default = names[name].default_value if names[name].has_default_value() else None
+            return bool(arguments.get(name, default) != 0.0)
+    return True
+
+
+def repeat_draw(
+    operator: torch._ops.OpOverload,
+    arguments: Mapping[str, Any],
+    recorded: Sequence[torch.Tensor | None],
+) -> Any:
+    """The results of a call with the random numbers that were drawn when it was recorded.
+
+    Args:
+        operator: The operator, one that ``draws``.
+        arguments: Its arguments by name.
+        recorded: Its results as they were recorded.
+
+    Raises:
+        ReplayError: The numbers drawn do not follow from the results.
+    """
+    base = operator._schema.name.partition("::")[2]
+    if base == "native_dropout" and recorded[1] is not None:
+        kept = recorded[1].to(arguments["input"].dtype)
+        return arguments["input"] * kept / (1 - arguments["p"]), recorded[1]
+    if base not in _SOURCES or any(result is None for result in recorded):
+        msg = f"{operator} draws random numbers inside, so its recorded draw cannot be used again."
+        raise ReplayError(msg, hint="Record the run with the model in eval mode.")
+    if base.endswith("_"):
+        return arguments["self"].copy_(recorded[0])
+    return recorded[0]

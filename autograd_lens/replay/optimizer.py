@@ -1,38 +1,154 @@
-"""Updates made again by PyTorch's own optimizers.
+"""The program's optimizers with the numbers of each step, and their updates made again.
 
 NOTE 1 [Why not by the tape]: Adam and others compute some numbers in Python, from the count of
-steps. On the tape they stand as constants of the recorded step; for another step they have to
-be computed again, in the same order of operations. So the optimizer itself is built from what
-the trace knows of it (its class, the numbers of its first group, its state) and makes one step.
-Whether that is what happened is, as everywhere in replay, compared bit for bit.
+steps; a scheduler changes their rate. On the tape they stand as constants of the recorded step;
+for another step they have to be computed again, in the same order of operations. So the
+optimizer itself is built from what the trace knows of it (its class, the numbers that each of
+its groups had in that step, its state) and makes one step. Whether that is what happened is, as
+everywhere in replay, compared bit for bit.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
+from bisect import bisect_right
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.program import Program
+from autograd_lens.replay.plan import Call, Plan, Registers
+from autograd_lens.trace.reader import Trace
 
-__all__ = ["Update", "is_known"]
+__all__ = ["Group", "Optimizers", "Settings", "Update"]
 
-Json = Mapping[str, Any]
 Leaves = Mapping[str, torch.Tensor]
-Live = list[torch.Tensor | None]
 
 
-def is_known(description: Json) -> bool:
-    """Whether a description names an optimizer of ``torch.optim``."""
-    kind = getattr(torch.optim, str(description.get("class")), None)
-    known = isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)
-    return known and kind is not torch.optim.Optimizer and kind is not torch.optim.LBFGS
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One parameter group.
+
+    Attributes:
+        names: Its parameters, ``""`` for one that the trace does not know.
+        numbers: What it computes with by name; ``betas[0]`` for one of several.
+        options: Switches and the like.
+    """
+
+    names: tuple[str, ...]
+    numbers: Mapping[str, float]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One optimizer, with the numbers of one step.
+
+    Attributes:
+        name: What the program calls it.
+        kind: Name of its class.
+        numbers: Those of its first group, or the attributes of a handwritten one.
+        groups: Its parameter groups; a handwritten one has none.
+        first: Index of its first parameter.
+    """
+
+    name: str
+    kind: str
+    numbers: Mapping[str, float]
+    groups: tuple[Group, ...]
+    first: int | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of ``torch.optim`` that makes its step from gradients alone."""
+        kind = getattr(torch.optim, self.kind, None)
+        known = isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)
+        return known and kind not in {torch.optim.Optimizer, torch.optim.LBFGS}
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Names of all that it updates."""
+        return frozenset(name for group in self.groups for name in group.names if name)
+
+    @property
+    def parts(self) -> Sequence[Mapping[str, float]]:
+        """The numbers of each group, or its own where it has none."""
+        return [group.numbers for group in self.groups] or [self.numbers]
+
+
+class Optimizers:
+    """What a trace tells of the optimizers that made its updates.
+
+    Args:
+        trace: The trace.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    @cached_property
+    def all(self) -> Sequence[Settings]:
+        """What updates something, as it was last described: schedulers do not."""
+        stored = self._trace.extra("optimizers")
+        found = json.loads(stored) if stored else []
+        return [self._settings(one) for one in found if one.get("holds", True)]
+
+    def at(self, step: int) -> Sequence[Settings]:
+        """The optimizers with the numbers that they had in a step.
+
+        Of two steps' numbers those count that were noted behind the step's last backward.
+        """
+        end = self._trace.rows.of_step(step).stop
+        return [_with(one, self._latest(one.first, end)) for one in self.all]
+
+    def _settings(self, one: Mapping[str, Any]) -> Settings:
+        names = list(self._trace.parameters)
+        holds = list(one.get("holds", ()))
+        held = [names[i] if i is not None and i < len(names) else "" for i in holds]
+        groups, start = [], 0
+        for group in one.get("groups", ()):
+            members = tuple(held[start : start + group["size"]])
+            start += group["size"]
+            groups.append(Group(members, group["attributes"], group.get("options", {})))
+        return Settings(
+            name=one["name"],
+            kind=str(one.get("class")),
+            numbers=one["attributes"],
+            groups=tuple(groups),
+            first=next(iter(holds), None),
+        )
+
+    def _latest(self, first: int | None, row: int) -> Sequence[Mapping[str, float]]:
+        """What was noted last, up to a row, of the optimizer whose first parameter this is."""
+        noted = self._noted.get(first, [])
+        place = bisect_right(noted, row, key=lambda one: one[0])
+        return noted[place - 1][1] if place else ()
+
+    @cached_property
+    def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
+        """First parameter -> (row, the numbers of each group), in order."""
+        found: dict[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]] = {}
+        for row, text in self._trace.rows.extra_column("numbers"):
+            for first, groups in json.loads(text):
+                found.setdefault(first, []).append((row, groups))
+        return found
+
+
+def _with(one: Settings, numbers: Sequence[Mapping[str, float]]) -> Settings:
+    if not numbers or len(numbers) != len(one.groups):
+        return one
+    pairs = zip(one.groups, numbers, strict=True)
+    groups = tuple(replace(group, numbers=now) for group, now in pairs)
+    return replace(one, numbers=numbers[0], groups=groups)
+
+
+# -- making the update again ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +156,16 @@ class Update:
     """An update on the tape that an optimizer made.
 
     Attributes:
-        program: The tape.
+        plan: The tape.
         block: Its kernels; those of gradient clipping may stand before the optimizer's own.
-        description: The optimizer; see ``described.DescribedOptimizers``.
+        settings: The optimizer.
     """
 
-    program: Program
-    block: range
-    description: Json
+    plan: Plan
+    block: Sequence[Call]
+    settings: Settings
 
-    def start(self, leaves: Leaves, live: Live) -> tuple[int, Json]:
+    def start(self, leaves: Leaves, registers: Registers) -> tuple[int, Mapping[str, Any]]:
         """The first kernel of the block that the optimizer itself runs, and how it runs them.
 
         Returns:
@@ -58,46 +174,48 @@ class Update:
         Raises:
             ReplayError: The optimizer runs other kernels than those on the tape.
         """
-        recorded = [self.program.instructions[index].op for index in self.block]
+        recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
-            seen = self._rehearse(leaves, live, implementation)
+            seen = self._rehearse(leaves, registers, implementation)
             if len(seen) <= len(recorded) and recorded[-len(seen) :] == seen:
-                return self.block.stop - len(seen), implementation
-        msg = f"{self.description['class']} runs other kernels than were recorded."
+                return self.block[-1].index + 1 - len(seen), implementation
+        msg = f"{self.settings.kind} runs other kernels than were recorded."
         raise ReplayError(msg)
 
-    def _rehearse(self, leaves: Leaves, live: Live, implementation: Json) -> list[str]:
+    def _rehearse(
+        self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
+    ) -> list[str]:
         """The kernels that one step on copies runs."""
         with _disable_current_modes():
             copies = {name: _copy(leaf) for name, leaf in leaves.items()}
-            states: Live = [None] * len(live)  # activations, which are large, it does not touch
+            states: Registers = [None] * len(registers)  # it does not touch activations
             for number, _, _ in self._states(self._names()):
-                tensor = live[number]
+                tensor = registers[number]
                 states[number] = None if tensor is None else tensor.detach().clone()
             with _Names() as names:
                 self._step(self._build(copies, states, implementation))
         seen: list[str] = names.seen
         return seen
 
-    def _implementations(self, recorded: Sequence[str]) -> list[Json]:
-        accepted = inspect.signature(getattr(torch.optim, self.description["class"])).parameters
+    def _implementations(self, recorded: Sequence[str]) -> list[Mapping[str, Any]]:
+        accepted = inspect.signature(getattr(torch.optim, self.settings.kind)).parameters
         marks = {"foreach": "aten._foreach_", "fused": "aten._fused_"}
         seen = [name for name, mark in marks.items() if any(op.startswith(mark) for op in recorded)]
         plain: dict[str, Any] = {"foreach": False} if "foreach" in accepted else {}
         return [*({name: True} for name in seen if name in accepted), plain]
 
-    def run(self, leaves: Leaves, live: Live, implementation: Json) -> None:
+    def run(self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]) -> None:
         """Let the optimizer make its step, without the hooks and profiling marks around it.
 
         Raises:
             ReplayError: It cannot.
         """
         with _disable_current_modes():
-            optimizer = self._build(leaves, live, implementation)
+            optimizer = self._build(leaves, registers, implementation)
         self._step(optimizer)
         for number, owner, what in self._states(self._names()):
             made = optimizer.state[leaves[owner]].get(what)
-            live[number] = made if isinstance(made, torch.Tensor) else live[number]
+            registers[number] = made if isinstance(made, torch.Tensor) else registers[number]
 
     def _step(self, optimizer: torch.optim.Optimizer) -> None:
         step: Any = inspect.unwrap(type(optimizer).step)
@@ -105,12 +223,14 @@ class Update:
             with torch.no_grad():
                 step(optimizer)
         except (RuntimeError, TypeError, ValueError, KeyError) as error:
-            msg = f"{self.description['class']} cannot make its step again: {error}"
+            msg = f"{self.settings.kind} cannot make its step again: {error}"
             raise ReplayError(msg) from error
 
-    def _build(self, leaves: Leaves, live: Live, implementation: Json) -> torch.optim.Optimizer:
+    def _build(
+        self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
+    ) -> torch.optim.Optimizer:
         """The optimizer with the state it had."""
-        kind: Any = getattr(torch.optim, self.description["class"])
+        kind: Any = getattr(torch.optim, self.settings.kind)
         names = self._names()
         try:
             optimizer: torch.optim.Optimizer = kind(
@@ -118,44 +238,43 @@ class Update:
                 **implementation,
             )
         except (TypeError, ValueError, KeyError) as error:
-            msg = f"{self.description['class']} cannot be built again: {error}"
+            msg = f"{self.settings.kind} cannot be built again: {error}"
             raise ReplayError(msg) from error
         for number, owner, what in self._states(names):
-            if number in self.program.outside and number not in self._fresh():
-                optimizer.state[leaves[owner]][what] = live[number]
+            if number in self.plan.outside and number not in self._fresh():
+                optimizer.state[leaves[owner]][what] = registers[number]
         return optimizer
 
     def _groups(
         self, leaves: Leaves, names: Sequence[str], accepted: Container[str]
     ) -> Iterator[dict[str, Any]]:
-        """Its parameter groups; one of all that is updated where it is not known which it has."""
-        groups = self.description.get("groups", ())
-        if len(groups) < 2:  # noqa: PLR2004  a single group holds all
-            groups = [{**self.description, "names": names}]
-        for group in groups:
-            params = [leaves[name] for name in group["names"] if name in names]
+        """Its parameter groups, as far as they are updated here."""
+        for group in self.settings.groups:
+            members: Sequence[str] = group.names
+            if len(self.settings.groups) == 1 and not set(names) <= set(members):
+                members = names  # the trace does not know all that it holds
+            params = [leaves[name] for name in members if name in names]
             if params:
-                options = _options(group.get("options", {}), accepted)
-                yield {"params": params, **_numbers(group["attributes"], accepted), **options}
+                options = _options(group.options, accepted)
+                yield {"params": params, **_numbers(group.numbers, accepted), **options}
 
     def _states(self, names: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """The optimizer's state on the tape: id, parameter and name of each tensor."""
-        for number, spec in enumerate(self.program.specs):
+        for number, spec in enumerate(self.plan.specs):
             owner, _, what = spec.name.rpartition(".")
             if spec.role == "state" and owner in names:
                 yield number, owner, what
 
     def _fresh(self) -> frozenset[int]:
         """Tensors that the update itself makes from a number: the first step's counters."""
-        block = (self.program.instructions[index] for index in self.block)
-        made = (one.makes for one in block if one.op == "aten.lift_fresh.default")
+        made = (one.makes for one in self.block if one.op == "aten.lift_fresh.default")
         return frozenset(number for makes in made for number in makes)
 
     def _names(self) -> list[str]:
         """The parameters that the block updates, in order."""
-        updates = self.program.template["updates"]
-        block = set(self.block)
-        return [one["parameter"] for one in updates if not block.isdisjoint(one["kernels"])]
+        block = {call.index for call in self.block}
+        updates = self.plan.template.updates
+        return [one.parameter for one in updates if not block.isdisjoint(one.kernels)]
 
 
 class _Names(TorchDispatchMode):
@@ -196,7 +315,7 @@ def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> dict[
     return found
 
 
-def _options(options: Json, accepted: Container[str]) -> dict[str, Any]:
+def _options(options: Mapping[str, Any], accepted: Container[str]) -> dict[str, Any]:
     """Switches and the like; which implementation runs is seen on the tape instead."""
     return {
         name: tuple(value) if isinstance(value, list) else value

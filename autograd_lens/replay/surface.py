@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.tape import Tape
+from autograd_lens.replay.loss import LossFunction
 from autograd_lens.replay.values import to_double
 from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.records import Step
@@ -73,7 +73,7 @@ def evaluate_surface(
     Raises:
         ReplayError: The tape cannot be executed, or does not give the recorded loss.
     """
-    tape = Tape.from_step(step)
+    tape = LossFunction.from_step(step)
     with torch.no_grad():
         tape = _checked(tape, step.index)
         points = torch.from_numpy(np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
@@ -105,13 +105,13 @@ class _LossOnPlane:
         changed: Constants that the tape changes in place: vmap needs one for each point.
     """
 
-    tape: Tape
+    tape: LossFunction
     fixed: Mapping[str, torch.Tensor]
     moving: Mapping[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     changed: Mapping[int, torch.Tensor]
 
     @classmethod
-    def of(cls, tape: Tape, plane: PlaneLike) -> _LossOnPlane:
+    def of(cls, tape: LossFunction, plane: PlaneLike) -> _LossOnPlane:
         fixed = tape.recorded_parameters()
         moving = {}
         for name, parts in _split(plane).items():
@@ -168,7 +168,7 @@ def _no_fallback() -> Iterator[None]:
         functorch._set_vmap_fallback_enabled(before)
 
 
-def _checked(tape: Tape, step: int) -> Tape:
+def _checked(tape: LossFunction, step: int) -> LossFunction:
     """The tape in float64 where its operators can; it must give the recorded loss.
 
     Raises:
@@ -213,13 +213,13 @@ def _split(plane: PlaneLike) -> dict[str, tuple[Floats, Floats, Floats]]:
     return parts
 
 
-def _bytes_a_point(tape: Tape, plane: PlaneLike) -> int:
+def _bytes_a_point(tape: LossFunction, plane: PlaneLike) -> int:
     """Bytes of all tensors that one execution makes, taken as float64."""
-    outputs = (use.spec.shape for call in tape.calls for use in call.kernel.outputs)
+    outputs = (tape.plan.specs[number].shape for call in tape.calls for number in call.makes)
     return 8 * (sum(map(math.prod, outputs)) + len(plane.origin) + 1)
 
 
-def _provenance(tape: Tape, step: int, how: str) -> str:
+def _provenance(tape: LossFunction, step: int, how: str) -> str:
     precision = "in float64" if tape.wide else "in the recorded precision"
     text = f"The loss of step {step}'s batch, by its recorded tape, {precision}, all points {how}."
     if tape.random:

@@ -12,13 +12,12 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.trace.values import Summary, Value, summarize
+from autograd_lens.trace.values import Entry, Summary, Value
 
 __all__ = [
-    "Entry",
+    "as_tensor",
     "laid_out",
     "matches",
-    "read",
     "to_device",
     "to_double",
     "to_dtype",
@@ -26,11 +25,6 @@ __all__ = [
     "to_value",
     "wider",
 ]
-
-Entry = bytes | Summary | float | complex | bool | None
-"""What a slot or a light row holds."""
-
-_LARGE = 1 << 20  # bytes; of larger values a replayed step keeps a summary, as a recording does
 
 _WIDER = dict.fromkeys(("bfloat16", "float16", "float32"), "float64") | dict.fromkeys(
     ("complex32", "complex64"), "complex128"
@@ -73,6 +67,16 @@ def to_tensor(value: Value, device: str = "cpu") -> torch.Tensor:
     # A bytearray, because torch warns of memory that it must not write to.
     raw = torch.frombuffer(bytearray(value.data), dtype=torch.uint8)
     return raw.view(dtype).reshape(value.shape).to(to_device(device))
+
+
+def as_tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> torch.Tensor | None:
+    """A tensor with a recorded value; None where there is none, or none that torch can take."""
+    if not isinstance(entry, bytes):
+        return None
+    try:
+        return to_tensor(Value(dtype, shape, entry), device).clone()
+    except ReplayError:
+        return None
 
 
 def laid_out(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
@@ -121,16 +125,6 @@ def wider(dtype: str) -> str:
 def to_double(tensor: torch.Tensor) -> torch.Tensor:
     """Floating-point tensors in float64, complex ones in complex128, others as they are."""
     return tensor.to(to_dtype(wider(str(tensor.dtype).removeprefix("torch."))))
-
-
-def read(tensor: torch.Tensor, limit: int = _LARGE) -> Entry:
-    """The value of a tensor now, as capture writes it into a slot; None where it has none."""
-    try:
-        memory = _memory(tensor)
-    except (RuntimeError, NotImplementedError, TypeError):
-        return None
-    name = str(tensor.dtype).removeprefix("torch.")
-    return memory.tobytes() if memory.nbytes <= limit else summarize(memory, name)
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:

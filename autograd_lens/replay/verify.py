@@ -1,32 +1,28 @@
 """Proof: every step of a recording executed again and compared bit for bit.
 
-NOTE 1 [Updates]: the update's kernels, executed on the recorded parameters and grads, must give
-the next step's parameters. Where they do not, and its constants are known to change from step
-to step (a schedule, a correction that an optimizer computes in Python), nothing is proved
-either way, and that is said. Where the constants are the same in all steps recorded in full,
-it is a difference.
+NOTE 1 [Three words]: a check of a step says *equal* where the bits are the same. It says *differs*
+only of a step that was recorded in full, where the same kernels, given what was recorded, made
+something else than was recorded. Everything else is *not checked*, with the reason.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xxhash
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.attempts import Attempt, Attempts
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.differences import check_gradients
-from autograd_lens.replay.ledger import Ledger
-from autograd_lens.replay.sources import Donor, Sources
-from autograd_lens.replay.step import Replayer, recorded_threads
-from autograd_lens.replay.stretch import Stretches
-from autograd_lens.replay.values import Entry
-from autograd_lens.trace.outcomes import Verification
+from autograd_lens.replay.replayer import Attempt, Replayer, recorded_threads
+from autograd_lens.replay.stretch import proved_at_once
+from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.values import Summary
+from autograd_lens.trace.values import Entry, Summary
 
 __all__ = ["unlike", "verify"]
 
@@ -65,25 +61,64 @@ def _silent(done: int) -> None:
     """Tell nobody of progress."""
 
 
+@dataclass
+class _Ledger:
+    """One sort of check, while it goes on.
+
+    Attributes:
+        name: Its name.
+        how: What is compared with what.
+    """
+
+    name: str
+    how: str
+    _steps: int = 0
+    _mismatches: list[Mismatch] = field(default_factory=list)
+    _skipped: dict[str, list[int]] = field(default_factory=dict)
+
+    def passed(self, steps: int) -> None:
+        """So many steps are right."""
+        self._steps += steps
+
+    def checked(self, step: int, differences: Iterable[Difference]) -> None:
+        """A step was checked."""
+        self._steps += 1
+        for one in differences:
+            text = str(one).removeprefix(one.name).removeprefix(" by ")
+            self._mismatches.append(Mismatch(step, one.name, text))
+
+    def skip(self, step: int, reason: str) -> None:
+        """A step could not be checked."""
+        general = re.sub(rf"\b[Ss]tep {step}\b", "the step", reason)
+        self._skipped.setdefault(general[:1].upper() + general[1:], []).append(step)
+
+    def result(self) -> CheckResult:
+        """The finished check."""
+        skipped = (Skipped(reason, tuple(steps)) for reason, steps in self._skipped.items())
+        return CheckResult(
+            self.name, self.how, self._steps, tuple(self._mismatches), tuple(skipped)
+        )
+
+
 class _Verifier:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._sources = Sources(trace)
-        self._attempts = Attempts(trace, self._sources)
-        self._loss = Ledger("loss", "the tape executed again, bit for bit")
-        self._gradients = Ledger("gradients", "every .grad behind backward()")
-        self._updates = Ledger("updates", "the next parameters, bit for bit")
-        self._stored = Ledger("stored values", "every value of the full steps")
-        self._numeric: Ledger | None = None
+        self._replayer = Replayer(trace)
+        self._full = frozenset(trace.full_steps)
+        self._loss = _Ledger("loss", "the tape executed again, bit for bit")
+        self._gradients = _Ledger("gradients", "every .grad behind backward()")
+        self._updates = _Ledger("updates", "the next parameters, bit for bit")
+        self._stored = _Ledger("stored values", "every value of the full steps")
+        self._numeric: _Ledger | None = None
 
     @property
-    def ledgers(self) -> list[Ledger]:
+    def ledgers(self) -> list[_Ledger]:
         ledgers = [self._loss, self._gradients, self._updates, self._stored]
         return ledgers if self._numeric is None else [*ledgers, self._numeric]
 
     def steps(self, steps: Sequence[int], progress: Callable[[int], None]) -> None:
         """Check the steps: plain stretches at once, the others one by one."""
-        proved = Stretches(self._trace, self._sources).proved(steps)
+        proved = proved_at_once(self._trace, self._replayer.donors, steps)
         for ledger in (self._loss, self._gradients, self._updates):
             ledger.passed(len(proved))
         progress(len(proved))
@@ -93,13 +128,9 @@ class _Verifier:
             progress(done)
 
     def _step(self, step: int) -> None:
-        full = step in self._sources.full
-        if not self._sources.light(step).rows:
-            for ledger in (self._loss, self._gradients, self._updates):
-                ledger.skip(step, "The step has no backward.")
-            return
+        full = step in self._full
         try:
-            attempt = self._attempts.best(step, observe=full)
+            attempt = self._replayer.known(step, observe=full)
         except ReplayError as error:
             reason = str(error.args[0])
             for ledger in (self._loss, self._gradients, self._updates):
@@ -108,36 +139,22 @@ class _Verifier:
                 self._stored.skip(step, reason)
             return
         self._judge(step, attempt)
-        if full:
-            found = attempt.execution.slots
-            self._stored.checked(step, unlike(attempt.donor, found))
 
     def _judge(self, step: int, attempt: Attempt) -> None:
         check = attempt.check
-        if check.outputs and attempt.donor.step != step:
-            reason = self._excuse(step, attempt.donor)
-            if reason:
-                for ledger in (self._loss, self._gradients, self._updates):
-                    ledger.skip(step, reason)
-                return
         self._loss.checked(step, [one for one in check.outputs if one.name == "loss"])
         self._gradients.checked(step, [one for one in check.outputs if one.name != "loss"])
+        wrong = unlike(attempt)
+        if step in self._full:
+            self._stored.checked(step, wrong)
         if check.updates and check.outputs:
             self._updates.skip(step, "The gradients differ already.")
-        elif check.updates and self._sources.update_varies(attempt.donor, step):
-            reason = "The update multiplies with numbers of this step that were not kept."
-            self._updates.skip(step, reason)
-        elif check.unknown and self._sources.light(step).behind is None:
+        elif check.updates and not wrong:
+            self._updates.skip(step, self._replayer.unknown_update(attempt))
+        elif check.unknown and self._replayer.donors.light(step).behind is None:
             self._updates.skip(step, "What the parameters were behind it was not recorded.")
         else:
             self._updates.checked(step, check.updates)
-
-    def _excuse(self, step: int, donor: Donor) -> str:
-        """Why a replay that differs proves nothing; ``""`` where it does."""
-        if self._sources.is_guess(donor, step):
-            return "No step with its graph was recorded in full."
-        missing = self._sources.changing_inputs(donor, step)
-        return f"Its inputs were not kept: {', '.join(missing)}." if missing else ""
 
     # -- finite differences -------------------------------------------------------------
 
@@ -146,26 +163,28 @@ class _Verifier:
         picks = np.linspace(0, len(steps) - 1, min(_DIFFERENCED_STEPS, len(steps)))
         chosen = [steps[place] for place in dict.fromkeys(picks.astype(int).tolist())]
         how = f"central differences in float64, {len(chosen)} of the steps"
-        self._numeric = Ledger("finite differences", how)
-        replayer = Replayer(self._trace)
+        self._numeric = _Ledger("finite differences", how)
         for step in chosen:
             try:
-                self._numeric.checked(step, check_gradients(replayer.step(step).step))
+                self._numeric.checked(step, check_gradients(self._replayer.step(step).step))
             except ReplayError as error:
                 self._numeric.skip(step, str(error.args[0]))
 
 
-def unlike(donor: Donor, found: Sequence[Entry]) -> list[Difference]:
-    """Where the filled slots of a step are not those that were recorded."""
+def unlike(attempt: Attempt) -> list[Difference]:
+    """Where the values of an observed step are not those that were recorded in full."""
+    if attempt.observer is None or not attempt.own:
+        return []
+    observed, plan = attempt.observer.step(), attempt.donor.plan
     different = [
         slot
-        for slot, (recorded, live) in enumerate(zip(donor.encoded.slots, found, strict=True))
-        if recorded is not None
-        and live is not None
-        and slot not in donor.program.uninitialised
-        and not _same(recorded, live)
+        for slot, place in sorted(observed.places.items())
+        if attempt.donor.slots[slot] is not None
+        and observed.slots[place] is not None
+        and slot not in plan.uninitialised
+        and not _same(attempt.donor.slots[slot], observed.slots[place])
     ]
-    names = donor.program.slot_names
+    names = plan.slot_names
     return [Difference(names.get(slot, "a value"), float("nan"), None) for slot in different]
 
 

@@ -16,14 +16,10 @@ import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError, SelectionError
-from autograd_lens.replay.attempts import Attempts
 from autograd_lens.replay.changes import WAY_OUT, Changes
-from autograd_lens.replay.described import DescribedOptimizers
-from autograd_lens.replay.execution import Execution
-from autograd_lens.replay.program import Program
-from autograd_lens.replay.situation import Situation
-from autograd_lens.replay.sources import Donor, Sources, state_keys
-from autograd_lens.replay.step import recorded_threads
+from autograd_lens.replay.donors import Donor
+from autograd_lens.replay.execute import Execution, Leaves, Situation, Watcher
+from autograd_lens.replay.replayer import Replayer, recorded_threads
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import Descent, WhatIf
 from autograd_lens.trace.reader import Trace
@@ -89,20 +85,12 @@ def _prove(trace: Trace, steps: range) -> str:
 
 
 @dataclass
-class _Losses:
-    """Keeps the loss of the last backward; see ``execution.Watcher``."""
+class _Losses(Watcher):
+    """Keeps the loss of the last backward."""
 
     last: float = float("nan")
 
-    def before(self, backward: int, leaves: Mapping[str, torch.Tensor]) -> None:
-        """Nothing is kept of what a backward finds."""
-
-    def after(
-        self,
-        backward: int,  # noqa: ARG002  a Watcher's
-        roots: Sequence[torch.Tensor],
-        leaves: Mapping[str, torch.Tensor],  # noqa: ARG002  a Watcher's
-    ) -> None:
+    def after(self, backward: int, roots: Sequence[torch.Tensor], leaves: Leaves) -> None:  # noqa: ARG002  a Watcher's
         """Keep the loss."""
         if roots[0].numel() == 1 and not roots[0].is_complex():
             self.last = float(roots[0].detach())
@@ -111,12 +99,11 @@ class _Losses:
 class _Runner:
     def __init__(self, trace: Trace, changes: Mapping[str, float]) -> None:
         self._trace = trace
-        self._sources = Sources(trace)
-        self._attempts = Attempts(trace, self._sources)
-        self._described = DescribedOptimizers(trace)
-        self._by_optimizer = self._described.known
+        self._replayer = Replayer(trace)
+        optimizers = self._replayer.optimizers
+        self._by_optimizer = bool(optimizers.all) and all(one.is_known for one in optimizers.all)
         self._found: list[Mapping[str, npt.NDArray[Any]]] = []
-        self.changes = Changes.parse(changes, trace.parameters, self._described.all)
+        self.changes = Changes.parse(changes, trace.parameters, optimizers.all)
 
     def originals(self, first: int) -> dict[str, str]:
         """What the changed things were in the recording."""
@@ -146,30 +133,30 @@ class _Runner:
             if len(seen) > 1:
                 yield f"A schedule changed {name}; here it is {value:g} in every step."
         beyond = first + steps - len(self._trace.steps)
-        if beyond > 0 and self._sources.items(recorded[-1]):
+        if beyond > 0 and self._replayer.donors.items(recorded[-1]):
             yield f"The last {beyond:,} steps use the batch of the last recorded one."
 
     def _numbers(self, step: int, name: str) -> tuple[Any, ...]:
         """The values that a constant had in a step."""
-        described = self._described.at(step)
-        return tuple(g["attributes"].get(name) for one in described for g in one["groups"])
+        settings = self._replayer.optimizers.at(step)
+        return tuple(group.numbers.get(name) for one in settings for group in one.groups)
 
     def descend(self, first: int, steps: int) -> Descent:
         """Make the steps."""
         last = len(self._trace.steps) - 1
-        reached = self._attempts.found(first)
+        reached = self._replayer.found(first)
         losses: list[float] = []
         values: dict[str, list[npt.NDArray[Any]]] = {}
         before: _State | None = None
         for step in range(first, first + steps):
             if first < step <= last:
-                reached = self._attempts.found(step)
+                reached = self._replayer.found(step)
             donor, found = reached
             if step <= last:
-                self._found.append(_copied(found.parameters))
+                self._found.append(_copied(donor, found))
             situation = self._situation(step, donor, found, before)
-            for name, tensor in situation.parameters.items():
-                values.setdefault(name, []).append(tensor.detach().numpy().copy())
+            for name, value in _copied(donor, situation).items():
+                values.setdefault(name, []).append(value)
             loss, after = self._execute(min(step, last), donor, situation)
             before = after if before is None else before.then(after)
             losses.append(loss)
@@ -184,55 +171,65 @@ class _Runner:
 
     def _execute(self, step: int, donor: Donor, situation: Situation) -> tuple[float, _State]:
         """Make one step: by PyTorch's own optimizers where they are its, else by the tape."""
-        watcher = _Losses()
         if self._by_optimizer:
-            parameters = {n: t.detach().clone() for n, t in situation.parameters.items()}
-            grads = {n: None if t is None else t.clone() for n, t in situation.grads.items()}
-            outside = {n: t.clone() for n, t in situation.outside.items()}
-            copy = replace(situation, parameters=parameters, grads=grads, outside=outside)
-            changed = list(map(self.changes.changed, self._described.at(step)))
-            execution = Execution(donor.program, copy, watcher, optimizers=changed)
+            changed = tuple(map(self.changes.changed, self._replayer.optimizers.at(step)))
             try:
-                execution.run()
-                return watcher.last, _State.of(donor.program, execution)
+                return _run(donor, replace(_copy(situation), settings=changed))
             except ReplayError:
                 self._by_optimizer = False  # a class of the program that is only called the same
-        situation = replace(situation, numbers=self.changes.numbers(donor))
-        execution = Execution(donor.program, situation, watcher)
-        execution.run()
-        return watcher.last, _State.of(donor.program, execution)
+        numbers = self.changes.numbers(donor)
+        return _run(donor, replace(situation, settings=(), numbers=numbers))
 
     def _situation(
         self, step: int, donor: Donor, found: Situation, before: _State | None
     ) -> Situation:
-        outside = {number: tensor.clone() for number, tensor in found.outside.items()}
-        situation = replace(found, outside=outside)  # a step may change what it finds
+        situation = _copy(found)  # a step may change what it finds
+        there, plan = dict(situation.found), donor.plan
         if before is None:
             for start in self.changes.starts.values():
-                if start.parameter not in situation.parameters:
+                number = plan.parameters.get(start.parameter)
+                if number not in there:
                     msg = f"No kernel of step {step} reads {start.parameter}."
                     raise SelectionError(msg, hint="Set a parameter that the forward uses.")
-                situation.parameters[start.parameter][start.place] = start.value
+                there[number][start.place] = start.value
             return situation
         cleared = situation.cleared[0]
+        for name, number in plan.parameters.items():
+            if name in before.leaves:
+                there[number] = before.leaves[name].detach()
         grads = {
-            name: None if name in cleared else leaf.grad for name, leaf in before.leaves.items()
+            number: before.leaves[name].grad
+            for name, number in plan.parameters.items()
+            if name in before.leaves and name not in cleared
         }
-        for number, key in state_keys(donor.program).items():
+        for number, key in plan.state_keys.items():
             if key in before.state:
-                outside[number] = before.state[key]
-        return replace(
-            situation,
-            parameters={
-                name: before.leaves[name].detach() if name in before.leaves else recorded
-                for name, recorded in situation.parameters.items()
-            },
-            grads=grads,
-        )
+                there[number] = before.state[key]
+        kept = {number: grad for number, grad in grads.items() if grad is not None}
+        return replace(situation, found=there, grads=kept)
 
 
-def _copied(tensors: Mapping[str, torch.Tensor]) -> dict[str, npt.NDArray[Any]]:
-    return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
+def _run(donor: Donor, situation: Situation) -> tuple[float, _State]:
+    watcher = _Losses()
+    execution = Execution(donor.plan, situation, watcher)
+    execution.run()
+    return watcher.last, _State.of(execution)
+
+
+def _copy(situation: Situation) -> Situation:
+    found = {number: tensor.detach().clone() for number, tensor in situation.found.items()}
+    grads = {number: tensor.clone() for number, tensor in situation.grads.items()}
+    return replace(situation, found=found, grads=grads)
+
+
+def _copied(donor: Donor, situation: Situation) -> dict[str, npt.NDArray[Any]]:
+    """The parameters that a step finds."""
+    found = situation.found
+    return {
+        name: found[number].detach().numpy().copy()
+        for name, number in donor.plan.parameters.items()
+        if number in found
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +245,13 @@ class _State:
     state: Mapping[Any, torch.Tensor]
 
     @classmethod
-    def of(cls, program: Program, execution: Execution) -> _State:
+    def of(cls, execution: Execution) -> _State:
         state = {
             key: tensor.detach()
-            for number, key in state_keys(program).items()
-            if (tensor := execution.live[number]) is not None
+            for number, key in execution.plan.state_keys.items()
+            if (tensor := execution.registers[number]) is not None
         }
-        return cls(dict(execution.leaves), state)
+        return cls(execution.ends, state)
 
     def then(self, after: _State) -> _State:
         """What is handed on behind a further step, which may not have read everything."""

@@ -304,6 +304,7 @@ class TapeBackward(Struct, frozen=True):
         source: Position in ``Template.sources``.
         fingerprint: Id of the graph's structure.
         error: ``"Type: message"`` of what it raised, else ``""``.
+        position: How many kernels of the tape ran before it.
         nodes: Roots first.
         edges: (from_node, input_position, to_node, output_nr) of each.
         runs: The nodes in the order the engine ran them.
@@ -320,6 +321,7 @@ class TapeBackward(Struct, frozen=True):
     source: int | None
     fingerprint: str
     error: str
+    position: int
     nodes: tuple[TapeNode, ...]
     edges: tuple[tuple[int, int, int, int], ...]
     runs: tuple[TapeRun, ...]
@@ -438,6 +440,7 @@ def _misplaced(template: Template) -> Iterator[str]:
 
 def _misplaced_in(backward: TapeBackward, kernels: int, tensors: int, slots: int) -> Iterator[str]:
     nodes = len(backward.nodes)
+    yield from _beyond("position", (backward.position,), kernels + 1)
     ends = itertools.chain.from_iterable((start, end) for start, _, end, _ in backward.edges)
     yield from _beyond("edges", ends, nodes)
     positions = (max(-one, 0) for _, place, _, output in backward.edges for one in (place, output))

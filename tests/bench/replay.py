@@ -24,7 +24,7 @@ import torch  # noqa: E402
 from overhead import loop  # noqa: E402
 
 import autograd_lens as lens  # noqa: E402
-from autograd_lens.replay.step import Replayer  # noqa: E402
+from autograd_lens.replay.replayer import Replayer  # noqa: E402
 from autograd_lens.replay.verify import verify  # noqa: E402
 from autograd_lens.trace.reader import Trace  # noqa: E402
 from tests.support.transformer import Size, Training  # noqa: E402

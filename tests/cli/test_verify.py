@@ -41,3 +41,14 @@ def test_a_recording_that_differs_exits_with_1(
     result = CliRunner().invoke(app, ["verify", str(recording), "--steps", "0:2"])
     assert result.exit_code == 1
     assert "DIFFERS" in result.output
+
+
+def test_a_recording_of_which_nothing_can_be_checked_exits_with_1(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    with lens.record(tmp_path / "light.lens", full="none"):
+        for _ in range(3):
+            (w * w).sum().backward()
+            w.grad = None
+    result = CliRunner().invoke(app, ["verify", str(tmp_path / "light.lens")])
+    assert result.exit_code == 1
+    assert "Nothing could be checked" in result.output

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import autograd_lens as lens
 from autograd_lens.capture.recorder import Limits
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.step import Replayer
+from autograd_lens.replay.replayer import Replayer
 from autograd_lens.trace.reader import Trace
 
 BATCH_BYTES = 8 * 3 * 4 + 8 * 4

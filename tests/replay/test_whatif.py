@@ -158,7 +158,7 @@ def test_an_update_that_is_not_proved_is_refused(tmp_path: Path) -> None:
             optimizer.lr *= 0.9
     with (
         Trace(path) as trace,
-        pytest.raises(ReplayError, match=r"cannot be proved.*Edit the script"),
+        pytest.raises(ReplayError, match=r"computes with lr.*Edit the script"),
     ):
         what_if(trace, 0, STEPS, {"lr": 0.2})
 

@@ -22,10 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 import autograd_lens as lens
 from autograd_lens.capture.recorder import Limits
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.attempts import Attempt, Attempts
-from autograd_lens.replay.check import Difference
-from autograd_lens.replay.sources import Sources
-from autograd_lens.replay.step import Replayer
+from autograd_lens.replay.replayer import Attempt, Replayer
 from autograd_lens.replay.values import to_value
 from autograd_lens.replay.verify import unlike
 from autograd_lens.trace.reader import Trace
@@ -322,20 +319,16 @@ def _apart(before: Seen, after: Seen) -> str:
     return f"result {number} was {before[number]}, is {after[number]}"
 
 
-class _Attempts(Attempts):
+class _Replayer(Replayer):
     """Keeps the last attempt, to compare every stored value with it."""
 
     def best(self, step: int, *, observe: bool) -> Attempt:
         self.last = super().best(step, observe=observe)
         return self.last
 
-    def unlike(self) -> list[Difference]:
-        return unlike(self.last.donor, self.last.execution.slots)
-
 
 def _replay(trace: Trace, cases: Sequence[Case], seen: Sequence[Seen], outcome: Outcome) -> None:
-    replayer = Replayer(trace)
-    attempts = replayer._attempts = _Attempts(trace, Sources(trace))
+    replayer = _Replayer(trace)
     for index in range(len(seen)):
         case = cases[index // 2]
         if seen[index] and isinstance(seen[index][0], type):
@@ -344,7 +337,7 @@ def _replay(trace: Trace, cases: Sequence[Case], seen: Sequence[Seen], outcome: 
             replayed = replayer.step(index)
             wrong = [str(one) for one in replayed.differences]
             if index % 2 == 0:
-                wrong += [f"value of {one}" for one in attempts.unlike()]
+                wrong += [f"value of {one}" for one in unlike(replayer.last)]
         except ReplayError as error:
             wrong = [str(error.args[0])]
         if wrong:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import autograd_lens as lens
-from autograd_lens.replay.step import Replayer
+from autograd_lens.replay.replayer import Replayer
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.tape import Tape
+from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.records import Constant, Kernel, Step
 from tests.support.linear_step import light, linear_step
 
@@ -51,7 +51,7 @@ def test_loss_and_gradients_are_bit_equal(build: Any, record_step: RecordStep) -
     torch.manual_seed(0)
     model, x = build()
     step = record_step(lambda: model(x).square().mean(), model)
-    tape = Tape.from_step(step)
+    tape = LossFunction.from_step(step)
     parameters = {n: p.requires_grad_() for n, p in tape.recorded_parameters().items()}
     loss = tape.forward(parameters)
     loss.backward()
@@ -62,7 +62,7 @@ def test_loss_and_gradients_are_bit_equal(build: Any, record_step: RecordStep) -
 
 def test_executing_twice_gives_the_same(record_step: RecordStep) -> None:
     model, x = convolutional()
-    tape = Tape.from_step(record_step(lambda: model(x).square().mean(), model))
+    tape = LossFunction.from_step(record_step(lambda: model(x).square().mean(), model))
     parameters = tape.recorded_parameters()
     before = {number: tensor.clone() for number, tensor in tape.constants.items()}
     first = tape.forward(parameters)
@@ -80,7 +80,7 @@ def test_views_and_in_place_writes_keep_their_identity(record_step: RecordStep) 
         h.add_(h)
         return (h * w).sum()
 
-    tape = Tape.from_step(record_step(loss))
+    tape = LossFunction.from_step(record_step(loss))
     (name,) = tape.parameters
     assert tape.forward({name: w.detach()}).item() == 4 * 1 + 40 * 4 + 40 * 9
 
@@ -93,7 +93,7 @@ def test_a_parameter_written_in_the_forward_is_not_the_callers(record_step: Reco
             w.clamp_(min=0)
         return (w * 3).sum()
 
-    tape = Tape.from_step(record_step(loss))
+    tape = LossFunction.from_step(record_step(loss))
     ((name, given),) = ((name, torch.tensor([-5.0, 1.0])) for name in tape.parameters)
     assert tape.forward({name: given}).item() in {3.0, -12.0}  # where the clamp was recorded
     assert given.tolist() == [-5.0, 1.0]
@@ -107,14 +107,14 @@ def test_what_the_loss_does_not_need_is_not_executed(record_step: RecordStep) ->
         print(y.item(), (y + 1).sqrt())
         return y * y
 
-    tape = Tape.from_step(record_step(loss))
+    tape = LossFunction.from_step(record_step(loss))
     assert [call.kernel.op for call in tape.calls] == ["aten.mul.Tensor", "aten.mul.Tensor"]
 
 
 def test_dropout_masks_are_those_that_were_drawn(record_step: RecordStep) -> None:
     w = torch.ones(1000, requires_grad=True)
     step = record_step(lambda: functional.dropout(w, 0.25).sum())
-    tape = Tape.from_step(step)
+    tape = LossFunction.from_step(step)
     (name,) = tape.parameters
     state = torch.get_rng_state()
     doubled = tape.forward({name: 2 * w.detach()})
@@ -127,7 +127,7 @@ def test_dropout_masks_are_those_that_were_drawn(record_step: RecordStep) -> Non
 def test_double_computes_in_float64(record_step: RecordStep) -> None:
     w = torch.tensor(0.1, requires_grad=True)
     step = record_step(lambda: (w * w).to(torch.float32) * 3 + torch.zeros((), dtype=torch.float32))
-    tape = Tape.from_step(step).double()
+    tape = LossFunction.from_step(step).double()
     (name,) = tape.parameters
     loss = tape.forward({name: torch.tensor(0.1, dtype=torch.float64)})
     assert loss.dtype == torch.float64
@@ -136,7 +136,7 @@ def test_double_computes_in_float64(record_step: RecordStep) -> None:
 
 def test_hand_built_records_are_enough() -> None:
     step = linear_step()
-    tape = Tape.from_step(step)
+    tape = LossFunction.from_step(step)
     assert sorted(tape.parameters) == ["b1", "w1"]
     assert tape.forward(tape.recorded_parameters()).item() == pytest.approx(step.loss, rel=1e-6)
 
@@ -166,11 +166,11 @@ def without_value(step: Step) -> Step:
 )
 def test_what_cannot_be_replayed_is_named(step: Step, message: str) -> None:
     with pytest.raises(ReplayError, match=message):
-        Tape.from_step(step)
+        LossFunction.from_step(step)
 
 
 def test_a_missing_parameter_is_named() -> None:
-    tape = Tape.from_step(linear_step())
+    tape = LossFunction.from_step(linear_step())
     with pytest.raises(ReplayError, match=r"needs the parameters b1\. Given were w1"):
         tape.forward({"w1": torch.zeros(1, 1)})
 
@@ -178,6 +178,6 @@ def test_a_missing_parameter_is_named() -> None:
 def test_a_kernel_that_refuses_says_which() -> None:
     step = linear_step()
     exponent = replace(step.kernels[3].inputs[1], value=Constant("scalar", "two"))
-    tape = Tape.from_step(changed(step, 3, inputs=(step.kernels[3].inputs[0], exponent)))
+    tape = LossFunction.from_step(changed(step, 3, inputs=(step.kernels[3].inputs[0], exponent)))
     with pytest.raises(ReplayError, match=r"Kernel 3 \(aten.pow.Tensor_Scalar\)"):
         tape.forward(tape.recorded_parameters())

@@ -1,0 +1,548 @@
+"""The executor: a plan run once, with everything that a step finds.
+
+What is run is always the same list of stages; what differs is who looks on. Run plainly, it
+costs its kernels. Observed, it is recorded again, by the recorder's own parts (``observe.py``).
+A *watcher* is told before and behind each run of the engine, and compares.
+
+NOTE 1 [The engine's own door]: backward is called through the engine object, not through
+``Tensor.backward``: a program that is being recorded while it looks at a trace must not find
+our backwards among its own.
+
+NOTE 2 [Not holding gradients]: ``AccumulateGrad`` takes an incoming gradient for ``.grad`` where
+nobody else holds it, and copies it otherwise. So what the engine makes is put into registers
+only behind it, and only what it is known to have left: ``.grad`` and what was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from autograd_lens.errors import LensError, ReplayError
+from autograd_lens.replay.functions import CustomFunction, applied, is_custom
+from autograd_lens.replay.generator import drawing_from, generator_state
+from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.optimizer import Settings, Update
+from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
+from autograd_lens.replay.sizes import SIZED, fitted
+from autograd_lens.replay.values import to_tensor
+from autograd_lens.trace.tape import TapeBackward, TapeRun, TensorSlot, tensors_in
+from autograd_lens.trace.values import Entry, Value
+
+__all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
+
+Leaves = Mapping[str, torch.Tensor]
+REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a step finds when it begins.
+
+    Attributes:
+        found: Tensors that are there, by id; the execution works on them. A tensor that the
+            step was handed may stand on the tape as the result of kernels: these are dropped.
+        grads: ``.grad`` of leaves by id, left out where there is none.
+        cleared: For each run of the engine the parameters whose ``.grad`` is None before it.
+        numbers: The slots, for the numbers in them and for draws that are repeated.
+        random: State of the random generator, None where it is not known.
+        dropped: Kernels that are not executed.
+        redraw: Whether random kernels draw again; else they give what was recorded.
+        own: Whether the slots are those of this step itself.
+        settings: The optimizers that make the updates, with their numbers; where there are none
+            the update's kernels are executed as they stand on the tape.
+    """
+
+    found: Mapping[int, torch.Tensor]
+    grads: Mapping[int, torch.Tensor]
+    cleared: Sequence[frozenset[str]]
+    numbers: Sequence[Entry]
+    random: bytes | None = None
+    dropped: frozenset[int] = field(default=frozenset())
+    redraw: bool = True
+    own: bool = False
+    settings: Sequence[Settings] = ()
+
+
+class Watcher:
+    """Follows an execution from engine run to engine run; this one does nothing."""
+
+    def before(self, backward: int, leaves: Leaves) -> None:
+        """A run of the engine is about to begin."""
+
+    def after(self, backward: int, roots: Sequence[torch.Tensor], leaves: Leaves) -> None:
+        """It has ended."""
+
+
+class Execution:
+    """Executes a plan in a situation, once.
+
+    Args:
+        plan: The plan.
+        situation: What it finds.
+        watcher: Follows it from engine run to engine run.
+        observer: Records it again, where given.
+
+    Attributes:
+        registers: All tensors by id, then constants.
+        drawn: State of the random generator before the first run of the engine.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        situation: Situation,
+        watcher: Watcher | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.plan = plan
+        self.situation = situation
+        self.registers: Registers = plan.blank.copy()
+        self.drawn: bytes | None = None
+        self._watcher = watcher
+        self._observer = observer
+        self._private = torch.Generator()
+        self._number = -1  # of the run of the engine that goes on
+        found = situation.found
+        self._careful = (
+            observer is not None
+            or bool(situation.dropped)
+            or not situation.redraw
+            or any(tuple(one.shape) != plan.specs[n].shape for n, one in found.items())
+        )
+
+    # -- what it leaves -------------------------------------------------------------------
+
+    @property
+    def leaves(self) -> dict[str, torch.Tensor]:
+        """The parameters by name, as they are now."""
+        found: dict[str, torch.Tensor] = {}
+        for number, name in self.plan.leaves.items():
+            if name and self.registers[number] is not None:
+                found[name] = self.registers[number]
+        for name, number in self.plan.parameters.items():
+            if self.registers[number] is not None:
+                found[name] = self.registers[number]
+        return found
+
+    @property
+    def ends(self) -> dict[str, torch.Tensor]:
+        """The parameters by name behind the step: an update may have replaced one."""
+        places = self.plan.ends.items()
+        return {name: self.registers[n] for name, n in places if self.registers[n] is not None}
+
+    # -- running --------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Execute all kernels and engine runs.
+
+        Raises:
+            ReplayError: Something cannot be executed, or departs from what was recorded.
+        """
+        self._bring_in()
+        with drawing_from(self.situation.random), contextlib.ExitStack() as stack:
+            if self._observer is not None:
+                stack.enter_context(self._observer.observing())
+            stages = self.plan.stages
+            position = 0
+            while position < len(stages):
+                match stages[position]:
+                    case Calls() as calls:
+                        self._calls(calls)
+                    case Engine(number):
+                        self._backward(number)
+                    case Adopt(leaves):
+                        self._adopt(leaves)
+                    case Apply(function):
+                        self._apply(function)
+                position += 1
+
+    def _bring_in(self) -> None:
+        """Put everything that is there when the step begins into its register."""
+        plan, situation, registers = self.plan, self.situation, self.registers
+        for register, slot in plan.numbers:
+            registers[register] = situation.numbers[slot]
+        for register, spec, slot in plan.loose:
+            dtype, shape, device = plan.template.specs[spec]
+            entry = situation.numbers[slot]
+            if isinstance(entry, bytes):
+                registers[register] = to_tensor(Value(dtype, shape, entry), device)
+        for register in plan.generators:
+            registers[register] = self._private
+        for number, tensor in situation.found.items():
+            registers[number] = tensor
+            if number in situation.grads:
+                tensor.grad = situation.grads[number]
+        for number in plan.gradients:
+            owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
+            registers[number] = situation.grads.get(owner) if owner is not None else None
+        for number in plan.outside:
+            if registers[number] is None and plan.specs[number].role != "gradient":
+                self._refuse_missing(number)
+
+    def _refuse_missing(self, number: int) -> None:
+        readers = (c for c in self.plan.calls if number in c.reads)
+        if all(c.index in self.situation.dropped for c in readers):
+            return
+        msg = f"The value of {self.plan.describe(number)} was not kept."
+        raise ReplayError(msg)
+
+    def _adopt(self, leaves: Sequence[int]) -> None:
+        """Make tensors of the tape the leaves that they were."""
+        for number in leaves:
+            tensor = self.registers[number]
+            if tensor is None or tensor.grad_fn is not None:
+                continue
+            tensor.requires_grad_()
+            if number in self.situation.grads and number not in self.situation.found:
+                tensor.grad = self.situation.grads[number]
+
+    def _calls(self, stage: Calls) -> None:
+        torch._C._set_grad_enabled(stage.grad)
+        try:
+            if stage.update and self.situation.settings:
+                self._update(stage)
+            elif self._careful:
+                self._one_by_one(stage.calls)
+            else:
+                run_calls(stage.calls, self.registers, self._one)
+        finally:
+            torch._C._set_grad_enabled(True)  # noqa: FBT003  it takes no keywords
+
+    def _one_by_one(self, calls: Sequence[Call]) -> None:
+        observer = self._observer
+        for call in calls:
+            if observer is not None and call.index < observer.position:
+                continue  # another kernel has run it
+            with described(call):
+                self._one(call, self.registers)
+            if observer is not None:
+                observer.called(call)
+
+    def _update(self, stage: Calls) -> None:
+        """Let optimizers make their part of an update; the rest is made by its kernels."""
+        for block, settings in self._blocks(stage):
+            if settings is None:
+                self._one_by_one(block)
+                continue
+            update = Update(self.plan, block, settings)
+            first, implementation = update.start(self.leaves, self.registers)
+            before = [call for call in block if call.index < first]
+            self._one_by_one(before)  # clipping and the like
+            if self._observer is not None:
+                self._observer.position = first
+            update.run(self.leaves, self.registers, implementation)
+            if self._observer is not None:
+                self._observer.called(block[len(before)], last=block[-1].index)
+
+    def _blocks(self, stage: Calls) -> Iterator[tuple[Sequence[Call], Settings | None]]:
+        """The kernels of an update by the optimizer that made them."""
+        ends: dict[int, Settings] = {}
+        for settings in self.situation.settings:
+            kernels = [
+                kernel
+                for one in self.plan.template.updates
+                if one.parameter in settings.parameters
+                for kernel in one.kernels
+                if stage.calls[0].index <= kernel <= stage.calls[-1].index
+            ]
+            if kernels:
+                ends[max(kernels)] = settings
+        start = 0
+        for end in sorted(ends):
+            stop = next(n for n, call in enumerate(stage.calls, 1) if call.index >= end)
+            if stop > start:
+                yield stage.calls[start:stop], ends[end]
+            start = max(start, stop)
+        if start < len(stage.calls):
+            yield stage.calls[start:], None
+
+    # -- one kernel -----------------------------------------------------------------------
+
+    def _one(self, call: Call, registers: Registers) -> None:
+        """Call one kernel with a look at everything that may be out of the ordinary."""
+        if call.index in self.situation.dropped or (call.echo and self._observer is None):
+            return
+        if call.inner:
+            registers[call.out] = registers[call.reads[0]]
+            return
+        if call.operator is None or call.obstacle:
+            raise ReplayError(call.obstacle)
+        for place in self.plan.filled.get(call.index, ()):
+            self._overwrite(registers[place.tensor], place)
+        missing = [n for n in call.reads if self._live(n, registers) is None]
+        if missing:
+            raise ReplayError(self._not_there(call, missing))
+        args = call.get(registers)
+        if call.op in SIZED:
+            args = self._fitted(call, args)
+        keywords = {name: get(registers)[0] for name, get in call.named}
+        if call.kernel.generator is not None and self.situation.own:
+            self._set_generator(call, call.kernel.generator)
+        made = flat(call.run(*args, **call.keywords, **keywords))
+        if call.draws and not self.situation.redraw:
+            self._repeat_draw(call, made)
+        keep(call, made, registers)
+
+    def _set_generator(self, call: Call, slot: int) -> None:
+        """Draw from where the program drew: its tape tells where that is not where it was left."""
+        state = self.situation.numbers[slot]
+        if isinstance(state, bytes):
+            generator = self._private if call.private else torch.default_generator
+            generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+    def _live(self, number: int, registers: Registers) -> torch.Tensor | None:
+        """A tensor; one that is another object for a known one is made of that."""
+        tensor: torch.Tensor | None = registers[number]
+        alias = self.plan.template.tensors[number].alias
+        if tensor is None and alias is not None:
+            base = self._live(alias, registers)
+            if base is not None:
+                tensor = registers[number] = base.detach()
+        return tensor
+
+    def _fitted(self, call: Call, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with sizes that fit the tensor that arrives."""
+        specs = self.plan.specs
+        before, after = specs[call.reads[0]].shape, specs[call.makes[0]].shape
+        sizes = fitted(call.op, before, after, args[0].shape)
+        return args if sizes is None else (args[0], sizes, *args[2:])
+
+    def _repeat_draw(self, call: Call, made: Sequence[torch.Tensor | None]) -> None:
+        """Put the numbers that were drawn in place of those that were drawn now.
+
+        Through ``data``, so that it does not count as a change of what autograd saved.
+        """
+        for position, (place, tensor) in enumerate(zip(call.kernel.makes, made, strict=False)):
+            entry = self._overwrite(tensor, place)
+            if entry is not None and self._observer is not None:
+                self._observer.replace(position, len(made), entry)
+        for place in self.plan.noise(call):
+            self._overwrite(self.registers[place.tensor], place)
+
+    def _overwrite(self, tensor: torch.Tensor | None, place: TensorSlot) -> bytes | None:
+        entry, spec = self.situation.numbers[place.slot], self.plan.specs[place.tensor]
+        if tensor is None or not isinstance(entry, bytes) or tuple(tensor.shape) != spec.shape:
+            return None
+        with _disable_current_modes(), torch.no_grad():
+            tensor.data.copy_(to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
+        return entry
+
+    def _not_there(self, call: Call, missing: Sequence[int]) -> str:
+        names = [self.plan.specs[number].name or "a tensor" for number in missing]
+        what = f"{call.op} (kernel {call.index}) reads {', '.join(names)}, which is not there."
+        return f"{what}{self._obstacle()}"
+
+    def _obstacle(self) -> str:
+        """Why a kernel that others depend on could not be executed."""
+        lost = (self.plan.calls[index] for index in sorted(self.situation.dropped))
+        return next((f" {one.obstacle}" for one in lost if one.obstacle), "")
+
+    # -- custom Functions -----------------------------------------------------------------
+
+    def _apply(self, function: CustomFunction) -> None:
+        results = applied(function, self.registers, self._in_backward, self._run_of)
+        for number, tensor in results:
+            self.registers[number] = tensor
+
+    def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
+        """The run of a Function's node in the backward that goes on."""
+        node = function.places.get(self._number)
+        runs = self.plan.backwards[self._number].runs
+        run = next((one for one in runs if one.node == node), None)
+        if run is None:
+            msg = f"{function.name} was not run by this backward when it was recorded."
+            raise ReplayError(msg)
+        return self._number, run
+
+    def _in_backward(
+        self, _number: int, run: TapeRun, known: Mapping[int, torch.Tensor]
+    ) -> Mapping[int, torch.Tensor]:
+        """Execute the kernels that a node ran; returns all that they made, and what was known."""
+        registers = self.registers.copy()
+        for number, tensor in known.items():
+            registers[number] = tensor
+        made = dict(known)
+        for index in run.kernels:
+            call = self.plan.calls[index]
+            with described(call):
+                self._one(call, registers)
+            made |= {number: registers[number] for number in call.makes}
+        return made
+
+    # -- backward -------------------------------------------------------------------------
+
+    def _backward(self, number: int) -> None:
+        backward = self.plan.backwards[number]
+        if backward.error:
+            msg = f"The recorded backward raised an error: {backward.error}"
+            raise ReplayError(msg)
+        if number:
+            for name in self.situation.cleared[number]:
+                if name in self.leaves:
+                    self.leaves[name].grad = None
+        elif self.plan.draws:
+            self.drawn = generator_state()
+        self._look(lambda watcher: watcher.before(number, self.leaves))
+        roots = self._roots(backward)
+        gradients = self._first_gradients(backward, roots)
+        inputs = self._inputs(backward)
+        self._number = number
+        with self._recorded(number, roots, gradients, inputs):
+            results = self._engine(backward, roots, gradients, inputs)
+        self._left(backward, results)
+        self._look(lambda watcher: watcher.after(number, roots, self.leaves))
+
+    def _look(self, tell: Callable[[Watcher], None]) -> None:
+        if self._watcher is not None:
+            with _disable_current_modes():
+                tell(self._watcher)
+
+    def _roots(self, backward: TapeBackward) -> list[torch.Tensor]:
+        places = [root.tensor if isinstance(root, TensorSlot) else None for root in backward.roots]
+        roots = [None if place is None else self.registers[place] for place in places]
+        if any(root is None or not root.requires_grad for root in roots):
+            msg = "A tensor that backward was called on cannot be made again."
+            first = backward.nodes[0] if backward.nodes else None
+            if first is not None and first.kernel is None and is_custom(first.name):
+                msg = f"{msg} Its node, {first.name}, was made by no kernel of the tape."
+            raise ReplayError(msg + self._obstacle())
+        return [root for root in roots if root is not None]
+
+    def _first_gradients(
+        self, backward: TapeBackward, roots: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """What backward was called with, or ones where it makes them itself."""
+        given = [
+            self.registers[arg.tensor] if isinstance(arg, TensorSlot) else None
+            for arg in (*backward.gradients, *[None] * len(roots))
+        ]
+        lost = (
+            one is None and arg is not None
+            for one, arg in zip(given, backward.gradients, strict=False)
+        )
+        if any(lost):
+            msg = f"A gradient that backward was given is not there.{self._obstacle()}"
+            raise ReplayError(msg)
+        return [
+            torch.ones_like(root, memory_format=torch.preserve_format) if one is None else one
+            for root, one in zip(roots, given, strict=False)
+        ]
+
+    def _inputs(self, backward: TapeBackward) -> tuple[torch.Tensor, ...]:
+        found = tuple(self.registers[use.tensor] for use in tensors_in(*backward.inputs))
+        if any(one is None for one in found) or len(found) != len(backward.inputs):
+            msg = f"A tensor that backward was restricted to is not there.{self._obstacle()}"
+            raise ReplayError(msg)
+        return found
+
+    @contextlib.contextmanager
+    def _recorded(
+        self,
+        number: int,
+        roots: Sequence[torch.Tensor],
+        gradients: Sequence[torch.Tensor],
+        inputs: Sequence[torch.Tensor],
+    ) -> Iterator[None]:
+        if self._observer is None:
+            yield
+            return
+        self._observer.backward_begins(number, roots, gradients, inputs, self.leaves)
+        try:
+            yield
+        finally:
+            self._observer.backward_ended(number)
+
+    @staticmethod
+    def _engine(
+        backward: TapeBackward,
+        roots: Sequence[torch.Tensor],
+        gradients: Sequence[torch.Tensor],
+        inputs: tuple[torch.Tensor, ...],
+    ) -> Sequence[Any]:
+        engine: Any = torch.autograd.Variable._execution_engine
+        try:
+            found: Sequence[Any] = engine.run_backward(
+                tuple(roots),
+                tuple(gradients),
+                backward.retain_graph,
+                backward.create_graph,
+                inputs,
+                allow_unreachable=True,
+                accumulate_grad=backward.kind != "grad",
+            )
+        except LensError:
+            raise
+        except REFUSALS as error:
+            msg = f"The replayed backward raised an error: {first_line(error)}"
+            raise ReplayError(msg) from error
+        return found or ()
+
+    def _left(self, backward: TapeBackward, results: Sequence[Any]) -> None:
+        """Put what the engine has left into its registers (NOTE 2)."""
+        registers, leaves = self.registers, self.leaves
+        for arg, result in zip(backward.results, results, strict=False):
+            if isinstance(arg, TensorSlot):
+                registers[arg.tensor] = result
+        written = [(use, one.parameter) for one in backward.writes for use in tensors_in(one.after)]
+        named = [*self.plan.named_gradients, *((use.tensor, name) for use, name in written)]
+        for number, name in named:
+            if name in leaves:
+                registers[number] = leaves[name].grad
+        for number, leaf in self.plan.unnamed_gradients(backward):
+            registers[number] = registers[leaf].grad
+
+
+# -- kernels one after the other ----------------------------------------------------------------
+
+
+def run_calls(
+    calls: Sequence[Call], registers: Registers, careful: Callable[[Call, Registers], None]
+) -> None:
+    """Call kernels on registers.
+
+    Args:
+        calls: The kernels.
+        registers: Tensors by id, then constants.
+        careful: Calls a kernel that is not plain.
+
+    Raises:
+        ReplayError: A kernel refuses.
+    """
+    call = None
+    try:
+        for call in calls:
+            if call.plain:
+                registers[call.out] = call.run(*call.get(registers), **call.keywords)
+            else:
+                careful(call, registers)
+    except LensError:
+        raise
+    except REFUSALS as error:
+        raise _refused(call, error) from error
+
+
+@contextlib.contextmanager
+def described(call: Call) -> Iterator[None]:
+    """Name the kernel where it refuses."""
+    try:
+        yield
+    except LensError:
+        raise
+    except REFUSALS as error:
+        raise _refused(call, error) from error
+
+
+def _refused(call: Call | None, error: BaseException) -> ReplayError:
+    what = f"Kernel {call.index} ({call.op})" if call is not None else "A kernel"
+    return ReplayError(f"{what} cannot be executed: {first_line(error)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; torch's go on with where it was built."""
+    return str(error).partition("\n")[0]

@@ -1,0 +1,740 @@
+"""What a template says, worked out once: executing it again then costs little but its kernels.
+
+A ``Plan`` holds the kernels of a whole step as calls on *registers*: one for each tensor of the
+tape by its id, then one for each constant, number and list that a call takes. ``execute.py``
+runs it.
+
+NOTE 1 [Kernels inside of kernels]: some kernels on a tape were not called by the program but by
+autograd or by a fallback beneath it. An in-place operator clones what it saves before it changes
+it; what has no code for lazily conjugated or negated tensors resolves them first. Such a clone
+stands in front of its operator and seems to have made its node. It is not called: the operator
+makes it again. Where it was a fallback's, the operator is called with what was cloned.
+
+NOTE 2 [When a tensor becomes a leaf]: ``requires_grad_()`` is no kernel. A leaf that the step
+makes itself, or changes before it uses it, becomes one right before the first kernel that makes
+a node from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.live.mode import UNSET
+from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
+from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
+from autograd_lens.replay.values import wider
+from autograd_lens.trace.records import Constant, TensorSpec
+from autograd_lens.trace.tape import (
+    Arg,
+    ArgList,
+    Const,
+    NumberSlot,
+    TapeBackward,
+    TapeKernel,
+    Template,
+    TensorSlot,
+    ValueSlot,
+    numbers_in,
+    tensors_in,
+)
+
+__all__ = [
+    "Adopt",
+    "Apply",
+    "Call",
+    "Calls",
+    "Engine",
+    "Plan",
+    "Registers",
+    "Stage",
+    "flat",
+    "keep",
+]
+
+Registers = list[Any]
+Getter = Callable[[Registers], tuple[Any, ...]]
+
+_OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
+_CLONE = "aten.clone.default"
+_ECHOES = frozenset({"aten.alias.default", "aten.detach.default"})
+# Which result is memory for the backward, that is not filled as a whole.
+_SCRATCH = {
+    "aten._ctc_loss.Tensor": 1,
+    "aten._ctc_loss.default": 1,
+    "aten.mkldnn_rnn_layer.default": 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kernel, ready to be called.
+
+    Attributes:
+        index: Its position on the tape.
+        kernel: As it was recorded.
+        operator: What it calls, None where ``obstacle`` says why not.
+        run: The same, without what torch puts around it.
+        get: Gives its arguments out of the registers.
+        keywords: Its arguments by name that are constants.
+        named: Its other arguments by name: name and what gives it.
+        out: Register of its only result, -1 where there is not exactly one.
+        reads: Ids of the tensors it reads.
+        makes: Ids of its results.
+        changes: Ids of the tensors it changes in place.
+        grad: Whether it runs under autograd.
+        plain: Whether it can be called without a further look.
+        draws: Whether it draws random numbers.
+        engine: Whether the engine runs it, or a node in it.
+        inner: Whether the next kernel runs it (NOTE 1): it is what was cloned.
+        echo: Whether it is a view that nothing reads: autograd's own, of what it saves.
+        obstacle: Why it cannot be executed, else ``""``.
+        private: Whether it draws from a generator of the program's own: which numbers these are
+            is known only where the tape is that of the step itself.
+    """
+
+    index: int
+    kernel: TapeKernel
+    operator: torch._ops.OpOverload | None
+    run: Callable[..., Any]
+    get: Getter
+    keywords: Mapping[str, Any]
+    named: tuple[tuple[str, Getter], ...]
+    out: int
+    reads: tuple[int, ...]
+    makes: tuple[int, ...]
+    changes: frozenset[int]
+    grad: bool
+    plain: bool
+    draws: bool
+    engine: bool
+    inner: bool = False
+    echo: bool = False
+    obstacle: str = ""
+    private: bool = False
+
+    @property
+    def op(self) -> str:
+        """Its recorded name."""
+        return self.kernel.op
+
+
+# -- stages -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Kernels that are called one after the other.
+
+    Attributes:
+        grad: Whether gradients are switched on.
+        update: Whether they are an update.
+        calls: The kernels.
+    """
+
+    grad: bool
+    update: bool
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A run of the autograd engine, by its number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Tensors that become leaves, by id (NOTE 2)."""
+
+    leaves: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A custom ``autograd.Function`` whose forward has just run."""
+
+    function: CustomFunction
+
+
+Stage = Calls | Engine | Adopt | Apply
+
+
+# -- the plan -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is worked out of a template.
+
+    It has no slots, so that what follows from it is computed once.
+
+    Attributes:
+        template: The template.
+        specs: What each tensor is, by id.
+        calls: The kernels in order.
+        blank: Registers before anything is known: constants in their places.
+        numbers: (register, slot) of the numbers that differ from step to step.
+        loose: (register, spec, slot) of values that exist in one call alone.
+        generators: Registers of random generators of the program's own.
+        wide: Whether it computes in float64, whatever was recorded.
+    """
+
+    template: Template
+    specs: tuple[TensorSpec, ...]
+    calls: tuple[Call, ...] = field(repr=False)
+    blank: Registers = field(repr=False)
+    numbers: tuple[tuple[int, int], ...]
+    loose: tuple[tuple[int, int, int], ...]
+    generators: tuple[int, ...]
+    wide: bool = False
+
+    @classmethod
+    def of(cls, template: Template, *, wide: bool = False) -> Plan:
+        """The plan of a template.
+
+        Args:
+            template: The template.
+            wide: Whether to compute in float64.
+        """
+        specs = tuple(template.spec(number) for number in range(len(template.tensors)))
+        compiler = _Compiler(template, wide=wide)
+        calls = _with_inner(template, [compiler.call(*one) for one in enumerate(template.kernels)])
+        return cls(
+            template=template,
+            specs=specs,
+            calls=tuple(_with_echoes(template, calls)),
+            blank=compiler.registers,
+            numbers=tuple(compiler.numbers),
+            loose=tuple(compiler.loose),
+            generators=tuple(compiler.generators),
+            wide=wide,
+        )
+
+    @property
+    def backwards(self) -> tuple[TapeBackward, ...]:
+        """The runs of the engine."""
+        return self.template.backwards
+
+    # -- order --------------------------------------------------------------------------
+
+    @cached_property
+    def starts(self) -> Mapping[int, Sequence[int]]:
+        """Position -> the runs of the engine that begin there, in order."""
+        starts: dict[int, list[int]] = {}
+        for number, backward in enumerate(self.backwards):
+            starts.setdefault(backward.position, []).append(number)
+        return starts
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """All that is done in a step, in order."""
+        found: list[Stage] = []
+        for index in range(len(self.calls) + 1):
+            found += self._before(index)
+            if index == len(self.calls) or self.calls[index].engine:
+                continue
+            call = self.calls[index]
+            kind = call.grad, call.kernel.phase == "update"
+            last = found[-1] if found else None
+            if isinstance(last, Calls) and (last.grad, last.update) == kind:
+                found[-1] = replace(last, calls=(*last.calls, call))
+            else:
+                found.append(Calls(*kind, (call,)))
+        return tuple(found)
+
+    def _before(self, index: int) -> Iterator[Stage]:
+        """What happens between two kernels."""
+        if self._adopted.get(index):
+            yield Adopt(self._adopted[index])
+        yield from (Apply(one) for one in self.functions if one.before == index)
+        yield from map(Engine, self.starts.get(index, ()))
+
+    @cached_property
+    def functions(self) -> Sequence[CustomFunction]:
+        """The custom Functions of the graphs, in order."""
+        return custom_functions(self.template)
+
+    # -- leaves -------------------------------------------------------------------------
+
+    @cached_property
+    def leaves(self) -> Mapping[int, str]:
+        """The leaves that the engine reaches: id -> name of its parameter, else ``""``."""
+        found: dict[int, str] = {}
+        for backward in self.backwards:
+            if not backward.nodes:  # a lean step names none
+                found |= {number: name for name, number in self.parameters.items()}
+                found |= {n: self.specs[n].name for n in self._asked(backward)}
+            for node in backward.nodes:
+                number = node.leaf
+                if number is None and node.variable:
+                    number = self.parameters.get(node.variable)
+                if number is not None and node.name == "AccumulateGrad":
+                    found[number] = node.variable or ""
+        return found
+
+    def _asked(self, backward: TapeBackward) -> Iterator[int]:
+        """The tensors that backward was restricted to and that no node can have made."""
+        made = {
+            n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes
+        }
+        asked = (use.tensor for use in tensors_in(*backward.inputs))
+        return (number for number in asked if number not in made and number not in self.parameters)
+
+    @cached_property
+    def _adopted(self) -> Mapping[int, tuple[int, ...]]:
+        """Position -> the tensors that become leaves there (NOTE 2)."""
+        waiting = set(self.leaves)
+        found: dict[int, tuple[int, ...]] = {}
+        for call in self.calls:
+            if call.engine or not call.grad:
+                continue
+            makes_node = call.kernel.node is not None or bool(call.kernel.makes_node)
+            ready = waiting.intersection(call.reads) - call.changes if makes_node else None
+            if ready:
+                found[call.index] = tuple(sorted(ready))
+                waiting -= ready
+        for function in self.functions:
+            ready = waiting.intersection(n for n in function.inputs if n is not None)
+            if ready:
+                found[function.before] = (*found.get(function.before, ()), *sorted(ready))
+                waiting -= ready
+        if waiting and self.starts:
+            first = min(self.starts)
+            found[first] = (*found.get(first, ()), *sorted(waiting))
+        return found
+
+    @cached_property
+    def parameters(self) -> Mapping[str, int]:
+        """The parameters that are there when the step begins: name -> id."""
+        found: dict[str, int] = {}
+        for number in self.outside:
+            if self.specs[number].role == "parameter" and self.specs[number].name:
+                found.setdefault(self.specs[number].name, number)
+        return found
+
+    @cached_property
+    def ends(self) -> Mapping[str, int]:
+        """Under which id each parameter is behind the step: an update may replace it."""
+        found = dict(self.parameters)
+        for update in self.template.updates:
+            for use in tensors_in(update.after):
+                now = found.get(update.parameter)
+                if now is None or self.memory[now] != self.memory[use.tensor]:
+                    found[update.parameter] = use.tensor
+        return found
+
+    # -- what a step finds ----------------------------------------------------------------
+
+    @cached_property
+    def outside(self) -> Mapping[int, int]:
+        """Tensors that are there before any kernel makes them: id -> slot of the first value."""
+        found: dict[int, int] = {}
+        made: set[int] = set()
+        for call in self.calls:
+            for number in self.starts.get(call.index, ()):
+                made.update(use.tensor for use in tensors_in(*self.backwards[number].results))
+            own = call.engine and call.index not in self._rebuilt
+            for place in call.kernel.reads:
+                known = not own or self.specs[place.tensor].role == "gradient"
+                if known and place.tensor not in made and not self._is_echo(place.tensor):
+                    found.setdefault(place.tensor, place.slot)
+            made.update(call.makes)
+            if own:  # the engine makes tensors of its own
+                made.update(call.reads)
+        for backward in self.backwards:
+            given = (*backward.roots, *backward.gradients, *backward.inputs)
+            for place in tensors_in(*given):
+                if place.tensor not in made:
+                    found.setdefault(place.tensor, place.slot)
+        return found
+
+    @cached_property
+    def gradients(self) -> tuple[int, ...]:
+        """Those of them that are the ``.grad`` of a parameter."""
+        return tuple(n for n in self.outside if self.specs[n].role == "gradient")
+
+    @cached_property
+    def named_gradients(self) -> tuple[tuple[int, str], ...]:
+        """Everything that is the ``.grad`` of a parameter: id and name of the parameter."""
+        return tuple(
+            (number, spec.name.removesuffix(".grad"))
+            for number, spec in enumerate(self.specs)
+            if spec.role == "gradient"
+        )
+
+    @staticmethod
+    def unnamed_gradients(backward: TapeBackward) -> Iterator[tuple[int, int]]:
+        """The ``.grad`` of leaves that are no parameters: id, and id of the leaf."""
+        for run in backward.runs:
+            node = backward.nodes[run.node]
+            if node.leaf is not None and not node.variable:
+                for use in tensors_in(*run.grad_outputs):
+                    yield use.tensor, node.leaf
+
+    @cached_property
+    def _rebuilt(self) -> frozenset[int]:
+        """Kernels that run in the backward of a custom Function."""
+        ran = (
+            index
+            for backward in self.backwards
+            for run in backward.runs
+            if is_custom(backward.nodes[run.node].name)
+            for index in run.kernels
+        )
+        return frozenset(ran)
+
+    def _is_echo(self, number: int) -> bool:
+        """Whether a tensor is another object for one that is known."""
+        one = self.template.tensors[number]
+        return one.alias is not None and one.role != "parameter"
+
+    @cached_property
+    def state(self) -> tuple[int, ...]:
+        """Ids of what a step changes and the next one finds: running statistics, momenta."""
+        plain = {"parameter", "gradient"}
+        changed = frozenset[int]().union(*(call.changes for call in self.calls))
+        return tuple(n for n in self.outside if n in changed and self.specs[n].role not in plain)
+
+    @cached_property
+    def state_keys(self) -> Mapping[int, tuple[str, str, tuple[int, ...]]]:
+        """The same with what a step makes of it first: id -> a name that all plans share."""
+        keys: dict[int, tuple[str, str, tuple[int, ...]]] = {}
+        unnamed = 0
+        made = [n for n, spec in enumerate(self.specs) if spec.role == "state" and spec.name]
+        for number in dict.fromkeys((*self.state, *made)):
+            spec = self.specs[number]
+            unnamed += not spec.name
+            keys[number] = (spec.name or f"#{unnamed}", spec.dtype, spec.shape)
+        return keys
+
+    @cached_property
+    def draws(self) -> tuple[Call, ...]:
+        """The kernels that draw random numbers."""
+        return tuple(one for one in self.calls if one.draws and not one.engine)
+
+    # -- numbers --------------------------------------------------------------------------
+
+    def numbers_of(self, phase: str) -> tuple[int, ...]:
+        """Slots of the numbers that the kernels of a phase compute with."""
+        kernels = (one for one in self.template.kernels if one.phase == phase)
+        return tuple(
+            number.slot
+            for one in kernels
+            for number in numbers_in(*(argument.value for argument in one.args))
+        )
+
+    @cached_property
+    def update_numbers(self) -> tuple[int, ...]:
+        """Slots of the numbers that the update computes with."""
+        return self.numbers_of("update")
+
+    # -- for messages -----------------------------------------------------------------------
+
+    @cached_property
+    def slot_names(self) -> Mapping[int, str]:
+        """What the value in a slot is, in a few words."""
+        names: dict[int, str] = {}
+        for call in self.calls:
+            for place in (*call.kernel.reads, *call.kernel.makes):
+                name = self.specs[place.tensor].name
+                what = f"{name} in " if name else ""
+                names[place.slot] = f"{what}kernel {call.index}, {call.op}"
+        return names
+
+    def describe(self, tensor: int) -> str:
+        """A tensor in a few words."""
+        spec = self.specs[tensor]
+        return f"{spec.name or 'a tensor'} ({spec.dtype}, shape {spec.shape})"
+
+    # -- memory -----------------------------------------------------------------------------
+
+    @cached_property
+    def memory(self) -> Sequence[int]:
+        """A number for each tensor, the same for tensors that may share memory."""
+        root = list(range(len(self.specs)))
+        for number, tensor in enumerate(self.template.tensors):
+            if tensor.alias is not None and tensor.alias < number:
+                root[number] = root[tensor.alias]
+        for call in self.calls:
+            if call.operator is not None and is_view(call.operator) and call.reads:
+                for tensor in call.makes:
+                    if tensor not in call.reads:
+                        root[tensor] = root[call.reads[0]]
+        return root
+
+    @cached_property
+    def filled(self) -> Mapping[int, Sequence[TensorSlot]]:
+        """By kernel, what it reads of new memory that no kernel wrote: NumPy did."""
+        found: dict[int, Sequence[TensorSlot]] = {}
+        new: set[int] = set()
+        for call in self.calls:
+            if call.engine:
+                continue
+            fresh = [p for p in call.kernel.reads if p.tensor in new]
+            reads = [p for p in fresh if p.tensor not in call.changes]
+            if reads:
+                found[call.index] = reads
+            touched = {self.memory[tensor] for tensor in call.changes}
+            new = {tensor for tensor in new if self.memory[tensor] not in touched}
+            if call.op.startswith(UNSET):
+                new.update(call.makes)
+        return found
+
+    def noise(self, call: Call) -> Iterator[TensorSlot]:
+        """Where arguments that a kernel fills with random numbers are read next."""
+        for tensor in call.changes - {*call.makes}:
+            later = (p for other in self.calls[call.index + 1 :] for p in other.kernel.reads)
+            yield from itertools.islice((p for p in later if p.tensor == tensor), 1)
+
+    @cached_property
+    def uninitialised(self) -> frozenset[int]:
+        """Slots whose value nobody set, or set in part alone."""
+        found: set[int] = set()
+        unset: set[int] = set()
+        for call in self.calls:
+            reads, makes = call.kernel.reads, call.kernel.makes
+            found.update(place.slot for place in reads if place.tensor in unset)
+            if not _OVERWRITES.isdisjoint(call.op.split(".")):  # whatever it was before
+                found.update(place.slot for place in reads[:1])
+            copied = call.op == "aten.copy_.default" and unset.intersection(call.reads[1:])
+            unset = unset | call.changes if copied else unset - call.changes
+            found.update(place.slot for place in makes if copied)
+            seen = call.operator is not None and is_view(call.operator)
+            if call.op.startswith(UNSET) or (seen and unset.intersection(call.reads)):
+                unset.update(call.makes)
+                found.update(place.slot for place in makes)
+        return frozenset(found | self._scratch())
+
+    def _scratch(self) -> set[int]:
+        partly = {
+            call.makes[_SCRATCH[call.op]]
+            for call in self.calls
+            if len(call.makes) > _SCRATCH.get(call.op, len(call.makes))
+        }
+        places = [p for call in self.calls for p in (*call.kernel.reads, *call.kernel.makes)]
+        for backward in self.backwards:
+            saved = (one.value for node in backward.nodes for one in node.saved)
+            places += tensors_in(*saved)
+        return {place.slot for place in places if place.tensor in partly}
+
+    # -- what depends on what -----------------------------------------------------------------
+
+    def needed(self, wanted: Iterable[int], calls: Sequence[Call]) -> list[Call]:
+        """Those of some calls that tensors depend on, through values or shared memory."""
+        groups = {self.memory[tensor] for tensor in wanted}
+        found = []
+        for call in reversed(calls):
+            touched = {self.memory[tensor] for tensor in (*call.makes, *call.changes)}
+            if not touched.isdisjoint(groups):
+                found.append(call)
+                groups.update(self.memory[tensor] for tensor in call.reads)
+        return found[::-1]
+
+
+# -- compiling ------------------------------------------------------------------------------
+
+
+class _Compiler:
+    """Turns kernels into calls on registers.
+
+    Attributes:
+        registers: Tensors by id, then constants.
+        numbers: Registers of numbers that differ from step to step, with their slots.
+        loose: Registers of values that exist in one call alone, with spec and slot.
+        generators: Registers of random generators of the program's own.
+    """
+
+    def __init__(self, template: Template, *, wide: bool) -> None:
+        self._wide = wide
+        self.registers: Registers = [None] * len(template.tensors)
+        self.numbers: list[tuple[int, int]] = []
+        self.loose: list[tuple[int, int, int]] = []
+        self.generators: list[int] = []
+        given = (use for one in template.backwards for use in tensors_in(*one.gradients))
+        self._gradients = {use.tensor for use in given}  # backward makes the first of them itself
+
+    def call(self, index: int, kernel: TapeKernel) -> Call:
+        operator, obstacle = None, ""
+        positional: list[Getter | int] = []
+        named: list[tuple[str, Getter]] = []
+        keywords: dict[str, Any] = {}
+        try:
+            operator = find_operator(kernel.op)
+            for one in kernel.args:
+                place = self._place(one.value, kernel.op)
+                if not one.keyword:
+                    positional.append(place)
+                elif _is_constant(one.value) and not _is_generator(one.value):
+                    keywords[one.name] = self._constant(one.value, kernel.op)
+                else:
+                    named.append((one.name, _getter([place])))
+        except ReplayError as error:
+            obstacle = str(error)
+        written = writes_to(operator) if operator is not None else frozenset()
+        changed = tensors_in(*(one.value for one in kernel.args if one.name in written))
+        given = {one.name: one.value.value for one in kernel.args if isinstance(one.value, Const)}
+        private = any(_is_generator(one.value) for one in kernel.args)
+        random = operator is not None and draws(operator, given)
+        makes = tuple(use.tensor for use in kernel.makes)
+        return Call(
+            index=index,
+            kernel=kernel,
+            operator=operator,
+            run=operator._op if operator is not None else _refuse,
+            get=_getter(positional),
+            keywords=keywords,
+            named=tuple(named),
+            out=makes[0] if len(makes) == 1 else -1,
+            reads=tuple(use.tensor for use in kernel.reads),
+            makes=makes,
+            changes=frozenset(use.tensor for use in changed),
+            grad=kernel.grad_mode,
+            plain=not (named or obstacle or random) and len(makes) == 1,
+            draws=random,
+            engine=kernel.phase == "backward" and not self._gradients.intersection(makes),
+            obstacle=obstacle,
+            private=private,
+        )
+
+    def _place(self, arg: Arg, op: str) -> Getter | int:
+        """The register of an argument, or what puts a list of tensors together."""
+        if isinstance(arg, TensorSlot):
+            return arg.tensor
+        if isinstance(arg, NumberSlot):
+            self.numbers.append((self._register(None), arg.slot))
+        elif isinstance(arg, Const) and arg.kind == "generator":
+            self.generators.append(self._register(None))
+        elif isinstance(arg, ValueSlot):
+            self.loose.append((self._register(None), arg.spec, arg.slot))
+        elif isinstance(arg, ArgList) and not _is_constant(arg):
+            inner = _getter([self._place(item, op) for item in arg.items])
+            return lambda registers: list(inner(registers))
+        else:
+            return self._register(self._constant(arg, op))
+        return len(self.registers) - 1
+
+    def _register(self, value: Any) -> int:
+        self.registers.append(value)
+        return len(self.registers) - 1
+
+    def _constant(self, arg: Arg, op: str) -> Any:
+        if isinstance(arg, ArgList):
+            return [self._constant(item, op) for item in arg.items]
+        if not isinstance(arg, Const):
+            return None
+        constant = arg.constant
+        if self._wide and constant.kind == "dtype":
+            constant = Constant("dtype", wider(str(constant.value)))
+        return to_constant(constant, operator=op)
+
+
+def _refuse(*_args: Any, **_keywords: Any) -> Any:
+    msg = "This kernel cannot be executed."
+    raise ReplayError(msg)
+
+
+def _is_generator(arg: Arg) -> bool:
+    return isinstance(arg, Const) and arg.kind == "generator"
+
+
+def _is_constant(arg: Arg) -> bool:
+    if isinstance(arg, ArgList):
+        return all(map(_is_constant, arg.items))
+    return arg is None or isinstance(arg, Const)
+
+
+def _getter(places: Sequence[Getter | int]) -> Getter:
+    """What reads some places of the registers into a tuple."""
+    numbers = [place for place in places if isinstance(place, int)]
+    if not places:
+        return lambda _registers: ()
+    if len(numbers) < len(places):
+        return lambda registers: tuple(
+            registers[one] if isinstance(one, int) else one(registers) for one in places
+        )
+    if len(numbers) > 1:
+        return itemgetter(*numbers)
+    only = numbers[0]
+    return lambda registers: (registers[only],)
+
+
+# -- kernels inside of kernels (NOTE 1) -------------------------------------------------------
+
+
+def _with_inner(template: Template, calls: Sequence[Call]) -> list[Call]:
+    found = list(calls)
+    for one in calls:
+        behind = one.index + 1
+        while behind < len(found) and found[behind].op == _CLONE and found[behind].grad:
+            behind += 1
+        if behind < len(found) and _seems_maker(template, one, found[behind]):
+            for index in range(one.index, behind):
+                found[index] = replace(found[index], inner=True, plain=False)
+    return found
+
+
+def _seems_maker(template: Template, clone: Call, behind: Call) -> bool:
+    """Whether a clone has the node of the operator behind it."""
+    one, other = clone.kernel, behind.kernel
+    if clone.op != _CLONE or not clone.grad or clone.inner or other.node is not None:
+        return False
+    if clone.engine or behind.engine:
+        return False
+    if one.node is not None:
+        name = template.backwards[one.backward].nodes[one.node].name
+        return not name.startswith("Clone")
+    saves = bool(one.makes_node) and other.makes_node is False and behind.grad
+    return saves and not behind.changes.isdisjoint(clone.reads)
+
+
+def _with_echoes(template: Template, calls: Sequence[Call]) -> Iterator[Call]:
+    """Mark views that nothing outside of backward reads."""
+    read = {
+        tensor
+        for call in calls
+        if not call.engine and call.op not in _ECHOES
+        for tensor in call.reads
+    }
+    named = {number for number, one in enumerate(template.tensors) if one.name}
+    roots = (use for one in template.backwards for use in tensors_in(*one.roots, *one.inputs))
+    read |= named | {use.tensor for use in roots}
+    for call in calls:
+        echo = call.op in _ECHOES and not call.engine and bool(call.makes)
+        echo = echo and read.isdisjoint(call.makes)
+        yield replace(call, echo=echo, plain=call.plain and not echo)
+
+
+def flat(result: Any) -> list[torch.Tensor | None]:
+    """An operator's results in order: tensors, and None for undefined ones."""
+    if result is None or isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, tuple | list):
+        return [tensor for item in result for tensor in flat(item)]
+    return []
+
+
+def keep(call: Call, made: Sequence[torch.Tensor | None], registers: Registers) -> None:
+    """Put what a kernel returned into the registers.
+
+    Raises:
+        ReplayError: It returned more or less than was recorded.
+    """
+    if len(made) != len(call.makes):  # an undefined result is None, and was not recorded
+        made = [tensor for tensor in made if tensor is not None]
+    if not made and call.changes:
+        return  # it returns nothing, and what it changed is there already
+    if len(made) != len(call.makes):
+        msg = f"{call.op} returned {len(made)} tensors; {len(call.makes)} were recorded."
+        raise ReplayError(msg, hint="Open the trace with the torch that recorded it.")
+    for number, tensor in zip(call.makes, made, strict=True):
+        if tensor is not None:
+            registers[number] = tensor

@@ -1,0 +1,483 @@
+"""Any step of a trace in full detail, by executing a tape again.
+
+NOTE 1 [Equal, or not known]: a light step is executed by the tape of another step. Where that
+gives the recorded loss and every recorded ``.grad`` bit for bit, it is proved to be the step's
+own. Where it does not, the step ran other kernels, or read something that was not kept, and
+nothing is known. Only a step whose own tape is there, and who found all that it read, can
+*differ* from its recording.
+
+NOTE 2 [Updates]: they follow by the kernels on the tape, or, where an optimizer of ``torch.optim``
+made them, by that optimizer with the numbers of the step. Both are exact where they are right;
+which one it was, the next parameters tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as changed
+
+import torch
+
+from autograd_lens.errors import ReplayError
+from autograd_lens.replay.check import Check, Difference
+from autograd_lens.replay.donors import Carried, Donor, Donors
+from autograd_lens.replay.execute import Execution, Situation
+from autograd_lens.replay.generator import moved, steps_between
+from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.optimizer import Optimizers, Settings
+from autograd_lens.trace.expression import update_expression
+from autograd_lens.trace.fullstep import merge
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Step
+from autograd_lens.trace.tape import records_of
+from autograd_lens.trace.values import Summary
+
+__all__ = ["Attempt", "OnWay", "Provider", "Replayed", "Replayer", "recorded_threads"]
+
+OnWay = Callable[[int | None, int], None]
+"""Takes a step that is replayed, None behind the last, and the one that was asked for."""
+
+_TAPES = 6  # of one structure, with other constants, that a light step is executed by
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a step, compared with its light rows.
+
+    Attributes:
+        step: The step.
+        donor: Where the tape comes from.
+        situation: What the step found.
+        execution: The execution.
+        check: What differs.
+        observer: What recorded the execution, where it was observed.
+    """
+
+    step: int
+    donor: Donor
+    situation: Situation
+    execution: Execution
+    check: Check
+    observer: Observer | None
+
+    @property
+    def own(self) -> bool:
+        """Whether the tape is the step's own."""
+        return self.donor.step == self.step
+
+    @property
+    def proved(self) -> bool:
+        """Whether loss and gradients are those that were recorded."""
+        return not self.check.outputs
+
+    @property
+    def complete(self) -> bool:
+        """Whether the updates are, too."""
+        return self.proved and not self.check.updates
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one replay gave.
+
+    Attributes:
+        step: The step in full; its provenance is ``"proved"`` or ``"differs"``.
+        donor: The step whose tape was executed.
+        differences: What differs from the light rows, up to the last backward.
+        updates: Parameters that the update's kernels did not bring to their recorded value.
+        unknown: Parameters whose value behind the step nobody recorded.
+    """
+
+    step: Step
+    donor: int
+    differences: tuple[Difference, ...]
+    updates: tuple[Difference, ...]
+    unknown: tuple[str, ...]
+
+
+class Replayer:
+    """Replays the steps of one trace, and hands on from each to the next what that one finds.
+
+    Args:
+        trace: The trace.
+        on_way: Called with each step that is replayed, and with the one it is replayed for.
+
+    Attributes:
+        donors: Where tapes come from.
+        optimizers: What the trace tells of them.
+    """
+
+    def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
+        self.donors = Donors(trace)
+        self.optimizers = Optimizers(trace)
+        self._trace = trace
+        self._on_way = on_way or _silent
+        self._carried: Carried | None = None
+        self._before: Carried | None = None  # what the last replayed step was handed
+        self._observers: dict[int, Observer] = {}  # by number of the template
+        self._by_optimizer: set[int] = set()  # templates whose updates need their optimizer
+
+    # -- opening a step -------------------------------------------------------------------
+
+    def step(self, step: int) -> Replayed:
+        """Replay a step.
+
+        Raises:
+            ReplayError: It cannot be replayed; the message says why and what to do instead.
+        """
+        try:
+            with recorded_threads(self._trace):
+                self._on_way(step, step)
+                attempt = self.known(step, observe=True)
+                return Replayed(
+                    step=self._record(attempt),
+                    donor=attempt.donor.step,
+                    differences=tuple(attempt.check.outputs),
+                    updates=tuple(attempt.check.updates),
+                    unknown=tuple(dict.fromkeys(attempt.check.unknown)),
+                )
+        except ReplayError as error:
+            raise _with_ways_out(error, step) from error
+        finally:
+            self._on_way(None, step)
+
+    def _record(self, attempt: Attempt) -> Step:
+        """The step as a full recording would have written it."""
+        notes = []
+        check, situation = attempt.check, attempt.situation
+        if check.updates and not attempt.own:
+            names = ", ".join(difference.name for difference in check.updates)
+            notes.append(
+                f"The kernels of the update are left out: they depend on numbers of this step "
+                f"that were not kept ({names}). Before and after are as recorded."
+            )
+            attempt = self._without_update(attempt)
+        if situation.dropped:
+            notes.append("The kernels that made the inputs are left out; the inputs are there.")
+        if attempt.observer is None:
+            msg = "It was not observed."
+            raise ReplayError(msg)
+        observed = attempt.observer.step()
+        tape = records_of(observed.template, observed.slots, attempt.donor.encoded.dots)
+        full = merge(attempt.step, tape, self.donors.light(attempt.step), update_expression)
+        notes += [f"The replay differs from the recording: {one}." for one in check.outputs]
+        provenance = "differs" if check.outputs else "proved"
+        return changed(full, provenance=provenance, omitted=(*full.omitted, *notes))
+
+    def _without_update(self, attempt: Attempt) -> Attempt:
+        """The same with the kernels of the update left out."""
+        plan = attempt.donor.plan
+        update = {call.index for call in plan.calls if call.kernel.phase == "update"}
+        carried = self._carried_to(attempt.step, attempt.donor)
+        situation = self.donors.situation(attempt.step, attempt.donor, carried)
+        dropped = situation.dropped | update
+        random, redraw = attempt.situation.random, attempt.situation.redraw
+        situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
+        return self._execute(attempt.step, attempt.donor, situation, observe=True)
+
+    def known(self, step: int, *, observe: bool) -> Attempt:
+        """An execution of a step that tells something (NOTE 1).
+
+        Raises:
+            ReplayError: None does; the message says why.
+        """
+        if not self.donors.light(step).rows:
+            msg = "The step has no backward."
+            raise ReplayError(msg)
+        attempt = self.best(step, observe=observe)
+        reason = self.not_known(attempt)
+        if reason:
+            raise ReplayError(reason)
+        return attempt
+
+    def not_known(self, attempt: Attempt) -> str:
+        """Why a replay that gives something else shows nothing; ``""`` where it does (NOTE 1)."""
+        if attempt.proved:
+            return ""
+        step, donor = attempt.step, attempt.donor
+        name = attempt.check.outputs[0].name
+        if attempt.own and not donor.plan.template.lean:
+            first = next((call.kernel.generator for call in donor.plan.draws), None)
+            unknown = first is not None and not isinstance(donor.slots[first], bytes)
+            return "The random numbers that it drew were not kept." if unknown else ""
+        if attempt.own:
+            return (
+                f"The kernels of step {step} do not give its {name}: something changed it that is "
+                "no kernel, as a hook does, or NumPy."
+            )
+        found = self.donors.varying(donor, step)
+        if found:
+            return f"The inputs of step {step} were not kept: {', '.join(found)}."
+        return (
+            f"Step {step} was not recorded in full, and the tape of step {donor.step} does not "
+            f"give its {name}: it ran other kernels, or read something that was not kept."
+        )
+
+    def unknown_update(self, attempt: Attempt) -> str:
+        """Why parameters are not what the update's kernels make of them."""
+        if attempt.own:
+            names = ", ".join(one.name for one in attempt.check.updates)
+            return f"Something that is no kernel changed {names}, as NumPy does."
+        return "The update multiplies with numbers of this step that were not kept."
+
+    # -- attempts ---------------------------------------------------------------------------
+
+    def best(self, step: int, *, observe: bool) -> Attempt:
+        """The first execution that is proved, or else the likeliest.
+
+        Args:
+            step: The step.
+            observe: Whether to record it again.
+
+        Raises:
+            ReplayError: The step cannot be executed at all.
+        """
+        first: Attempt | None = None
+        obstacle: ReplayError | None = None
+        for number, donor in enumerate(self.donors.of(step)):
+            if number == _TAPES:
+                break
+            try:
+                attempt = self._by(step, donor, observe=observe)
+            except ReplayError as error:
+                obstacle = obstacle or error
+                continue
+            if first is None or (attempt.proved and not first.proved) or attempt.complete:
+                first = attempt
+            if attempt.complete or attempt.own:
+                break
+        if first is None:
+            raise obstacle or ReplayError("No tape is there.")
+        self._hand_on(step, first)
+        return first
+
+    def found(self, step: int) -> tuple[Donor, Situation]:
+        """Which tape a step ran, and what it found when it began, as a replay has proved.
+
+        Raises:
+            ReplayError: None has.
+        """
+        attempt = self.best(step, observe=False)
+        if not attempt.proved:
+            msg = f"Step {step} executed again is not what was recorded."
+            raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
+        carried = self._carried_before(step)
+        situation = self.donors.situation(step, attempt.donor, carried)
+        return attempt.donor, changed(
+            situation,
+            redraw=attempt.situation.redraw,
+            random=attempt.situation.random,
+            settings=attempt.situation.settings,
+        )
+
+    def _by(self, step: int, donor: Donor, *, observe: bool) -> Attempt:
+        """Execute a step by one tape, in each way in which it may have gone."""
+        carried = self._carried_to(step, donor)
+        random = self.donors.random(step)
+        first = self._among(self._ways(step, donor, random), step, donor, carried, observe=observe)
+        if first is not None and not first.proved and not first.own and donor.plan.draws:
+            later = self._moved_on(step, first)
+            if later is not None:
+                ways = self._ways(step, donor, later)
+                found = self._among(ways, step, donor, carried, observe=observe)
+                first = found if found is not None and found.proved else first
+        if first is None:
+            msg = "The random numbers that it drew are not known."
+            raise ReplayError(msg)
+        return first
+
+    def _among(
+        self,
+        ways: Iterator[_Way],
+        step: int,
+        donor: Donor,
+        carried: Carried | None,
+        *,
+        observe: bool,
+    ) -> Attempt | None:
+        """The best of some ways; None where there is none."""
+        first: Attempt | None = None
+        for way in ways:
+            situation = changed(
+                self.donors.situation(step, donor, carried),
+                redraw=way.redraw,
+                random=way.random,
+                settings=way.settings,
+            )
+            try:
+                attempt = self._execute(step, donor, situation, observe=observe)
+            except ReplayError:
+                if not way.settings:
+                    raise
+                continue  # the optimizer cannot be built, or runs other kernels than recorded
+            if attempt.complete:
+                if way.settings:
+                    self._by_optimizer.add(donor.encoded.number)
+                return attempt
+            if first is None or (attempt.proved and not first.proved):
+                first = attempt
+        return first
+
+    def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
+        """The state of the generator where something else drew before the step did."""
+        found, behind = attempt.situation.random, self.donors.random_behind(step)
+        if found is None or behind is None or attempt.execution.drawn is None:
+            return None
+        drawn = steps_between(found, attempt.execution.drawn)
+        total = steps_between(found, behind)
+        if drawn is None or total is None or total <= drawn:
+            return None
+        return moved(found, total - drawn)
+
+    def _ways(self, step: int, donor: Donor, random: bytes | None) -> Iterator[_Way]:
+        """Numbers drawn again or as recorded, updates by the tape or by an optimizer (NOTE 2)."""
+        settings: Sequence[Settings] = ()
+        if donor.step != step:
+            settings = [one for one in self.optimizers.at(step) if one.is_known]
+        by: list[Sequence[Settings]] = [(), settings] if settings else [()]
+        if donor.encoded.number in self._by_optimizer:
+            by.reverse()
+        draws = bool(donor.plan.draws)
+        if not draws or random is not None or donor.step == step:  # any other state tells nothing
+            yield from (_Way(random, tuple(one), redraw=True) for one in by)
+        if draws:
+            yield from (_Way(random, tuple(one), redraw=False) for one in by)
+
+    def _execute(self, step: int, donor: Donor, situation: Situation, *, observe: bool) -> Attempt:
+        check = Check(self.donors.light(step))
+        observer = self._observer(donor) if observe else None
+        execution = Execution(donor.plan, situation, check, observer)
+        execution.run()
+        check.end(execution.ends)
+        return Attempt(step, donor, situation, execution, check, observer)
+
+    def _observer(self, donor: Donor) -> Observer:
+        if donor.encoded.template.lean:
+            return Observer(donor.plan)
+        return self._observers.setdefault(donor.encoded.number, Observer(donor.plan))
+
+    # -- carrying -----------------------------------------------------------------------------
+
+    def _carried_to(self, step: int, donor: Donor) -> Carried | None:
+        """What the steps before hand on to a step, where it needs any of that."""
+        if not self.donors.needs_carried(step, donor):
+            return None
+        start = next(filter(self.donors.starts, range(step - 1, -1, -1)), -1)
+        if start < 0:
+            raise ReplayError(self._nothing_before(step))
+        carried = self._carried
+        if carried is None or carried.step > step or carried.since < start:
+            self._carried = None
+            self._on_way(start, step)
+            self.best(start, observe=False)
+        while self._carried is not None and self._carried.step < step:
+            before = self._carried.step
+            self._on_way(before, step)
+            attempt = self.best(before, observe=False)
+            if not attempt.proved:
+                msg = f"Step {before}, of which it needs what it left, is not known: "
+                raise ReplayError(msg + self.not_known(attempt))
+        return self._carried
+
+    def _carried_before(self, step: int) -> Carried | None:
+        """What was handed on to the step that was replayed last."""
+        return self._before if self._before is not None and self._before.step == step else None
+
+    def _nothing_before(self, step: int) -> str:
+        light = self.donors.light(step)
+        pairs = zip(light.known, light.rows[0].values, strict=False)
+        names = ", ".join(known.name for known, value in pairs if isinstance(value, Summary))
+        if names and any(full < step for full in self.donors.own):
+            return f"{names} was too large to be kept whole, in step {step} and in all before it."
+        return f"What step {step} finds was changed before anything was recorded in full."
+
+    def _hand_on(self, step: int, attempt: Attempt) -> None:
+        """Keep what a step leaves, for the next one."""
+        self._before = self._carried
+        before = self._carried if self._carried and self._carried.step == step else None
+        begins = attempt.own and not self.donors.needs_carried(step, attempt.donor)
+        if before is None and not begins:
+            return
+        plan, registers = attempt.donor.plan, attempt.execution.registers
+        tensors = dict(before.tensors) if before is not None else {}
+        for number, key in plan.state_keys.items():
+            if registers[number] is not None:
+                tensors[key] = registers[number].detach().clone()
+        wrong = {difference.name for difference in attempt.check.updates}
+        for name, leaf in attempt.execution.ends.items():
+            kind = str(leaf.dtype).removeprefix("torch."), tuple(leaf.shape)
+            tensors.pop((name, *kind), None)
+            tensors.pop((f"{name}.grad", *kind), None)
+            if name not in wrong:
+                tensors[name, *kind] = leaf.detach().clone()
+            if leaf.grad is not None:
+                tensors[f"{name}.grad", *kind] = leaf.grad.detach().clone()
+        since = step if before is None or begins else before.since
+        self._carried = Carried(step + 1, since, tensors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a step may have gone.
+
+    Attributes:
+        random: State of the generator with which it began.
+        settings: The optimizers that made its updates, where not its kernels as they stand.
+        redraw: Whether its random numbers are drawn again.
+    """
+
+    random: bytes | None
+    settings: tuple[Settings, ...]
+    redraw: bool
+
+
+def _silent(_step: int | None, _target: int) -> None:
+    """Tell nobody."""
+
+
+def _with_ways_out(error: ReplayError, step: int) -> ReplayError:
+    """The error with what the user can do about it."""
+    message = str(error.args[0]) if error.args else str(error)
+    if not message.startswith(f"Step {step}"):
+        message = f"Step {step} cannot be replayed: {message}"
+    hint = f"See it with: autograd-lens rerun FILE --full {step}; or record with --full {step}"
+    hint += ", or with a larger --keep-inputs." if "The inputs of" in message else "."
+    return ReplayError(message, hint=hint)
+
+
+@contextlib.contextmanager
+def recorded_threads(trace: Trace) -> Iterator[None]:
+    """Compute with as many threads as the recorded run: sums depend on it."""
+    before, kept = torch.get_num_threads(), trace.extra("threads")
+    recorded = int(kept) if kept is not None and kept.isdigit() else trace.info.threads
+    if not recorded or recorded == before:
+        yield
+        return
+    torch.set_num_threads(recorded)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Provider:
+    """Light steps opened in full whenever somebody looks at them: ``Trace.replayer`` calls it.
+
+    Args:
+        trace: The trace.
+        on_way: Called with each step that is replayed, and with the one it is replayed for.
+    """
+
+    def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
+        self._trace = trace
+        self._replayer = Replayer(trace, on_way)
+
+    def __call__(self, step: int) -> Step:
+        """The step in full; where it cannot be replayed, the light step, which says why."""
+        try:
+            return self._replayer.step(step).step
+        except ReplayError as error:
+            light = self._trace.light(step)
+            return changed(light, omitted=(*light.omitted, str(error)))
