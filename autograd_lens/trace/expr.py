@@ -900,6 +900,7 @@ _LATEX_ESCAPES: Mapping[str, str] = {
 }
 _SHORT_INDEX = re.compile(r"(?:[A-Za-z]|[0-9]+)(?:,(?:[A-Za-z]|[0-9]+))*")
 _NUMBERED = re.compile(r"(.+),([0-9]+)", re.DOTALL)
+_TYPST_COMMA = ' "," '  # a bare one would part the arguments of a function
 _ELEMENT = re.compile(r"(?:i|[0-9]+)(?:,(?:i|[0-9]+))*")
 _LATEX_FUNCTIONS = frozenset({"cos", "exp", "log", "max", "min", "sin", "tanh"})
 
@@ -1001,7 +1002,7 @@ def _typst_name(name: Name) -> str:
     core = f"hat({core})" if name.hat else core
     if not index:
         return core
-    return f"{core}_({_small_index(index, _typst_name, ' ')})"
+    return f"{core}_({_small_index(index, _typst_name, _TYPST_COMMA)})"
 
 
 def _typst_number(mantissa: str, exponent: str) -> str:

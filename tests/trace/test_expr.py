@@ -147,7 +147,7 @@ CASES: list[tuple[Any, str, str, str]] = [
     (Item(X, ":, 0"), "x[:, 0]", r"x[\mathrm{:,\ 0}]", 'x[":, 0"]'),
     (Listed((X, Word("True"))), "[x, True]", r"[x, \mathrm{True}]", '[x, "True"]'),
     (Name("δ", "t8"), "δ_t8", r"\delta_{t_{8}}", "δ_(t_(8))"),
-    (Name("δ", "t8,2"), "δ_t8,2", r"\delta_{t_{8},2}", "δ_(t_(8) 2)"),
+    (Name("δ", "t8,2"), "δ_t8,2", r"\delta_{t_{8},2}", 'δ_(t_(8) "," 2)'),
     (Name("δ", "t8") * X, "δ_t8 * x", r"\delta_{t_{8}} \odot x", "δ_(t_(8)) dot.o x"),
     (Op("*", Name("g", "i"), X), "g_i * x", r"g_{i} \, x", "g_(i) thin x"),
     (Equation((W, X, ONE), "←"), "w1 ← x = 1", r"w_{1} \leftarrow x = 1",
