@@ -65,7 +65,7 @@ def _kernel(view: StepView, event: StepEvent) -> Lines:
     for use in tensors(kernel.inputs):
         if use.tensor not in seen:
             seen.add(use.tensor)
-            yield from _named_value(view.name(use), use.value, view.width)
+            yield from _named_value(view.names(use), use.value, view.width)
     yield from _outputs(view, kernel)
     yield from _keeps(view, kernel)
 
@@ -80,7 +80,7 @@ def _operation(view: StepView, kernel: Kernel) -> Lines:
 
 def _outputs(view: StepView, kernel: Kernel) -> Lines:
     for use in kernel.outputs:
-        yield from _named_value(f"→ {view.name(use)}", use.value, view.width)
+        yield from _named_value(f"→ {view.names(use)}", use.value, view.width)
 
 
 def _keeps(view: StepView, kernel: Kernel) -> Lines:
