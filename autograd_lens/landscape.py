@@ -37,7 +37,6 @@ __all__ = [
     "find_surface",
     "keep_curvatures",
     "keep_extras",
-    "keep_landscape",
     "measure_curvatures",
 ]
 
@@ -218,12 +217,6 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 def keep_curvatures(path: Path, found: Curvatures) -> None:
     """Keep curvatures in the file of their run, where that can be written and is finished."""
     keep_extras(path, {CURVATURE: found.to_bytes()})
-
-
-def keep_landscape(path: Path) -> None:
-    """Measure and keep what is cheap to measure."""
-    with contextlib.suppress(LensError), Trace(path) as trace:
-        keep_extras(path, dict(cheap_landscape(trace)))
 
 
 def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
