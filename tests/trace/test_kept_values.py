@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.values import Summary, summarize
+from autograd_lens.trace.values import Summary, Value, summarize
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 
