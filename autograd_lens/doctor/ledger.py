@@ -12,12 +12,12 @@ the optimizer is. The same numbers again therefore mean that another object made
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from autograd_lens.doctor.evidence import Evidence, Gap, Optimizer, is_zero
+from autograd_lens.trace.kept import noted_numbers
 from autograd_lens.trace.rows import LightGraph
 
 __all__ = [
@@ -161,11 +161,10 @@ class Ledger:
     def rates(self) -> tuple[Rates, ...]:
         """The numbers of each optimizer of torch.optim that made an update."""
         notes: dict[int | None, list[tuple[int, tuple[Mapping[str, float], ...]]]] = {}
-        rows = self._evidence.trace.rows
-        for row, text in rows.extra_column("numbers"):
-            step = int(rows.steps[max(0, row - 1)])
-            for first, groups in json.loads(text):
-                notes.setdefault(first, []).append((step, tuple(groups)))
+        trace = self._evidence.trace
+        for row, first, groups in noted_numbers(trace):
+            step = int(trace.rows.steps[max(0, row - 1)])
+            notes.setdefault(first, []).append((step, tuple(groups)))
         return tuple(
             Rates(first, tuple(step for step, _ in found), tuple(groups for _, groups in found))
             for first, found in notes.items()

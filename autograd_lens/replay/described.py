@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from autograd_lens.replay.optimizer import is_known
+from autograd_lens.trace.kept import noted_numbers, stored_optimizers
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["DescribedOptimizers"]
@@ -33,8 +35,7 @@ class DescribedOptimizers:
         Each is ``{"name", "class", "attributes", "groups"}``; a group has the names of its
         parameters and its ``"attributes"``.
         """
-        stored = self._trace.extra("optimizers")
-        found = json.loads(stored) if stored else []
+        found = [msgspec.to_builtins(one) for one in stored_optimizers(self._trace)]
         return [self._named(one) for one in found if one.get("holds", True)]
 
     @property
@@ -78,7 +79,6 @@ class DescribedOptimizers:
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Json]]]]:
         """First parameter -> (row, the numbers of each group), in order."""
         found: dict[int | None, list[tuple[int, Sequence[Json]]]] = {}
-        for row, text in self._trace.rows.extra_column("numbers"):
-            for first, groups in json.loads(text):
-                found.setdefault(first, []).append((row, groups))
+        for row, first, groups in noted_numbers(self._trace):
+            found.setdefault(first, []).append((row, groups))
         return found
