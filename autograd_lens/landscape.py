@@ -39,6 +39,7 @@ __all__ = [
     "keep_extras",
     "keep_landscape",
     "measure_curvatures",
+    "stay_on_one_thread",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -213,6 +214,13 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 
 # -- keeping both -----------------------------------------------------------------------------
+
+
+def stay_on_one_thread() -> None:
+    """For a forked child that measures: torch's pool did not come along, and is waited for."""
+    from autograd_lens.replay.step import stay_on_one_thread as stay  # noqa: PLC0415  imports torch
+
+    stay()
 
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:

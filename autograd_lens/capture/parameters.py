@@ -350,7 +350,7 @@ def _is_plain_object(kind: type) -> bool:
     module: object = kind.__module__  # whatever the class says it is
     foreign = {"torch", "numpy", "builtins", "types", "autograd_lens"}
     calls = any("__call__" in one.__dict__ for one in kind.__mro__)
-    return not calls and isinstance(module, str) and module.partition(".")[0] not in foreign
+    return not calls and module.partition(".")[0] not in foreign
 
 
 def _locals_of(frame: FrameType) -> dict[str, Any]:

@@ -22,8 +22,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from autograd_lens.trace.reader import Trace
-
 __all__ = ["findings_and_landscape"]
 
 _SECONDS = 2.0
@@ -39,7 +37,7 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         path: The recording.
         say: Called with each line that the user should read.
     """
-    from autograd_lens.landscape import keep_extras
+    from autograd_lens.landscape import keep
 
     if not hasattr(os, "fork"):
         return
@@ -51,11 +49,12 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         else:
             extras[key] = base64.b64decode(text)
     if extras:
-        keep_extras(path, extras)
+        keep(path, extras)
 
 
 def _look(path: Path) -> Iterator[tuple[str, str, str]]:
     """(``"line"``, "", text) for a person, (``"extra"``, name, base64) for the file."""
+    from autograd_lens.api import Trace
     from autograd_lens.cli.doctor import grave_findings
     from autograd_lens.landscape import cheap_landscape
 
@@ -97,9 +96,9 @@ def _as_child(writing: int, work: Callable[[], Iterator[tuple[str, str, str]]]) 
         silent = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silent, stream)
-        from autograd_lens.capture.script import use_one_thread
+        from autograd_lens.landscape import stay_on_one_thread
 
-        use_one_thread()  # the pool of the parent's threads is not here
+        stay_on_one_thread()
         for found in work():
             os.write(writing, json.dumps(found).encode() + b"\n")
     finally:

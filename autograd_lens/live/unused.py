@@ -77,11 +77,5 @@ def _keep_only(stream: Stream, first: int, kept: list[int], ends: list[Any]) -> 
         write if write.event < first else write._replace(event=places[write.event])
         for write in stream.writes
     ]
-    for own, new in (
-        (stream.keys, keys),
-        (stream.slots, slots),
-        (stream.uses, uses),
-        (stream.marks, marks),
-        (stream.writes, writes),
-    ):
-        own[:] = new  # type: ignore[index]
+    stream.keys[:], stream.marks[:], stream.writes[:] = keys, marks, writes
+    stream.slots[:], stream.uses[:] = slots, uses
