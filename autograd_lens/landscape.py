@@ -218,7 +218,7 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 def stay_on_one_thread() -> None:
     """For a forked child that measures: torch's pool did not come along, and is waited for."""
-    from autograd_lens.replay.step import stay_on_one_thread as stay  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.step import stay_on_one_thread as stay
 
     stay()
 

@@ -22,6 +22,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from autograd_lens.trace.reader import Trace
+
 __all__ = ["findings_and_landscape"]
 
 _SECONDS = 2.0
@@ -37,7 +39,7 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         path: The recording.
         say: Called with each line that the user should read.
     """
-    from autograd_lens.landscape import keep
+    from autograd_lens.landscape import keep_extras
 
     if not hasattr(os, "fork"):
         return
@@ -49,12 +51,11 @@ def findings_and_landscape(path: Path, say: Callable[[str], None]) -> None:
         else:
             extras[key] = base64.b64decode(text)
     if extras:
-        keep(path, extras)
+        keep_extras(path, extras)
 
 
 def _look(path: Path) -> Iterator[tuple[str, str, str]]:
     """(``"line"``, "", text) for a person, (``"extra"``, name, base64) for the file."""
-    from autograd_lens.api import Trace
     from autograd_lens.cli.doctor import grave_findings
     from autograd_lens.landscape import cheap_landscape
 
