@@ -38,6 +38,7 @@ __all__ = [
     "keep_curvatures",
     "keep_extras",
     "measure_curvatures",
+    "stay_on_one_thread",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -212,6 +213,13 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 
 # -- keeping both -----------------------------------------------------------------------------
+
+
+def stay_on_one_thread() -> None:
+    """For a forked child that measures: torch's pool did not come along, and is waited for."""
+    from autograd_lens.replay.step import stay_on_one_thread as stay
+
+    stay()
 
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:

@@ -73,7 +73,7 @@ class BackwardTape:
     ``.grad`` already written.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  made in one place
         self,
         stream: Stream,
         mode: TapeMode,

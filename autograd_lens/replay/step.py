@@ -21,7 +21,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 
-__all__ = ["Replayed", "Replayer"]
+__all__ = ["Replayed", "Replayer", "stay_on_one_thread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +148,13 @@ def recorded_threads(trace: Trace) -> Iterator[None]:
 
 def _update_kernels(program: Program) -> set[int]:
     return {one.index for one in program.instructions if one.phase == "update"}
+
+
+def stay_on_one_thread() -> None:
+    """Let nothing in this process start torch's pool of threads; for a child that was forked."""
+    torch.set_num_threads(1)
+    torch.set_num_threads = _ignore  # steps are replayed on as many threads as they ran on
+
+
+def _ignore(nthreads: int) -> None:  # noqa: ARG001  the name that torch gives it
+    return None
