@@ -67,7 +67,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _accumulates(evidence: Evidence, lost: list[Use], used: list[Use]) -> bool:
-    """Whether updates are meant for several batches; else a bad batch may be left out on purpose."""
+    """Whether updates are meant for several batches; else one may be left out on purpose."""
     if any(len(use.writers) > 1 for use in used):
         return True
     source = evidence.ledger.graph(lost[0].writers[-1]).source

@@ -45,7 +45,7 @@ def _crash(evidence: Evidence) -> Finding:
     message = evidence.failure.message if evidence.failure else ""
     where = f" in line {source.line}" if source else ""
     return RULE.finding(
-        title=f"the program ended with an error before any backward(): {message.partition(': ')[0]}",
+        title=f"an error ended the program before any backward(): {message.partition(': ')[0]}",
         message=f"""It raised {message}{where} and ended there. No backward() had run by then, so
             no step was recorded.""",
         fix="# first that error: the line is above",
