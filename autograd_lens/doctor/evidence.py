@@ -268,7 +268,10 @@ class Evidence:
 
     def code(self, source: Source | None) -> Code:
         """The program's text around a line."""
-        file = source.file if source else ""
+        return self.code_of(source.file if source else "")
+
+    def code_of(self, file: str) -> Code:
+        """The text of a file of the program."""
         if file not in self._codes:
             self._codes[file] = Code(self.trace.source(file) or "")
         return self._codes[file]

@@ -79,7 +79,8 @@ class Use:
         index: The parameter.
         writers: Numbers of the graphs that wrote into ``.grad`` since it was last cleared.
         used: Whether the parameter was updated.
-        again: Whether an update before used some of these gradients already.
+        again: Whether an update before used some of these gradients already, and the program did
+            not change them since.
         cleared: Whether ``.grad`` was cleared.
         gap: Both rows' values.
     """
@@ -145,8 +146,18 @@ class Ledger:
         """What became of one parameter's gradients (NOTE 1)."""
         if index not in self._uses:
             windows = self._evidence.gaps(index)
-            self._uses[index] = [use for gaps in windows for use in _uses(index, gaps)]
+            self._uses[index] = [
+                use for gaps in windows for use in _uses(index, gaps, clips=self._clips)
+            ]
         return self._uses[index]
+
+    @cached_property
+    def _clips(self) -> bool:
+        """Whether the loop clips gradients: then one that is shorter is still the same."""
+        run = next(self._evidence.runs, None)
+        source = run.graph.source if run and run.graph else None
+        calls = self._evidence.code(source).calls(source.line) if source else []
+        return any(name.startswith("clip_grad") for _, name, _ in calls)
 
     def graph(self, number: int) -> LightGraph:
         """What a graph's rows have in common."""
@@ -172,7 +183,7 @@ class Ledger:
         )
 
 
-def _uses(index: int, gaps: Sequence[Gap]) -> Iterator[Use]:
+def _uses(index: int, gaps: Sequence[Gap], *, clips: bool) -> Iterator[Use]:
     writers: tuple[int, ...] = ()
     spent = False
     for gap in gaps:
@@ -183,6 +194,6 @@ def _uses(index: int, gaps: Sequence[Gap]) -> Iterator[Use]:
         cleared = gap.cleared or (bool(writers) and is_zero(gap.found))
         if gap.updated or cleared:
             yield Use(gap.run.row.step, index, writers, gap.updated, spent, cleared, gap)
-        spent = spent or gap.updated
+        spent = (spent or gap.updated) and (clips or gap.kept)
         if cleared:
             writers, spent = (), False
