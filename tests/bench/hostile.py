@@ -276,6 +276,7 @@ def main() -> int:
             for verb, outcome, where in found:
                 counts[sort_of(seed), outcome] += 1
                 if outcome.isupper():
+                    print(f"seed {seed}: {verb} {outcome} {where}", file=sys.stderr, flush=True)
                     places.setdefault((outcome, verb, where), []).append(seed)
     print(f"{arguments.seeds} files, verbs run {sum(counts.values()):,} times")
     print(f"{'':10}" + "".join(f"{outcome:>10}" for outcome in OUTCOMES))
