@@ -163,8 +163,8 @@ class Name(Expr):
     @property
     def parts(self) -> tuple[str, str]:
         """Letter or name, and subscript."""
-        match = re.fullmatch(r"([^\W\d_])_?([0-9]*)", self.text.translate(_LOWERED))
-        letter, number = match.groups() if match else (self.text, "")
+        match = re.fullmatch(r"([^\W\d_])(?:_?([0-9]+))?", self.text.translate(_LOWERED))
+        letter, number = match.groups("") if match else (self.text, "")
         return letter, ",".join(part for part in (number, self.index) if part)
 
     @property

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograd_lens.trace.expr import (
@@ -179,6 +179,14 @@ def test_mathml_marks_what_is_what() -> None:
     assert "<munderover><mo>∑</mo>" in write(Sum(X), MATHML)
 
 
+def test_a_letter_and_its_number_are_told_apart() -> None:
+    told = {text: Name(text).parts for text in ("w", "w1", "w_12", "w₁", "w_", "w_a", "ab1")}
+    assert told == {
+        "w": ("w", ""), "w1": ("w", "1"), "w_12": ("w", "12"), "w₁": ("w", "1"),
+        "w_": ("w_", ""), "w_a": ("w_a", ""), "ab1": ("ab1", ""),
+    }  # fmt: skip
+
+
 def test_a_factor_of_one_and_a_settled_condition_are_left_out() -> None:
     assert simplified(X * 1) == simplified(1 * X) == simplified(X / 1) == simplified(X**1) == X
     assert simplified(X ** (digits("3") - 1)) == X**2
@@ -254,6 +262,10 @@ class Reading(HTMLParser):
 
 
 @given(TEXTS)
+@example("<b>")
+@example("a&lt;b")
+@example("a <b> &lt; c")
+@example('" onclick="')
 def test_html_shows_any_text_as_it_is(text: str) -> None:
     for formula in named(text):
         reading = Reading()
