@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,12 @@ from autograd_lens.trace.records import Step
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = [
+    "cheap_landscape",
     "compute_surface",
     "find_curvatures",
     "find_surface",
     "keep_curvatures",
+    "keep_extras",
     "keep_landscape",
     "measure_curvatures",
 ]
@@ -72,7 +74,7 @@ def find_surface(
         except (ReplayError, RuntimeError) as error:
             return None, str(error)
         if keep:
-            _keep(trace.path, {SURFACE: surface.to_bytes()})
+            keep_extras(trace.path, {SURFACE: surface.to_bytes()})
     return surface, ""
 
 
@@ -117,7 +119,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
     if window is None:
         return lambda size, include: grid(plane, size, include=include)
 
-    def within(size: int, include: tuple[float, float] | None) -> tuple[Floats, Floats]:  # noqa: ARG001  the window is what is shown
+    def within(size: int, _include: tuple[float, float] | None) -> tuple[Floats, Floats]:
         u, v = (np.linspace(low, high, size) for low, high in window.T.tolist())
         return u, np.zeros(1) if plane.kind == "line" else v
 
@@ -126,7 +128,7 @@ def _positions(plane: Plane, window: Floats | None) -> Positions:
 
 def _look(step: Step, plane: Plane, at: tuple[Floats, Floats]) -> tuple[Surface, float]:
     """A surface, and how many seconds each of its points took."""
-    from autograd_lens.replay.surface import evaluate_surface  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.surface import evaluate_surface  # imports torch
 
     began = time.perf_counter()
     surface = evaluate_surface(step, plane, *at)
@@ -201,7 +203,7 @@ def measure_curvatures(
 
 
 def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
-    from autograd_lens.replay.curvature import curvature  # noqa: PLC0415  imports torch
+    from autograd_lens.replay.curvature import curvature  # imports torch
 
     found = curvature(trace.steps[step], seconds=seconds)
     if not math.isfinite(found.largest):
@@ -215,33 +217,42 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 
 def keep_curvatures(path: Path, found: Curvatures) -> None:
     """Keep curvatures in the file of their run, where that can be written and is finished."""
-    _keep(path, {CURVATURE: found.to_bytes()})
+    keep_extras(path, {CURVATURE: found.to_bytes()})
 
 
 def keep_landscape(path: Path) -> None:
-    """Measure and keep what is cheap to measure: nothing of large models, or of a run in progress.
+    """Measure and keep what is cheap to measure."""
+    with contextlib.suppress(LensError), Trace(path) as trace:
+        keep_extras(path, dict(cheap_landscape(trace)))
+
+
+def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
+    """What may be measured unasked: nothing of large models, or of a run in progress.
 
     A run of two numbers gets its loss surface, too.
+
+    Yields:
+        Name and bytes of what belongs into the file.
     """
-    with contextlib.suppress(LensError), Trace(path) as trace:
-        elements = sum(math.prod(one.shape) for one in trace.parameters.values())
-        if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
-            return
-        extras = {CURVATURE: measure_curvatures(trace, seconds=_UNASKED / 2).to_bytes()}
-        if elements == 2:  # noqa: PLR2004  a plane
-            with contextlib.suppress(ReplayError, RuntimeError):
-                plane = find_plane(trace)
-                surface = compute_surface(trace, plane, seconds=_UNASKED, finest=_FINE)
-                extras[SURFACE] = surface.to_bytes()
-        _keep(path, extras)
+    elements = sum(math.prod(one.shape) for one in trace.parameters.values())
+    if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
+        return
+    yield CURVATURE, measure_curvatures(trace, seconds=_UNASKED / 2).to_bytes()
+    if elements == 2:  # noqa: PLR2004  a plane
+        with contextlib.suppress(ReplayError, RuntimeError):
+            plane = find_plane(trace)
+            surface = compute_surface(trace, plane, seconds=_UNASKED, finest=_FINE)
+            yield SURFACE, surface.to_bytes()
 
 
-def _keep(path: Path, extras: Mapping[str, bytes]) -> None:
+def keep_extras(path: Path, extras: Mapping[str, bytes]) -> None:
+    """Put measured bytes into the file of their run, where that can be written and is finished."""
     with contextlib.suppress(LensError), Trace(path) as trace:
         status = trace.info.status
         if status == "running":
             return
         writer = TraceWriter.reopen(path)
         for key, data in extras.items():
-            writer.extra(key, data)
+            with contextlib.suppress(LensError):  # too large to be kept: it is computed again
+                writer.extra(key, data)
         writer.close(status)

@@ -162,7 +162,7 @@ def parse_condition(text: str, parameters: Iterable[str]) -> Condition:
         _refuse(text, _LONGEST, f"a condition has at most {_LONGEST} characters.")
     if not text.strip():
         _refuse(text, 0, "it is empty.", "Write for example loss > 10.")
-    plain, leaves = _scan(text, list(parameters))
+    plain, leaves = _scan(text, sorted(filter(None, parameters), key=len, reverse=True))
     try:
         tree = ast.parse(plain.strip(), mode="eval").body
         return Condition(text, _Reader(text, leaves, len(plain) - len(plain.lstrip())).read(tree))
@@ -189,9 +189,13 @@ def _refuse(condition: str, position: int, complaint: str, hint: str = "") -> No
 
 
 def _scan(text: str, parameters: Sequence[str]) -> tuple[str, Mapping[int, Evaluate]]:
-    """The condition with underlines for parameters and words, and what these are, by position."""
-    longest = sorted(filter(None, parameters), key=len, reverse=True)
-    known = "|".join(map(re.escape, longest)) or r"(?!)"
+    """The condition with underlines for parameters and words, and what these are, by position.
+
+    Args:
+        text: The condition.
+        parameters: Names, the longest first.
+    """
+    known = "|".join(map(re.escape, parameters)) or r"(?!)"
     lexemes = re.compile(_LEXEMES.replace("PARAMETERS", known), re.VERBOSE)
     plain, leaves = "", dict[int, Evaluate]()
     while (at := len(plain)) < len(text):
@@ -371,10 +375,10 @@ class _Reader:
         return pick
 
     def _index(self, node: ast.expr) -> int:
-        number = node.operand if isinstance(node, ast.UnaryOp) else node
+        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        number = node.operand if isinstance(node, ast.UnaryOp) and negative else node
         if not (isinstance(number, ast.Constant) and isinstance(number.value, int)):
             self._refuse(node, "an index is a whole number.", "Write for example w1[0,2].")
-        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
         return -number.value if negative else number.value
 
 

@@ -209,23 +209,22 @@ def average(a: Given, values: Array) -> Array:
     return np.asarray(values.mean(axis=_normalised_axes(a), keepdims=True))
 
 
-def deviation(a: Given) -> Array:
+def deviation(a: Given, x: Array) -> Array:
     """The square root of the variance that a normalisation divided by."""
     running = not a.get("training", True)
     variance = (
         _channels(a, a["running_var"])
         if running
-        else a["input"].var(axis=_normalised_axes(a), keepdims=True)
+        else x.var(axis=_normalised_axes(a), keepdims=True)
     )
     return np.asarray(np.sqrt(variance + a["eps"]))
 
 
-def normalised(a: Given) -> Array:
+def normalised(a: Given, x: Array) -> Array:
     """The input of a normalisation, mean taken off and divided by its spread."""
-    x = a["input"]
     running = not a.get("training", True)
     mean = _channels(a, a["running_mean"]) if running else average(a, x)
-    return np.asarray((x - mean) / deviation(a))
+    return np.asarray((x - mean) / deviation(a, x))
 
 
 def over_batch(a: Given, values: Array) -> Array:

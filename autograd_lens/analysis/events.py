@@ -2,20 +2,21 @@
 
 A line of the forward comes first as a whole, then operation by operation; the engine's nodes
 follow in the order it ran them, each write to a ``.grad`` behind the node that made it; then
-updates and clearings. Whatever a program does first (some zero before the forward) comes first.
+updates and clearings, and what else changed a parameter or a ``.grad`` (clipping behind the
+update). Whatever a program does first (some zero before the forward) comes first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
-from autograd_lens.trace.graph import TapeIndex, operator_name
-from autograd_lens.trace.records import Backward, Event, Kernel, Phase, Source, Step
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Backward, Event, Kernel, Phase, Source, Step, ZeroGrad
 
-__all__ = ["BOOKKEEPING", "EventKind", "StepEvent", "step_events"]
+__all__ = ["BOOKKEEPING", "EventKind", "StepEvent", "by_line", "loose_kernels", "step_events"]
 
 EventKind = Literal["line", "kernel", "engine", "node", "grad", "update", "zero", "run"]
 
@@ -27,6 +28,7 @@ BOOKKEEPING = frozenset(
 )
 """Operators that compute nothing a reader wants to hear of."""
 
+_MAKE_ZEROS = ("zero", "new_zeros", "fill", "full", "_foreach_zero")
 _NEVER = 1 << 62  # where no kernel tells when it was: behind all that have one
 
 
@@ -35,9 +37,9 @@ class StepEvent:
     """One thing that happened in a step.
 
     Attributes:
-        kind: ``"line"`` and ``"kernel"`` in the forward; ``"engine"`` for the call of the
-            engine, ``"node"`` and ``"grad"`` for what it ran and wrote; ``"update"``,
-            ``"zero"``; ``"run"`` for what befell the run as a whole.
+        kind: ``"line"`` and ``"kernel"`` for what the program computed; ``"engine"`` for the
+            call of the engine, ``"node"`` and ``"grad"`` for what it ran and wrote;
+            ``"update"``, ``"zero"``; ``"run"`` for what befell the run as a whole.
         phase: Part of the step.
         item: Position of its record: of a node run and a grad write within their backward, of
             a kernel on the tape, of an update, clearing or run event in the step's list.
@@ -64,10 +66,11 @@ def step_events(step: Step, happenings: Sequence[Event] = ()) -> tuple[StepEvent
     """
     index = TapeIndex(step)
     parts = [
-        *_forward(step.kernels),
+        *_lines([kernel for kernel in step.kernels if kernel.phase == "forward"]),
         *(_engine(index, backward) for backward in step.backwards),
         *_updates(step),
-        *_zeroings(step),
+        *_zeroings(index),
+        *_lines(loose_kernels(index)),
     ]
     # sorted() keeps what has no kernels in the usual order: backward, update, zeroing
     events = [event for _, part in sorted(parts, key=lambda part: part[0]) for event in part]
@@ -79,34 +82,54 @@ def step_events(step: Step, happenings: Sequence[Event] = ()) -> tuple[StepEvent
 _Part = tuple[int, list[StepEvent]]
 
 
-def _forward(kernels: Sequence[Kernel]) -> Iterator[_Part]:
-    forward = [kernel for kernel in kernels if kernel.phase == "forward"]
-    for (_, source), group in groupby(forward, key=_place):
+def _lines(kernels: Sequence[Kernel]) -> Iterator[_Part]:
+    for group in by_line(kernels):
         shown = [kernel for kernel in group if operator_name(kernel) not in BOOKKEEPING]
         if shown:
-            yield shown[0].index, list(_line(shown, source))
+            yield shown[0].index, list(_line(shown))
 
 
-def _place(kernel: Kernel) -> tuple[tuple[str, int], Source | None]:
-    source = kernel.source
-    if source is None:
-        return ("", 0), None
-    return (source.file, source.line), _whole_line(source)
+def by_line(kernels: Sequence[Kernel]) -> Iterator[list[Kernel]]:
+    """Kernels line by line of code; a line that is run again, behind others, comes again."""
+    group: list[Kernel] = []
+    for kernel in kernels:
+        if group and (_place(kernel), kernel.index - 1) != (_place(group[-1]), group[-1].index):
+            yield group
+            group = []
+        group.append(kernel)
+    if group:
+        yield group
 
 
-def _whole_line(source: Source) -> Source:
+def loose_kernels(index: TapeIndex) -> list[Kernel]:
+    """Kernels that changed a parameter or a ``.grad`` and are part of no update and no clearing.
+
+    With those that computed what they wrote. ``clip_grad_norm_`` behind the update is such.
+    """
+    told = {each for update in index.step.updates for each in update.kernels}
+    waiting = [each for each, _, _ in index.written if each.phase == "update"]
+    found: dict[int, Kernel] = {}
+    while waiting:
+        kernel = waiting.pop()
+        if kernel.index not in told and kernel.index not in found:
+            found[kernel.index] = kernel
+            makers = (index.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs))
+            waiting += [each for each in makers if each and each.phase == "update"]
+    return [found[number] for number in sorted(found)]
+
+
+def _place(kernel: Kernel) -> tuple[str, int]:
     """Several expressions of one line are one place."""
-    return Source(source.file, source.line, source.line, -1, -1, source.function)
+    return (kernel.source.file, kernel.source.line) if kernel.source else ("", 0)
 
 
-def _line(kernels: list[Kernel], source: Source | None) -> Iterator[StepEvent]:
-    indexes = tuple(kernel.index for kernel in kernels)
+def _line(kernels: list[Kernel]) -> Iterator[StepEvent]:
+    indexes, source = tuple(kernel.index for kernel in kernels), kernels[0].source
     if len(kernels) > 1 and source is not None:
-        whole = kernels[0].source or source
-        yield StepEvent("line", "forward", indexes[0], kernels=indexes, source=whole)
+        yield StepEvent("line", kernels[0].phase, indexes[0], kernels=indexes, source=source)
     for kernel in kernels:
         yield StepEvent(
-            "kernel", "forward", kernel.index, kernels=(kernel.index,), source=kernel.source
+            "kernel", kernel.phase, kernel.index, kernels=(kernel.index,), source=kernel.source
         )
 
 
@@ -141,9 +164,32 @@ def _updates(step: Step) -> Iterator[_Part]:
         yield min(update.kernels, default=_NEVER), [event]
 
 
-def _zeroings(step: Step) -> Iterator[_Part]:
-    kernels = [kernel for kernel in step.kernels if kernel.phase == "zero_grad"]
-    for place, zero in enumerate(step.zero_grads):
-        own = [kernel.index for kernel in kernels if zero.source and kernel.source == zero.source]
-        event = StepEvent("zero", "zero_grad", place, source=zero.source)
-        yield min(own, default=_NEVER), [event]
+def _zeroings(index: TapeIndex) -> Iterator[_Part]:
+    wrote: dict[str, list[int]] = {}
+    for kernel, name, _ in index.written:
+        if kernel.phase == "zero_grad":
+            wrote.setdefault(name, []).append(kernel.index)
+    waiting = Counter(zero.parameter for zero in index.step.zero_grads)
+    for place, zero in enumerate(index.step.zero_grads):
+        own = wrote.get(f"{zero.parameter}.grad", [])
+        waiting[zero.parameter] -= 1
+        end = 1 if waiting[zero.parameter] else len(own)
+        kernels = tuple(own[:end])
+        del own[:end]
+        if kernels or zero.after is None or not _is_of_the_next_turn(index, zero):
+            event = StepEvent("zero", "zero_grad", place, kernels=kernels, source=zero.source)
+            yield min(kernels, default=_NEVER), [event]
+
+
+def _is_of_the_next_turn(index: TapeIndex, zero: ZeroGrad) -> bool:
+    """Whether nothing behind the backward can have filled a ``.grad`` with zeros.
+
+    Then the next turn does so, before its forward, and its own tape tells of it.
+    """
+    last = max((each.index for each in index.kernels if each.phase == "backward"), default=None)
+    if last is None:
+        return False
+    grad = f"{zero.parameter}.grad"
+    touched = any(name == grad and kernel.index > last for kernel, name, _ in index.written)
+    behind = (operator_name(kernel) for kernel in index.kernels[last + 1 :])
+    return not touched and not any(name.startswith(_MAKE_ZEROS) for name in behind)

@@ -10,20 +10,23 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 
-from autograd_lens.analysis.lesson.ending import learning_rate
-from autograd_lens.errors import NotATraceError
+from autograd_lens.analysis.regression import learning_rate
 from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.schema import damaged, visible
 
 __all__ = ["RateGroup", "Rates", "find_rates"]
 
-Json = Mapping[str, Any]
+T = TypeVar("T")
+Numbers = Mapping[str, float]
+Noted = Sequence[tuple[int, Sequence[Numbers]]]
+"""The numbers of each group of an optimizer, and from which step on they hold."""
 
 _LOOKED_AT = 8  # full steps that a handwritten update's rate is read off
 _SETTINGS = ("momentum", "weight_decay")
@@ -37,14 +40,15 @@ class RateGroup:
         rates: From which step on which rate holds, in order; at least one.
         optimizer: Its class; ``""`` where the program writes its update out itself.
         parameters: Their names; ``()`` where it is not known which they are.
-        settings: Other numbers that it computes with and that are not 0, by name.
+        settings: Other numbers that it computes with and that are not always 0, by name, each as
+            ``course`` tells the rate.
         sampled: Whether the rates are those of some steps, and others may lie between them.
     """
 
     rates: tuple[tuple[int, float], ...]
     optimizer: str = ""
     parameters: tuple[str, ...] = ()
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, tuple[float, ...]], ...] = ()
     sampled: bool = False
 
     def at(self, step: int) -> float:
@@ -52,18 +56,15 @@ class RateGroup:
         place = bisect_right(self.rates, step, key=lambda known: known[0])
         return self.rates[max(place - 1, 0)][1]
 
+    def within(self, first: int, stop: int) -> RateGroup:
+        """The same over some of the steps."""
+        later = tuple(known for known in self.rates if first < known[0] < stop)
+        return replace(self, rates=((first, self.at(first)), *later))
+
     @property
     def course(self) -> tuple[float, ...]:
         """One rate; or the first and the last, with the one farthest outside of these between."""
-        values = [rate for _, rate in self.rates]
-        first, last = values[0], values[-1]
-        low, high = min(values), max(values)
-        above, below = high - max(first, last), min(first, last) - low
-        if low == high:
-            return (first,)
-        if above <= 0 and below <= 0:
-            return first, last
-        return first, high if above >= below else low, last
+        return _course([rate for _, rate in self.rates])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,17 @@ class Rates:
         return names <= {("SGD", False), ("", False)}
 
 
+def _course(values: Sequence[float]) -> tuple[float, ...]:
+    first, last = values[0], values[-1]
+    low, high = min(values), max(values)
+    above, below = high - max(first, last), min(first, last) - low
+    if low == high:
+        return (first,)
+    if above <= 0 and below <= 0:
+        return first, last
+    return first, high if above >= below else low, last
+
+
 def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
     """The learning rates of a run, and what is kept of its curvature.
 
@@ -108,70 +120,89 @@ def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
     """
     found = stored_curvatures(trace) if curvatures is None else curvatures
     last = found.points[-1] if found and found.points else None
-    try:
-        groups = tuple(_groups(trace))
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, NotATraceError):
-            raise
-        damaged("what it says of its optimizers cannot be read", error)
-    return Rates(groups, last, found.missing if found else "")
+    return Rates(tuple(_groups(trace)), last, found.missing if found else "")
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """A group of parameters, as its optimizer was described."""
+
+    size: int
+    attributes: dict[str, float]
+
+
+class _Optimizer(msgspec.Struct, frozen=True):
+    """An optimizer as it was described; ``holds`` are indexes of parameters, group by group."""
+
+    kind: str = msgspec.field(name="class")
+    attributes: dict[str, float]
+    holds: list[int | None]
+    groups: list[_Group]
+
+    @property
+    def parts(self) -> list[_Group]:
+        """Its groups; one of all that it holds where it has none."""
+        return self.groups or [_Group(len(self.holds), self.attributes)]
 
 
 def _groups(trace: Trace) -> Iterator[RateGroup]:
-    noted, names = _noted(trace), list(trace.parameters)
-    written = _written(trace)
-    described = [one for one in json.loads(trace.extra("optimizers") or b"[]") if _has_rate(one)]
+    noted, names, written = _noted(trace), list(trace.parameters), _written(trace)
+    stored = _read(trace.extra("optimizers") or b"[]", list[_Optimizer])
+    # a scheduler holds nothing, or has no rate
+    described = [one for one in stored if one.holds and "lr" in one.parts[0].attributes]
     for one in described:
-        holds = [names[at] if isinstance(at, int) else "" for at in one.get("holds", ())]
-        changes = noted.pop(next(iter(one.get("holds", ())), None), ())
-        start = 0
-        for number, group in enumerate(one.get("groups") or [{**one, "size": len(holds)}]):
-            known = tuple(filter(None, holds[start : start + group["size"]]))
-            start += group["size"]
-            told = ((0, float(group["attributes"]["lr"])),)
-            rates = tuple(_changed(changes, number)) or told
+        held = [names[at] if at is not None and at < len(names) else "" for at in one.holds]
+        changes, start = noted.pop(one.holds[0], ()), 0
+        told = changes or ((0, [group.attributes for group in one.parts]),)
+        for number, group in enumerate(one.parts):
+            known = tuple(filter(None, held[start : start + group.size]))
+            start += group.size
+            rates = tuple(_changed(told, number))
             if not changes and len(written) > 1:  # its own attributes say nothing of the steps
                 rates = written
-            yield RateGroup(
-                rates,
-                str(one["class"]).rpartition(".")[2],
-                known,
-                tuple(_settings(group["attributes"])),
-                sampled=rates is written,
-            )
+            if rates:
+                kind, sampled = visible(one.kind.rpartition(".")[2]), rates is written
+                yield RateGroup(rates, kind, known, tuple(_settings(told, number)), sampled)
     for changes in noted.values():  # of optimizers that no variable of the program names
         for number in range(len(changes[-1][1])):
             if rates := tuple(_changed(changes, number)):
-                settings = tuple(_settings(changes[-1][1][number]))
+                settings = tuple(_settings(changes, number))
                 yield RateGroup(rates, "an optimizer", (), settings)
     if not described and not noted and written:
         yield RateGroup(written, sampled=True)
 
 
-def _has_rate(optimizer: Json) -> bool:
-    """Whether it updates something and has a rate: a scheduler does not."""
-    groups = optimizer.get("groups") or [optimizer]
-    return bool(optimizer.get("holds", True)) and all("lr" in one["attributes"] for one in groups)
+def _read(data: bytes, kind: type[T]) -> T:
+    """What is said of optimizers; numbers such as a scheduler's best loss may be infinite."""
+    try:
+        return msgspec.convert(json.loads(data), kind)
+    except (ValueError, RecursionError) as error:
+        damaged("what it says of its optimizers cannot be understood", error)
 
 
-def _settings(attributes: Json) -> Iterator[tuple[str, float]]:
-    return ((name, float(attributes[name])) for name in _SETTINGS if attributes.get(name, 0) != 0)
+def _settings(changes: Noted, group: int) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """What a group computes with besides its rate."""
+    noted = [groups[group] for _, groups in changes if group < len(groups)]
+    for name in _SETTINGS:
+        course = _course([float(one.get(name, 0)) for one in noted])
+        if course != (0,):
+            yield name, course
 
 
-def _noted(trace: Trace) -> dict[int | None, Sequence[tuple[int, list[Json]]]]:
+def _noted(trace: Trace) -> dict[int | None, Noted]:
     """The numbers of optimizers where they changed, by the optimizer's first parameter.
 
     Each with the step from whose update on they hold: they stand beside the row behind it.
     """
-    found: dict[int | None, list[tuple[int, list[Json]]]] = {}
+    found: dict[int | None, list[tuple[int, Sequence[Numbers]]]] = {}
+    sort = list[tuple[int | None, list[dict[str, float]]]]
     for row, text in trace.rows.extra_column("numbers"):
         step = int(trace.rows.steps[max(row - 1, 0)])
-        for first, groups in json.loads(text):
+        for first, groups in _read(text, sort):
             found.setdefault(first, []).append((step, groups))
     return {**found}
 
 
-def _changed(changes: Sequence[tuple[int, list[Json]]], group: int) -> Iterator[tuple[int, float]]:
+def _changed(changes: Noted, group: int) -> Iterator[tuple[int, float]]:
     """From which step on which rate holds in one group; of several in a step, the last."""
     known = {
         step: float(groups[group]["lr"])

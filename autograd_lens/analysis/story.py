@@ -21,7 +21,15 @@ from functools import cached_property
 
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.textbook import RULES, Rule, difference
-from autograd_lens.trace.graph import NodeInput, TapeIndex, is_custom, operator_name, tensors
+from autograd_lens.trace.expr import TEXTBOOK, Expr, Listed, Name, Word, digits, write
+from autograd_lens.trace.graph import (
+    NodeInput,
+    TapeIndex,
+    constant,
+    is_custom,
+    operator_name,
+    tensors,
+)
 from autograd_lens.trace.records import (
     Backward,
     Constant,
@@ -128,7 +136,7 @@ class Outgoing:
     value: Value | None
     formula: str
     rule: Rule | None
-    names: Mapping[str, str]
+    names: Mapping[str, Expr]
     edge: Edge | None
     receiver: Node | None
     broadcast: tuple[int, ...]
@@ -147,7 +155,12 @@ class Outgoing:
     @property
     def wording(self) -> str:
         """The textbook's formula with the names of this call, or ``""``."""
-        return self.rule.worded(self.names) if self.rule else ""
+        return write(self.told, TEXTBOOK) if self.told else ""
+
+    @property
+    def told(self) -> Expr | None:
+        """The textbook's formula with the names of this call, or None."""
+        return self.rule.named(self.names) if self.rule else None
 
     @property
     def why(self) -> str:
@@ -453,45 +466,36 @@ def _rule(node: Node, kernel: Kernel | None, argument: str) -> Rule | None:
     return RULES.get(operator_name(kernel).removesuffix("_"), {}).get(argument)
 
 
-def _arguments(kernel: Kernel, names: Names) -> Mapping[str, str]:
-    """What the textbook's formulas call a kernel's arguments."""
-    known = {argument.name: _named(argument.value, names) for argument in kernel.inputs}
+def _arguments(kernel: Kernel, names: Names) -> Mapping[str, Expr]:
+    """What the names in the textbook's formulas are in a call."""
+    known = {argument.name: _argument(argument.value, names) for argument in kernel.inputs}
     if kernel.outputs:
-        known["result"] = names(kernel.outputs[0])
-    known["n"] = _count(kernel)
-    if kernel.op.startswith(("aten.add", "aten.sub", "aten.rsub")):
-        known.setdefault("alpha", "1")
-    if (exponent := _exponent(kernel)) is not None:
-        known["lower"] = f"{exponent - 1:g}"
-    elif "exponent" in known:
-        known["lower"] = f"({known['exponent']} - 1)"
+        known["result"] = _argument(kernel.outputs[0], names)
+    if (count := _count(kernel)) is not None:
+        known["n"] = digits(str(count))
     return known
 
 
-def _count(kernel: Kernel) -> str:
+def _count(kernel: Kernel) -> int | None:
     """How many elements of its first input went into each of the result's."""
     first = next(tensors(kernel.inputs), None)
     if first is None or not kernel.outputs or not all(kernel.outputs[0].spec.shape):
-        return "n"
-    return str(math.prod(first.spec.shape) // math.prod(kernel.outputs[0].spec.shape))
+        return None
+    reduction = constant(kernel, "reduction")
+    if isinstance(reduction, int) and reduction != 1:
+        return 1  # losses that are added up, not averaged
+    return math.prod(first.spec.shape) // math.prod(kernel.outputs[0].spec.shape)
 
 
-def _exponent(kernel: Kernel) -> float | None:
-    """The exponent of a power where it is one number."""
-    for argument in kernel.inputs:
-        value = argument.value.value if isinstance(argument.value, Constant) else None
-        if argument.name == "exponent" and isinstance(value, int | float):
-            return float(value)
-    return None
-
-
-def _named(item: Item, names: Names) -> str:
+def _argument(item: Item, names: Names) -> Expr:
     if isinstance(item, TensorUse):
-        return names(item)
+        return Name(names(item), tensor=item.tensor)
     if isinstance(item, Constant):
         value = item.value
-        return f"{value:g}" if isinstance(value, int | float) else str(value)
-    return f"[{', '.join(_named(each, names) for each in item)}]"
+        if isinstance(value, bool | str) or value is None:
+            return Word(str(value))
+        return digits(f"{value:g}" if isinstance(value, float) else str(value))
+    return Listed(tuple(_argument(each, names) for each in item))
 
 
 def _broadcast(use: TensorUse | None, kernel: Kernel | None) -> tuple[int, ...]:

@@ -18,9 +18,7 @@ import numpy as np
 from autograd_lens.analysis import derivatives as of
 from autograd_lens.analysis.derivatives import Array, Given, sum_to
 from autograd_lens.trace.expr import (
-    LATEX,
     ONE,
-    TEXTBOOK,
     ZERO,
     Binding,
     Call,
@@ -31,11 +29,9 @@ from autograd_lens.trace.expr import (
     Where,
     Word,
     constant,
-    digits,
     evaluate,
     simplified,
     substituted,
-    write,
 )
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
@@ -84,14 +80,6 @@ class Rule:
         filled = {**_ABSENT, **given}
         return simplified(substituted(self.formula, lambda name: filled.get(name.text)))
 
-    def worded(self, names: Mapping[str, str]) -> str:
-        """The formula as text, with the names of this call's arguments."""
-        return write(self.named({key: _spoken(name) for key, name in names.items()}), TEXTBOOK)
-
-    def worded_latex(self, names: Mapping[str, str]) -> str:
-        """The formula as LaTeX, with the names of this call's arguments."""
-        return write(self.named({key: _spoken(name) for key, name in names.items()}), LATEX)
-
     def gradient(self, grad: Array, given: Given, shape: tuple[int, ...]) -> Array:
         """The gradient of an input of ``shape``, in float64.
 
@@ -108,16 +96,6 @@ class Rule:
 
 
 _ABSENT: Mapping[str, Expr] = {name: constant(value) for name, value in _DEFAULTS.items()}
-
-
-def _spoken(name: str) -> Expr:
-    """A name of this call, or a constant of it."""
-    if name in {"True", "False", "None", "none", "tanh"}:
-        return Word(name)
-    try:
-        return digits(name)
-    except ValueError:
-        return Name(name)
 
 
 def _count(known: Given) -> int:
@@ -214,19 +192,19 @@ _at_target = _prose(
     r"{0}\,[\,j = {{{1}}}_i\,]",
 )
 _mean = _function("mean", of.average)
-_hat = Call(
-    Function(
-        "normalised",
-        of.normalised,
-        {
-            "text": "x̂",
-            "latex": r"\hat{{x}}",
-            "mathml": "<mover><mi>x</mi><mo>^</mo></mover>",
-            "typst": "hat(x)",
-        },
-    )
+_normalised = Function(
+    "normalised",
+    of.normalised,
+    {
+        "text": "x̂",
+        "latex": r"\widehat{{{0}}}",
+        "mathml": "<mover><mrow>{0}</mrow><mo>^</mo></mover>",
+        "typst": "hat({0})",
+    },
+    closed=True,
 )
-_std = _function("deviation", of.deviation, "std", r"\sigma")()
+_hat = Call(_normalised, (_INPUT,))
+_std = _function("std", of.deviation, "std", r"\mathrm{{std}}\left({0}\right)")(_INPUT)
 _over_batch = _prose("batch", of.over_batch, "sum of {0} over the batch", r"\sum {0}")
 
 _over_places = _prose("places", of.over_places, "sum of {0} over batch and places", r"\sum {0}")
@@ -243,7 +221,8 @@ _pooled = _prose(
     r"{0} \text{{ at }} \arg\max",
 )
 
-_PASSED = "a change is passed on as it is"
+_ADDED = "adding passes a change on as it is"
+_TAKEN = "subtracting passes a change on as it is"
 _FACTOR = "a factor counts as much as the other one is large"
 _SLOPE = "the slope of the function at each element, times what arrives"
 _MOVED = "elements only changed places, so their gradients go back to them"
@@ -285,8 +264,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
     # element by element
     "abs": {"self": _each(_G * _sign(_SELF))},
     "add": {
-        "self": _each(_G, f"adding: {_PASSED}"),
-        "other": _each(_G * _ALPHA, f"adding: {_PASSED}"),
+        "self": _each(_G, _ADDED),
+        "other": _each(_G * _ALPHA, _ADDED),
     },
     "clamp": {"self": _each(
         Where(Op("and", _LOW <= _SELF, _SELF <= _HIGH), _G, ZERO),
@@ -325,14 +304,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
     "rsqrt": {"self": _each(-_G * _RESULT**3 / 2)},
     "rsub": {
         "self": _each(-_G * _ALPHA, "what is taken away counts the other way round"),
-        "other": _each(_G, f"subtracting: {_PASSED}"),
+        "other": _each(_G, _TAKEN),
     },
     "sigmoid": {"self": _each(_G * _RESULT * (1 - _RESULT))},
     "silu": {"self": _each(_G * _sigma(_SELF) * (1 + _SELF * (1 - _sigma(_SELF))))},
     "sin": {"self": _each(_G * _cos(_SELF))},
     "sqrt": {"self": _each(_G / (2 * _RESULT))},
     "sub": {
-        "self": _each(_G, f"subtracting: {_PASSED}"),
+        "self": _each(_G, _TAKEN),
         "other": _each(-_G * _ALPHA, "what is taken away counts the other way round"),
     },
     "tanh": {"self": _each(_G * (1 - _RESULT**2))},

@@ -48,13 +48,14 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
         what: The descents.
         axes: Two scalars by name; by default as for a single path.
     """
-    # Directions are those of the recorded path where the other one goes out of all bounds.
     within = _within(what)
     joined = {
         name: np.concatenate([recorded, within.changed.values[name]])
         for name, recorded in within.recorded.values.items()
     }
-    plane = plane_through(joined, axes, whole=True)
+    # Directions are those of the recorded path where the other one goes out of all bounds.
+    beyond = _reach(within.changed) > _WHOLE * _reach(within.recorded) > 0
+    plane = plane_through(what.recorded.values if beyond else joined, axes, whole=True)
     count = len(next(iter(what.recorded.values.values())))
     # The plane's own path leaves out what is far away; here it is followed out of the picture.
     parts = [joined[name].reshape(len(joined[name]), -1) for name in plane.names]
@@ -83,6 +84,16 @@ def _runs_away(recorded: Floats, changed: Floats) -> bool:
         np.nanmax(points, axis=0) - np.nanmin(points, axis=0) for points in (recorded, changed)
     )
     return not bool(np.hypot(*other) <= _WHOLE * np.hypot(*extent))
+
+
+def _reach(descent: Descent) -> float:
+    """How far a path goes from its beginning, in the space of all parameters."""
+    with np.errstate(over="ignore"):
+        squares = [
+            np.square((rows - rows[0]).astype(np.float64)).reshape(len(rows), -1).sum(axis=1)
+            for rows in descent.values.values()
+        ]
+    return float(np.sqrt(np.nanmax(np.sum(squares, axis=0))))
 
 
 def _within(what: WhatIf) -> WhatIf:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,17 +15,16 @@ import torch
 
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.names import name_entries
 from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
-from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.parameters import ParameterRegistry, name_entries
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.torchviz_dot import graph_dot
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
-from autograd_lens.live.frames import Site, UserFrames, frame_names
+from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
@@ -164,22 +165,34 @@ class FullRecorder:
         if self.on:
             switch_on(self.mode, below=True)
 
-    def stop(self, last_step: int) -> None:
-        """Write the last step and switch off."""
+    def stop(self, last_step: int, failed_step: int, error: BaseException | None) -> None:
+        """Write the last step, and what there is of one that an exception ended; switch off."""
         try:
             if self._tape is not None:
                 self._tape.end("")
-            if self.on and self._whole and self._hooked:
-                written = any(write.event >= self._after for write in self._stream.writes)
-                # Where no kernel wrote a parameter, an update may still have replaced one.
-                ends = (
-                    find_boundary(self._stream, self._after, self._turn)
-                    if written
-                    else len(self._stream.keys)
-                )
-                self._write(last_step, ends, [])
+            if self.on and self._whole:
+                chain: list[FrameType] = []
+                if error is not None:
+                    self.mode.take_back_raised(error)
+                    entries = [entry.tb_frame for entry in traceback_entries(error)]
+                    chain = [f for f in reversed(entries) if self._frames.is_user(f.f_code)]
+                self._write_last(last_step, failed_step, chain)
         finally:
             self._switch(on=False)
+
+    def _write_last(self, last_step: int, failed_step: int, chain: list[FrameType]) -> None:
+        end = len(self._stream.keys)
+        if self._hooked:
+            # Where no kernel wrote a parameter, an update may still have replaced one.
+            written = any(write.event >= self._after for write in self._stream.writes)
+            ends = end
+            if written and failed_step != last_step:
+                ends = find_boundary(self._stream, self._after, self._turn)
+            self._write(last_step, ends, chain)
+            self._start_step(ends)
+        if failed_step > last_step and self._stream.keys:
+            self._lean = False  # what there is of it is all that can be had
+            self._write(failed_step, len(self._stream.keys), chain)
 
     def mark(self, current: int, upcoming: int) -> None:
         """The program says that a step begins: all before it belongs to the current one."""
@@ -313,12 +326,15 @@ class FullRecorder:
 
     def _new_tape(self) -> BackwardTape:
         return BackwardTape(
-            self._stream, self.mode, self._saved, self._registry.index_of, self._on_failure
+            self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
         )
 
     def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
         walk = self._tape.begin(call)
+        for variable in walk.variables.values():
+            if name := self._registry.input_name(variable):
+                self._stream.entry_of(variable).name = name
         key = (tuple([type(node) for node in walk.nodes]), walk.edges)
         new = key not in self._dots
         if new:
@@ -356,12 +372,18 @@ class FullRecorder:
         """Name each ``.grad`` while it is sure to be there, and note where writes would go."""
         targets = self.mode.targets
         targets.clear()
+        self.mode.twins.clear()
         for index, parameter in self._registry.alive():
             if not _has_memory(parameter):
                 continue
             reference = self._registry.references[index]
             self._addresses[index] = parameter.data_ptr()
-            targets[parameter.data_ptr()] = Target("p", index, reference)
+            target = Target("p", index, reference)
+            twin = targets.get(parameter.data_ptr())
+            if twin is not None and twin.kind == "p":
+                self.mode.twins[id(twin.parameter())] = twin
+                self.mode.twins[id(parameter)] = target
+            targets[parameter.data_ptr()] = target
             grad = parameter.grad
             if grad is not None and _has_memory(grad):
                 targets[grad.data_ptr()] = Target("g", index, reference)
@@ -452,6 +474,18 @@ class FullRecorder:
 def _is_plain(flags: Flags) -> bool:
     """Whether nothing but ``.grad`` comes of a backward."""
     return flags.kind == "backward" and not flags.create_graph
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from going through a template again and again while it grows."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

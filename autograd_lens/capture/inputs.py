@@ -121,7 +121,7 @@ class InputObserver:
 
     def _keep(self, arguments: tuple[Any, ...]) -> None:
         for tensor in _tensors(arguments, 0):
-            if (tensor.requires_grad and not tensor.is_leaf) or isinstance(tensor, nn.Parameter):
+            if tensor.grad_fn is not None or isinstance(tensor, nn.Parameter):
                 continue  # computed by the program; what it was computed from is what counts
             known = self._found.get(id(tensor))
             if known is not None and known() is tensor:

@@ -20,7 +20,7 @@ import functools
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -141,6 +141,19 @@ class CompiledRegions:
         ):
             setattr(dynamo, name, ours)
             self._undo.append(functools.partial(_put_back, dynamo, name, ours, original))
+
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Keep Dynamo from compiling what is called here, while compiled code is running."""
+        if not self.inside:
+            yield
+            return
+        set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
+        before = set_eval_frame(None)
+        try:
+            yield
+        finally:
+            set_eval_frame(before)
 
     def compiles_backward(self) -> bool:
         """Whether the engine hands its graph to Dynamo instead of running it."""

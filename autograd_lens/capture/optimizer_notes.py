@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from autograd_lens.capture.optimizer_numbers import numbers_of
-from autograd_lens.capture.parameters import ParameterRegistry, reachable
+from autograd_lens.capture.parameters import ParameterRegistry, attributes_of, reachable
 
 __all__ = ["OptimizerNotes"]
 
@@ -63,7 +63,7 @@ class OptimizerNotes:
     def tensors(self) -> Iterator[torch.Tensor]:
         """All tensors in attributes of the optimizers, as momenta in handwritten ones are."""
         for known in self._known:
-            for value in list(getattr(known(), "__dict__", {}).values()):
+            for value in list(attributes_of(known()).values()):
                 yield from _tensors(value)
 
     def _now(self) -> Hashable:
@@ -108,7 +108,7 @@ def _held(optimizer: Any) -> list[torch.Tensor]:
     if isinstance(groups, list):
         parts = [group.get("params", ()) for group in groups if isinstance(group, dict)]
         return [tensor for part in parts for tensor in part if isinstance(tensor, torch.Tensor)]
-    attributes = getattr(optimizer, "__dict__", {}).values()
+    attributes = attributes_of(optimizer).values()
     return [tensor for value in list(attributes) for tensor in _leaves(value)]
 
 
@@ -157,4 +157,4 @@ def _is_option(value: Any) -> bool:
 
 
 def _numbers(optimizer: Any) -> dict[str, float]:
-    return numbers_of(_first_group(optimizer) or getattr(optimizer, "__dict__", {}))
+    return numbers_of(_first_group(optimizer) or attributes_of(optimizer))

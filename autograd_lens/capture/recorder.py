@@ -16,6 +16,7 @@ recording of that step or of the run; the program's own call is made in any case
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -49,7 +50,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
-from autograd_lens.live.frames import Site, UserFrames, local_of
+from autograd_lens.live.frames import Site, UserFrames, local_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
 from autograd_lens.live.reading import read_scalar
 from autograd_lens.trace.records import Event
@@ -93,6 +94,8 @@ class Recorder:
     Attributes:
         steps: Counts the steps.
         registry: The parameters.
+        other_thread: Whether the program called backward in a thread that is not recorded.
+        failed_step: The step that an exception ended, as far as that is known; -1 before the first.
     """
 
     def __init__(self, writer: Sink, full: Schedule, limits: Limits) -> None:
@@ -118,7 +121,8 @@ class Recorder:
         self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
         self._inside = False
-        self._other_thread = False
+        self.other_thread = False
+        self.failed_step = -1
         self._failures = 0
         self._died = 0
         self._followed = 0
@@ -136,13 +140,18 @@ class Recorder:
         self._log = _Log(_engine.log)
         self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
         _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
+        self.registry.start(self.frames.innermost(sys._getframe(1)))
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
         self._full.start()
 
-    def stop(self) -> None:
-        """Stop watching, put everything back, and write the last state."""
+    def stop(self, error: BaseException | None = None) -> None:
+        """Stop watching, put everything back, and write the last state.
+
+        Args:
+            error: What ended the program, where it did not end as it should.
+        """
         if self._log is not None and _engine.log is self._log:
             _engine.log = self._log.original
         if _engine._register_logging_hooks_on_whole_graph is self._entry:
@@ -155,17 +164,26 @@ class Recorder:
             self.inputs.end()
             return
         try:
-            self._full.stop(self.steps.index)
-        except Exception as error:  # noqa: BLE001  see NOTE 2
-            self.fail(error)
+            if error is not None:
+                self.failed_step = self._step_of(error)
+            self._full.stop(self.steps.index, self.failed_step, error)
+        except Exception as failure:  # noqa: BLE001  see NOTE 2
+            self.fail(failure)
         self.inputs.end()  # the last full step may be what began it
         try:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
             extras = {"calls": calls, "numbers": self._numbers.take(), "gone": gone or None}
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
-        except Exception as error:  # noqa: BLE001  see NOTE 2
-            self.fail(error)
+        except Exception as failure:  # noqa: BLE001  see NOTE 2
+            self.fail(failure)
+
+    def _step_of(self, error: BaseException) -> int:
+        """The step that an exception ended: the next one, where the loop had turned."""
+        if self.steps.index < 0:
+            return 0 if self._full.mode.armed else -1
+        places = [(id(e.tb_frame.f_code), e.tb_lasti) for e in traceback_entries(error)]
+        return self.steps.index + self.steps.turned(places, *self._reader.before())
 
     def _pause(self) -> None:
         """Compiled code of the program begins: nothing of ours is there while it runs."""
@@ -194,6 +212,11 @@ class Recorder:
     def optimizer_ended(self, phase: str) -> None:
         """It has ended."""
         self._optimizers.ended(phase)
+
+    @property
+    def recorded_something(self) -> bool:
+        """Whether there is a step, or a part of one."""
+        return self.steps.index >= 0 or self.failed_step >= 0
 
     def fail(self, error: Exception) -> None:
         """Report a failure of the recording itself, once for each kind."""
@@ -235,7 +258,7 @@ class Recorder:
         pending = None
         handled = sys.exc_info()[1]
         try:
-            with _no_torch_function():
+            with self._compiled.asleep(), _no_torch_function():
                 pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -251,7 +274,7 @@ class Recorder:
             raised = sys.exc_info()[1]
             error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
             try:
-                with _no_torch_function():
+                with self._compiled.asleep(), _no_torch_function():
                     self._after(pending, outputs, error)
             except BaseException:  # a rerun has seen enough
                 with contextlib.suppress(Exception):  # what the engine does last
@@ -264,8 +287,8 @@ class Recorder:
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
         elsewhere = threading.get_ident() != self._thread and os.getpid() == self._process
-        if elsewhere and not self._inside and not self._other_thread and self._log:
-            self._other_thread = True
+        if elsewhere and not self._inside and not self.other_thread and self._log:
+            self.other_thread = True
             message = "backward was called in another thread; only one thread is recorded"
             self._writer.event(Event("warning", None, message))
 
@@ -303,10 +326,12 @@ class Recorder:
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, values, grads)
+        if self.registry.unsettled:
+            self._settle()
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
-            watched = not self._compiled.compiles_backward()
+            watched = not (self._compiled.inside or self._compiled.compiles_backward())
             call = BackwardCall(
                 outputs=outputs,
                 gradients=args[0],
@@ -319,6 +344,12 @@ class Recorder:
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls
+
+    def _settle(self) -> None:
+        """Parameters were found: they belong to the step that has begun by now."""
+        self.registry.seen_in(self.steps.index)
+        if self.registry.shared:
+            self._writer.extra("shared", json.dumps(self.registry.shared).encode())
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():

@@ -21,6 +21,7 @@ import torch
 import autograd_lens
 from autograd_lens.capture.recorder import Limits, Recorder
 from autograd_lens.capture.schedule import parse_schedule
+from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.capture.watching import Watch
 from autograd_lens.errors import RecordingError
 from autograd_lens.live.reading import bytes_at
@@ -76,6 +77,7 @@ class Recording:
         self._writer: TraceWriter | None = None
         self._watch: Watch | None = None
         self._trace: Trace | None = None
+        self._signals = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         if self._writer is not None:
@@ -84,6 +86,8 @@ class Recording:
         info = run_info(sys.argv[0] if sys.argv else "", sys.argv[1:], self._full)
         self._writer = TraceWriter.create(self.path, info, force=self._force)
         self._writer.on_failure = warn_of_lost_trace
+        close = functools.partial(self._writer.close, "killed")
+        self._signals.enter_context(closed_by_signals(close))
         self._writer.extra("random_state", random_state())
         self._recorder = Recorder(self._writer, parse_schedule(self._full), self._limits)
         self._watch = Watch(self._recorder)
@@ -97,12 +101,13 @@ class Recording:
         traceback: TracebackType | None,
     ) -> None:
         recorder, writer, watch = self._active()
-        recorder.stop()
-        watch.restore()
         status = ending(error)
+        recorder.stop(None if status == "finished" else error)
+        watch.restore()
         if error is not None and status != "finished":
-            writer.event(ending_event(error, recorder.steps.index))
+            writer.event(ending_event(error, recorder.failed_step))
         writer.close(status)
+        self._signals.close()
         remember(self.path)
         self._recorder = None
 

@@ -28,6 +28,7 @@ from autograd_lens.capture.recording import (
     warn_of_lost_trace,
 )
 from autograd_lens.capture.schedule import parse_schedule
+from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.recordings import set_aside
 from autograd_lens.trace.writer import TraceWriter
@@ -35,6 +36,7 @@ from autograd_lens.trace.writer import TraceWriter
 __all__ = [
     "Program",
     "ScriptResult",
+    "World",
     "as_main",
     "execute",
     "load_program",
@@ -47,6 +49,30 @@ _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What a program sees of the interpreter that runs it.
+
+    Attributes:
+        main: The module ``__main__``.
+        argv: ``sys.argv``.
+        path: ``sys.path``.
+    """
+
+    main: ModuleType
+    argv: list[str]
+    path: list[str]
+
+    @classmethod
+    def now(cls) -> World:
+        """As it is now; the lists themselves, which the program may hold."""
+        return cls(sys.modules["__main__"], sys.argv, sys.path)
+
+    def enter(self) -> None:
+        """Make it so."""
+        sys.modules["__main__"], sys.argv, sys.path = self.main, self.argv, self.path
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptResult:
     """How a recorded script ended.
 
@@ -55,13 +81,19 @@ class ScriptResult:
         steps: Steps that were recorded.
         parameters: Parameters that were seen.
         complete: Whether the trace could be written to its end.
+        failure: Why it could not; ``""`` where it could.
         before: Where the recording is that had the same name and was set aside, or None.
+        nothing: Why nothing was recorded, in words; empty where something was.
+        world: What the program saw of the interpreter.
     """
 
     exit_code: int
     steps: int
     parameters: int
     complete: bool
+    nothing: str
+    world: World
+    failure: str = ""
     before: Path | None = None
 
 
@@ -113,33 +145,61 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     before = set_aside(output) if aside else None
     writer = TraceWriter.create(output, info, force=force)
     writer.on_failure = warn_of_lost_trace
-    with as_main(program, arguments) as main:
+    with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
         recorder = Recorder(writer, schedule, limits or Limits())
         error = execute(program, main, recorder)
         detail = report(error) if error is not None else ""
+        world = World.now()
     if error is not None and ending(error) != "finished":
-        writer.event(ending_event(error, recorder.steps.index, detail))
+        writer.event(ending_event(error, recorder.failed_step, detail))
     writer.close(ending(error))
     return ScriptResult(
         exit_code=_exit_code(error),
-        steps=recorder.steps.index + 1,
+        steps=max(recorder.steps.index, recorder.failed_step) + 1,
         parameters=len(recorder.registry.records),
         complete=writer.failed is None,
+        failure=writer.failed or "",
         before=before,
+        nothing="" if recorder.recorded_something else _why_nothing(program, error, recorder),
+        world=world,
     )
+
+
+def _why_nothing(program: Program, error: BaseException | None, recorder: Recorder) -> str:
+    """Why a run has no step."""
+    name = Path(program.name).name
+    if recorder.other_thread:
+        return f"{name} called backward in another thread than the one it began in."
+    if isinstance(error, SystemExit):
+        if _raised_in(error, "argparse") or _raised_in(error, "click"):
+            return f"{name} ended in its argument parser. What stands behind SCRIPT is for it."
+        return f"{name} exited (status {_exit_code(error)}) before it called backward."
+    if error is not None:
+        return f"{name} raised {type(error).__name__} before it called backward."
+    return f"{name} never called backward in this process."
+
+
+def _raised_in(error: BaseException, package: str) -> bool:
+    entry = error.__traceback__
+    modules = []
+    while entry is not None:
+        modules.append(entry.tb_frame.f_globals.get("__name__", ""))
+        entry = entry.tb_next
+    return bool(modules) and modules[-1].partition(".")[0] == package
 
 
 def execute(program: Program, main: ModuleType, recorder: Recorder) -> BaseException | None:
     """Run the program under the recorder; returns what it raised."""
+    raised: BaseException | None = None
     recorder.start()
     try:
         exec(program.code, main.__dict__)  # noqa: S102  this is the user's own script
     except BaseException as error:  # noqa: BLE001  reported as python would
-        return error
+        raised = error
     finally:
-        recorder.stop()
-    return None
+        recorder.stop(None if ending(raised) == "finished" else raised)
+    return raised
 
 
 def load_program(script: str, *, module: bool) -> Program:
@@ -202,14 +262,12 @@ def as_main(program: Program, arguments: Sequence[str]) -> Iterator[ModuleType]:
     )
     if program.spec is not None:
         main.__package__ = program.spec.parent
-    before = sys.modules["__main__"], sys.argv, sys.path[:]
-    sys.modules["__main__"] = main
-    sys.argv = [program.name, *arguments]
-    sys.path[:1] = [program.search]
+    before = World.now()
+    World(main, [program.name, *arguments], [program.search, *sys.path[1:]]).enter()
     try:
         yield main
     finally:
-        sys.modules["__main__"], sys.argv, sys.path[:] = before
+        before.enter()
 
 
 def _exit_code(error: BaseException | None) -> int:
@@ -226,7 +284,8 @@ def report(error: BaseException) -> str:
     """Print an exception as Python would, and return what was printed."""
     if isinstance(error, SystemExit):
         if error.code is not None and not isinstance(error.code, int):
-            sys.stderr.write(f"{error.code}\n")
+            with contextlib.suppress(Exception):  # the script may have closed it
+                sys.stderr.write(f"{error.code}\n")
         return ""
     _hide_own_frames(error, set())
     with contextlib.suppress(Exception):  # the script may have closed it
@@ -276,3 +335,8 @@ def _without_own(entry: TracebackType | None) -> TracebackType | None:
     for entry in reversed(kept):
         chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return chain
+
+
+def use_one_thread() -> None:
+    """Compute without torch's pool of threads from now on."""
+    torch.set_num_threads(1)

@@ -16,6 +16,7 @@ closes this one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -73,11 +74,7 @@ class StepCounter:
         """
         self._backwards_inside += self._inside_optimizer
         first = self.index < 0 and not self.marked
-        self._changed = self._changed or (
-            self._optimizer_called
-            or (values != self._values and values[: len(self._values)] != self._values)
-            or (grads != self._grads and grads[: len(self._grads)] != self._grads)
-        )
+        self._note_changes(values, grads)
         turns = site in self._sites or self._is_behind(site)
         inside = self.marked or self._backwards_inside > 1
         opens = first or (turns and self._changed and not inside)
@@ -86,6 +83,33 @@ class StepCounter:
         self._sites.add(site)
         self._last_site = site
         return opens
+
+    def _note_changes(self, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]) -> None:
+        self._changed = self._changed or (
+            self._optimizer_called
+            or (values != self._values and values[: len(self._values)] != self._values)
+            or (grads != self._grads and grads[: len(self._grads)] != self._grads)
+        )
+
+    def turned(
+        self,
+        places: Sequence[tuple[int, int]],
+        values: tuple[RawValue, ...],
+        grads: tuple[RawValue, ...],
+    ) -> bool:
+        """Tell whether the program had begun another step when an exception ended it.
+
+        Args:
+            places: ``id`` of the code object and ``f_lasti`` of each frame of the traceback.
+            values: All parameters now.
+            grads: All ``.grad`` now.
+        """
+        self._note_changes(values, grads)
+        if self.marked or self._inside_optimizer or not self._changed:
+            return False
+        last = self._last_site
+        inside = [lasti for code, lasti in places if last is not None and code == last[0]]
+        return last is None or not inside or inside[-1] < last[1]
 
     def _is_behind(self, site: Site) -> bool:
         """Whether the loop turned: the line stands before the last one in the same function."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from autograd_lens.trace.reader import Trace
 if TYPE_CHECKING:
     from autograd_lens.doctor import Finding
 
-__all__ = ["command", "report_errors"]
+__all__ = ["command", "grave_findings"]
 
 _SCRIPT = ".py"
 _WORDS = "Only these: codes, their beginnings (AL1), or names; separated by commas."
@@ -135,20 +136,13 @@ def _print_findings(
             console.print(render_findings(findings, file=file, steps=steps, width=console.width))
 
 
-def report_errors(path: Path) -> None:
-    """Tell of each finding of severity error in one line on stderr; ``run`` ends with this.
-
-    The doctor is a guest here: whatever fails in it must not change how a run ends.
-    """
+def grave_findings(path: Path) -> Iterator[str]:
+    """Each finding of severity error in one line; ``run`` ends with these."""
     from autograd_lens.doctor import examine
     from autograd_lens.render.findings import finding_line
 
-    try:
-        with Trace(path) as trace:
-            grave = [one for one in examine(trace) if one.severity == "error"]
-    except Exception:  # noqa: BLE001  see above
-        return
-    for finding in grave:
-        say(finding_line(finding))
+    with Trace(path) as trace:
+        grave = [one for one in examine(trace) if one.severity == "error"]
+    yield from map(finding_line, grave)
     if grave:
-        say(f"More: autograd-lens doctor {shown(path)}")
+        yield f"More: autograd-lens doctor {shown(path)}"

@@ -116,7 +116,11 @@ def _tree(view: StepView, derivation: Derivation, folding: Folding) -> Renderabl
 def _exported(view: StepView, derivation: Derivation, *, latex: bool) -> str:
     from autograd_lens.render.explain import derivation_data, derivation_latex
 
-    return derivation_latex(derivation) if latex else json.dumps(derivation_data(view, derivation))
+    return (
+        derivation_latex(view, derivation)
+        if latex
+        else json.dumps(derivation_data(view, derivation))
+    )
 
 
 def _explain_loss(

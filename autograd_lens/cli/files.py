@@ -34,6 +34,8 @@ __all__ = [
     "write_lines",
 ]
 
+_INCOMPLETE = 3  # exit status where the program ended well and its recording did not
+
 _FILE_WIDTH = 100  # columns of a text file, where no terminal sets them
 _PATIENCE = 1.0  # seconds in which nobody wonders what is going on
 _AGAIN = 0.1
@@ -118,8 +120,28 @@ def record_script(
         aside=ours,
         limits=limits,
     )
+    if not result.complete:
+        say(_incomplete(target, result.steps, result.failure))
+        raise click.exceptions.Exit(result.exit_code or _INCOMPLETE)
+    if result.nothing:
+        target.unlink(missing_ok=True)
+        if result.before is not None:
+            result.before.rename(target)
+        say(f"Nothing was recorded: {result.nothing}")
+        result.world.enter()
+        raise click.exceptions.Exit(result.exit_code)
     remember(target)
     return target, result
+
+
+def _incomplete(target: Path, steps: int, failure: str) -> str:
+    """What to say of a recording that was not written to its end."""
+    try:
+        with Trace(target) as trace:
+            held = f"{shown(target)} holds {len(trace.steps):,} of {steps:,} steps."
+    except TraceError:
+        held = f"There is no trace to read in {shown(target)}."
+    return f"autograd-lens: the recording is incomplete ({failure}). {held}"
 
 
 def named_after(trace: Path, what: str) -> Path:

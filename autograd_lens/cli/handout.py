@@ -18,7 +18,7 @@ from autograd_lens.trace.selection import select_steps
 if TYPE_CHECKING:
     from autograd_lens.analysis.lesson import Lesson, TriedRate
     from autograd_lens.render.handout import Document
-    from autograd_lens.render.handout.levels import Levels
+    from autograd_lens.render.handout.figures import Levels
 
 __all__ = ["command", "write_handout", "write_worksheet"]
 
@@ -77,7 +77,7 @@ def write_handout(
     graph, missing = _graph(trace, found, across=True, prefix="")
     levels = _levels(trace, found)
     tried = () if found.ending else _tried_rates(trace)
-    options = HandoutOptions(language, title, graph, missing, trace.source, levels, tried)
+    options = HandoutOptions(language, title, graph, missing, levels, tried)
     written = document(found, options)
     if output.suffix.lower() == ".html":
         _write(output, _html(written, found, trace, levels))
@@ -91,7 +91,7 @@ def _levels(trace: Trace, found: Lesson) -> Levels | None:
         return None
     from autograd_lens.analysis.plane import find_plane
     from autograd_lens.landscape import find_surface
-    from autograd_lens.render.handout.levels import level_lines
+    from autograd_lens.render.handout.figures import level_lines
 
     try:
         plane = find_plane(trace, ",".join(found.path.names[:2]))
@@ -136,11 +136,10 @@ def _graph(trace: Trace, found: Lesson, *, across: bool, prefix: str) -> tuple[s
     """The graph of the first step, or why there is none."""
     from autograd_lens.render.engines import render_dot
     from autograd_lens.render.handout.graph import cleaned, lesson_dot
-    from autograd_lens.render.handout.naming import Naming
 
     if found.first.step.level != "full":
         return "", ""
-    dot = lesson_dot(found.first, Naming(found.first.step, trace.source), across=across)
+    dot = lesson_dot(found.first, trace.source, across=across)
     if not dot:
         return "", ""
     try:
@@ -155,7 +154,7 @@ def _html(
     from autograd_lens.render.handout import PageOptions, page
 
     graph = _graph(trace, found, across=False, prefix="g-")[0] if found else ""
-    options = PageOptions(trace.source, graph, None, _FOOTER, levels)
+    options = PageOptions(graph, None, _FOOTER, levels)
     text = page(written, found, options)
     font = _font(text) if written.language == "zh" else None
     if font is not None:
@@ -165,25 +164,25 @@ def _html(
 
 def _font(text: str) -> bytes | None:
     """The letters of a Chinese page as a font of their own; None where no font is installed."""
-    from autograd_lens.render.handout.fonts import subset
+    from autograd_lens.render.handout.page import subset
 
     return subset(text)
 
 
-def _pdf(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+def _pdf(written: Document, _found: Lesson | None, _trace: Trace) -> bytes:
     from autograd_lens.render.handout import pdf
 
     return pdf(written, _FOOTER)
 
 
-def _markdown(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
+def _markdown(written: Document, _found: Lesson | None, _trace: Trace) -> bytes:
     from autograd_lens.render.handout import markdown
 
     return markdown(written).encode()
 
 
-def _notebook(written: Document, found: Lesson | None, trace: Trace) -> bytes:  # noqa: ARG001
-    from autograd_lens.render.handout.notebook import notebook
+def _notebook(written: Document, _found: Lesson | None, trace: Trace) -> bytes:
+    from autograd_lens.render.handout.markdown import notebook
 
     return notebook(written, str(trace.path)).encode()
 
@@ -204,7 +203,7 @@ def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
         to be those of its tape.
     """
     rate = _rate(trace)
-    if rate is None:
+    if rate is None or len(trace.steps) < 2:  # noqa: PLR2004  the first loss is that of the start
         return ()
     try:
         return tuple(_tried(trace, rate))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.doctor import report_errors
 from autograd_lens.cli.files import record_script, say, shown
 from autograd_lens.cli.options import Bytes, records
+
+if TYPE_CHECKING:
+    from autograd_lens.capture import ScriptResult
 
 __all__ = ["command"]
 
@@ -58,7 +62,8 @@ def command(
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
-    Everything behind SCRIPT belongs to the script. Its exit status is handed on. Without -o,
+    Everything behind SCRIPT belongs to the script. Its exit status is handed on; 3 says that the
+    recording is incomplete. Without -o,
     an earlier recording of the script is set aside; `autograd-lens runs` lists them.
 
     \b
@@ -67,7 +72,6 @@ def command(
     autograd-lens run -m project.train
     """
     from autograd_lens.capture import Limits
-    from autograd_lens.landscape import keep_landscape
 
     usual = Limits()
     limits = Limits(
@@ -77,9 +81,19 @@ def command(
     target, result = record_script(
         script, arguments, output, force=force, full=full, module=module, limits=limits
     )
-    keep_landscape(target)
+    with contextlib.suppress(
+        Exception, KeyboardInterrupt
+    ):  # how a run ends is the program's affair
+        _finish(target, result)
+    result.world.enter()  # its own exit handlers run in it
+    ctx.exit(result.exit_code)
+
+
+def _finish(target: Path, result: ScriptResult) -> None:
+    """Say what was recorded, and look at it for a moment."""
+    from autograd_lens.cli.afterwards import findings_and_landscape
+
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     kept = " The one before is kept (see autograd-lens runs)." if result.before else ""
     say(f"Recorded {steps} in {shown(target)}.{kept} Next: autograd-lens trace {shown(target)}")
-    report_errors(target)
-    ctx.exit(result.exit_code)
+    findings_and_landscape(target, say)

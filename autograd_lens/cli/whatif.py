@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +16,15 @@ from autograd_lens.trace.selection import select_step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    import numpy.typing as npt
-
-    from autograd_lens.analysis.two_paths import TwoPaths
     from autograd_lens.api import Trace
-    from autograd_lens.trace.kept import Surface
     from autograd_lens.trace.outcomes import WhatIf
 
 __all__ = ["command", "draw_whatif"]
 
 _KINDS = (".png", ".svg", ".pdf")
-_COARSE, _COARSEST, _FINEST = 9, 15, 121  # positions along each side of the surface
-_SECONDS = 5.0  # that the surface may take, and the curvature a part of
+_FINEST = 121  # positions along each side of the surface
+_GROUPS = 2  # whose rates fit into a title
+_SECONDS = 2.5  # that the curvature may take
 
 
 @click.command("whatif", short_help="Descend again with another learning rate or start.")
@@ -112,12 +108,19 @@ def _change(text: str) -> tuple[str, float]:
 
 def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
     from autograd_lens.analysis.two_paths import two_paths
+    from autograd_lens.landscape import compute_surface
     from autograd_lens.render.plots.style import figure_bytes
     from autograd_lens.render.plots.whatif import whatif_figure
 
+    what = replace(what, originals={**what.originals, **_scheduled(trace, what)})
     paths = two_paths(what, axes)
-    surface, note = _surface(trace, what, paths)
-    notes = [note] if note else []
+    surface, notes = None, []
+    try:
+        surface = compute_surface(
+            trace, paths.plane, batch_of=what.first, window=paths.window, finest=_FINEST
+        )
+    except (ReplayError, RuntimeError) as error:
+        notes.append(str(error))
     if "lr" in what.changes:
         notes += _stable_rate(trace, what)
     figure = whatif_figure(what, paths, surface, notes)
@@ -125,40 +128,27 @@ def _draw(trace: Trace, what: WhatIf, target: Path, axes: str | None) -> None:
         target.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))  # type: ignore[arg-type]
 
 
-def _surface(trace: Trace, what: WhatIf, paths: TwoPaths) -> tuple[Surface | None, str]:
-    """The loss over what is drawn, or why it cannot be had."""
-    import numpy as np
+def _scheduled(trace: Trace, what: WhatIf) -> dict[str, str]:
+    """The recorded rates of these steps, where they are what is changed."""
+    from autograd_lens.analysis.rates import find_rates
+    from autograd_lens.render.rates import course_text
 
-    from autograd_lens.replay.surface import evaluate_surface
-
-    def positions(size: int) -> list[npt.NDArray[np.float64]]:
-        u, v = (np.linspace(low, high, size) for low, high in paths.window.T.tolist())
-        return [u, np.zeros(1) if paths.plane.kind == "line" else v]
-
-    step = trace.steps[what.first]
-    try:
-        for _warm in range(2):  # some of the first evaluation is slow once only
-            began = time.perf_counter()
-            evaluate_surface(step, paths.plane, *positions(_COARSE))
-            took = time.perf_counter() - began
-            if took > _SECONDS / 2:
-                break
-        finer = (_SECONDS / took) ** 0.5
-        size = min(max(int(_COARSE * finer), _COARSEST), _FINEST)
-        return evaluate_surface(step, paths.plane, *positions(size)), ""
-    except (ReplayError, RuntimeError) as error:
-        return None, str(error)
+    if "lr" not in what.changes:
+        return {}
+    stop = what.first + len(what.changed.losses)
+    groups = [group.within(what.first, stop) for group in find_rates(trace).groups]
+    told = [*dict.fromkeys(course_text(group.course) for group in groups)]
+    if len(told) > _GROUPS:
+        return {"lr": f"{len(told)} rates of its own"}
+    return {"lr": ", ".join(told)} if told else {}
 
 
 def _stable_rate(trace: Trace, what: WhatIf) -> list[str]:
     """What the curvature at the first step says of learning rates, where it can be had."""
-    from autograd_lens.replay.curvature import curvature
+    from autograd_lens.landscape import measure_curvatures
 
-    try:
-        found = curvature(trace.steps[what.first], seconds=_SECONDS / 2)
-    except (ReplayError, RuntimeError):
+    points = measure_curvatures(trace, steps=(what.first,), seconds=_SECONDS).points
+    if not points or points[0].largest <= 0:
         return []
-    if found.largest <= 0:
-        return []
-    limit = f"stable there up to a learning rate of {found.stable_rate:.4f}."
-    return [f"Curvature {found.largest:.4f} at the start: plain gradient descent is {limit}"]
+    limit = f"stable there up to a learning rate of {points[0].stable_rate:.4f}."
+    return [f"Curvature {points[0].largest:.4f} at the start: plain gradient descent is {limit}"]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
 from autograd_lens.trace.values import Entry, Value, as_value, differ
+
+if TYPE_CHECKING:
+    from autograd_lens.doctor.ledger import Ledger
 
 __all__ = [
     "EngineRun",
@@ -41,6 +45,7 @@ _ENTRIES = 6_000  # parameter values of engine runs that are looked at
 _FEWEST_RUNS = 60
 _FULL_STEPS = 12
 _FEWEST_FULL = 4
+_CALLS = {1: "s", 2: "z", 3: "sz", 4: "zs"}
 _KERNELS = 12_000  # of full steps that are looked at
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
 
@@ -53,11 +58,14 @@ class EngineRun:
         row: What was recorded.
         graph: Its circumstances; None for the state after the last step.
         nodes: Nodes of its graph.
+        called: What optimizers were seen to do since the run before: ``"s"`` where one made an
+            update, ``"z"`` where gradients were cleared, in order.
     """
 
     row: LightRow
     graph: LightGraph | None
     nodes: int
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Gap:
         value: The parameter at the run.
         after: The parameter at the next run.
         updated: Whether the parameter changed in between.
+        called: What optimizers did in between; see ``EngineRun``.
     """
 
     run: EngineRun
@@ -83,6 +92,7 @@ class Gap:
     value: Value | None
     after: Value | None
     updated: bool
+    called: str = ""
 
     @property
     def cleared(self) -> bool:
@@ -105,12 +115,16 @@ class Optimizer:
         attributes: Its numbers by name.
         holds: Index of each parameter that it updates, None for a tensor that no backward has
             reached; empty where not known.
+        sizes: How many of these each parameter group holds.
+        groups: The numbers of each group.
     """
 
     name: str
     kind: str
     attributes: Mapping[str, float]
     holds: tuple[int | None, ...] = ()
+    sizes: tuple[int, ...] = ()
+    groups: tuple[Mapping[str, float], ...] = ()
 
 
 class Evidence:
@@ -176,10 +190,16 @@ class Evidence:
 
     def _run(self, place: int) -> EngineRun:
         row = self.trace.rows.row(place)
+        called = self._calls.get(place, "")
         if row.graph == END:
-            return EngineRun(row, None, 0)
+            return EngineRun(row, None, 0, called)
         graph = self.trace.graph(row.graph)
-        return EngineRun(row, graph, graph.nodes)
+        return EngineRun(row, graph, graph.nodes, called)
+
+    @cached_property
+    def _calls(self) -> Mapping[int, str]:
+        found = self.trace.rows.extra_column("calls")
+        return {row: _CALLS.get(code, "") for row, code in found}
 
     @cached_property
     def graphs(self) -> tuple[LightGraph, ...]:
@@ -218,10 +238,19 @@ class Evidence:
                 str(one["class"]),
                 dict(one["attributes"]),
                 tuple(one.get("holds", ())),
+                tuple(int(group["size"]) for group in one.get("groups", ())),
+                tuple(dict(group["attributes"]) for group in one.get("groups", ())),
             )
             for one in found
             if "lr" in one["attributes"]
         )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who is updated with what."""
+        from autograd_lens.doctor.ledger import Ledger  # noqa: PLC0415  it reads this evidence
+
+        return Ledger(self)
 
     @cached_property
     def failure(self) -> Event | None:
@@ -269,6 +298,7 @@ def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter)
         value=_value(here.values, index, parameter),
         after=_value(then.values, index, parameter),
         updated=differ(_entry(here.values, index), _entry(then.values, index)),
+        called=following.called,
     )
 
 

@@ -1,12 +1,34 @@
-"""Whether parameters move at all: what several rules about updates ask first."""
+"""Who is updated with what: for each update of each parameter, whose gradients went into it.
+
+NOTE 1 [Reading the rows]: a light row holds every ``.grad`` before and after one run of the
+engine. So between two rows it is known whether a gradient was left alone, cleared or changed,
+and whether the parameter moved. A gradient that the next run found as it was left is carried
+on, one that it found zero or None was cleared; where the parameter moved in between as well,
+it was used first, unless the optimizer is known to have been called after the clearing.
+
+NOTE 2 [Rates]: a row that notes an optimizer's numbers does so because they are new, or because
+the optimizer is. The same numbers again therefore mean that another object made the update.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from autograd_lens.doctor.evidence import Evidence, is_zero
+from autograd_lens.doctor.evidence import Evidence, Gap, Optimizer, is_zero
+from autograd_lens.trace.rows import LightGraph
 
-__all__ = ["ever_reached", "piling_up", "reached", "standing_still"]
+__all__ = [
+    "Ledger",
+    "Rates",
+    "Use",
+    "ever_reached",
+    "piling_up",
+    "reached",
+    "standing_still",
+]
 
 _FEWEST_RUNS = 3
 
@@ -46,3 +68,122 @@ def piling_up(evidence: Evidence, indexes: Sequence[int]) -> bool:
         if not gaps or not all(gap.kept or is_zero(gap.grad) for gap in gaps):
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What became of a gradient between two runs of the engine, where it did not just stay.
+
+    Attributes:
+        step: The step of the run in front.
+        index: The parameter.
+        writers: Numbers of the graphs that wrote into ``.grad`` since it was last cleared.
+        used: Whether the parameter was updated.
+        again: Whether an update before used some of these gradients already.
+        cleared: Whether ``.grad`` was cleared.
+        gap: Both rows' values.
+    """
+
+    step: int
+    index: int
+    writers: tuple[int, ...]
+    used: bool
+    again: bool
+    cleared: bool
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The numbers of one optimizer's updates, in order.
+
+    Attributes:
+        first: Index of its first parameter, None where no backward reached that.
+        steps: The step of each note.
+        groups: The numbers of each group, for each note.
+    """
+
+    first: int | None
+    steps: tuple[int, ...]
+    groups: tuple[tuple[Mapping[str, float], ...], ...]
+
+    def of(self, name: str, group: int = 0) -> list[float]:
+        """One number of one group in every note."""
+        return [numbers[group][name] for numbers in self.groups if name in numbers[group]]
+
+    @property
+    def renewed(self) -> list[int]:
+        """Steps in which another optimizer object made its first update (NOTE 2)."""
+        pairs = zip(self.groups, self.groups[1:], self.steps[1:], strict=False)
+        return [step for before, now, step in pairs if before == now]
+
+
+class Ledger:
+    """A run's bookkeeping.
+
+    Args:
+        evidence: The run.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._uses: dict[int, list[Use]] = {}
+
+    @cached_property
+    def holders(self) -> Mapping[int, list[tuple[Optimizer, int]]]:
+        """Parameter -> the optimizers that hold it, each with the number of the group."""
+        found: dict[int, list[tuple[Optimizer, int]]] = {}
+        for optimizer in self._evidence.optimizers:
+            group = [number for number, size in enumerate(optimizer.sizes) for _ in range(size)]
+            for place, index in enumerate(optimizer.holds):
+                if index is not None:
+                    number = group[place] if place < len(group) else 0
+                    found.setdefault(index, []).append((optimizer, number))
+        return found
+
+    def uses(self, index: int) -> list[Use]:
+        """What became of one parameter's gradients (NOTE 1)."""
+        if index not in self._uses:
+            windows = self._evidence.gaps(index)
+            self._uses[index] = [use for gaps in windows for use in _uses(index, gaps)]
+        return self._uses[index]
+
+    def graph(self, number: int) -> LightGraph:
+        """What a graph's rows have in common."""
+        return self._evidence.trace.graph(number)
+
+    def lines(self, numbers: Sequence[int]) -> list[tuple[str, int]]:
+        """The calls of backward that these graphs belong to: (file, line), each once, in order."""
+        sources = [self.graph(number).source for number in numbers]
+        return list(dict.fromkeys((one.file, one.line) for one in sources if one))
+
+    @cached_property
+    def rates(self) -> tuple[Rates, ...]:
+        """The numbers of each optimizer of torch.optim that made an update."""
+        notes: dict[int | None, list[tuple[int, tuple[Mapping[str, float], ...]]]] = {}
+        rows = self._evidence.trace.rows
+        for row, text in rows.extra_column("numbers"):
+            step = int(rows.steps[max(0, row - 1)])
+            for first, groups in json.loads(text):
+                notes.setdefault(first, []).append((step, tuple(groups)))
+        return tuple(
+            Rates(first, tuple(step for step, _ in found), tuple(groups for _, groups in found))
+            for first, found in notes.items()
+            if all(groups for _, groups in found)
+        )
+
+
+def _uses(index: int, gaps: Sequence[Gap]) -> Iterator[Use]:
+    writers: tuple[int, ...] = ()
+    spent = False
+    for gap in gaps:
+        if is_zero(gap.before):
+            writers, spent = (), False
+        if gap.written:
+            writers = (*writers, gap.run.row.graph)
+        cleared = gap.cleared or (bool(writers) and is_zero(gap.found))
+        if gap.updated or cleared:
+            yield Use(gap.run.row.step, index, writers, gap.updated, spent, cleared, gap)
+        spent = spent or gap.updated
+        if cleared:
+            writers, spent = (), False

@@ -9,9 +9,9 @@ import ast
 from collections.abc import Iterator
 from functools import cached_property
 
-__all__ = ["Call", "Code"]
+__all__ = ["Call", "Code", "Loop", "called", "loops_around"]
 
-_Loop = ast.For | ast.While | ast.AsyncFor
+Loop = ast.For | ast.While | ast.AsyncFor
 _Place = ast.Name | ast.Attribute | ast.Subscript
 Call = tuple[str, str, int]
 """(what the method was called on, ``""`` for a function, its name, the line)."""
@@ -39,7 +39,7 @@ class Code:
         """The statements of the innermost loop around a line, else of the function or module."""
         best: ast.AST = self.tree
         for node in ast.walk(self.tree):
-            inside = isinstance(node, _Loop | ast.FunctionDef) and _holds(node, line)
+            inside = isinstance(node, Loop | ast.FunctionDef) and _holds(node, line)
             if inside and _begins(node) >= _begins(best):
                 best = node
         return list(getattr(best, "body", []))
@@ -95,7 +95,7 @@ class Code:
     def loops_over(self, name: str) -> int | None:
         """The line of a loop that runs over a name inside another loop."""
         for outer in ast.walk(self.tree):
-            if isinstance(outer, _Loop | ast.FunctionDef):
+            if isinstance(outer, Loop | ast.FunctionDef):
                 for node in ast.walk(outer):
                     if (
                         node is not outer
@@ -105,6 +105,36 @@ class Code:
                     ):
                         return node.lineno
         return None
+
+    def makes(self, names: set[str]) -> list[ast.Call]:
+        """Calls of these classes, as ``torch.optim.Adam(...)`` for ``Adam``."""
+        return [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Call) and called(node) in names
+        ]
+
+    def returns(self, owner: str, method: str) -> int:
+        """The line of the last ``return`` of a class's method, 0 where there is none."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef) and node.name == owner:
+                for one in ast.walk(node):
+                    if isinstance(one, ast.FunctionDef) and one.name == method:
+                        found = [r.lineno for r in ast.walk(one) if isinstance(r, ast.Return)]
+                        return max(found, default=0)
+        return 0
+
+
+def called(call: ast.Call) -> str:
+    """The last word of what is called: ``Adam`` for ``torch.optim.Adam(...)``."""
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def loops_around(tree: ast.AST, line: int) -> list[ast.For | ast.While | ast.AsyncFor]:
+    """The loops that a line stands in, innermost first."""
+    loops = [node for node in ast.walk(tree) if isinstance(node, Loop) and _holds(node, line)]
+    return sorted(loops, key=_begins, reverse=True)
 
 
 def _begins(node: ast.AST) -> int:

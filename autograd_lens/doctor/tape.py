@@ -1,15 +1,114 @@
-"""Questions to the tape of one full step."""
+"""Questions to the tape of one full step.
+
+NOTE 1 [The life line of a gradient]: on a tape, ``.grad`` of a parameter is a tensor of the role
+``gradient``. A backward writes it, kernels of the program scale or clip it in place, the update
+reads it, and zeroing clears it. In that order the touches are its life line.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-from autograd_lens.trace.graph import TapeIndex, operator_name
-from autograd_lens.trace.records import Constant, Graph, Kernel, Step
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
+from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
 
-__all__ = ["VERSION_ERROR", "training_kernel", "version_pair"]
+__all__ = [
+    "DROPOUT",
+    "VERSION_ERROR",
+    "Touch",
+    "is_clip",
+    "life_lines",
+    "trainable_behind",
+    "training_kernel",
+    "version_pair",
+]
 
-_DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
+_CLAMPS = ("clamp_", "_foreach_clamp")
+_SCALES = ("mul_", "_foreach_mul_", "div_", "_foreach_div_")
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One touch of a ``.grad`` (NOTE 1).
+
+    Attributes:
+        kind: What was done to it.
+        kernel: The kernel that did it.
+        grad: The ``.grad`` as the kernel found it, or as a backward made it.
+    """
+
+    kind: Literal["written", "changed", "used", "cleared"]
+    kernel: Kernel
+    grad: TensorUse
+
+
+def life_lines(step: Step) -> dict[str, list[Touch]]:
+    """Parameter -> the touches of its ``.grad`` in a full step, in order."""
+    updating = {
+        (kernel, update.parameter): True for update in step.updates for kernel in update.kernels
+    }
+    lines: dict[str, list[Touch]] = {}
+    for kernel in step.kernels:
+        for use in _gradients(kernel):
+            name = use.spec.name.removesuffix(".grad")
+            kind = _kind(kernel, use, updating=(kernel.index, name) in updating)
+            if kind is not None:
+                lines.setdefault(name, []).append(Touch(kind, kernel, use))
+    return lines
+
+
+def _gradients(kernel: Kernel) -> Iterator[TensorUse]:
+    """The gradients that a kernel reads or makes, each once."""
+    seen = set[int]()
+    for use in (*tensors(kernel.inputs), *kernel.outputs):
+        if use.spec.role == "gradient" and use.spec.name and use.tensor not in seen:
+            seen.add(use.tensor)
+            yield use
+
+
+def _kind(
+    kernel: Kernel, use: TensorUse, *, updating: bool
+) -> Literal["written", "changed", "used", "cleared"] | None:
+    writes = any(output.tensor == use.tensor for output in kernel.outputs)
+    if kernel.phase == "backward":
+        return "written" if writes else None
+    if kernel.phase == "zero_grad":
+        return "cleared" if writes else None
+    if writes:
+        return "changed"
+    return "used" if updating and "norm" not in operator_name(kernel) else None
+
+
+def is_clip(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a kernel bounds gradients in place: by value, or by their own norm."""
+    name = operator_name(kernel)
+    if name.startswith(_CLAMPS):
+        return True
+    if not name.startswith(_SCALES) or not writes_in_place(kernel):
+        return False
+    written = {output.tensor for output in kernel.outputs}
+    factors = [use for use in tensors(kernel.inputs) if use.tensor not in written]
+    return any(
+        "norm" in operator_name(source)
+        for factor in factors
+        for source in tape.ancestors(factor.tensor, kernel.index)
+        if source.phase != "backward"
+    )
+
+
+def trainable_behind(tape: TapeIndex, tensor: int, before: int) -> list[Kernel]:
+    """Kernels behind a tensor whose results carry a gradient, nearest first."""
+    return [
+        kernel
+        for kernel in tape.ancestors(tensor, before)
+        if kernel.phase == "forward" and kernel.requires_grad
+    ]
+
+
+DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
+"""Kernels that draw which elements are dropped."""
 
 
 def training_kernel(step: Step) -> Kernel | None:
@@ -22,7 +121,7 @@ def _trains(kernel: Kernel) -> bool:
         return False
     name = operator_name(kernel)
     flags = [one.value.value for one in kernel.inputs if isinstance(one.value, Constant)]
-    return name in _DROPOUT or ("batch_norm" in name and True in flags[:1])
+    return name in DROPOUT or ("batch_norm" in name and True in flags[:1])
 
 
 VERSION_ERROR = "modified by an inplace operation"

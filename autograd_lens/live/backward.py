@@ -123,7 +123,8 @@ class BackwardBegins(NamedTuple):
         types: Type of each node, roots first.
         edges: (from_node, input_position, to_node, output_nr) of each edge.
         sequence: Sequence number of each node, relative to the mark's; None where it has none.
-        variables: (node, index of its parameter or None) of each ``AccumulateGrad``.
+        variables: (node, index of its parameter, or name of another leaf) of each
+            ``AccumulateGrad``.
         outputs: Patterns of what it was called on.
         given: Patterns of the gradients it begins with.
         inputs: Patterns of the tensors it is restricted to.
@@ -135,7 +136,7 @@ class BackwardBegins(NamedTuple):
     types: tuple[type, ...]
     edges: tuple[tuple[int, int, int, int], ...]
     sequence: tuple[int | None, ...]
-    variables: tuple[tuple[int, int | None], ...]
+    variables: tuple[tuple[int, int | str], ...]
     outputs: tuple[Hashable, ...]
     given: tuple[Hashable, ...]
     inputs: tuple[Hashable, ...]
@@ -191,6 +192,13 @@ class BackwardTape:
     A node's post-hook sees both its ``grad_outputs`` and its ``grad_inputs``, so one hook a
     node is enough; only ``AccumulateGrad`` needs a pre-hook too, because its post-hook sees
     ``.grad`` already written.
+
+    Args:
+        stream: Where events go.
+        mode: The dispatch mode.
+        saved: What each type of node saves.
+        leaf_of: The index of a parameter, the name of any other leaf.
+        on_failure: Called with what goes wrong in here, which must not reach the program.
     """
 
     def __init__(
@@ -198,13 +206,13 @@ class BackwardTape:
         stream: Stream,
         mode: TapeMode,
         saved: SavedFields,
-        index_of: Callable[[torch.Tensor], int | None],
+        leaf_of: Callable[[torch.Tensor], int | str],
         on_failure: Callable[[Exception], None],
     ) -> None:
         self._stream = stream
         self._mode = mode
         self._saved = saved
-        self._index_of = index_of
+        self._leaf_of = leaf_of
         self._on_failure = on_failure
         self._handles: list[Any] = []
         self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
@@ -242,7 +250,7 @@ class BackwardTape:
                 edges=walk.edges,
                 # Relative to this one, so that the key repeats from step to step.
                 sequence=tuple([s - base if s >= 0 else None for s in walk.sequence]),
-                variables=tuple([(p, self._index_of(v)) for p, v in walk.variables.items()]),
+                variables=tuple([(p, self._leaf_of(v)) for p, v in walk.variables.items()]),
                 outputs=outputs_pattern,
                 given=given,
                 inputs=named,
@@ -384,7 +392,8 @@ class BackwardTape:
 
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
         stream = self._stream
-        parameter = self._index_of(variable)
+        leaf = self._leaf_of(variable)
+        parameter = leaf if isinstance(leaf, int) else None
         pending: list[tuple[int, int, Hashable, Hashable]] = []
 
         def left() -> None:

@@ -8,7 +8,7 @@ import sysconfig
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ __all__ = [
     "frame_names",
     "local_of",
     "source_of",
+    "traceback_entries",
 ]
 
 MODULE_CALL = nn.Module._call_impl.__code__
@@ -139,6 +140,14 @@ def frame_names(frame: FrameType) -> Mapping[str, Any]:
     if fresh and frame.f_code.co_flags & _OPTIMIZED:
         snapshot.clear()
     return names
+
+
+def traceback_entries(error: BaseException) -> Iterator[TracebackType]:
+    """The entries of an exception's traceback, outermost first."""
+    entry = error.__traceback__
+    while entry is not None:
+        yield entry
+        entry = entry.tb_next
 
 
 def local_of(frame: FrameType, name: str) -> Any:

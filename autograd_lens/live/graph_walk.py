@@ -15,6 +15,7 @@ __all__ = [
     "leaf_outline",
     "root_nodes",
     "sequence_number",
+    "signed",
     "walk_graph",
 ]
 
@@ -175,10 +176,22 @@ def read_saved(node: AutogradNode, field: SavedField, on_tensor: Callable[[Any],
     """
     held = getattr(node, field.attribute)
     if not field.tensor:
-        return held
+        return signed(held)
     if isinstance(held, tuple):
         return tuple(_saved_data(item, on_tensor) for item in held)
     return _saved_data(held, on_tensor)
+
+
+def signed(held: Any) -> Any:
+    """A saved constant as PyTorch means it.
+
+    Its accessors give 64-bit numbers without their sign: ``ignore_index`` of -100 reads
+    18446744073709551516.
+    """
+    if isinstance(held, tuple):
+        return tuple(map(signed, held))
+    beyond = isinstance(held, int) and not isinstance(held, bool) and held >= 1 << 63
+    return held - (1 << 64) if beyond else held
 
 
 def _saved_data(saved: Any, on_tensor: Callable[[Any], Any]) -> Any:

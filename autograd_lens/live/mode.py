@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 
 from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
 from autograd_lens.live.reading import bytes_at, is_opaque
-from autograd_lens.live.stream import NUMBER, Mark, Stream, Write
+from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
 
 __all__ = [
     "IN_BACKWARD",
@@ -48,6 +48,7 @@ _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
+_NO_RESULT = (tuple,)
 UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 """Operators whose result has no value until something is written there."""
 
@@ -195,6 +196,24 @@ def _state(generator: torch.Generator) -> bytes | None:
     return bytes_at(state.data_ptr(), state.nbytes)
 
 
+class _Raised(NamedTuple):
+    """A kernel that raised.
+
+    Attributes:
+        error: ``id`` of what it raised.
+        key: Its key, as in the stream.
+        sequence: The sequence number before it.
+        slots: What it read.
+        uses: The tensors of these.
+    """
+
+    error: int
+    key: KernelKey
+    sequence: int
+    slots: list[Any]
+    uses: list[TensorEntry]
+
+
 class TapeMode(TorchDispatchMode):
     """Writes every kernel to the stream, and lets it run as it would have.
 
@@ -206,6 +225,7 @@ class TapeMode(TorchDispatchMode):
         in_backward: Whether the engine is running.
         node_index: Position of each node of the graph that the engine runs through.
         targets: Parameters and ``.grad`` by their address at the last backward.
+        twins: Parameters by ``id`` that share their memory with others.
         context: (phase, number of the call) while a known optimizer updates or clears.
         loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
             it is unknown. Both, as the next call of another function may get the frame's place.
@@ -222,10 +242,12 @@ class TapeMode(TorchDispatchMode):
         self.in_backward = False
         self.node_index: dict[Any, int] = {}
         self.targets: dict[int, Target] = {}
+        self.twins: dict[int, Target] = {}
         self.context: tuple[str, int] | None = None
         self.loop: tuple[int, int] | None = None
         self.left = False
         self._modules = ModulePaths()
+        self._raised: _Raised | None = None
         self._silent = False
         self._engine_frame: FrameType | None = None
         self._backward_frame: FrameType | None = None
@@ -315,7 +337,10 @@ class TapeMode(TorchDispatchMode):
             result = operator.run(*args, **kwargs) if kwargs else operator.run(*args)
         except BaseException as error:
             if recorded:
-                stream.undo(first_slot, first_use)
+                read = (operator, tuple(pattern), keywords, _NO_RESULT)
+                where = sequence - self.base_sequence
+                key = KernelKey(*read, None, where, self.context, OUTSIDE, _grad_mode())
+                self._put_aside(error, key, Mark(first_slot, first_use, sequence))
             _leave_out_this_frame(error)
             raise
         if not recorded:
@@ -393,6 +418,32 @@ class TapeMode(TorchDispatchMode):
             self._on_failure(error)
         return result
 
+    def _put_aside(self, error: BaseException, key: KernelKey, mark: Mark) -> None:
+        """Take back what a kernel read that raised: the program may catch that and go on."""
+        stream = self._stream
+        frame = _get_frame(2)
+        call: FrameType | None = frame
+        while call is not None and call.f_code is not MODULE_CALL:
+            call = call.f_back
+        found = self._frames.innermost(frame)
+        site = (id(found.f_code), found.f_lasti) if found is not None else None
+        module = self._modules.path_of(call) if call is not None else OUTSIDE
+        slots, uses = stream.slots[mark.slot :], stream.uses[mark.use :]
+        key = key._replace(site=site, module=module)
+        self._raised = _Raised(id(error), key, mark.sequence, slots, uses)
+        stream.undo(mark.slot, mark.use)
+
+    def take_back_raised(self, error: BaseException) -> None:
+        """Put the kernel that ended the program behind all others, without results."""
+        raised, self._raised = self._raised, None
+        if raised is None or raised.error != id(error) or self.in_backward:
+            return
+        stream = self._stream
+        stream.keys.append(raised.key)
+        stream.marks.append(Mark(len(stream.slots), len(stream.uses), raised.sequence))
+        stream.slots += raised.slots
+        stream.uses += raised.uses
+
     def _module_in_backward(self, frame: FrameType | None) -> tuple[str, bool | None]:
         """The module that runs while the engine does, as activation checkpointing makes it."""
         while frame is not None and frame.f_code is not _ENGINE:
@@ -421,7 +472,7 @@ class TapeMode(TorchDispatchMode):
             several = isinstance(argument, (list, tuple))
             for item, tensor in enumerate(argument if several else (argument,)):
                 if isinstance(tensor, _Tensor) and not is_opaque(tensor):
-                    target = self._target(tensor.data_ptr())
+                    target = self.twins.get(id(tensor)) or self._target(tensor.data_ptr())
                     if target is None:
                         target = self._target(tensor.untyped_storage().data_ptr())
                     if target is not None:

@@ -288,6 +288,7 @@ class _Builder:
         self._last_sequence = -1
         self._region = -1
         self._homes: dict[tuple[int, Spec], int] = {}  # first parameter of each memory
+        self._detached: dict[int, int] = {}  # the tensor that each one was detached from
 
     def build(self) -> Template:
         for position, key in enumerate(self._segment.keys):
@@ -451,6 +452,7 @@ class _Builder:
         name = entry.name or ("loss" if role == "loss" else "")
         unusual = by_use == "input" and _are_unusual(entry.strides, entry.spec[1])
         alias = ids.get(entry.alias) if entry.alias is not None else None
+        alias = self._detached.get(alias, alias) if alias is not None else None
         if role == "parameter" and entry.address:  # two Parameters may share one memory
             alias = self._homes.setdefault((entry.address, entry.spec), ids[entry])
             alias = None if alias == ids[entry] else alias
@@ -470,7 +472,7 @@ class _Builder:
         return roles
 
     def _connected(self) -> list[TapeBackward]:
-        detached = {
+        self._detached = {
             kernel.makes[0]: kernel.reads[0]
             for kernel in self._kernels
             if kernel.one.op == "aten.detach.default" and kernel.makes
@@ -481,9 +483,7 @@ class _Builder:
             for node, maker in enumerate(makers):
                 if maker is not None and self._kernels[maker].one.node is None:
                     self._kernels[maker].set(node=node, backward=number)
-            nodes = [
-                self._node(backward, node, maker, detached) for node, maker in enumerate(makers)
-            ]
+            nodes = [self._node(backward, node, maker) for node, maker in enumerate(makers)]
             results = [self._result(number, makers, one) for one in backward.inputs]
             found.append(self._finished(number, backward, nodes, results))
         return found
@@ -514,16 +514,14 @@ class _Builder:
         made = (i for i in range(reader - 1, -1, -1) if smooth[place] in self._kernels[i].makes)
         return next(made, None)
 
-    def _node(
-        self, backward: _Backward, node: int, maker: int | None, detached: dict[int, int]
-    ) -> TapeNode:
+    def _node(self, backward: _Backward, node: int, maker: int | None) -> TapeNode:
         begins = backward.begins
         name = begins.types[node].__name__
         kernel = None if maker is None else self._kernels[maker].one
         formula = self._around.derivatives.formula(kernel.op if kernel else "", name)
         saved = backward.saved[node] if backward.saved else ()
         if kernel is not None:
-            saved = tuple([_with_made(one, kernel, detached) for one in saved])
+            saved = tuple([_with_made(one, kernel, self._detached) for one in saved])
         return TapeNode(
             name=name,
             formula=formula,
@@ -537,8 +535,8 @@ class _Builder:
         leaves = dict(begins.variables)
         if node not in leaves:
             return None
-        index = leaves[node]
-        return self._around.parameter(index) if index is not None else ""
+        leaf = leaves[node]
+        return leaf if isinstance(leaf, str) else self._around.parameter(leaf)
 
     def _result(self, number: int, makers: Sequence[int | None], asked: Arg) -> Arg:
         """What ``torch.autograd.grad`` returned for a tensor: all that was sent where it is."""

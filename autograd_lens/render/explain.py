@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
 from autograd_lens.analysis.explain import Derivation, Evaluation, Group, folded
+from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.story import Check, Incoming, NodeStory, Outgoing, formula
 from autograd_lens.render.layout import CODE, NAME, QUIET
 from autograd_lens.render.numbers import render_value, scalar
 from autograd_lens.render.step_view import StepView
+from autograd_lens.render.worked import worked_gradient
+from autograd_lens.trace.expr import (
+    LATEX,
+    ONE,
+    Binding,
+    Call,
+    Equation,
+    Expr,
+    Function,
+    Listed,
+    Name,
+    Partial,
+    Sum,
+    Word,
+    digits,
+    substituted,
+    sum_of,
+    walk,
+    write,
+)
+from autograd_lens.trace.expression import kernel_formula
 from autograd_lens.trace.records import GradWrite, Kernel
 from autograd_lens.trace.values import Value
 
@@ -28,7 +52,12 @@ __all__ = [
 ]
 
 _FEW = 4  # elements that are written out in LaTeX
-_ESCAPES = {"_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#"}
+_OVER_ROWS = Function(
+    "rows",
+    forms={"text": "sum of {0} over the rows", "latex": r"\sum_{{\text{{rows}}}} {0}"},
+    binding=Binding.PRODUCT,
+    needs=Binding.PRODUCT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,37 +229,120 @@ def _computed(view: StepView, kernel: Kernel) -> Text:
 # --- for handouts and other programs -------------------------------------------------------
 
 
-def derivation_latex(derivation: Derivation) -> str:
-    """The chain rule as an ``align*`` environment, for documents that load amsmath."""
-    rows = [r"\frac{\partial L}{\partial L} &= 1"]
-    for link in derivation.links:
-        rows += [_latex_row(outgoing) for outgoing in link.outgoing]
+def derivation_latex(view: StepView, derivation: Derivation) -> str:
+    """The chain rule as an ``align*`` environment, for documents that load amsmath.
+
+    First what the forward computed on the way, then the gradients from the loss down. ``δ`` with
+    a tensor's name is the loss's derivative by that tensor. Everything is defined where it first
+    stands, and each symbol means one thing.
+    """
+    chain = _Chain(derivation, view.names)
+    rows = map(_latex_row, (*chain.forward(), *chain.equations()))
     body = " \\\\\n  ".join(rows)
     return f"\\begin{{align*}}\n  {body}\n\\end{{align*}}"
 
 
-def _latex_row(outgoing: Outgoing) -> str:
-    names = {key: _latex_name(name) for key, name in outgoing.names.items()}
-    parts = [outgoing.rule.worded_latex(names)] if outgoing.rule else []
-    if outgoing.broadcast and parts:
-        parts = [rf"\sum_{{\text{{rows}}}} {parts[0]}"]
-    parts += [_latex_value(outgoing.value)]
-    left = rf"\frac{{\partial L}}{{\partial {_latex_name(outgoing.name)}}}"
-    return f"{left} &= {' = '.join(part for part in parts if part)}"
+def _latex_row(equation: Equation) -> str:
+    """An equation, aligned at its first sign."""
+    first, *others = (write(side, LATEX) for side in equation.sides)
+    return f"{first} &= {' = '.join(others)}"
 
 
-def _latex_name(name: str) -> str:
-    if len(name) == 1 or name.replace(".", "", 1).replace("-", "", 1).isdigit():
-        return name
-    escaped = "".join(_ESCAPES.get(each, each) for each in name)
-    return rf"\mathrm{{{escaped}}}"
+class _Chain:
+    """A derivation as equations, one for each gradient on the way.
+
+    Args:
+        derivation: The derivation.
+        names: What the step's tensors are called.
+    """
+
+    def __init__(self, derivation: Derivation, names: Names) -> None:
+        self._links = derivation.links
+        self._names = names
+        given = [out for link in self._links for out in link.outgoing]
+        self._arriving = Counter(map(_place, given))
+        self._used: Counter[str] = Counter()
+        self._met: dict[_Place, list[Name]] = {}
+        self._loss = Name("loss" if any(out.name == "L" for out in given) else "L")
+
+    def forward(self) -> Iterator[Equation]:
+        """What the forward computed on the way, from the parameter to the loss."""
+        for link in reversed(self._links):
+            if link.kernel is not None and link.kernel.outputs:
+                made = Name(self._names(link.kernel.outputs[0]))
+                side = self._loss if link is self._links[0] else made
+                yield Equation((side, kernel_formula(link.kernel, self._names)))
+
+    def equations(self) -> Iterator[Equation]:
+        """From the loss down to the parameter."""
+        root = self._symbol(self._loss.text)
+        yield Equation((root, Partial(self._loss, self._loss), ONE))
+        for link in self._links:
+            for position, incoming in enumerate(link.incoming):
+                yield from self._added(_Place(link.node.index, position), incoming.name)
+            (arrived, *_) = self._met.get(_Place(link.node.index, 0), [root])
+            for out in link.outgoing:
+                yield Equation(tuple(self._given(link, out, arrived)))
+
+    def _symbol(self, name: str, *, part: bool = False) -> Name:
+        """A symbol that stands for nothing else."""
+        self._used[name] += 1
+        again = part or self._used[name] > 1
+        return Name("δ", f"{name},{self._used[name]}" if again else name)
+
+    def _added(self, place: _Place, name: str) -> Iterator[Equation]:
+        """Where several gradients met: their sum."""
+        parts: list[Expr] = [*self._met.get(place, [])]
+        if len(parts) > 1:
+            total = Name("δ", name)
+            self._met[place] = [total]
+            yield Equation((total, Partial(self._loss, Name(name)), reduce(sum_of, parts)))
+
+    def _given(self, link: NodeStory, out: Outgoing, arrived: Name) -> Iterator[Expr]:
+        """The sides of one gradient: its symbol, what it is, the formula, the numbers."""
+        part = self._arriving[_place(out)] > 1
+        symbol = self._symbol(out.name, part=part)
+        self._met.setdefault(_place(out), []).append(symbol)
+        yield symbol
+        yield from [] if part else [Partial(self._loss, Name(out.name))]
+        formula_ = substituted(out.told, _named("G", arrived)) if out.told else None
+        yield (
+            Call(Function(out.node.name), (arrived,))
+            if formula_ is None
+            else (Call(_OVER_ROWS, (formula_,)) if out.broadcast else formula_)
+        )
+        yield from _numbers(link, out)
 
 
-def _latex_value(value: Value | None) -> str:
-    if value is None or not value.complete or value.numel > _FEW:
-        return ""
-    numbers = [scalar(float(number)) for number in value.array.ravel()]
-    return numbers[0] if len(numbers) == 1 else rf"({', '.join(numbers)})"
+class _Place(NamedTuple):
+    """A node and one of its results."""
+
+    node: int
+    output: int
+
+
+def _place(out: Outgoing) -> _Place:
+    return _Place(out.edge.to_node, out.edge.output_nr) if out.edge else _Place(-1, 0)
+
+
+def _named(text: str, other: Name) -> Callable[[Name], Name | None]:
+    return lambda name: other if name.text == text else None
+
+
+def _numbers(link: NodeStory, out: Outgoing) -> Iterator[Expr]:
+    """The arithmetic where it is one of single numbers, and the gradient where it is short."""
+    value = out.value
+    if value is None or not value.complete or not value.numel:
+        return
+    worked = worked_gradient(link, out)
+    if worked is not None and not any(isinstance(each, Sum) for each in walk(worked.sides[0])):
+        yield from worked.sides[:1] if value.numel == 1 else ()
+    numbers = [scalar(float(number)) for number in value.array.ravel()[: _FEW + 1]]
+    if value.numel > 1 and (value.array == value.array.flat[0]).all():
+        yield Word(f"all {numbers[0]}")
+    elif value.numel <= _FEW:
+        shown = tuple(digits(number) for number in numbers)
+        yield shown[0] if len(shown) == 1 else Listed(shown)
 
 
 def derivation_data(view: StepView, derivation: Derivation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from rich.text import Text
 from autograd_lens.doctor.engine import HEADINGS, KnownRule
 from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, heading, line
+from autograd_lens.trace.records import Source
 
 __all__ = ["finding_json", "finding_line", "render_findings", "render_page", "render_rules"]
 
@@ -54,7 +56,7 @@ def _finding(finding: Finding, file: str, width: int) -> Iterator[Text]:
     for part in folded(finding.title, width - _BODY):
         yield line(Text(part.plain, style=NAME))
     if finding.line:
-        place = f"line {finding.source.line}  " if finding.source else ""
+        place = f"{_place(finding.source)}  " if finding.source else ""
         for number, part in enumerate(folded(finding.line, width - _BODY - len(place), CODE)):
             before = " " * len(place) if number else place
             yield line(Text(before, style=QUIET).append_text(part))
@@ -71,6 +73,10 @@ def _finding(finding: Finding, file: str, width: int) -> Iterator[Text]:
         yield from _labelled("look", folded(command, width - _BODY - 6))
 
 
+def _place(source: Source) -> str:
+    return f"{PurePath(source.file).name}, line {source.line}"
+
+
 def _code(text: str, width: int) -> Iterator[Text]:
     for part in text.splitlines():
         yield from folded(part, width, CODE)
@@ -84,7 +90,7 @@ def _labelled(label: str, lines: Sequence[Text] | Iterator[Text]) -> Iterator[Te
 
 def finding_line(finding: Finding) -> str:
     """A finding in one line, as the end of ``run`` prints it."""
-    where = "" if finding.source is None else f" (line {finding.source.line})"
+    where = "" if finding.source is None else f" ({_place(finding.source)})"
     return f"{finding.code} {finding.name}: {finding.title}{where}"
 
 

@@ -232,6 +232,8 @@ def _saved(of: Outline, story: NodeStory) -> Iterable[Line]:
         # sizes and strides are seen in the results
         if "_sym_" in each.name or (each.name == "tensors" and cards_of_their_own):
             continue
+        if each.value == ():
+            continue
         held = text.shorten(each.note) if each.value is None else text.saved(each.value)
         changed = "  (changed since!)" if each.changed else ""
         if held:
@@ -258,6 +260,8 @@ def _outgoing(outgoing: Sequence[Outgoing], of: Outline) -> Iterable[Line]:
             said = each.formula
             equation = f"{each.argument} = {formula(each.formula)}"
             yield Line(text.shorten_call(equation, _FORMULA_WIDTH), QUIET, mono=True)
+        if each.own and not position:
+            yield Line("the program's own backward", QUIET)
         yield Line(text.value(each.value), BACKWARD, f"out → {_called(each, of) or position}")
 
 

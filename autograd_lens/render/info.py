@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
-from typing import Any, Protocol
+from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,12 @@ from autograd_lens.render.layout import NAME, QUIET, cut, folded, heading, line,
 from autograd_lens.render.numbers import brief_value, scalar, shape
 from autograd_lens.render.rates import rates_facts
 from autograd_lens.trace.info import RunInfo
+from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.recordings import Recording
-from autograd_lens.trace.records import Event, Parameter, Step
+from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.values import Value
 
-__all__ = ["InfoSource", "render_info", "render_recordings"]
+__all__ = ["render_info", "render_recordings"]
 
 Array = npt.NDArray[Any]
 
@@ -40,40 +41,8 @@ _ENDS: Mapping[str, str] = {
 }
 
 
-class InfoSource(Protocol):
-    """The part of a trace that is summed up here."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-
-    @property
-    def info(self) -> RunInfo:
-        """Which program, where, how it ended."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters by name."""
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """All steps."""
-
-    @property
-    def full_steps(self) -> tuple[int, ...]:
-        """Steps in full detail."""
-
-    @property
-    def losses(self) -> Array:
-        """Loss of each step: (steps,)."""
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What happened to the run."""
-
-
 def render_info(
-    trace: InfoSource, *, size: int | None = None, width: int = 80, rates: Rates | None = None
+    trace: Trace, *, size: int | None = None, width: int = 80, rates: Rates | None = None
 ) -> RenderableType:
     """Program, versions, steps, losses, parameters and events of a trace.
 
@@ -109,7 +78,7 @@ def _recording(name: str, one: Recording) -> list[Text]:
     ]
 
 
-def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
+def _lines(trace: Trace, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
     yield heading(trace.path.name, "" if size is None else _bytes(size), width, "━")
     yield from _facts(trace, rates, width)
     if trace.parameters:
@@ -123,7 +92,7 @@ def _lines(trace: InfoSource, size: int | None, width: int, rates: Rates | None)
             yield from _event(event, width)
 
 
-def _facts(trace: InfoSource, rates: Rates | None, width: int) -> Iterator[Text]:
+def _facts(trace: Trace, rates: Rates | None, width: int) -> Iterator[Text]:
     info = trace.info
     program = " ".join([PurePath(info.program).name or "(interactive session)", *info.argv])
     facts = {
@@ -164,7 +133,7 @@ def _versions(info: RunInfo) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _steps(trace: InfoSource) -> str:
+def _steps(trace: Trace) -> str:
     full = trace.full_steps
     named = ", ".join(map(str, full[:_FEW])) + (", …" if len(full) > _FEW else "")
     detail = f"{len(full):,} in full detail ({named})" if full else "none in full detail"
@@ -196,7 +165,7 @@ def _curve(losses: Array) -> Text:
     return Text("".join(_BLOCKS[place] for place in places)).append(scale, QUIET)
 
 
-def _parameters(trace: InfoSource) -> Iterator[Text]:
+def _parameters(trace: Trace) -> Iterator[Text]:
     steps = trace.steps
     ends = (steps[0].parameters, steps[-1].parameters) if len(steps) else ({}, {})
     rows = []

@@ -16,8 +16,9 @@ from autograd_lens.doctor.finding import Finding
 from autograd_lens.render.engines import render_dot
 from autograd_lens.render.findings import render_findings
 from autograd_lens.render.graph import graph_dot
-from autograd_lens.render.info import InfoSource, render_info
+from autograd_lens.render.info import render_info
 from autograd_lens.render.trace import TraceOptions, render_step
+from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Backward, Graph, Step
 
 __all__ = ["finding_html", "graph_html", "step_html", "trace_html"]
@@ -46,7 +47,7 @@ def step_html(step: Step) -> str:
     return _page(render_step(step, _unread, TraceOptions(width=_WIDTH)))
 
 
-def trace_html(trace: InfoSource, rates: Rates | None = None) -> str:
+def trace_html(trace: Trace, rates: Rates | None = None) -> str:
     """What is in a recording, with what is known of its learning rates."""
     return _page(render_info(trace, width=_WIDTH, rates=rates))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
 from rich.text import Text
 
+from autograd_lens.analysis.cursor import States
+from autograd_lens.analysis.events import step_events
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.story import Stories
 from autograd_lens.render.graph_text import SourceOf
@@ -16,6 +19,7 @@ from autograd_lens.render.layout import CODE, QUIET, line
 from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
+from autograd_lens.trace.values import Value
 
 __all__ = ["PHASES", "StepView", "TraceOptions"]
 
@@ -61,6 +65,11 @@ class StepView:
         """Names of the step's tensors."""
         return Names(self.step.kernels, self.source)
 
+    @cached_property
+    def cleared(self) -> Mapping[int, Value | None]:
+        """What each clearing of the step found in ``.grad``, by its position."""
+        return States(self.step, step_events(self.step)).cleared()
+
     def stories(self, backward: int = -1) -> Stories:
         """The stories of one backward's nodes."""
         return Stories(self.index, self.names, backward)
@@ -104,6 +113,11 @@ class StepView:
             return ""
         own = source.file == self._file
         return f"line {source.line}" if own else f"{PurePath(source.file).name}, line {source.line}"
+
+    @cached_property
+    def several_files(self) -> bool:
+        """Whether the step's code stands in more than one file."""
+        return len({each.source.file for each in self.step.kernels if each.source}) > 1
 
     @cached_property
     def _file(self) -> str:

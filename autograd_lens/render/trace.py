@@ -16,7 +16,7 @@ from pathlib import PurePath
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from autograd_lens.analysis.events import BOOKKEEPING
+from autograd_lens.analysis.events import BOOKKEEPING, by_line, loose_kernels
 from autograd_lens.analysis.story import Kept, NodeStory, Outgoing, formula
 from autograd_lens.render.graph_text import SourceOf
 from autograd_lens.render.layout import (
@@ -50,6 +50,7 @@ from autograd_lens.trace.values import Value
 __all__ = ["TraceOptions", "render_step"]
 
 _LEGEND = "in: gradient that arrived for a tensor; out: what the node passed on"
+_NO_LINE = "set to None, which runs no kernel: the line that did so is not known"
 _AROUND = 16  # columns of bar, arrow and kernel number
 _SHORTEST = 12
 _VALUES = 30  # column of the values where the operation is not longer
@@ -112,7 +113,7 @@ def _section(view: StepView, phase: Phase) -> Iterator[Text]:
     elif phase == "backward":
         for backward in view.step.backwards:
             yield from _spaced(_backward(view, backward))
-    elif phase == "update" and view.step.updates:
+    elif phase == "update" and (view.step.updates or loose_kernels(view.index)):
         yield from _spaced(_updates(view))
     elif phase == "zero_grad" and view.step.zero_grads:
         yield from _spaced(_zeroings(view))
@@ -137,9 +138,8 @@ def _forward(view: StepView) -> Iterator[Text]:
     """Lines of code, and under each what it computed."""
     kernels = [kernel for kernel in view.step.kernels if kernel.phase == "forward"]
     yield heading("Forward", _files(kernels), view.width)
-    several = len({kernel.source.file for kernel in kernels if kernel.source}) > 1
-    for _, group in groupby(kernels, key=_place):
-        yield from _group(view, list(group), several=several)
+    for group in by_line(kernels):
+        yield from _group(view, group)
 
 
 def _files(kernels: Sequence[Kernel]) -> str:
@@ -147,18 +147,14 @@ def _files(kernels: Sequence[Kernel]) -> str:
     return PurePath(files.pop()).name if len(files) == 1 else ""
 
 
-def _place(kernel: Kernel) -> tuple[str, int]:
-    return (kernel.source.file, kernel.source.line) if kernel.source else ("", 0)
-
-
-def _group(view: StepView, kernels: list[Kernel], *, several: bool) -> Iterator[Text]:
+def _group(view: StepView, kernels: list[Kernel]) -> Iterator[Text]:
     """One line of code with what it computed, module by module."""
     shown = [kernel for kernel in kernels if operator_name(kernel) not in BOOKKEEPING]
     if not shown and not view.options.kernels:
         return
     at = kernels[0].source
     modules = list(dict.fromkeys(kernel.module for kernel in kernels))
-    places = [PurePath(at.file).name] if at and several else []
+    places = [PurePath(at.file).name] if at and view.several_files else []
     places += modules if len(modules) == 1 and modules[0] else []
     yield view.code(at, f"in {', '.join(places)}" if places else "")
     for module, group in groupby(kernels if view.options.kernels else shown, key=_module):
@@ -332,17 +328,19 @@ def _updates(view: StepView) -> Iterator[Text]:
         yield view.code(source)
         for update in group:
             yield from _update(view, update)
+    for kernels in by_line(loose_kernels(view.index)):
+        yield from _group(view, kernels)
 
 
 def _zeroings(view: StepView) -> Iterator[Text]:
     """Every clearing of a ``.grad``."""
     yield heading("Zero grad", "", view.width)
-    for source, group in groupby(view.step.zero_grads, key=lambda zero: zero.source):
+    for source, group in groupby(enumerate(view.step.zero_grads), key=lambda pair: pair[1].source):
         zeros = list(group)
-        gone = all(zero.after is None for zero in zeros)
-        yield view.code(source, "set to None" if gone and source is None else "")
-        for zero in zeros:
-            yield _zero(zero, view.width)
+        gone = all(zero.after is None for _, zero in zeros)
+        yield view.code(source, _NO_LINE if gone and source is None else "")
+        for place, zero in zeros:
+            yield _zero(zero, view.cleared.get(place, zero.before), view.width)
     yield from _kernels(view, [each for each in view.step.kernels if each.phase == "zero_grad"])
 
 
@@ -382,13 +380,13 @@ def _values(update: ParameterUpdate) -> Iterator[Text]:
     yield from (line(row) for row in table(cells))
 
 
-def _zero(zero: ZeroGrad, width: int) -> Text:
+def _zero(zero: ZeroGrad, before: Value | None, width: int) -> Text:
     name = Text(f"{zero.parameter}.grad", style=NAME)
     after = Text.assemble((" → ", QUIET), render_value(zero.after))
-    full = line(Text.assemble(name, "  ", render_value(zero.before), after))
+    full = line(Text.assemble(name, "  ", render_value(before), after))
     if full.cell_len <= width:
         return full
-    return line(Text.assemble(name, "  ", brief_value(zero.before), after))
+    return line(Text.assemble(name, "  ", brief_value(before), after))
 
 
 # --- light steps ---------------------------------------------------------------------------

@@ -374,9 +374,10 @@ class Plan:
     @staticmethod
     def unnamed_gradients(backward: TapeBackward) -> Iterator[tuple[int, int]]:
         """The ``.grad`` of leaves that are no parameters: id, and id of the leaf."""
+        written = {write.parameter for write in backward.writes}
         for run in backward.runs:
             node = backward.nodes[run.node]
-            if node.leaf is not None and not node.variable:
+            if node.leaf is not None and node.variable not in written:
                 for use in tensors_in(*run.grad_outputs):
                     yield use.tensor, node.leaf
 

@@ -31,10 +31,12 @@ __all__ = [
     "LATEX",
     "MATHML",
     "ONE",
+    "SQRT",
     "TEXT",
     "TEXTBOOK",
     "TRANSPOSE",
     "TYPST",
+    "TYPST_LINE",
     "ZERO",
     "Binding",
     "Call",
@@ -63,10 +65,12 @@ __all__ = [
     "power",
     "product",
     "quotient",
+    "replaced",
     "simplified",
     "substituted",
     "sum_of",
     "typst_string",
+    "visible",
     "walk",
     "write",
 ]
@@ -265,10 +269,15 @@ class Sum(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Partial(Expr):
-    """A partial derivative; its value is known as ``d:`` and the name below."""
+    """A partial derivative; its value is known as ``∂L/∂w``."""
 
     of: Name
     by: Name
+
+    @property
+    def key(self) -> str:
+        """What its value is known by."""
+        return f"∂{self.of.key}/∂{self.by.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +318,7 @@ class Function:
             serves all that have none, with its words set upright.
         binding: How tightly these bind.
         needs: What these need of the arguments.
+        closed: Whether the forms of mathematics enclose the arguments, and need nothing of them.
         pointwise: Whether an element of the value depends on the same element of the arguments
             alone.
     """
@@ -318,6 +328,7 @@ class Function:
     forms: Mapping[str, str] = field(default_factory=dict)
     binding: Binding = Binding.ATOM
     needs: Binding = Binding.ATOM
+    closed: bool = False
     pointwise: bool = False
 
 
@@ -341,6 +352,18 @@ TRANSPOSE = Function(
 
 
 _HIDDEN = "{0}"  # the form of a function that is not shown: its argument is
+SQRT = Function(
+    "sqrt",
+    lambda _, number: np.sqrt(number),
+    {
+        "text": "√{0}",
+        "latex": r"\sqrt{{{0}}}",
+        "mathml": "<msqrt>{0}</msqrt>",
+        "typst": "sqrt({0})",
+    },
+    closed=True,
+    pointwise=True,
+)
 
 # --- numbers -------------------------------------------------------------------------------
 
@@ -505,17 +528,27 @@ def _rebuilt(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     return expr
 
 
-def substituted(expr: Expr, instead: Callable[[Name], Expr | None]) -> Expr:
-    """The formula with names replaced, and nothing else changed.
+def replaced(expr: Expr, instead: Callable[[Expr], Expr | None]) -> Expr:
+    """The formula with parts replaced, and nothing else changed.
 
     Args:
         expr: The formula.
-        instead: What stands for a name; None leaves it.
+        instead: What stands for a part; None leaves it, and looks into it.
     """
-    if isinstance(expr, Name):
-        found = instead(expr)
-        return expr if found is None else found
-    return _rebuilt(expr, lambda part: substituted(part, instead))
+    found = instead(expr)
+    return _rebuilt(expr, lambda part: replaced(part, instead)) if found is None else found
+
+
+def substituted(expr: Expr, instead: Callable[[Name], Expr | None]) -> Expr:
+    """The formula with names replaced; see ``replaced``."""
+    return replaced(expr, lambda part: instead(part) if isinstance(part, Name) else None)
+
+
+def visible(expr: Expr) -> Expr:
+    """The formula as it is written: without functions that are not shown."""
+    found = _rebuilt(expr, visible)
+    hidden = isinstance(found, Call) and found.function.forms.get("text") == _HIDDEN
+    return found.arguments[0] if isinstance(found, Call) and hidden else found
 
 
 def simplified(expr: Expr) -> Expr:
@@ -599,7 +632,7 @@ def evaluate(expr: Expr, known: Known) -> Any:  # noqa: ANN401  an array, a numb
         case Sum():
             return np.float64(np.sum(evaluate(expr.body, known)))
         case Partial():
-            return known[f"d:{expr.by.text}"]
+            return known[expr.key]
         case Listed():
             return [evaluate(item, known) for item in expr.items]
     raise KeyError(write(expr, CODE))
@@ -810,7 +843,9 @@ def _function(expr: Call, notation: Notation, least: Binding) -> tuple[str, Bind
         ]
         name = notation.word(function.name)
         return notation.call.format(name, notation.comma.join(given)), Binding.ATOM
-    parts = [_part(item, notation, function.needs) for item in expr.arguments]
+    closed = function.closed and notation.key in function.forms and notation.products
+    needs = Binding.PROSE if closed else function.needs
+    parts = [_part(item, notation, needs) for item in expr.arguments]
     if notation.key in function.forms:
         return template.format(*parts), function.binding
     return _worded(template, parts, notation), function.binding
@@ -852,6 +887,9 @@ _LATEX_ESCAPES: Mapping[str, str] = {
     "\\": r"\backslash{}",
     "^": r"\hat{}",
     "~": r"\sim{}",
+    "|": r"\vert{}",  # cuts the cells of a table in Markdown
+    "`": r"\grave{}",  # begins code in Markdown
+    "<": "{<}",  # and a tag
     " ": r"\ ",
     "\u00a0": r"\ ",
     "≤": r"\le{}",
@@ -1130,3 +1168,9 @@ TYPST = Notation(
     arrow=" arrow.l ",
 )
 """Typst's mathematics; without the dollar signs around it."""
+
+TYPST_LINE = replace(
+    TYPST,
+    forms={**TYPST.forms, "/": Form("{0} slash {1}", *_LEVELS["/"])},
+)
+"""The same on one line, for the cells of a table: divided with a slash."""

@@ -24,6 +24,7 @@ import numpy as np
 from autograd_lens.trace.expr import (
     CODE,
     ONE,
+    SQRT,
     TEXT,
     TRANSPOSE,
     ZERO,
@@ -174,17 +175,6 @@ def _is_open(bound: Expr) -> bool:
     return isinstance(bound, Number) and bound.value in _OPEN_ENDS
 
 
-_SQRT = Function(
-    "sqrt",
-    lambda _, number: np.sqrt(number),
-    {
-        "text": "√{0}",
-        "latex": r"\sqrt{{{0}}}",
-        "mathml": "<msqrt>{0}</msqrt>",
-        "typst": "sqrt({0})",
-    },
-    pointwise=True,
-)
 _ALONE: Mapping[str, Function] = {
     "abs": Function("abs", lambda _, number: np.abs(number), pointwise=True),
     "maximum": Function("maximum", lambda _, *both: np.maximum(*both), pointwise=True),
@@ -213,7 +203,7 @@ _RULES: Mapping[str, Rule] = {
     "rsub": _rsub,
     "select": lambda arguments: _item("select", arguments),
     "slice": lambda arguments: _item("slice", arguments),
-    "sqrt": lambda arguments: Call(_SQRT, (_same(arguments),)),
+    "sqrt": lambda arguments: Call(SQRT, (_same(arguments),)),
     "square": lambda arguments: _same(arguments) ** 2,
     "sub": _sub,
     "t": lambda arguments: Call(TRANSPOSE, (_same(arguments),)),
@@ -249,6 +239,8 @@ _TENSORS_ONLY = frozenset(
         *("native_layer_norm", "nll_loss_forward"),
     }
 )
+# Of batch norm, which statistics it takes: the batch's, or those that were running along.
+_MODES = frozenset({"training"})
 # Of an update these are a change that the formula has to tell; alone, they are a call.
 _CALLS = frozenset({"_to_copy", "true_divide", "zero", "zeros", "zeros_like"})
 
@@ -262,16 +254,24 @@ def kernel_formula(kernel: Kernel, name_of: NameOf) -> Expr:
     """
     operator = operator_name(kernel).removesuffix("_")
     dtype = kernel.outputs[0].spec.dtype if kernel.outputs else "float32"
-    said = [argument for argument in kernel.inputs if is_spoken(argument)]
+    said = [each for each in kernel.inputs if is_spoken(each) and not _is_aside(each, kernel)]
     arguments = {each.name: _named(each.value, name_of, dtype) for each in said}
     if operator in _RULES and operator not in _CALLS:
         return _combine(operator, arguments)
     given = tuple(arguments[each.name] for each in said if _has_tensors(each))
-    settings: tuple[tuple[str, Expr], ...] = ()
-    if operator not in _TENSORS_ONLY:
-        plain = ((each.name, arguments[each.name]) for each in said if not _has_tensors(each))
+    plain = [(each.name, arguments[each.name]) for each in said if not _has_tensors(each)]
+    if operator in _TENSORS_ONLY:
+        settings = tuple(each for each in plain if each[0] in _MODES)
+    else:
         settings = tuple((name, item) for name, item in plain if item != Word("False"))
     return Call(Function(_SPOKEN_NAMES.get(operator, operator)), given, settings)
+
+
+def _is_aside(argument: Argument, kernel: Kernel) -> bool:
+    """Whether it is a running statistic that batch norm keeps, but does not use in training."""
+    modes = (each.value for each in kernel.inputs if each.name == "training")
+    training = any(isinstance(mode, Constant) and mode.value is True for mode in modes)
+    return training and argument.name in {"running_mean", "running_var"}
 
 
 def notation(kernel: Kernel, name_of: NameOf) -> str:

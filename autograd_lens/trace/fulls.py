@@ -13,12 +13,12 @@ without reading any template.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
 import xxhash
 
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.columns import (
     INLINE,
     Block,
@@ -81,7 +81,7 @@ class Fulls:
         self._fetch = fetch
         self._places: dict[int, tuple[int, int, int]] = {}
         self._newest = 0
-        self._kept: OrderedDict[int, Block] = OrderedDict()
+        self._kept: Recent[int, Block] = Recent(_KEPT_BATCHES)
         self.refresh()
 
     def refresh(self) -> None:
@@ -118,20 +118,11 @@ class Fulls:
     def slots(self, step: int) -> tuple[int, list[Entry]]:
         """The template and the slots of a full or lean step."""
         batch, row, template = self._places[step]
-        block = self._block(batch)
+        block = self._kept.made(batch, self._load)
         if row >= block.rows:
             damaged("a full step is missing from its batch")
         number = template if template >= 0 else ~template
         return number, [block.column(column).entry(row) for column in range(len(block))]
-
-    def _block(self, batch: int) -> Block:
-        if batch in self._kept:
-            self._kept.move_to_end(batch)
-        else:
-            self._kept[batch] = self._load(batch)
-            if len(self._kept) > _KEPT_BATCHES:
-                self._kept.popitem(last=False)
-        return self._kept[batch]
 
     def _load(self, batch: int) -> Block:
         query = "SELECT template, steps, data FROM fulls WHERE id = ?"

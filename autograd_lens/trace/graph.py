@@ -23,8 +23,10 @@ from autograd_lens.trace.records import (
     Node,
     NodeRun,
     Step,
+    TensorSpec,
     TensorUse,
 )
+from autograd_lens.trace.values import Value
 
 __all__ = [
     "NodeInput",
@@ -184,6 +186,26 @@ class TapeIndex:
             if writes_in_place(kernel)
             and any(self.memory(output.tensor) == place for output in kernel.outputs)
         ]
+
+    @cached_property
+    def written(self) -> list[tuple[Kernel, str, Value | None]]:
+        """The kernels that wrote into a parameter (``w1``) or a ``.grad`` (``w1.grad``), in order.
+
+        With the new value; None where only a part was written, or it was not kept.
+        """
+        named: dict[int, TensorSpec] = {}
+        for kernel in self.kernels:
+            for use in (*tensors(kernel.inputs), *kernel.outputs):
+                if use.spec.name and use.spec.role in {"parameter", "gradient"}:
+                    named.setdefault(self.memory(use.tensor), use.spec)
+        found = []
+        for kernel in self.kernels:
+            for use in kernel.outputs if writes_in_place(kernel) else ():
+                spec = named.get(self.memory(use.tensor))
+                if spec is not None:
+                    value = use.value if use.spec.shape == spec.shape else None
+                    found.append((kernel, spec.name, value))
+        return found
 
     def ancestors(self, tensor: int, before: int) -> Iterator[Kernel]:
         """Kernels that a tensor was computed by, nearest first."""

@@ -29,7 +29,8 @@ class RunInfo:
         torch: Version of torch, or ``""``.
         python: Version of Python.
         started: Start of the recording, seconds since 1970 in UTC.
-        ended: Its end, seconds since 1970 in UTC; None while it runs or where it was killed.
+        ended: Its end, seconds since 1970 in UTC; None while it runs, or where it was killed
+            before anybody could write that down.
         status: ``"running"`` while the program runs, else how it ended.
         threads: Intra-op threads of torch; 0 where unknown.
         seed: torch's seed at the start, or None.

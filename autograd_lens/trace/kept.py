@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.stored import from_bytes, to_bytes
 
 __all__ = [
     "CURVATURE",
@@ -112,7 +113,7 @@ class Surface:
         """Everything as bytes, equal surfaces as equal bytes."""
         size = len(self.u), len(self.v)
         header = _Header(self.names, self.shapes, size, self.step, self.provenance)
-        text = msgspec.json.encode(header)
+        text = to_bytes(header)
         arrays = (np.ascontiguousarray(getattr(self, name), "<f8").tobytes() for name in _ARRAYS)
         return b"".join([_MAGIC, struct.pack("<I", len(text)), text, *arrays])
 
@@ -125,7 +126,7 @@ class Surface:
         """
         try:
             return _parse(data)
-        except (ValueError, msgspec.MsgspecError, struct.error, RecursionError) as error:
+        except (ValueError, struct.error) as error:
             damaged("its loss surface cannot be read", error)
 
     def at(self, points: Floats) -> Floats:
@@ -152,7 +153,7 @@ def _parse(data: bytes) -> Surface:
     if not data.startswith(_MAGIC) or length > _MOST_HEADER:
         msg = "no surface"
         raise ValueError(msg)
-    header = msgspec.json.decode(data[start : start + length], type=_Header)
+    header = from_bytes(data[start : start + length], _Header, "its loss surface")
     n, m = header.size
     elements = sum(map(math.prod, header.shapes))
     counts = (n, m, elements, elements, elements, n * m)
@@ -235,7 +236,7 @@ class Curvatures:
 
     def to_bytes(self) -> bytes:
         """Everything as JSON."""
-        return msgspec.json.encode(self)
+        return to_bytes(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Curvatures:
@@ -244,10 +245,7 @@ class Curvatures:
         Raises:
             NotATraceError: It is damaged.
         """
-        try:
-            return msgspec.json.decode(data, type=cls)
-        except msgspec.MsgspecError as error:
-            damaged("its curvature cannot be read", error)
+        return from_bytes(data, cls, "its curvature")
 
 
 def stored_curvatures(trace: Trace) -> Curvatures | None:

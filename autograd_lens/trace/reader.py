@@ -34,7 +34,7 @@ from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
 from autograd_lens.trace.tape import Template, checked, records_of
-from autograd_lens.trace.values import Entry, Summary
+from autograd_lens.trace.values import MOST_AXES, Entry, Summary
 
 __all__ = ["EncodedStep", "Trace"]
 
@@ -146,6 +146,9 @@ class Trace:
         names = {parameter.name: parameter for parameter in found}
         if len(names) != len(found) or self.items.numbers("parameter") != list(range(len(found))):
             damaged("its parameters are not numbered one by one, each with its own name")
+        shapes = [parameter.shape for parameter in found]
+        if any(len(shape) > MOST_AXES or min(shape, default=0) < 0 for shape in shapes):
+            damaged("the shape of a parameter is impossible")
         return MappingProxyType(names)
 
     @cached_property

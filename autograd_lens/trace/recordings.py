@@ -51,7 +51,8 @@ class Recording:
             with Trace(path) as trace:
                 info, steps = trace.info, len(trace.steps)
         except TraceError as error:
-            return cls(path, size, started=path.stat().st_mtime, problem=str(error))
+            problem = str(error.args[0]).removeprefix(str(path.absolute())).strip()
+            return cls(path, size, started=path.stat().st_mtime, problem=problem)
         return cls(path, size, steps, info.started, info.status)
 
 

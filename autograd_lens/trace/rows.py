@@ -12,7 +12,6 @@ thousands of new objects start garbage collections, which cost more than all els
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.columns import (
     INLINE,
     NOTHING,
@@ -223,13 +223,13 @@ class Rows:
     def __init__(self, database: Database, fetch: Fetch) -> None:
         self._database = database
         self._fetch = fetch
-        self._kept: OrderedDict[int, Block] = OrderedDict()
+        self._kept: Recent[int, Block] = Recent(_KEPT_BLOCKS)
         self._load_index()
 
     def refresh(self) -> None:
         """Notice rows written since."""
         if self._starts:
-            self._kept.pop(self._starts[-1], None)  # the last block may have grown
+            self._kept.forget(self._starts[-1])  # the last block may have grown
         for name in ("steps", "graphs"):
             self.__dict__.pop(name, None)
         self._load_index()
@@ -250,13 +250,7 @@ class Rows:
 
     def block(self, start: int) -> Block:
         """The block that begins at a row."""
-        if start in self._kept:
-            self._kept.move_to_end(start)
-        else:
-            self._kept[start] = self._load(start)
-            if len(self._kept) > _KEPT_BLOCKS:
-                self._kept.popitem(last=False)
-        return self._kept[start]
+        return self._kept.made(start, self._load)
 
     def _load(self, start: int) -> Block:
         query = "SELECT rows, first_step, last_step, data FROM blocks WHERE first_row = ?"

@@ -19,7 +19,6 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +29,7 @@ from urllib.parse import quote
 import xxhash
 
 from autograd_lens.errors import NewerFormatError, NotATraceError, TraceError
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.schema import (
     APPLICATION_ID,
     FORMAT,
@@ -46,7 +46,7 @@ from autograd_lens.trace.schema import (
 )
 from autograd_lens.trace.stored import from_bytes
 
-__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "parsing"]
+__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "is_locked", "parsing"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -104,7 +104,7 @@ class Database:
                 reason = error
             except (sqlite3.Error, UnicodeError) as error:
                 damaged(f"SQLite says {str(error)!r}", error)
-        if _is_locked(reason):
+        if is_locked(reason):
             raise _locked(path) from reason
         msg = f"{path} cannot be opened: {visible(str(reason))}."
         raise TraceError(msg, hint="Check its permissions, or copy it elsewhere.")
@@ -164,7 +164,7 @@ class Database:
         except sqlite3.ProgrammingError:
             raise  # the trace was closed
         except sqlite3.OperationalError as error:
-            if _is_locked(error):
+            if is_locked(error):
                 raise _locked(self._path) from error
             damaged(f"SQLite says {str(error)!r}", error)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -179,7 +179,8 @@ def _check_tables(connection: sqlite3.Connection) -> None:
         damaged("its tables are not those of a trace")
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program's lock was in the way."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -351,13 +352,14 @@ class BlobWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: OrderedDict[bytes, int] = OrderedDict()
+        self._known: Recent[bytes, int] = Recent(_REMEMBERED)
         self._waiting: list[tuple[int, bytes, bytes]] = []
         self._waiting_bytes = 0
         newest = "SELECT digest, id FROM blobs ORDER BY id DESC LIMIT ?"
+        self._next = 1
         for digest, number in connection.execute(newest, (_REMEMBERED,)):
-            self._known[digest] = number
-        self._next = max(self._known.values(), default=0) + 1
+            self._known.put(digest, number)
+            self._next = max(self._next, number + 1)
 
     def put(self, data: bytes) -> tuple[int, bytes]:
         """The id of these bytes and the start of their digest."""
@@ -365,8 +367,6 @@ class BlobWriter:
         number = self._known.get(digest)
         if number is None:
             number = self._add(digest, data)
-        else:
-            self._known.move_to_end(digest)
         return number, digest[:_PREFIX]
 
     def _add(self, digest: bytes, data: bytes) -> int:
@@ -374,9 +374,7 @@ class BlobWriter:
             msg = f"A value of {len(data)} bytes is more than a trace can hold ({LARGEST})."
             raise ValueError(msg)
         number, self._next = self._next, self._next + 1
-        self._known[digest] = number
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._known.put(digest, number)
         self._waiting.append((number, digest, squeeze(data)))
         self._waiting_bytes += len(data)
         if self._waiting_bytes > _WAITING:
@@ -400,8 +398,7 @@ class BlobReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._cache: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
-        self._cached_bytes = 0
+        self._kept: Recent[int, tuple[bytes, bytes]] = Recent(_CACHED, _blob_size)
         self._numbers: dict[str, int] = {}
         self._newest = 0
 
@@ -415,10 +412,7 @@ class BlobReader:
         Raises:
             NotATraceError: There are none, or they are not what was written.
         """
-        if number not in self._cache:
-            self._load(number)
-        self._cache.move_to_end(number)
-        data, digest = self._cache[number]
+        data, digest = self._kept.made(number, self._load)
         if digest != prefix:
             damaged("a large value is not what was written")
         return data
@@ -435,14 +429,15 @@ class BlobReader:
         number = self._numbers.get(digest)
         return None if number is None else self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
 
-    def _load(self, number: int) -> None:
+    def _load(self, number: int) -> tuple[bytes, bytes]:
         if number >= 1 << 63:
             damaged("a reference to a large value is impossible")
         row = self._database.row("SELECT data FROM blobs WHERE id = ?", number)
         if row is None or not isinstance(row[0], bytes):
             damaged("a large value is missing")
         data = unsqueeze(row[0])
-        self._cache[number] = data, xxhash.xxh3_128_digest(data)[:_PREFIX]
-        self._cached_bytes += len(data)
-        while self._cached_bytes > _CACHED and len(self._cache) > 1:
-            self._cached_bytes -= len(self._cache.popitem(last=False)[1][0])
+        return data, xxhash.xxh3_128_digest(data)[:_PREFIX]
+
+
+def _blob_size(blob: tuple[bytes, bytes]) -> int:
+    return len(blob[0])

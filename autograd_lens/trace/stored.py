@@ -8,12 +8,17 @@ A control character in a name could set a terminal's title or clear its screen, 
 hold one; a mark that turns the direction of writing makes a line read as another. They are
 replaced here, where text comes out of a file, by a sign that can be seen (``visible``), so
 that no face has to know.
+
+NOTE 2: msgspec writes NaN and the infinities as null, and refuses file names of an unknown
+encoding, which Python spells with half characters. So what may hold one of these is written by
+Python's own JSON, which has words for both, and read by it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,22 +30,22 @@ __all__ = ["from_bytes", "to_bytes"]
 T = TypeVar("T")
 Plain = Any  # None, a boolean, a number, text, or a list or dict of these
 
-# JSON in which one of these may stand, escaped or as it is; seldom wrong, never missing one.
+# JSON with one of these, escaped or as it is, or with a number that msgspec does not read.
 _SUSPECT = re.compile(
     rb"""\\[ubfr] | \x7f | \xc2[\x80-\x9f] | \xe2\x80[\xa8-\xae] | \xe2\x81[\xa6-\xa9]
-    | \xef\xbf[\xbe\xbf]""",
+    | \xef\xbf[\xbe\xbf] | NaN | Infinity""",
     re.VERBOSE,
 )
 
 
 def to_bytes(record: object) -> bytes:
-    """A record as JSON."""
-    try:
-        return msgspec.json.encode(record, enc_hook=_plain)
-    except UnicodeEncodeError:  # a file name of an unknown encoding; Python's JSON escapes it
-        return json.dumps(
-            msgspec.to_builtins(record, enc_hook=_plain), separators=(",", ":")
-        ).encode()
+    """A record as JSON (NOTE 2)."""
+    with suppress(UnicodeEncodeError):
+        data = msgspec.json.encode(record, enc_hook=_plain)
+        if b"null" not in data:
+            return data
+    plain = msgspec.to_builtins(record, enc_hook=_plain)
+    return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _plain(thing: object) -> Plain:

@@ -17,6 +17,7 @@ import xxhash
 from autograd_lens.trace.schema import damaged
 
 __all__ = [
+    "MOST_AXES",
     "Entry",
     "Summary",
     "Value",
@@ -67,6 +68,9 @@ _EXTENDED = frozenset(
 _EXACT = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _SAMPLES = 8
 
+MOST_AXES = 60
+"""NumPy has 64 at most, and some arrays here have one more than their tensor."""
+
 
 def item_size(dtype: str) -> int | None:
     """Bytes of one element of a torch dtype; None where this version does not know it."""
@@ -87,6 +91,9 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
         extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return extended
+    if name not in _ITEM_SIZES:  # NumPy knows names that torch does not, "object" among them
+        msg = f"NumPy has no dtype {name!r}."
+        raise TypeError(msg)
     return np.dtype(name)
 
 
@@ -195,6 +202,8 @@ def as_value(entry: Entry, dtype: str, shape: tuple[int, ...]) -> Value | None:
     """
     if entry is None:
         return None
+    if len(shape) > MOST_AXES:
+        damaged(f"a tensor has {len(shape)} axes where {MOST_AXES} are the most")
     if isinstance(entry, Summary):
         return Value(dtype, shape, None, entry)
     if not isinstance(entry, bytes):

@@ -15,7 +15,13 @@ wait: they are small, and a light recording must not slow the program down.
 NOTE 2: after ``os.fork`` the child holds a copy of this object but not its thread, and must
 not touch the parent's database. All methods do nothing there.
 
-NOTE 3: the writer's thread holds the interpreter's lock while it packs, so the work per row is
+NOTE 3: another program may hold the file locked (a copy, a virus scanner, a browser of
+databases). Then what is queued waits, half a minute at most, before the recording is given up.
+
+NOTE 4: where somebody deletes or replaces the file, SQLite goes on writing into one without a
+name. So the writer looks whether the file at its path is still the one that it opened.
+
+NOTE 5: the writer's thread holds the interpreter's lock while it packs, so the work per row is
 spent in C: transposing with zip, joining, NumPy, deflate (which runs without the lock).
 """
 
@@ -44,7 +50,7 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.rows import LightGraph, Row, pack_rows, row_bytes
 from autograd_lens.trace.schema import SCHEMA, count_rows, item_row, most_bytes, seal
-from autograd_lens.trace.store import BlobWriter
+from autograd_lens.trace.store import BlobWriter, is_locked
 from autograd_lens.trace.stored import to_bytes
 from autograd_lens.trace.tape import Template
 from autograd_lens.trace.values import Entry
@@ -65,6 +71,7 @@ _BATCH_STEPS = 64
 _BATCH_BYTES = 1 << 19
 _QUEUE_BYTES = 1 << 28
 _HEARTBEAT = 2.0  # seconds
+_PATIENCE = 30.0  # seconds that another program may lock the file
 
 
 class TraceWriter:
@@ -178,7 +185,14 @@ class TraceWriter:
         self._number("event", to_bytes(event))
 
     def extra(self, key: str, data: bytes) -> None:
-        """Keep named bytes; later ones replace earlier ones."""
+        """Keep named bytes; later ones replace earlier ones.
+
+        Raises:
+            TraceError: They are more than readers accept.
+        """
+        if len(data) > most_bytes("extra"):
+            msg = f"The {key} takes {len(data):,} bytes, and a trace keeps {most_bytes('extra'):,}."
+            raise TraceError(msg, hint="Compute it when it is looked at.")
         self._define("extra", key, data)
 
     def keep(self, value: bytes) -> None:
@@ -234,8 +248,9 @@ class TraceWriter:
             if drain is not None:
                 drain.close()
             self._discard()
-            with suppress(Exception):  # by now there may be room again
-                self._say_incomplete()
+            if drain is not None and drain.in_place():
+                with suppress(Exception):  # by now there may be room again
+                    self._say_incomplete()
 
     def _fail(self, error: Exception) -> None:
         self.failed = f"{self.path.name}: {str(error) or type(error).__name__}"
@@ -292,7 +307,7 @@ class _Queue:
 
 
 class _Drain:
-    """Writes a queue into a trace; belongs to one thread (NOTE 3).
+    """Writes a queue into a trace; belongs to one thread (NOTE 5).
 
     Args:
         path: The trace, with its tables.
@@ -301,6 +316,9 @@ class _Drain:
     """
 
     def __init__(self, path: Path, queue: _Queue, *, live: bool) -> None:
+        self._path = path
+        self._file = path.stat()
+        self._locked_since = 0.0
         self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
         self._set_journal("WAL" if live else "DELETE")
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -320,18 +338,47 @@ class _Drain:
         """Write what is queued now, in one transaction."""
         queue = self._queue
         late = self._live and time.monotonic() - self._beat > _HEARTBEAT
-        if queue.rows or queue.fulls or queue.items or queue.values or late:
-            self._connection.execute("BEGIN IMMEDIATE")
+        waiting = queue.rows or queue.fulls or queue.items or queue.values
+        if (waiting or late) and self._begin():
             self._write_queue()
             self._connection.execute("COMMIT")
 
     def finish(self) -> None:
         """Write what is queued, seal the counts and leave one ordinary file."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        while not self._begin():
+            pass  # SQLite itself waits some seconds each time
         self._write_queue()
         self._write_counts(count_rows(self._connection))
         self._connection.execute("COMMIT")
         self.close()
+
+    def in_place(self) -> bool:
+        """Whether the file at its path is still the one that is written (NOTE 4)."""
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
+
+    def _begin(self) -> bool:
+        """Begin a transaction; False where another program's lock is in the way (NOTE 3).
+
+        Raises:
+            TraceError: The file is no longer there.
+            sqlite3.OperationalError: The lock stays, or something else is in the way.
+        """
+        if not self.in_place():
+            msg = "it was deleted or replaced while it was recorded"
+            raise TraceError(msg)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            self._locked_since = self._locked_since or now
+            if not is_locked(error) or now - self._locked_since > _PATIENCE:
+                raise
+            return False
+        self._locked_since = 0.0
+        return True
 
     def _write_queue(self) -> None:
         rows, fulls = len(self._queue.rows), len(self._queue.fulls)
@@ -426,21 +473,45 @@ def _take(queue: deque[T], number: int) -> list[T]:
 
 
 def _make_room(path: Path, *, force: bool) -> None:
-    if path.is_dir():
+    """See that a trace may be made at a path, and take away what ``force`` allows to replace.
+
+    A symbolic link is followed: the file that it names is replaced, the link stays.
+    """
+    target = path.resolve()
+    if target.is_dir():
         msg = f"{path} is a folder."
         raise TraceError(msg, hint="Give the name of a file, for example run.lens.")
-    if not path.parent.is_dir():
-        msg = f"There is no folder {path.parent} to write {path.name} into."
+    if not target.parent.is_dir():
+        msg = f"There is no folder {target.parent} to write {path.name} into."
         raise TraceError(msg, hint="Make it first, or choose another place.")
-    if path.exists() and not force:
-        msg = f"{path} exists already."
-        raise TraceExistsError(msg, hint="Use force (--force) to replace it, or another name.")
+    if target.exists():
+        _check_replaceable(path, target, force=force)
     try:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+            target.with_name(target.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         msg = f"{path} cannot be replaced: {error}."
         raise TraceError(msg, hint="Choose another name.") from error
+
+
+def _check_replaceable(path: Path, target: Path, *, force: bool) -> None:
+    if not target.is_file():
+        msg = f"{path} is a device or a pipe, not a file that could hold a trace."
+        raise TraceError(msg, hint="Give the name of a file, for example run.lens.")
+    if not force:
+        msg = f"{path} exists already."
+        raise TraceExistsError(msg, hint="Use force (--force) to replace it, or another name.")
+    if _is_recorded_into(target):
+        msg = f"{path} is being recorded into by another run."
+        raise TraceExistsError(msg, hint="Choose another name, or wait until that run has ended.")
+
+
+def _is_recorded_into(path: Path) -> bool:
+    try:
+        with Trace(path) as trace:
+            return trace.info.status == "running"
+    except TraceError:  # no trace, or a damaged one
+        return False
 
 
 def _create_tables(path: Path, info: RunInfo) -> None:

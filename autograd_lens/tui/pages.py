@@ -62,8 +62,9 @@ class Pages:
         self._session = session
         self._code: dict[str, list[Text]] = {}
         self._events: Recent[int, _Listed] = Recent(_VIEWS)
+        self._views: Recent[tuple[int, int], StepView] = Recent(_VIEWS)
 
-    def source(self, width: int, height: int) -> Page:  # noqa: ARG002  every writer is given both
+    def source(self, _width: int, _height: int) -> Page:
         """The program, the current line marked."""
         current = self._session.current
         at = current.source if current else None
@@ -80,7 +81,7 @@ class Pages:
             self._code[file] = highlighted(self._session.trace.source(file) or "")
         return self._code[file]
 
-    def events(self, width: int, height: int) -> Page:  # noqa: ARG002
+    def events(self, _width: int, _height: int) -> Page:
         """The events of the step, the current one marked."""
         opened = self._session.opened
         if opened is None:
@@ -109,9 +110,13 @@ class Pages:
 
     def view(self, opened: Opened, width: int) -> StepView:
         """The step, ready to be written."""
-        return StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
+        known = self._views.get((opened.step.index, width))
+        if known is None or known.step is not opened.step:  # a replay shows another step
+            view = StepView(opened.step, self._session.trace.source, TraceOptions(width=width))
+            known = self._views.put((opened.step.index, width), view)
+        return known
 
-    def detail(self, width: int, height: int) -> Page:  # noqa: ARG002
+    def detail(self, width: int, _height: int) -> Page:
         """The current event in detail."""
         opened, current = self._session.opened, self._session.current
         if opened is None or current is None:
@@ -122,13 +127,14 @@ class Pages:
             return Page(lines)
         return Page([*finding_lines(finding, width), Text(), *lines], title=finding.code)
 
-    def parameters(self, width: int, height: int) -> Page:  # noqa: ARG002
-        """Value, gradient and change of each parameter."""
+    def parameters(self, width: int, _height: int) -> Page:
+        """Value, gradient and change of each parameter, as of the current event."""
         opened = self._session.opened
         if opened is None:
             return Page([_NOTHING])
         course = self._session.overview.courses.get
-        lines = parameter_lines(opened.step.parameters, width, course, self.share)
+        held = opened.states.at(self._session.event)
+        lines = parameter_lines(held, width, course, self.share)
         return Page(lines)
 
     @property

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.analysis.conditions import parse_condition
+from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.render.stepper.descent import Marks
 from autograd_lens.trace.cache import Recent
@@ -27,7 +29,7 @@ _KEPT = 64  # steps, so that going back does not read them again
 _FORGETFUL = 256  # replayed steps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """A step that is being looked at.
 
@@ -38,6 +40,11 @@ class Opened:
 
     step: Step
     events: tuple[StepEvent, ...]
+
+    @cached_property
+    def states(self) -> States:
+        """Its parameters around each event."""
+        return States(self.step, self.events)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -156,7 +156,7 @@ class Pane(ScrollView, can_focus=True, inherit_bindings=False):
             return strip
         return Strip(Segment.apply_style(strip, post_style=self._marked_style))
 
-    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002  Textual's signature
+    def on_resize(self) -> None:
         """Write for the new size."""
         self.redraw()
 

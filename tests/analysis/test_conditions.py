@@ -25,9 +25,10 @@ class Run:
         modes = np.array(["", "set", "accumulate", "accumulate", "set", "set"])
         self.histories = {
             "w1": history(np.arange(7.0).reshape(7, 1, 1), grads, modes),
-            "b1": history(bias),
-            "model.0.weight": history(np.ones((7, 2, 3))),
+            "b1": history(bias, before=np.full((6, 2), 9.0)),
+            "model.0.weight": history(np.tile(np.arange(6.0).reshape(2, 3), (7, 1, 1))),
             "params[1]": history(np.arange(7.0)[:, None]),
+            "empty": history(np.ones((7, 0))),
         }
 
     def parameter(self, name: str) -> SimpleNamespace:
@@ -35,23 +36,27 @@ class Run:
 
 
 def history(
-    values: np.ndarray, grads: np.ndarray | None = None, modes: np.ndarray | None = None
+    values: np.ndarray,
+    grads: np.ndarray | None = None,
+    modes: np.ndarray | None = None,
+    before: np.ndarray | None = None,
 ) -> SimpleNamespace:
-    """One parameter over six steps; the first has no gradient."""
-    there = {"value": np.ones(7, bool), "grad": np.arange(6) > 0, "grad_before": np.zeros(6, bool)}
+    """One parameter over six steps; the first has no gradient, and few had one before."""
+    early = (np.arange(6) > 0) & (np.arange(6) < 4) & (before is not None)
+    there = {"value": np.ones(7, bool), "grad": np.arange(6) > 0, "grad_before": early}
     shown = np.zeros_like(values[:-1]) if grads is None else grads
     words = np.full(6, "") if modes is None else modes
     return SimpleNamespace(
         parameter=SimpleNamespace(shape=values.shape[1:]),
         values=values,
         grads=shown,
-        grads_before=shown,
+        grads_before=shown if before is None else before,
         held=there,
         modes=words,
     )
 
 
-NAMES = ("w1", "b1", "w", "model.0.weight", "params[1]")
+NAMES = ("w1", "b1", "w", "model.0.weight", "params[1]", "empty", "")
 
 
 def found(condition: str) -> list[int]:
@@ -81,7 +86,24 @@ def found(condition: str) -> list[int]:
         ("all(b1 > 0)", [0, 4, 5]),
         ("sum(b1) == 7", [0]),
         ("max(b1) - min(b1) >= 3", [3]),
-        ("model.0.weight[1,2] == 1", [0, 1, 2, 3, 4, 5]),
+        ("model.0.weight[1,2] == 5", [0, 1, 2, 3, 4, 5]),
+        ("model.0.weight[0,-1] == 2 and model.0.weight[-2,1] == 1", [0, 1, 2, 3, 4, 5]),
+        ("model.0.weight[1] == 4 and model.0.weight[-1] == 3", [0, 1, 2, 3, 4, 5]),
+        ("mean(b1) == 3.5", [0]),
+        ("any(b1 == 6)", [4]),
+        ("mean(empty) == 0 and max(empty) < 0 and min(empty) > 0", [0, 1, 2, 3, 4, 5]),
+        ("all(empty) and not any(empty) and sum(empty) == 0", [0, 1, 2, 3, 4, 5]),
+        ("w1.after == 3", [2]),
+        ("b1.grad_before == 9", [1, 2, 3]),
+        ("b1.grad == 9", []),
+        ("w1.mode", [1, 2, 3, 4, 5]),
+        ("'set'", [0, 1, 2, 3, 4, 5]),
+        ("  w1 == 3", [3]),
+        ("step == 2".ljust(500), [2]),
+        ("\tparams[1] == 3 ", [3]),
+        ("+step == 2", [2]),
+        ("loss < inf and step < 2", [0, 1]),
+        ("step == 99999999999999999999999 or step == 1", [1]),
         ("params[1] == 3", [3]),
         ("w1.mode == 'accumulate'", [2, 3]),
         ('w1.mode != "set"', [2, 3]),
@@ -136,7 +158,17 @@ def test_a_name_that_begins_like_another_is_read_in_full() -> None:
         ("loss ; 1", 5, "means nothing"),
         ("w1.mode == 'set", 11, "closing quote"),
         ("__import__('os')", 0, "nothing is called"),
+        ("w1.zzz > 1", 2, "w1 has after, grad, grad_before, mode, value. Did you mean w1.grad?"),
+        ("zzz > 1", 0, "Known are loss, step, b1, empty, model.0.weight, params[1] and others"),
+        ("loss ** 2 > 1", 0, "Write a product."),
+        ("loss # 1", 5, "at character 6, '#': this character means nothing here."),
+        ("loss > ", 6, "at character 7: something else should stand here."),
         ("b1[1.5]", 3, "whole number"),
+        ("b1[not 1] > 0", 3, "whole number"),
+        ("b1[0, step] > 0", 6, "whole number"),
+        ("b1[-step] > 0", 3, "whole number"),
+        ("b1[] > 0", 3, "should stand here"),
+        ("(b1 + 1)[0] > 0", 0, "more than a condition can say"),
         ("abs loss", 4, "should stand here"),
         ("abs > 1", 3, "'(' is missing"),
         ("  loss > > 1", 9, "should stand here"),
@@ -166,8 +198,12 @@ def test_a_mistake_is_pointed_at(condition: str, position: int, words: str) -> N
     [
         ("b1 > model.0.weight", 3, "do not fit"),
         ("w1.mode > 1", 8, "can only be compared"),
+        ("w1.mode == 1", 8, "can only be compared"),
+        ("(w1.mode) < 'set'", 10, "can only be compared"),
+        ("  abs(b1 + model.0.weight) > 1", 9, "shapes (2,) and (2, 3) do not fit"),
         ("abs(w1.mode) == 1", 0, "needs a number"),
-        ("b1[7] > 1", 0, "has shape (2,)"),
+        ("b1[7] > 1", 0, "b1 has shape (2,), so there is no b1[7]."),
+        (" b1[0,0] > 1", 1, "b1 has shape (2,), so there is no b1[0,0]."),
     ],
 )
 def test_what_does_not_fit_is_pointed_at_when_it_meets_the_run(

@@ -10,6 +10,8 @@ import pytest
 from autograd_lens.analysis.explain import explain_gradient, explain_loss, folded
 from autograd_lens.analysis.names import Names
 from autograd_lens.errors import NotRecordedError
+from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Summary, Value, summarize
 from tests.support.linear_step import light, linear_step, value
 
 NAMES = Names(linear_step().kernels, lambda _: None)
@@ -72,3 +74,30 @@ def test_a_long_chain_is_folded_by_module_and_one_can_be_opened() -> None:
     assert [(g.count, g.folded) for g in by_layer] == [
         (5, True), (5, True), (5, False), (5, True),
     ]  # fmt: skip
+
+
+def test_a_value_and_the_summary_of_the_same_bytes_are_equal() -> None:
+    step = linear_step()
+    grad = step.parameters["w1"].grad
+    assert grad is not None
+    assert holds(step, summed_up(grad)) is True
+    assert holds(step, summed_up(value(np.full((1, 1), 3.0, np.float32)))) is False
+
+
+def test_of_a_value_without_a_digest_nothing_is_known() -> None:
+    unknown = Value("float32", (1, 1), None, Summary("", 5.0))
+    assert holds(linear_step(), unknown) is None
+
+
+def summed_up(whole: Value) -> Value:
+    """What is kept of it where it is too large."""
+    assert whole.data is not None
+    summary = summarize(np.frombuffer(whole.data, np.uint8), whole.dtype)
+    return Value(whole.dtype, whole.shape, None, summary)
+
+
+def holds(step: Step, grad: Value) -> bool | None:
+    """What the check says of a step that kept this as ``w1.grad``."""
+    w1 = replace(step.parameters["w1"], grad=grad)
+    kept = replace(step, parameters={**step.parameters, "w1": w1})
+    return explain_gradient(kept, "w1", NAMES).checks[1].holds

@@ -9,6 +9,8 @@ import torch
 
 import autograd_lens as lens
 from autograd_lens.analysis.rates import Rates, find_rates
+from autograd_lens.errors import NotATraceError
+from autograd_lens.trace.writer import TraceWriter
 
 
 def warm_up(step: int) -> float:
@@ -41,8 +43,9 @@ def test_each_steps_rate_is_the_one_that_its_update_had(tmp_path: Path, full: st
     assert [[first.at(step), second.at(step)] for step in range(9)] == seen
     assert first.course == (0.3,)
     assert second.course == (0.0, 0.1, 0.1 * 0.5**5)
-    assert first.settings == (("momentum", 0.9), ("weight_decay", 0.01))
-    assert second.settings == (("momentum", 0.9),)
+    assert second.within(1, 4).rates == tuple((at, seen[at][1]) for at in (1, 2, 3))
+    assert first.settings == (("momentum", (0.9,)), ("weight_decay", (0.01,)))
+    assert second.settings == (("momentum", (0.9,)),)
     assert not rates.is_plain
     if full != "none":  # only then is written down what the optimizers hold
         assert (first.parameters, second.parameters) == (("one",), ("other",))
@@ -83,3 +86,33 @@ def test_a_handwritten_optimizers_schedule_is_seen_all_the_same(tmp_path: Path) 
     with lens.open(tmp_path / "run.lens") as trace:
         (group,) = find_rates(trace).groups
     assert (group.optimizer, group.course) == ("Descent", (0.5, 0.25))
+
+
+def test_a_scheduler_that_waits_for_its_first_loss_is_no_damage(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    patient = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
+    assert patient.best == float("inf")
+    with lens.record(tmp_path / "run.lens") as run:
+        for _ in run.steps(4, progress=False):
+            optimizer.zero_grad()
+            (w**2).sum().backward()
+            optimizer.step()
+            patient.step(1.0)
+    with lens.open(tmp_path / "run.lens") as trace:
+        (group,) = find_rates(trace).groups
+    assert (group.optimizer, group.course) == ("SGD", (0.1, 0.025))
+
+
+@pytest.mark.parametrize("text", [b"{", b'[{"class": 3}]', b'[{"name": "a"}]', b"[" * 9000])
+def test_what_a_damaged_file_says_of_optimizers_is_refused(tmp_path: Path, text: bytes) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        torch.ones(2, requires_grad=True).sum().backward()
+    writer = TraceWriter.reopen(tmp_path / "run.lens")
+    writer.extra("optimizers", text)
+    writer.close("finished")
+    with (
+        lens.open(tmp_path / "run.lens") as trace,
+        pytest.raises(NotATraceError, match="its optimizers cannot be understood"),
+    ):
+        find_rates(trace)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from autograd_lens.analysis.textbook import RULES
-from autograd_lens.trace.expr import Name, walk
+from autograd_lens.trace.expr import TEXTBOOK, Expr, Name, Word, digits, walk, write
 
 aten = torch.ops.aten
 
@@ -195,7 +195,7 @@ def test_every_rule_is_tested() -> None:
 def test_rules_are_short_and_name_only_arguments() -> None:
     for operator, rules in RULES.items():
         for argument, rule in rules.items():
-            assert len(rule.worded({})) < 70, (operator, argument)
+            assert len(write(rule.named({}), TEXTBOOK)) < 70, (operator, argument)
             assert len(rule.why) < 80, (operator, argument)
             names = {part.text for part in walk(rule.formula) if isinstance(part, Name)}
             packet = getattr(aten, operator)
@@ -204,13 +204,38 @@ def test_rules_are_short_and_name_only_arguments() -> None:
             assert names <= schema | {"G", "n", "result", "mask"}, (operator, argument)
 
 
+def worded(op: str, argument: str, **names: Any) -> str:
+    given = {key: name if isinstance(name, Expr) else Name(name) for key, name in names.items()}
+    return write(RULES[op][argument].named(given), TEXTBOOK)
+
+
 def test_a_factor_of_one_is_not_written() -> None:
-    rule = RULES["sub"]["other"]
-    assert rule.worded({"alpha": "1"}) == "-G"
-    assert rule.worded({"alpha": "1.5"}) == "-G · 1.5"
+    assert worded("sub", "other") == worded("sub", "other", alpha=digits("1")) == "-G"
+    assert worded("sub", "other", alpha=digits("1.5")) == "-G · 1.5"
 
 
 def test_a_square_has_no_power_left_to_write() -> None:
-    rule = RULES["pow"]["self"]
-    assert rule.worded({"exponent": "2", "self": "x"}) == "G · 2 · x"
-    assert rule.worded({"exponent": "3", "self": "x"}) == "G · 3 · x²"
+    assert worded("pow", "self", self="x", exponent=digits("2")) == "G · 2 · x"
+    assert worded("pow", "self", self="x", exponent=digits("3")) == "G · 3 · x²"
+    assert worded("pow", "self", self="x", exponent="e") == "G · e · x ** (e - 1)"
+
+
+def test_what_is_settled_by_the_call_is_not_asked() -> None:
+    assert worded("clamp", "self", self="x", min=digits("0")) == "G where 0 ≤ x, else 0"
+    assert worded("clamp", "self", self="x", min=Word("None"), max=digits("1")) == (
+        "G where x ≤ 1, else 0"
+    )
+    assert worded("native_dropout", "input", p=digits("0.1")) == "G · mask / (1 - 0.1)"
+    assert worded("mse_loss", "self", self="x", target="y", n=digits("1")) == "G · 2 · (x - y)"
+
+
+def test_batch_norm_keeps_its_weight_in_every_term() -> None:
+    names = {"input": "x", "weight": "w", "training": Word("True")}
+    for op in ("native_batch_norm", "native_layer_norm"):
+        assert worded(op, "input", **names) == ("(w · G - mean(w · G) - x̂ · mean(w · G · x̂)) / std")
+        assert worded(op, "input", **{**names, "weight": Word("None")}) == (
+            "(G - mean(G) - x̂ · mean(G · x̂)) / std"
+        )
+    assert worded("native_batch_norm", "input", **{**names, "training": Word("False")}) == (
+        "w · G / std"
+    )

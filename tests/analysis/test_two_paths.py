@@ -52,3 +52,15 @@ def test_a_recorded_end_that_was_not_kept_hides_nothing_of_the_other_path() -> N
     paths = two_paths(what)
     assert not paths.left
     np.testing.assert_array_equal(paths.changed[-1], [4.0, 1.5])
+
+
+def test_directions_are_those_of_the_recorded_path_where_the_other_runs_away() -> None:
+    turns = np.linspace(0, 1, 11)[:, None]
+    recorded = np.concatenate([turns, turns**2, 0 * turns], axis=1)
+    away = np.concatenate([recorded[:1], [[0, 0, 10.0 ** (3 * k)] for k in range(1, 9)]])
+    both = [Descent({"w": points}, np.ones(len(points) - 1)) for points in (recorded, away)]
+    paths = two_paths(WhatIf(0, both[0], both[1], {"lr": "9"}, {"lr": "0.1"}, ""))
+    assert paths.plane.kind == "directions"
+    np.testing.assert_allclose([paths.plane.first[2], paths.plane.second[2]], 0, atol=1e-12)
+    assert (np.ptp(paths.window, axis=0) > 0.1).all()
+    assert (np.ptp(paths.window, axis=0) < 10).all()

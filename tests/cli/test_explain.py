@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Lens
 
 
@@ -34,6 +36,62 @@ def test_what_cannot_be_explained_is_said_in_one_line(lens: Lens, recorded: Path
     assert told.returncode == 1
     assert told.stderr.count("\n") == 1
     assert "Write loss, or a gradient such as w1.grad." in told.stderr
+
+
+FUNCTION = """\
+import torch
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        negative = x.clamp(max=0)
+        return 2 * x + 0 * negative
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return torch.full_like(grad_output, 5.0)
+
+
+w = torch.nn.Parameter(torch.tensor([3.0, -1.0]))
+for step in range(2):
+    loss = (Double.apply(w) ** 2).sum()
+    w.grad = None
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.01 * w.grad
+"""
+
+
+@pytest.fixture
+def function(lens: Lens, tmp_path: Path) -> Path:
+    """A recording of a custom Function whose backward is wrong."""
+    (tmp_path / "train.py").write_text(FUNCTION, encoding="utf-8")
+    assert lens("run", "-o", tmp_path / "train.lens", tmp_path / "train.py").returncode == 0
+    return tmp_path / "train.lens"
+
+
+def test_a_functions_own_backward_is_said_to_be_unchecked(lens: Lens, function: Path) -> None:
+    told = lens("explain", function, "w.grad", "--width", "120").stdout
+    last = " ".join(told.rpartition("└── ")[2].split())
+    assert last.startswith("- what DoubleBackward gave: not checked: its backward is the program's")
+    assert "2 of 3 formulas" in told
+    assert "of t2 + t3 → t4" in told, "the node stands for the result"
+    assert "∂loss/∂w = [5, 5]" in told
+
+
+def test_what_is_said_to_check_it_does(lens: Lens, function: Path) -> None:
+    assert "--finite-differences" in lens("explain", function, "w.grad").stdout
+    told = lens("explain", function, "w.grad", "--finite-differences").stdout.splitlines()
+    assert told[-1].startswith("└── ✗ central differences")
+
+
+def test_the_loss_goes_through_the_kernels_of_a_function(lens: Lens, function: Path) -> None:
+    told = lens("explain", function, "loss").stdout
+    assert "on data" not in told
+    assert [row.split()[1] for row in told.splitlines()[1:]] == [
+        *("negative", "t2", "t3", "t4", "t5", "loss"),
+    ]
 
 
 def test_step_without_a_terminal_points_to_trace(lens: Lens, recorded: Path) -> None:

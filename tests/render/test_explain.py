@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -58,13 +62,48 @@ def test_the_loss_reads_from_the_inputs_up(view: StepView) -> None:
     assert "66.374" in rows[-1]
 
 
-def test_latex_is_balanced_and_has_no_placeholder_left(view: StepView) -> None:
-    latex = derivation_latex(explain_gradient(view.step, "w1", view.names))
+def test_latex_is_a_chain_of_products_with_the_numbers_of_the_run(view: StepView) -> None:
+    latex = derivation_latex(view, explain_gradient(view.step, "w1", view.names))
+    rows = [row.strip().removesuffix(r" \\") for row in latex.splitlines()[1:-1]]
     assert latex.startswith("\\begin{align*}")
-    assert latex.count("{") == latex.count("}")
-    assert r"\frac{G}{100}" in latex
-    assert r"\mathrm{w1}}" in latex
-    assert "-5.55848" in latex
+    assert rows[:3] == [
+        r"t_{2} &= x\,w_{1}", r"\mathrm{y\_pred} &= t_{2} + b_{1}",
+        r"t_{6} &= \mathrm{y\_pred} - y",
+    ]  # fmt: skip
+    assert rows[5:7] == [
+        r"L &= \mathrm{mean}\left(t_{8}\right)",
+        r"\delta_{L} &= \frac{\partial L}{\partial L} = 1",
+    ]
+    assert rows[7].endswith(r"= \frac{\delta_{L}}{100} = \mathrm{all\ 0.01}")
+    assert rows[-1] == (
+        r"\delta_{w_{1}} &= \frac{\partial L}{\partial w_{1}} = x^\top\,\delta_{t_{2}} = -5.55848"
+    )
+
+
+def test_each_symbol_of_the_latex_is_defined_once_and_before_it_is_used(view: StepView) -> None:
+    for name in ("w1", "b1"):
+        latex = derivation_latex(view, explain_gradient(view.step, name, view.names))
+        known: set[str] = set()
+        for row in latex.splitlines()[1:-1]:
+            left, right = row.split("&=")
+            used = set(re.findall(r"\\delta_\{(?:[^{}]|\{[^{}]*\})*\}", right))
+            assert used <= known
+            assert left.strip() not in known
+            known.add(left.strip())
+        assert "G" not in latex
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+def test_the_latex_compiles_as_it_is(view: StepView, tmp_path: Path) -> None:
+    body = derivation_latex(view, explain_gradient(view.step, "w1", view.names))
+    source = tmp_path / "chain.tex"
+    source.write_text(
+        r"\documentclass{article}\usepackage{amsmath}\begin{document}"
+        f"\n{body}\n" + r"\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", source.name]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-1500:]
 
 
 def test_data_is_json_and_keeps_every_number(view: StepView) -> None:

@@ -49,7 +49,7 @@ def test_a_finding_with_its_line_its_story_and_the_fix() -> None:
         "",
         "AL101 stale-gradient ───────────────────────────────────────────────────── error",
         "     │ b: updated with gradients of earlier steps still in .grad",
-        "     │ line 12  loss.backward()",
+        "     │ train.py, line 12  loss.backward()",
         "     │",
         "     │ Nothing clears b.grad between an update and the next backward. In step",
         "     │ 1, backward() found 0.66 there.",
@@ -74,7 +74,8 @@ def test_prose_keeps_within_the_width(width: int) -> None:
 
 def test_the_line_at_the_end_of_a_run() -> None:
     assert finding_line(STALE) == (
-        "AL101 stale-gradient: b: updated with gradients of earlier steps still in .grad (line 12)"
+        "AL101 stale-gradient: b: updated with gradients of earlier steps still in .grad "
+        "(train.py, line 12)"
     )
 
 

@@ -7,6 +7,7 @@ from autograd_lens.render.rates import rates_facts, rates_sentence
 from autograd_lens.trace.kept import Curvature
 
 LINE = Curvature(2000, 0.06, 1.23959968, 0)
+WITH = "SGD with momentum 0.9 .. 0.85 .. 0.9 and weight decay 0.0005"
 PLAIN = RateGroup(((0, 0.01),), "SGD", ("w1", "b1"))
 
 
@@ -24,13 +25,14 @@ def test_the_limit_stands_beside_the_rate_in_use() -> None:
 
 
 def test_groups_with_their_own_rates_are_told_with_their_parameters() -> None:
-    settings = (("momentum", 0.9), ("weight_decay", 0.0005))
+    settings = (("momentum", (0.9, 0.85, 0.9)), ("weight_decay", (0.0005,)))
     body = RateGroup(((0, 0.01),), "SGD", ("a", "b", "c", "d", "e"), settings)
     head = RateGroup(((0, 0.1), (5, 0.05)), "SGD", ("head",), settings)
     assert rates_facts(Rates((body, head))) == [
-        ("rate", "lr 0.01, SGD with momentum 0.9 and weight decay 0.0005: a, b, c and 2 more"),
-        ("", "lr scheduled 0.1 .. 0.05, SGD with momentum 0.9 and weight decay 0.0005: head"),
+        ("rate", f"lr 0.01, {WITH}: a, b, c and 2 more"),
+        ("", f"lr scheduled 0.1 .. 0.05, {WITH}: head"),
     ]
+    assert rates_sentence(Rates((body, head))) == "lr scheduled 0.01 and 0.1 .. 0.05 in 2 groups"
 
 
 def test_a_schedule_shows_its_ends_and_its_top() -> None:
@@ -64,3 +66,4 @@ def test_what_could_not_be_measured_says_why() -> None:
 def test_very_many_groups_are_cut_short() -> None:
     groups = tuple(RateGroup(((0, number / 100),)) for number in range(1, 12))
     assert rates_facts(Rates(groups))[-1] == ("", "and 3 more groups")
+    assert rates_sentence(Rates(groups)) == "lr between 0.01 and 0.11 in 11 groups"

@@ -11,7 +11,15 @@ import pytest
 from rich.console import Console
 
 from autograd_lens.render.trace import TraceOptions, render_step
-from autograd_lens.trace.records import ParameterUpdate, Step
+from autograd_lens.trace.graph import tensors
+from autograd_lens.trace.records import (
+    Argument,
+    Constant,
+    Kernel,
+    ParameterUpdate,
+    Source,
+    Step,
+)
 from tests.support.linear_step import LinearTrace, Tape, light, linear_step, value
 
 
@@ -199,3 +207,46 @@ def test_what_was_left_out_and_what_failed_is_said() -> None:
     assert "raised RuntimeError: modified by an inplace operation" in text
     assert "│ The values of 3 tensors were larger than the budget." in text
     assert "no backward  replayed and proved" in text
+
+
+def test_a_line_of_another_file_is_named_with_its_file() -> None:
+    step = linear_step()
+    library = Source("/lib/torch/nn/functional.py", 2343, 2343, -1, -1, "mse_loss")
+    kernels = tuple(
+        replace(kernel, source=library) if kernel.op.startswith("aten.pow") else kernel
+        for kernel in step.kernels
+    )
+    text = printed(replace(step, kernels=kernels), phases=("backward",))
+
+    assert "PowBackward0  of t6² → t7, functional.py, line 2343\n" in text
+    assert "DivBackward0  of t7 / 2 → t8, line 18\n" in text
+
+
+def test_what_changed_a_grad_behind_the_update_is_told_and_is_what_was_cleared() -> None:
+    step = linear_step()
+    (grad,) = {
+        use.tensor: use
+        for kernel in step.kernels
+        for use in tensors(kernel.inputs)
+        if use.spec.name == "w1.grad"
+    }.values()
+    clipped = replace(grad, value=value(np.full((1, 1), -1.0, np.float32)))
+    update = max(step.updates[-1].kernels)
+    kernels = [kernel for kernel in step.kernels if kernel.phase != "zero_grad"][: update + 1]
+    scale = Kernel(
+        index=len(kernels),
+        op="aten.mul_.Tensor",
+        inputs=(Argument("self", grad), Argument("other", Constant("scalar", 0.18))),
+        outputs=(clipped,),
+        phase="update",
+        node=None,
+        backward=0,
+        source=step.updates[-1].source,
+        module="",
+    )
+    zeros = tuple(replace(zero, after=None, source=None) for zero in step.zero_grads)
+    text = printed(replace(step, kernels=(*kernels, scale), zero_grads=zeros))
+
+    assert "     │ 0.18 * w1.grad → w1.grad  [[-1]]\n" in text
+    assert "     │ w1.grad  [[-1]] → None\n" in text
+    assert "runs no kernel: the line that did so is not known" in text

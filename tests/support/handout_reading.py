@@ -16,8 +16,7 @@ from autograd_lens.render.handout.blocks import (
     Run,
     Table,
 )
-from autograd_lens.render.handout.mathematics import Equation
-from autograd_lens.render.handout.writers import plain
+from autograd_lens.trace.expr import TEXTBOOK, Equation, write
 
 
 def pieces(blocks: Iterable[Block]) -> Iterator[Run | Equation]:
@@ -47,5 +46,7 @@ def equations(blocks: Iterable[Block]) -> list[Equation]:
 
 def words(blocks: Iterable[Block]) -> str:
     """All text on one line."""
-    found = (each.text if isinstance(each, Run) else plain(each) for each in pieces(blocks))
+    found = (
+        each.text if isinstance(each, Run) else write(each, TEXTBOOK) for each in pieces(blocks)
+    )
     return " ".join(found)

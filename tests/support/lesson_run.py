@@ -22,6 +22,8 @@ class History:
 
     values: Any
     grads: Any
+    held: Any
+    modes: Any
 
 
 @dataclass
@@ -32,6 +34,7 @@ class LessonRun:
     info: RunInfo = field(default_factory=lambda: RunInfo(program=FILE, status="finished"))
     text: str | None = SOURCE
     events: tuple[Event, ...] = ()
+    kept: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -52,7 +55,15 @@ class LessonRun:
     def parameter(self, name: str) -> History:
         own = [step.parameters[name] for step in self.steps]
         values = [each.before.array for each in own] + [own[-1].after.array]
-        return History(np.array(values), np.array([each.grad.array for each in own]))
+        held = {
+            "value": np.ones(len(values), bool),
+            "grad": np.array([each.grad is not None for each in own]),
+        }
+        modes = np.full(len(own), "set")
+        return History(np.array(values), np.array([each.grad.array for each in own]), held, modes)
+
+    def extra(self, key: str) -> bytes | None:
+        return self.kept.get(key)
 
     def source(self, file: str) -> str | None:
         return self.text if file == FILE else None

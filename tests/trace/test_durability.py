@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -238,6 +239,91 @@ def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
     assert Trace(path).info.status == "finished"
 
 
+def test_force_replaces_regular_files_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, Path("/dev/null")):
+        with pytest.raises(TraceError, match="is a device or a pipe"):
+            TraceWriter.create(place, RunInfo(), force=True)
+    assert pipe.is_fifo()
+
+
+def test_force_replaces_what_a_link_names_and_keeps_the_link(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "real.lens", tmp_path / "link.lens"
+    target.write_text("precious")
+    link.symlink_to(target)
+    with pytest.raises(TraceExistsError, match="exists already"):
+        TraceWriter.create(link, RunInfo())
+    TraceWriter.create(link, RunInfo(), force=True).close("finished")
+    assert link.is_symlink()
+    assert Trace(target).info.status == "finished"
+
+
+def test_a_file_that_is_recorded_into_is_not_replaced(tmp_path: Path) -> None:
+    writer = create(tmp_path / "run.lens")
+    with pytest.raises(TraceExistsError, match="being recorded into by another run"):
+        TraceWriter.create(writer.path, RunInfo(), force=True)
+    writer.close("finished")
+    TraceWriter.create(writer.path, RunInfo(), force=True).close("finished")
+
+
+@pytest.mark.parametrize("deed", ["deleted", "moved", "replaced"])
+def test_a_file_that_goes_away_ends_the_recording_and_is_told(tmp_path: Path, deed: str) -> None:
+    writer = create(tmp_path / "run.lens")
+    with Trace(writer.path) as trace:
+        writer.rows.append((0, 0, f64(1), [f64(1)], [None], [None]))
+        wait_for(trace, 1)
+    if deed == "moved":
+        writer.path.rename(tmp_path / "elsewhere.lens")
+    else:
+        writer.path.unlink()
+    if deed == "replaced":
+        writer.path.write_text("another's")
+    writer.rows.append((1, 0, f64(1), [f64(1)], [None], [None]))
+    writer.close("finished")
+    assert writer.failed is not None
+    assert "deleted or replaced" in writer.failed
+    if deed == "replaced":
+        assert writer.path.read_text() == "another's"
+
+
+def test_a_foreign_lock_of_some_seconds_does_not_end_the_recording(tmp_path: Path) -> None:
+    writer = create(tmp_path / "run.lens")
+    with Trace(writer.path) as trace:
+        writer.rows.append((0, 0, f64(1), [f64(1)], [None], [None]))
+        wait_for(trace, 1)
+    foreign = sqlite3.connect(writer.path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    writer.rows.append((1, 0, f64(2), [f64(1)], [None], [None]))
+    time.sleep(6.5)  # SQLite itself waits for five
+    assert writer.failed is None
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    writer.rows.append((2, 0, f64(3), [f64(1)], [None], [None]))
+    writer.close("finished")
+    assert writer.failed is None
+    with Trace(writer.path) as trace:
+        assert trace.losses.tolist() == [1, 2, 3]
+
+
+def test_a_foreign_lock_that_stays_ends_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograd_lens.trace.writer._PATIENCE", 0.0)
+    writer = create(tmp_path / "run.lens")
+    with Trace(writer.path) as trace:
+        writer.rows.append((0, 0, f64(1), [f64(1)], [None], [None]))
+        wait_for(trace, 1)
+    foreign = sqlite3.connect(writer.path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    writer.rows.append((1, 0, f64(2), [f64(1)], [None], [None]))
+    writer.close("finished")
+    foreign.close()
+    assert writer.failed is not None
+    assert "locked" in writer.failed
+
+
 def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="no folder"):
         TraceWriter.create(tmp_path / "nowhere" / "run.lens", RunInfo())
@@ -267,7 +353,6 @@ def test_a_killed_run_is_read_where_nothing_may_be_written(
 
 def forbid_plain_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     """What SQLite does in a folder that it may not write to, also when tests run as root."""
-    import sqlite3
 
     def refuse(_path: Path) -> None:
         msg = "attempt to write a readonly database"

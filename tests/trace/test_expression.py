@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_lens.trace.expression import update_expression
+from autograd_lens.trace.expression import notation, update_expression
 from autograd_lens.trace.records import TensorUse
 from tests.support.linear_step import Tape, linear_step, value, written
 
@@ -252,3 +252,21 @@ def test_copying_onto_the_parameter(tape: Tape, w: TensorUse, grad: TensorUse) -
     tape.run("copy_.default", {"self": w, "src": moved}, written(w, W))
 
     assert expression(tape) == "w - w.grad"
+
+
+@pytest.mark.parametrize(
+    ("training", "shown"),
+    [
+        (True, "batch_norm(x, w, b, training=True)"),
+        (False, "batch_norm(x, w, b, mean, var, training=False)"),
+    ],
+)
+def test_batch_norm_says_which_statistics_it_takes(
+    tape: Tape,
+    training: bool,
+    shown: str,
+) -> None:
+    names = {"input": "x", "weight": "w", "bias": "b", "running_mean": "mean", "running_var": "var"}
+    given = {key: tape.tensor(W, name, "input") for key, name in names.items()}
+    new(tape, "native_batch_norm.default", **given, training=training, momentum=0.1)
+    assert notation(tape.kernels[-1], lambda use: use.spec.name) == shown

@@ -76,6 +76,35 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if pair and _ends_in_loss(tape, kernel, step):
                 yield _finding(evidence, step, kernel, *pair)
                 return
+            wide = _repeated(tape, kernel) if kernel.phase == "forward" else None
+            if wide and _ends_in_loss(tape, kernel, step):
+                yield _one_for_many(evidence, tape, kernel, wide)
+                return
+
+
+def _one_for_many(
+    evidence: Evidence, tape: TapeIndex, kernel: Kernel, pair: tuple[TensorUse, TensorUse]
+) -> Finding:
+    model, target = pair
+    count, width = target.spec.shape
+    name = target.spec.name or "the target"
+    step = tape.step
+    wide = _first_wide(tape, target, kernel)
+    source = wide.source if wide is not None else kernel.source
+    name = next((one.spec.name for one in (wide.outputs if wide else ()) if one.spec.name), name)
+    return RULE.finding(
+        title=f"{shape(model.spec.shape)} against {shape(target.spec.shape)} in the loss",
+        message=f"""The model says one number for each of {count} samples, {name} has {width} for
+            each. PyTorch repeated the model's number {width} times: the loss
+            {number(step.loss or 0.0)} is smallest where it is the mean of {width} numbers that were
+            hardly meant to be compared with it. Was a sum over the last axis forgotten, as of
+            log_prob over the parts of an action?""",
+        fix=f"{name} = ....sum(dim=1, keepdim=True)  # one number for each sample",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=source,
+        line=evidence.line(source),
+    )
 
 
 def _finding(
@@ -100,6 +129,17 @@ def _finding(
     )
 
 
+def _first_wide(tape: TapeIndex, target: TensorUse, kernel: Kernel) -> Kernel | None:
+    """The kernel behind a target, farthest back, whose named result is as wide already."""
+    same = [
+        one
+        for one in tape.ancestors(target.tensor, kernel.index)
+        if one.phase == "forward"
+        and any(out.spec.shape == target.spec.shape and out.spec.name for out in one.outputs)
+    ]
+    return same[-1] if same else None
+
+
 def _prediction(evidence: Evidence, kernel: Kernel, target: str) -> str:
     """What the program calls the model's side of the difference."""
     source = kernel.source
@@ -120,10 +160,29 @@ def _stretched(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] |
         operands = [_unexpanded(tape, operand, kernel) for operand in operands]
     if len(operands) != _PAIR or not _column_and_row(operands[0], operands[1]):
         return None
+    return _sides(tape, operands)
+
+
+def _sides(tape: TapeIndex, operands: list[TensorUse]) -> tuple[TensorUse, TensorUse] | None:
+    """The model's and the other operand, where only one carries a gradient."""
     grown = [operand.tensor in tape.differentiable for operand in operands]
     if sum(grown) != 1:
         return None
     return (operands[0], operands[1]) if grown[0] else (operands[1], operands[0])
+
+
+def _repeated(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
+    """Both operands, where the model's (N, 1) is stretched to the other's (N, K)."""
+    if operator_name(kernel) not in _DIFFERENCES - {"mul"} | _LOSSES:
+        return None
+    operands = [_unexpanded(tape, one, kernel) for one in list(tensors(kernel.inputs))[:_PAIR]]
+    pair = _sides(tape, operands) if len(operands) == _PAIR else None
+    if pair is None:
+        return None
+    mine, other = pair[0].spec.shape, pair[1].spec.shape
+    column = len(mine) == _PAIR and mine[1] == 1 and mine[0] > 1
+    wide = len(other) == _PAIR and other[0] == mine[0] and other[1] > 1
+    return pair if column and wide else None
 
 
 def _unexpanded(tape: TapeIndex, operand: TensorUse, kernel: Kernel) -> TensorUse:

@@ -33,7 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence
-from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule, listed, plural
+from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
@@ -59,6 +60,39 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             ):  # else it may be w.backward()
                 yield _finding(evidence, run, cut)
             return
+    yield from _of_another_leaf(evidence)
+
+
+def _of_another_leaf(evidence: Evidence) -> Iterator[Finding]:
+    """Backwards that end at a tensor made on the way, and reach nothing that is held."""
+    got = ever_reached(evidence)
+    held = set(evidence.ledger.holders)
+    run = next(evidence.runs, None)
+    if not got or not held or held & got or run is None:
+        return
+    step = evidence.full_step(run.row.step)
+    cut = _cut(evidence, step) if step is not None else None
+    names = set(evidence.names(sorted(held)))
+    reads = any(
+        use.spec.name in names and use.spec.role == "parameter" and kernel.requires_grad
+        for kernel in (step.kernels if step else ())
+        for use in tensors(kernel.inputs)
+    )
+    if reads and step is not None:
+        source = cut.source if cut else run.graph.source if run.graph else None
+        leaf = listed(evidence.names(sorted(got)))
+        yield RULE.finding(
+            title="the loss has no way back to the parameters",
+            message=f"""backward() ends at {leaf}, a tensor that the program made on the way from
+                the model to the loss. Its number came from the model, its history did not: in
+                {plural(len(evidence.losses), "step")}, no parameter that an optimizer holds got a
+                gradient.""",
+            fix="loss = loss_fn(model(x), y)  # no .item(), .data, .detach() or NumPy between",
+            step=run.row.step,
+            events=(f"kernel {cut.index} {cut.op}",) if cut else ("all backwards",),
+            source=source,
+            line=evidence.line(source),
+        )
 
 
 def _alone(run: EngineRun) -> bool:

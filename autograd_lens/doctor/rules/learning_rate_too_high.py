@@ -50,7 +50,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find a stretch in which the loss grows while updates alternate."""
     for window in moves(evidence):
         grown = _overshooting(window)
-        if grown:
+        if grown and not _recovers(evidence, grown):
             yield _finding(evidence, grown)
             return
 
@@ -69,6 +69,12 @@ def _overshooting(window: list[Move]) -> list[Move]:
     return best
 
 
+def _recovers(evidence: Evidence, grown: list[Move]) -> bool:
+    """Whether the loss comes below its start again: then a few unlucky batches made it grow."""
+    later = evidence.losses[grown[-1].step + 1 :]
+    return bool(np.isfinite(later).all()) and float(later.min(initial=np.inf)) <= grown[0].loss
+
+
 def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
     first, last = grown[0], grown[-1]
     curvature, known = _curvature(evidence, grown)
@@ -78,7 +84,7 @@ def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
         message=f"""From step {first.step} to {last.step} the loss grew from {number(first.loss)} to
             {number(last.loss)}, and every update pointed back against the one before: the steps
             jump over the valley, each time further. {_against(evidence, last, limit, known)}""",
-        fix=f"lr={number(limit / 4)}" if limit else "lr=0.1 * lr",
+        fix=_fix(evidence, last, limit),
         step=first.step,
         events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
         look=f"autograd-lens step {{file}} --at {first.step}:update",
@@ -103,6 +109,14 @@ def _curvature(evidence: Evidence, grown: list[Move]) -> tuple[float, str]:
         f"""Along this path the curvature is {number(along)}, so that rates above 2 /
         {number(along)} = {{}} grow. To measure the largest one: autograd-lens info --curvature.""",
     )
+
+
+def _fix(evidence: Evidence, last: Move, limit: float | None) -> str:
+    """A rate that is smaller than the one in use, whatever the curvature says."""
+    rates = find_rates(evidence.trace).at(last.step)
+    lower = [rates[-1] / 10] if rates else []
+    lower += [limit / 4] if limit else []
+    return f"lr={number(min(lower))}" if lower else "lr=0.1 * lr"
 
 
 def _against(evidence: Evidence, last: Move, limit: float | None, known: str) -> str:

@@ -36,7 +36,7 @@ from autograd_lens.doctor.evidence import Evidence, finite
 from autograd_lens.doctor.finding import Finding, Rule, number, replayed, shape
 from autograd_lens.doctor.numbers import Birth, Poisoned, first_birth, poisoned
 from autograd_lens.trace.graph import operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step
+from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL301", "nan-born", "error", "light")
@@ -71,6 +71,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
+    hidden = _hidden(step)
+    if hidden is not None:
+        return _masked_late(evidence, found, step, *hidden)
     kernel, use = next(
         ((k, use) for k in step.kernels for use in tensors(k.inputs) if not finite(use.value)),
         (None, None),
@@ -87,6 +90,39 @@ def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (),
         source=source,
         line=evidence.line(source),
+    )
+
+
+def _hidden(step: Step) -> tuple[Kernel, TensorUse] | None:
+    """The kernel that leaves out what is not finite, in a step whose loss is finite."""
+    if step.loss is None or not np.isfinite(step.loss):
+        return None
+    for kernel in step.kernels:
+        if kernel.phase == "forward" and kernel.requires_grad and kernel.outputs:
+            given = [use for use in tensors(kernel.inputs) if not finite(use.value)]
+            if given and all(finite(output.value) for output in kernel.outputs):
+                return kernel, given[0]
+    return None
+
+
+def _masked_late(
+    evidence: Evidence, found: Poisoned, step: Step, kernel: Kernel, use: TensorUse
+) -> Finding:
+    held = next(
+        (u.spec.name for k in step.kernels for u in tensors(k.inputs) if not finite(u.value)), ""
+    )
+    return RULE.finding(
+        title=f"NaN is masked behind the loss, and its gradient is NaN all the same ({held})",
+        message=f"""In step {step.index}, {held or "a tensor"} holds NaN or infinities, and
+            {operator_name(kernel)} leaves them out of a tensor of shape {shape(use.spec.shape)}
+            when they have gone through the computation: the loss is finite, but the backward of
+            what computed them multiplies their zero gradient with NaN. From there it reached
+            {found.what}.""",
+        fix="loss_fn(prediction[mask], target[mask])  # mask what goes into the loss",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
     )
 
 

@@ -97,9 +97,14 @@ def _change(tape: TapeIndex, backward: Backward, node: Node, saved: SavedTensor)
         if tape.itself(use.tensor) == known
     )
     used, reader = next(read, (None, None))
-    if made is None or used is None or reader is None or used.value in (None, made):
+    if made is None or used is None or reader is None or not _apart(made, used.value):
         return None
     return _Change(backward, node, saved, keeper, made, used, reader)
+
+
+def _apart(made: Value, used: Value | None) -> bool:
+    """Whether two contents are known to differ: a summary and a value cannot be compared."""
+    return used is not None and made.complete == used.complete and made != used
 
 
 def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Finding:
@@ -112,8 +117,8 @@ def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Fin
     return RULE.finding(
         title=f"what `{keeper}` saved for backward was changed unnoticed",
         message=f"""`{keeper}` computed with a tensor and kept it for its derivative
-            ({change.node.name}, {change.saved.name}). Before backward read it, {who} changed it, by
-            up to {number(apart)}. PyTorch did not see that (.data and NumPy arrays are outside
+            ({change.node.name}, {change.saved.name}). Before backward read it, {who} changed
+            it{_by(apart)}. PyTorch did not see that (.data and NumPy arrays are outside
             its bookkeeping), so {change.node.name} computed its gradient from the changed values:
             every gradient behind it is wrong. {_right(tape.step, changes)}""",
         fix=f"copy = {_name(change)}.detach().clone()  # change the copy, not what backward needs",
@@ -126,6 +131,10 @@ def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Fin
         source=source,
         line=evidence.line(source),
     )
+
+
+def _by(apart: float) -> str:
+    return "" if np.isnan(apart) else f", by up to {number(apart)}"
 
 
 def _name(change: _Change) -> str:

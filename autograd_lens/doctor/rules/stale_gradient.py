@@ -32,10 +32,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence, Gap, is_zero, same_bytes
-from autograd_lens.doctor.finding import Finding, Rule, listed, size
+from autograd_lens.doctor.evidence import Evidence, Gap
+from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
 
 RULE = Rule("AL101", "stale-gradient", "error", "light", explains=("AL501",))
 
@@ -58,9 +58,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     all_of_them = len(names) == len(evidence.parameters)
     yield RULE.finding(
         title=f"{listed(names)}: updated with gradients of earlier steps still in .grad",
-        message=f"""Nothing clears {name}.grad between an update and the next backward. In step
-            {step}, backward() found {size(gap.before)} there, left over from the step before, and
-            added to it: the update used {size(gap.grad)}. Every step adds one more old gradient.
+        message=f"""{name}.grad is not cleared between an update and the next backward. In step
+            {step}, backward() found {size(gap.before)} there, which an update had used already,
+            and added to it: the next update used {size(gap.grad)}. So it was
+            {plural(len(stale), "time")}.
             {f"The same holds for {listed(names[1:])}." if names[1:] else ""}""",
         fix=_fix(evidence, name, {one for one, _ in found}, all_of_them=all_of_them),
         step=step,
@@ -82,32 +83,6 @@ def _fix(evidence: Evidence, name: str, stale: set[int], *, all_of_them: bool) -
 
 def _stale_updates(evidence: Evidence, index: int) -> list[Gap]:
     """Gaps whose update used a gradient that an earlier update had used; empty where few."""
-    stale: list[Gap] = []
-    updates = 0
-    clips = _clips(evidence)
-    for gaps in evidence.gaps(index):
-        stale += _of_window(gaps, clips=clips)
-        updates += sum(gap.updated for gap in gaps)
-    return stale if len(stale) >= _ENOUGH and 2 * len(stale) >= updates else []
-
-
-def _clips(evidence: Evidence) -> bool:
-    """Whether the loop clips gradients: then a shorter gradient is no cleared one."""
-    run = next(evidence.runs, None)
-    source = run.graph.source if run and run.graph else None
-    calls = evidence.code(source).calls(source.line) if source else []
-    return any(name.startswith("clip_grad") for _, name, _ in calls)
-
-
-def _of_window(gaps: Sequence[Gap], *, clips: bool) -> Iterator[Gap]:
-    used: Gap | None = None  # the last update since .grad was cleared or changed
-    mixed = False
-    for gap in gaps:
-        if gap.written and used is not None and same_bytes(used.found, gap.before):
-            mixed = True
-        if not (gap.kept or (clips and not is_zero(gap.found))):
-            used, mixed = None, False
-        elif gap.updated:
-            if mixed:
-                yield gap
-            used = gap
+    updates = [use for use in evidence.ledger.uses(index) if use.used]
+    stale = [use.gap for use in updates if use.again and use.gap.written]
+    return stale if len(stale) >= _ENOUGH and 2 * len(stale) >= len(updates) else []

@@ -41,7 +41,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import training_kernel
-from autograd_lens.trace.graph import operator_name
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL601", "stuck-in-eval", "warning", "full")
@@ -52,6 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     steps = [step for step in evidence.full if step.backwards and step.kernels]
     training = [training_kernel(step) for step in steps]
     if not training or training[0] is None or training[-1] is not None:
+        yield from _in_between(evidence, steps)
         return
     switched = next(place for place, kernel in enumerate(training) if kernel is None)
     if any(training[switched:]) or len(steps) - switched < 2:  # noqa: PLR2004  seen twice
@@ -60,6 +61,50 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     code = evidence.code(steps[0].backwards[0].source)
     if _calls(code, "eval") and not _trains_in_loop(code):
         yield _finding(evidence, steps[switched - 1], steps[switched], first)
+
+
+def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
+    """Steps that update in evaluation mode, in front of others that do so in training mode."""
+    modes = [_modes(step) for step in steps]
+    switched = [
+        step for step, mode in zip(steps, modes, strict=True) if mode == {False} and step.updates
+    ]
+    trains = [
+        step
+        for step, mode in zip(steps, modes, strict=True)
+        if mode == {True} and training_kernel(step) is not None
+    ]
+    code = evidence.code(steps[0].backwards[0].source) if steps else Code("")
+    if switched and trains and trains[0].index < switched[0].index and _calls(code, "eval"):
+        yield _finding_between(evidence, trains[0], switched[0])
+
+
+def _modes(step: Step) -> set[bool]:
+    """The modes of the modules that the gradient went through."""
+    return {
+        kernel.training
+        for kernel in step.kernels
+        if kernel.phase == "forward"
+        and kernel.requires_grad
+        and kernel.training is not None
+        and any(use.spec.role == "parameter" for use in tensors(kernel.inputs))
+    }
+
+
+def _finding_between(evidence: Evidence, before: Step, after: Step) -> Finding:
+    first = next(k for k in after.kernels if k.phase == "forward" and k.requires_grad)
+    return RULE.finding(
+        title=f"step {after.index} trains in evaluation mode",
+        message=f"""Step {before.index} ran in training mode. In step {after.index}, all layers are
+            in evaluation mode, and the parameters are updated: an evaluation in the middle of an
+            epoch switched the mode and nothing switched it back.""",
+        fix="model.train()  # at the end of the evaluation",
+        step=after.index,
+        events=(f"step {before.index}", f"step {after.index} kernel {first.index} {first.op}"),
+        source=first.source,
+        line=evidence.line(first.source),
+        look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
+    )
 
 
 def _calls(code: Code, method: str) -> bool:

@@ -46,7 +46,7 @@ from autograd_lens.trace.records import Kernel, Source, Step
 RULE = Rule("AL603", "stuck-in-train", "warning", "full")
 
 _BUILTINS = frozenset(dir(builtins))
-_SWITCHES = frozenset({"no_grad", "inference_mode"})
+_SWITCHES = frozenset({"no_grad", "inference_mode", "set_grad_enabled"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _evaluation(code: Code) -> ast.Call | None:
     names = {ast.unparse(call.func) for call in quiet}
     inside = set(map(id, quiet))
     loud = {ast.unparse(call.func) for call in _model_calls(code.tree) if id(call) not in inside}
-    models = (names & loud) - _functions(code)
+    models = (names & (loud | _by_phase(code))) - _functions(code)
     return next((call for call in quiet if ast.unparse(call.func) in models), None)
 
 
@@ -86,6 +86,20 @@ def _blocks(code: Code) -> Iterator[ast.AST]:
             heads = node.decorator_list
         if any(_SWITCHES & {_last(part) for part in ast.walk(head)} for head in heads):
             yield node
+
+
+def _by_phase(code: Code) -> set[str]:
+    """What is called with and without gradients on one line: ``set_grad_enabled(training)``."""
+    return {
+        ast.unparse(call.func)
+        for node in ast.walk(code.tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and _last(item.context_expr.func) == "set_grad_enabled"
+        and not all(isinstance(one, ast.Constant) for one in item.context_expr.args)
+        for call in _model_calls(node)
+    }
 
 
 def _samples(code: Code) -> set[int]:

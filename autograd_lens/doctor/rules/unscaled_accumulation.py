@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, size
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, loops_around
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Step
 
@@ -60,7 +60,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     lines = {one.source.line for one in step.backwards if one.source}
     if len(lines) != 1 or not _plain_means(step) or _scaled(step) or not _adds_up(step):
         return
-    if _guards_update(evidence.code(step.backwards[0].source)):
+    source = step.backwards[0].source
+    if source is not None and _accumulates(evidence.code(source), source.line):
         yield _finding(evidence, step)
 
 
@@ -101,8 +102,12 @@ def _adds_up(step: Step) -> bool:
     )
 
 
-def _guards_update(code: Code) -> bool:
-    """Whether the text makes the update every so many turns."""
+def _accumulates(code: Code, line: int) -> bool:
+    """Whether the text makes the update every so many turns, or behind a loop of micro-batches."""
+    loop = next(iter(loops_around(code.tree, line)), None)
+    head = ast.unparse(loop.target) + ast.unparse(loop.iter) if isinstance(loop, ast.For) else ""
+    if any(word in head for word in ("accum", "micro")):
+        return True
     return any(
         isinstance(node, ast.If)
         and any(isinstance(part, ast.Mod) for part in ast.walk(node.test))

@@ -31,6 +31,9 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.numbers import Profile, profiles
+from autograd_lens.trace.graph import operator_name
+
+_NORM = "normalisation between layers"
 
 RULE = Rule("AL303", "vanishing-gradient", "warning", "full")
 
@@ -44,10 +47,22 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     hit = all(one.factor < _FACTOR and one.falls for one in found)
     if len(found) < _STEPS or not hit:
         return
-    yield _finding(found[0])
+    yield _finding(found[0], _fix(evidence))
 
 
-def _finding(profile: Profile) -> Finding:
+def _fix(evidence: Evidence) -> str:
+    """A remedy that the network does not have already."""
+    names = {operator_name(kernel) for step in evidence.full[:1] for kernel in step.kernels}
+    remedies = [
+        *(("ReLU instead of sigmoid",) if names & {"sigmoid", "tanh"} else ()),
+        *(() if any("_norm" in name and "batch" in name for name in names) else (_NORM,)),
+        "residual connections",
+        "an initialisation that fits the activation",
+    ]
+    return f"# {', '.join(remedies[:-1])} or {remedies[-1]}"
+
+
+def _finding(profile: Profile, fix: str) -> Finding:
     last, first = profile.names[0], profile.names[-1]
     each = profile.factor ** (1 / (len(profile.names) - 1))
     return RULE.finding(
@@ -57,7 +72,7 @@ def _finding(profile: Profile) -> Finding:
             {number(profile.norms[-1])}: {len(profile.names)} layers, each of which
             multiplies the gradient by about {number(each)}. The layers near the input
             hardly move.""",
-        fix="# ReLU instead of sigmoid, normalisation between layers, or residual connections",
+        fix=fix,
         step=profile.step,
         events=(f"gradients of {last} and {first}",),
         look=f"autograd-lens step {{file}} --at {profile.step}:backward",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autograd_lens.render.handout.mathematics import Equation
+from autograd_lens.trace.expr import Equation
 
 __all__ = [
     "Block",

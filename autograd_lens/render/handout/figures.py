@@ -1,18 +1,40 @@
-"""The pictures of a handout: data, descent, loss."""
+"""The pictures of a handout: data, descent and loss as SVG, with classes in place of colours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
+from contourpy import LineType, contour_generator
 
-from autograd_lens.analysis.lesson import Lesson, Path, Regression
-from autograd_lens.render.handout.svg import Axes, circle, picture, polyline
+from autograd_lens.analysis.lesson import Lesson, Path
+from autograd_lens.analysis.regression import Regression
 from autograd_lens.render.numbers import scalar
+from autograd_lens.render.plots.field import make_field
+from autograd_lens.trace.kept import Surface
 
-__all__ = ["best_point", "descent", "descent_axes", "loss_axes", "loss_curve", "scatter", "thinned"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "PICTURE_RULES",
+    "Axes",
+    "Levels",
+    "best_point",
+    "descent",
+    "descent_axes",
+    "graph_on_paper",
+    "level_lines",
+    "loss_axes",
+    "loss_curve",
+    "on_paper",
+    "scatter",
+    "thinned",
+]
 
 Floats = npt.NDArray[np.float64]
 Words = Mapping[str, str]
@@ -20,6 +42,7 @@ Words = Mapping[str, str]
 _BANDS = 10
 _RATIO = 2.4  # of neighbouring levels: even steps would leave the valley bare
 _HEIGHT = 265
+_LETTERS = 13  # height of a line of words
 _POINTS = 500  # of a line: more cannot be told apart
 
 
@@ -40,8 +63,10 @@ def scatter(regression: Regression, lesson: Lesson, words: Words) -> str:
         circle("data", across, up, 2.2)
         for across, up in zip(axes.across(x).tolist(), axes.up(y).tolist(), strict=True)
     ]
-    for name, line in lines:
-        place = float(axes.up(line[1])) + (-8 if name == "first" else 32)
+    places = [float(axes.up(line[1])) + (-8 if name == "first" else 32) for name, line in lines]
+    if len(places) > 1 and abs(places[0] - places[1]) < _LETTERS:
+        places[0] += 2 * _LETTERS  # below its line: beside the other's words they would overlap
+    for (name, _), place in zip(lines, places, strict=True):
         parts.append(
             f'<text class="note {name}" x="{axes.width - 18}" y="{place:.1f}" text-anchor="end">'
             f"{escape(words[f'line_{name}'])}</text>"
@@ -55,13 +80,13 @@ def best_point(lesson: Lesson) -> tuple[float, float] | None:
 
 
 def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
-    """The frame around the path of the first two numbers; None where there are fewer."""
+    """The frame around the path of the first two numbers; None where neither moved."""
     if len(path.names) < 2:  # noqa: PLR2004
         return None
     points = path.values[:, :2]
     finite = points[np.isfinite(points).all(axis=1)]
-    if not len(finite):
-        return None
+    if not len(np.unique(finite, axis=0)) > 1:
+        return None  # nothing moved, or nothing is known
     if ending is not None:
         finite = np.vstack([finite, ending])
     return Axes(
@@ -197,3 +222,256 @@ def _padded(numbers: Floats | Sequence[float], share: float = 0.06) -> tuple[flo
     low, high = float(np.min(numbers)), float(np.max(numbers))
     room = (high - low) * share or max(abs(high) * share, 0.5)
     return low - room, high + room
+
+
+# --- level lines that were computed over a grid ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """Lines of equal loss in the plane of the first two numbers that are followed.
+
+    Attributes:
+        lines: The points of each line: (points, 2).
+        step: The step whose batch the loss was computed with.
+    """
+
+    lines: tuple[Floats, ...]
+    step: int
+
+
+def level_lines(surface: Surface) -> Levels | None:
+    """The level lines of a surface; None where it is nowhere finite.
+
+    Args:
+        surface: A surface whose u and v are the two numbers themselves.
+    """
+    field = make_field(surface)
+    if field is None:
+        return None
+    masked = np.ma.masked_invalid(field.height)
+    generator = contour_generator(
+        field.u, field.v, masked, line_type=LineType.Separate, name="serial"
+    )
+    lines = [line for level in field.levels[1:-1] for line in generator.lines(float(level))]
+    return Levels(tuple(np.asarray(line, np.float64) for line in lines), surface.step)
+
+
+# --- drawing -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """A frame that maps numbers to places in the picture.
+
+    Attributes:
+        x: Lowest and highest number across.
+        y: Lowest and highest number upwards.
+        log: Whether ``y`` is on a logarithmic scale.
+        width: Of the whole picture.
+        height: Of the whole picture.
+        labels: What stands at the axes.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    labels: tuple[str, str]
+    log: bool = False
+    width: int = 420
+    height: int = 300
+    left: int = 52
+    right: int = 12
+    top: int = 12
+    bottom: int = 42
+
+    def across(self, number: npt.ArrayLike) -> Floats:
+        """Places of numbers on the x axis."""
+        low, high = self.x
+        span = self.width - self.left - self.right
+        return self.left + (np.asarray(number, np.float64) - low) / (high - low) * span
+
+    def up(self, number: npt.ArrayLike) -> Floats:
+        """Places of numbers on the y axis."""
+        low, high = self.y
+        given = np.asarray(number, np.float64)
+        if self.log:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                given, low, high = np.log10(given), math.log10(low), math.log10(high)
+        span = self.height - self.top - self.bottom
+        return self.height - self.bottom - (given - low) / (high - low) * span
+
+    def frame(self) -> str:
+        """Grid, ticks and labels."""
+        parts = [*self._ticks_across(), *self._ticks_up()]
+        middle = (self.left + self.width - self.right) / 2
+        height = (self.top + self.height - self.bottom) / 2
+        across, up = (escape(label) for label in self.labels)
+        turned = f'transform="translate(13 {height:.1f}) rotate(-90)"'
+        flat = f'x="{middle:.1f}" y="{self.height - 6}"'
+        for place, text in ((flat, across), (turned, up)):
+            parts.append(f'<text class="label" {place} text-anchor="middle">{text}</text>')
+        return "".join(parts)
+
+    def area(self) -> str:
+        """The rectangle that is drawn in."""
+        across, down = self.width - self.left - self.right, self.height - self.top - self.bottom
+        return f'x="{self.left}" y="{self.top}" width="{across}" height="{down}"'
+
+    def _ticks_across(self) -> Iterator[str]:
+        bottom = self.height - self.bottom
+        for tick in ticks(*self.x):
+            place = float(self.across(tick))
+            yield f'<path class="grid" d="M{place:.1f} {self.top}V{bottom}"/>'
+            yield (
+                f'<text class="tick" x="{place:.1f}" y="{bottom + 15}" text-anchor="middle">'
+                f"{_label(tick)}</text>"
+            )
+
+    def _ticks_up(self) -> Iterator[str]:
+        found = _decades(*self.y) if self.log else ticks(*self.y)
+        for tick in found:
+            place = float(self.up(tick))
+            yield f'<path class="grid" d="M{self.left} {place:.1f}H{self.width - self.right}"/>'
+            yield (
+                f'<text class="tick" x="{self.left - 5}" y="{place + 4:.1f}" text-anchor="end">'
+                f"{_label(tick)}</text>"
+            )
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers between two numbers, at most about ``most``."""
+    rough = (high - low) / max(most - 1, 1)
+    if not math.isfinite(rough) or rough <= 0:
+        return []
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next((m * power for m in (1, 2, 5, 10) if m * power >= rough), 10 * power)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    bounds = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    decades = [10.0**power for power in range(bounds[0], bounds[1] + 1)]
+    if len(decades) < 2:  # noqa: PLR2004  one decade alone says no scale
+        fine = [m * 10.0**p for p in range(bounds[0] - 1, bounds[1] + 1) for m in (1, 2, 5)]
+        return [tick for tick in fine if low <= tick <= high]
+    return decades[:: math.ceil(len(decades) / 7)]
+
+
+def _label(tick: float) -> str:
+    return scalar(tick).replace("-", "−")
+
+
+def polyline(name: str, across: Floats, up: Floats) -> str:
+    """A line; it is broken where a number is missing."""
+    commands, pen = [], "M"
+    for x, y in zip(across.tolist(), up.tolist(), strict=True):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            pen = "M"
+            continue
+        commands.append(f"{pen}{x:.1f} {y:.1f}")
+        pen = "L"
+    return f'<path class="{name}" d="{"".join(commands)}"/>'
+
+
+def circle(name: str, across: float, up: float, radius: float, title: str = "") -> str:
+    """A dot, with words that show when the pointer rests on it."""
+    if not (math.isfinite(across) and math.isfinite(up)):
+        return ""
+    words = f"<title>{escape(title)}</title>" if title else ""
+    place = f'cx="{across:.1f}" cy="{up:.1f}" r="{radius}"'
+    return f'<circle class="{name}" {place}>{words}</circle>'
+
+
+def picture(width: int, height: int, name: str, words: str, parts: Sequence[str]) -> str:
+    """The whole picture with its description."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" id="{name}" '
+        f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
+        f"{''.join(part for part in parts if part)}</svg>"
+    )
+
+
+# --- colours: names for the page, fixed ones for paper --------------------------------------
+
+LIGHT: Mapping[str, str] = {
+    "ink": "#1c1e21",
+    "quiet": "#5a6068",
+    "paper": "#ffffff",
+    "panel": "#f5f6f8",
+    "rule": "#d9dce1",
+    "blue": "#1f5fae",
+    "red": "#b4301f",
+    "green": "#1c7a3d",
+    "amber": "#8a5a00",
+    "band": "#2f6db5",
+    "glow": "#ffe9a8",
+}
+DARK: Mapping[str, str] = {
+    "ink": "#e7e9ec",
+    "quiet": "#a7aeb8",
+    "paper": "#15171a",
+    "panel": "#1f2226",
+    "rule": "#3a3f46",
+    "blue": "#86b7f5",
+    "red": "#ff9182",
+    "green": "#7fd39a",
+    "amber": "#e5b55c",
+    "band": "#5a9be6",
+    "glow": "#5c4a12",
+}
+PICTURE_RULES = """
+.figure text{font:11px var(--face);fill:var(--ink)}
+.figure .tick{font-size:10px;fill:var(--quiet)}
+.figure .label{font-style:italic}
+.figure .grid{stroke:var(--rule);stroke-width:.6;fill:none}
+.figure .data{fill:var(--blue);fill-opacity:.55}
+.figure .line,.figure .loss,.figure .path{fill:none;stroke-width:1.8;stroke-linejoin:round}
+.figure .line.first{stroke:var(--red);stroke-dasharray:5 4}
+.figure .line.last{stroke:var(--green)}
+.figure .loss{stroke:var(--blue)}
+.figure .path{stroke:var(--red)}
+.figure .band{fill:var(--band);fill-opacity:.09}
+.figure .band{stroke:var(--band);stroke-opacity:.5;stroke-width:.6}
+.figure .level{fill:none;stroke:var(--band);stroke-opacity:.6;stroke-width:.7}
+.figure .mark{fill:var(--paper);stroke:var(--red);stroke-width:1.2}
+.figure .start{fill:var(--red)}
+.figure .end{fill:var(--green)}
+.figure path.best{stroke:var(--ink);stroke-width:2;fill:none}
+.figure text.note{font-weight:bold;paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+.figure text.first{fill:var(--red)}
+.figure text.last{fill:var(--green)}
+.figure .cursor{visibility:hidden}
+"""
+
+
+def on_paper(svg: str, face: str) -> str:
+    """A picture with the colours of paper, for setting outside a page.
+
+    Args:
+        svg: The picture.
+        face: The names of its fonts.
+    """
+    rules = PICTURE_RULES.replace("var(--face)", face)
+    for name, colour in LIGHT.items():
+        rules = rules.replace(f"var(--{name})", colour)
+    cut = svg.index(">", svg.index("<svg")) + 1
+    return f"{svg[:cut]}<style>{rules}</style>{svg[cut:]}"
+
+
+def graph_on_paper(svg: str, face: str) -> str:
+    """A small graph with values in blue, gradients in red, as a page's styles have them.
+
+    Args:
+        svg: The graph.
+        face: A font of one width.
+    """
+    svg = re.sub(r'font-family="[^"]*Courier[^"]*"', f'font-family="{face}"', svg)
+    return re.sub(r'<g [^>]*class="node.*?</g>', _coloured, svg, flags=re.DOTALL)
+
+
+def _coloured(node: re.Match[str]) -> str:
+    colours = iter((LIGHT["ink"], LIGHT["blue"], LIGHT["red"]))
+    plain = r"<text(?![^>]*\bfill=)"  # letters of a folded graph have colours of their own
+    return re.sub(plain, lambda _: f'<text fill="{next(colours, LIGHT["ink"])}"', node[0])

@@ -8,14 +8,13 @@ fit whichever engine draws them and whichever fixed-width font shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from autograd_lens.analysis.lesson import StepLesson
 from autograd_lens.render.dot_source import DotEdge, DotGraph, write
 from autograd_lens.render.graph import GraphOptions, graph_dot
 from autograd_lens.render.graph_text import shorten
-from autograd_lens.render.handout.naming import Naming
-from autograd_lens.render.handout.values import real, written
+from autograd_lens.render.handout.wording import computation, real, written
 from autograd_lens.trace.records import Node
 from autograd_lens.trace.values import Value
 
@@ -26,20 +25,20 @@ _ON_PAPER = 40
 _WIDTH = 17  # letters of a box
 
 
-def lesson_dot(lesson: StepLesson, naming: Naming, *, across: bool) -> str:
+def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None], *, across: bool) -> str:
     """The graph of a full step as DOT; folded by module where it is large.
 
     Args:
         lesson: A step at full level.
-        naming: Its names.
+        source: Gives the text of a source file.
         across: From left to right, for paper; else from top to bottom.
     """
     graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
     if graph is None:
         return ""
     if len(graph.nodes) > (_ON_PAPER if across else MOST_NODES):
-        return graph_dot(lesson.step, -1, GraphOptions(source=naming.source, fold="always"))
-    texts = boxes(lesson, naming)
+        return graph_dot(lesson.step, -1, GraphOptions(source=source, fold="always"))
+    texts = boxes(lesson)
     nodes = {
         f"n{node.index}": {
             "id": f"n{node.index}",
@@ -82,28 +81,28 @@ def _look(*, across: bool) -> dict[str, dict[str, str]]:
     }
 
 
-def boxes(lesson: StepLesson, naming: Naming) -> dict[int, tuple[str, str, str]]:
+def boxes(lesson: StepLesson) -> dict[int, tuple[str, str, str]]:
     """Three lines for each node: what it is, its value, the gradient of that value."""
-    return dict(_boxes(lesson, naming))
+    return dict(_boxes(lesson))
 
 
-def _boxes(lesson: StepLesson, naming: Naming) -> Iterator[tuple[int, tuple[str, str, str]]]:
+def _boxes(lesson: StepLesson) -> Iterator[tuple[int, tuple[str, str, str]]]:
     graph = lesson.step.backwards[-1].graph
     runs = {run.node: run for run in lesson.step.backwards[-1].node_runs}
     for node in graph.nodes if graph else ():
         run = runs.get(node.index)
         grad = next((each for each in run.grad_outputs if each is not None), None) if run else None
-        title, value = _what(node, lesson, naming)
+        title, value = _what(node, lesson)
         yield node.index, (title, _short("=", value), _short("∂", grad))
 
 
-def _what(node: Node, lesson: StepLesson, naming: Naming) -> tuple[str, Value | None]:
+def _what(node: Node, lesson: StepLesson) -> tuple[str, Value | None]:
     made = node.forward_kernel
     kernels = lesson.step.kernels
     if made is not None and made < len(kernels):
         kernel = kernels[made]
         value = kernel.outputs[0].value if kernel.outputs else None
-        text = naming.operation(kernel, 12)
+        text = computation(kernel, lesson.names, 12)
         return (text if len(text) <= _WIDTH else shorten(text, _WIDTH)), value
     known = lesson.step.parameters.get(node.variable or "")
     return shorten(node.variable or node.name, _WIDTH), known.before if known else None

@@ -19,8 +19,7 @@ from autograd_lens.render.handout.blocks import (
     Space,
     Table,
 )
-from autograd_lens.render.handout.mathematics import Equation
-from autograd_lens.render.handout.writers import mathml
+from autograd_lens.trace.expr import MATHML, Equation, write
 
 __all__ = ["blocks_html", "listing", "text_html"]
 
@@ -37,9 +36,14 @@ def text_html(parts: Cell) -> str:
 
 def _part(part: Run | Equation) -> str:
     if isinstance(part, Equation):
-        return mathml(part)
+        return _math(part)
     tag = {"code": "code", "bold": "b"}.get(part.style)
     return f"<{tag}>{escape(part.text)}</{tag}>" if tag else escape(part.text)
+
+
+def _math(equation: Equation, *, block: bool = False) -> str:
+    display = ' display="block"' if block else ""
+    return f"<math{display}><mrow>{write(equation, MATHML)}</mrow></math>"
 
 
 def _block(block: Block) -> str:
@@ -52,7 +56,7 @@ def _block(block: Block) -> str:
             return f'<p class="aside">{text_html(block.text)}</p>'
         case Formulas():
             made = (
-                f'<div class="formula">{mathml(each, block=True)}</div>' for each in block.equations
+                f'<div class="formula">{_math(each, block=True)}</div>' for each in block.equations
             )
             return "".join(made)
         case Space():

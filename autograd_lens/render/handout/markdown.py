@@ -1,10 +1,15 @@
-"""A document as Markdown, with formulas between dollar signs and pictures inside."""
+"""A document as Markdown, and as a Jupyter notebook that opens the recording and can be run.
+
+Formulas stand between dollar signs, pictures are inside.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from autograd_lens.render.handout.blocks import (
     Block,
@@ -21,19 +26,18 @@ from autograd_lens.render.handout.blocks import (
     Space,
     Table,
 )
-from autograd_lens.render.handout.colours import graph_on_paper, on_paper
-from autograd_lens.render.handout.mathematics import Equation
-from autograd_lens.render.handout.writers import latex
+from autograd_lens.render.handout.figures import graph_on_paper, on_paper
+from autograd_lens.trace.expr import LATEX, Equation, write
 
-__all__ = ["cells", "markdown"]
+__all__ = ["markdown", "notebook"]
 
 
 def markdown(document: Document) -> str:
     """The whole document as Markdown."""
-    return "\n\n".join(part for _, part in cells(document)) + "\n"
+    return "\n\n".join(part for _, part in _pieces(document)) + "\n"
 
 
-def cells(document: Document) -> Iterator[tuple[str, str]]:
+def _pieces(document: Document) -> Iterator[tuple[str, str]]:
     """The document piece by piece: ``"markdown"`` or ``"code"``, and its text."""
     yield "markdown", f"# {_escaped(document.title)}\n\n{_escaped(document.lead)}"
     for block in document.blocks:
@@ -48,7 +52,7 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
             quote = "> " if isinstance(block, Note) else ""
             yield "markdown", quote + _text(block.text)
         case Formulas():
-            yield from (("markdown", f"$$\n{latex(each)}\n$$") for each in block.equations)
+            yield from (("markdown", f"$$\n{write(each, LATEX)}\n$$") for each in block.equations)
         case Space():
             return
         case Code():
@@ -63,8 +67,7 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _listing(lines: Sequence[str]) -> str:
-    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest(lines) + 1)
     return "\n".join([f"{fence}python", *lines, fence])
 
 
@@ -74,11 +77,21 @@ def _text(parts: Cell) -> str:
 
 def _part(part: Run | Equation) -> str:
     if isinstance(part, Equation):
-        return f"${latex(part)}$"
+        return f"${write(part, LATEX)}$"
     if part.style == "code":
-        fence = "``" if "`" in part.text else "`"
-        return f"{fence}{part.text}{fence}".replace("|", "\\|")
+        return _code(part.text)
     return f"**{_escaped(part.text)}**" if part.style == "bold" else _escaped(part.text)
+
+
+def _code(text: str) -> str:
+    flat = text.replace("\n", " ").replace("|", "\\|")
+    fence = "`" * (_longest([flat]) + 1)
+    return f"{fence} {flat} {fence}" if len(fence) > 1 else f"`{flat}`"
+
+
+def _longest(lines: Sequence[str]) -> int:
+    """The longest run of backticks; a fence has to be longer."""
+    return max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
 
 
 def _escaped(text: str) -> str:
@@ -101,3 +114,44 @@ def _figure(figure: Figure) -> str:
     data = base64.b64encode(svg.encode()).decode()
     words = _escaped(figure.caption)
     return f"![{words}](data:image/svg+xml;base64,{data})\n\n*{words}*"
+
+
+# --- a notebook ----------------------------------------------------------------------------
+
+_OPEN = """\
+import autograd_lens as lens
+
+trace = lens.open({path!r})
+print(len(trace.steps), "steps, losses", trace.losses[0], "to", trace.losses[-1])"""
+_FOLLOW = """\
+for name in list(trace.parameters)[:4]:
+    history = trace.parameter(name)
+    print(name, history.values[0].ravel()[:3], "to", history.values[-1].ravel()[:3])"""
+
+
+def notebook(document: Document, path: str) -> str:
+    """The document as notebook JSON; its code cells read the recording.
+
+    Args:
+        document: What it says.
+        path: Path of the recording, as the notebook will find it.
+    """
+    made = [_cell("code", _OPEN.format(path=path)), _cell("code", _FOLLOW)]
+    written = [_cell("markdown", text) for _, text in _pieces(document)]
+    found = [written[0], *made, *written[1:]]
+    plain = {
+        "cells": [{**each, "id": f"cell-{place}"} for place, each in enumerate(found)],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            "title": document.title,
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(plain, ensure_ascii=False, indent=1) + "\n"
+
+
+def _cell(kind: str, text: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"cell_type": kind, "metadata": {}, "source": text}
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})

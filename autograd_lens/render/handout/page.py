@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+import io
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.render.handout.blocks import Code, Document
-from autograd_lens.render.handout.colours import DARK, LIGHT, PICTURE_RULES
-from autograd_lens.render.handout.figures import descent, loss_curve
+from autograd_lens.render.handout.figures import (
+    DARK,
+    LIGHT,
+    PICTURE_RULES,
+    Levels,
+    descent,
+    loss_curve,
+)
 from autograd_lens.render.handout.html import blocks_html, listing
+from autograd_lens.render.handout.paper import chinese_fonts
 from autograd_lens.render.handout.player import player_data
 from autograd_lens.render.handout.texts import texts
 
-if TYPE_CHECKING:
-    from autograd_lens.render.handout.levels import Levels
-
-__all__ = ["PageOptions", "page"]
+__all__ = ["PageOptions", "page", "subset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,12 @@ class PageOptions:
     """What the page needs beside the document.
 
     Attributes:
-        source: Gives the text of a source file.
         graph: The graph for the player as SVG, from top to bottom; ``""`` for none.
         font: A font that holds the page's Chinese letters, as WOFF; None to use the reader's.
         footer: Stands at the end.
         levels: Lines of equal loss, for a run that is no linear regression.
     """
 
-    source: Callable[[str], str | None]
     graph: str = ""
     font: bytes | None = None
     footer: str = ""
@@ -65,7 +68,7 @@ def page(document: Document, lesson: Lesson | None, options: PageOptions) -> str
     )
     language = {"zh": "zh-CN"}.get(document.language, document.language)
     player = _player(lesson, words, options) if lesson else ""
-    data = player_data(lesson, words, options.source) if lesson else ""
+    data = player_data(lesson, words) if lesson else ""
     scripts = (
         f'<script type="application/json" id="run">{data}</script><script>{script}</script>'
         if lesson
@@ -171,3 +174,32 @@ def _controls(lesson: Lesson, words: Mapping[str, str]) -> str:
         '<div id="event" aria-live="polite"><b id="event-title"></b>'
         '<span id="event-more"></span></div>'
     )
+
+
+# --- the letters that a page uses, cut out of a large font ----------------------------------
+
+_FILE = "NotoSansSC-Regular.otf"
+
+
+def subset(text: str) -> bytes | None:
+    """A WOFF font with the Chinese letters of a text; None where there is no font.
+
+    Latin letters stay with the reader's own fonts.
+    """
+    folder = chinese_fonts()
+    if folder is None or not (folder / _FILE).exists():
+        return None
+    from fontTools import subset as tools  # noqa: PLC0415  slow to import
+
+    logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
+    options = tools.Options(flavor="woff", layout_features=[], notdef_outline=True)
+    options.hinting = False
+    options.desubroutinize = True
+    font = tools.load_font(str(folder / _FILE), options)
+    cutter = tools.Subsetter(options)
+    cutter.populate(text="".join(sorted({letter for letter in text if ord(letter) >= 0x2E80})))  # noqa: PLR2004
+    cutter.subset(font)
+    made = io.BytesIO()
+    font.flavor = "woff"
+    font.save(made)
+    return made.getvalue()

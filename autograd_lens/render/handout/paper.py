@@ -1,16 +1,37 @@
-"""A document set on paper by typst, as PDF."""
+"""A document set on paper by typst, as PDF.
+
+All text of the run enters typst's source as string literals, so that nothing in it is read as
+markup. Pictures are not in the source: they are inputs, named ``svg-NAME``.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograd_lens.errors import RenderError
-from autograd_lens.render.handout.blocks import Document
-from autograd_lens.render.handout.typst_source import paper_source
+from autograd_lens.render.handout.blocks import (
+    Block,
+    Cell,
+    Code,
+    Document,
+    Figure,
+    Formulas,
+    Heading,
+    Note,
+    Pair,
+    Paragraph,
+    Run,
+    Space,
+    Table,
+)
+from autograd_lens.render.handout.figures import LIGHT, graph_on_paper, on_paper
+from autograd_lens.trace.expr import TYPST, TYPST_LINE, Equation, Notation, typst_string, write
 
-__all__ = ["chinese_fonts", "pdf"]
+__all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf"]
 
 _FONTS = "pylopdf_fonts_zh_cn"
 
@@ -61,3 +82,197 @@ def chinese_fonts() -> Path | None:
     """The folder of the Chinese fonts of the ``zh`` extra, or None."""
     found = importlib.util.find_spec(_FONTS)
     return Path(found.origin).parent if found and found.origin else None
+
+
+# --- the source ----------------------------------------------------------------------------
+
+FACES: Mapping[str, tuple[str, ...]] = {
+    "en": ("Libertinus Serif",),
+    "zh": ("Libertinus Serif", "Noto Serif SC"),
+}
+_MONO = "DejaVu Sans Mono"
+_CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85, "mono_size": 7.6}
+_ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2, "mono_size": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSource:
+    """What a compiler needs.
+
+    Attributes:
+        source: typst source.
+        inputs: Its inputs: pictures by name.
+    """
+
+    source: str
+    inputs: Mapping[str, str]
+
+
+def paper_source(document: Document, footer: str) -> PaperSource:
+    """The document as typst source.
+
+    Args:
+        document: What to set.
+        footer: Stands at the foot of each page, beside the page number.
+    """
+    inputs = {f"svg-{each.name}": _picture(each, document) for each in _figures(document.blocks)}
+    body = "\n".join(_block(block) for block in document.blocks)
+    lead = f"#lead[{_literal(document.lead)}]\n" if document.lead else ""
+    head = f"#title-line[{_literal(document.title)}]\n{lead}"
+    return PaperSource(f"{_preamble(document, footer)}\n{head}\n{body}\n", inputs)
+
+
+def _picture(figure: Figure, document: Document) -> str:
+    if figure.name == "graph":
+        return graph_on_paper(figure.svg, _MONO)
+    return on_paper(figure.svg, ", ".join(f"'{face}'" for face in FACES[document.language]))
+
+
+def _figures(blocks: tuple[Block, ...]) -> Iterator[Figure]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Pair):
+            yield from _figures((*block.left, *block.right))
+
+
+def _literal(text: str) -> str:
+    """Any text as an expression of typst's markup."""
+    return f"#{typst_string(text)};" if text else ""
+
+
+def _text(parts: Cell, notation: Notation = TYPST) -> str:
+    return "".join(_part(part, notation) for part in parts)
+
+
+def _part(part: Run | Equation, notation: Notation) -> str:
+    if isinstance(part, Equation):
+        return f"${write(part, notation)}$"
+    if part.style == "code":
+        return f"#raw({typst_string(part.text)});"
+    return f"#strong[{_literal(part.text)}];" if part.style == "bold" else _literal(part.text)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"= {_literal(block.text)}"
+        case Paragraph():
+            return f"{_text(block.text)}\n"
+        case Note():
+            return f"#aside[{_text(block.text)}]"
+        case Formulas():
+            return "\n".join(f"$ {write(each, TYPST)} $" for each in block.equations)
+        case Space():
+            return "#v(16mm)"
+        case Code():
+            return f"#listing({_string_lines(block.lines)}, {block.first})"
+        case Table():
+            return _table(block)
+        case Figure():
+            return f'#drawing("svg-{block.name}", [{_literal(block.caption)}])'
+        case Pair():
+            left, right = ("\n".join(map(_block, side)) for side in (block.left, block.right))
+            shares = f"({block.share}fr, {1 - block.share}fr)"
+            return f"#grid(columns: {shares}, gutter: 5mm, [{left}], [{right}])"
+
+
+def _string_lines(lines: tuple[str, ...]) -> str:
+    kept = [line.expandtabs(4).replace(" ", "\u00a0") for line in lines]
+    return f"({', '.join(typst_string(line) for line in kept)},)"
+
+
+def _table(table: Table) -> str:
+    count = len(table.head)
+    shares = table.shares or tuple(float(place == table.wide) for place in range(count))
+    columns = ", ".join(f"{share}fr" if share else "auto" for share in shares)
+    align = ", ".join("right" if place in table.numbers else "left" for place in range(count))
+    head = ", ".join(f"[*{_literal(each)}*]" if each else "[]" for each in table.head)
+    rows = ",\n".join(
+        ", ".join(f"[{_text(cell, TYPST_LINE)}]" for cell in row) for row in table.rows
+    )
+    caption = f"[{_literal(table.caption)}]" if table.caption else "none"
+    return f"#data-table({caption}, ({columns},), ({align},), table.header({head}),\n{rows})"
+
+
+def _preamble(document: Document, footer: str) -> str:
+    faces = json.dumps(list(FACES[document.language]), ensure_ascii=False)[1:-1] + ","
+    region = ', region: "cn"' if document.language == "zh" else ""
+    return _PREAMBLE.format(
+        title=typst_string(document.title),
+        faces=faces,
+        mono=_MONO + '", "' + FACES[document.language][-1],
+        language=document.language,
+        region=region,
+        heavy=_HEAVY if document.language == "zh" else "#let heavy(body) = body",
+        footer=_literal(footer),
+        rule=LIGHT["rule"],
+        **(_ROOMY if document.roomy else _CLOSE),
+        quiet=LIGHT["quiet"],
+        blue=LIGHT["blue"],
+        panel=LIGHT["panel"],
+    )
+
+
+# the Chinese fonts have one weight: an outline of the letters' own colour makes them bold
+_HEAVY = """\
+#let heavy(body) = {
+  show regex("\\p{Han}+"): it => context text(stroke: 0.028em + text.fill, it)
+  body
+}
+#show heading: heavy
+#show strong: heavy
+"""
+_PREAMBLE = """\
+#set document(title: {title})
+#set page(paper: "a4", margin: (x: 15mm, top: 13mm, bottom: 14mm), footer: context {{
+  set text(7.5pt, fill: rgb("{quiet}"))
+  [{footer} #h(1fr) #counter(page).display("1 / 1", both: true)]
+}})
+#set text(font: ({faces}), size: {size}pt, lang: "{language}"{region}, fallback: true)
+#set par(justify: true, leading: 0.52em, spacing: 0.62em)
+#set math.equation(numbering: none)
+#show math.equation: set text(size: {size}pt)
+#show math.equation.where(block: true): set block(above: 0.55em, below: 0.55em)
+#show raw: set text(font: ("{mono}"), size: {mono_size}pt)
+#show heading: set text(12pt, fill: rgb("{blue}"))
+#show heading: set block(above: 0.85em, below: 0.5em)
+{heavy}
+#let title-line(body) = block(below: 0.8em, text(17pt, weight: "bold", heavy(body)))
+#let lead(body) = block(below: 0.6em, text(fill: rgb("{quiet}"), body))
+#let aside(body) = block(inset: (left: 2.5mm, y: 0.8mm),
+  stroke: (left: 1.5pt + rgb("{rule}")), body)
+#let words(body) = text(8.4pt, fill: rgb("{quiet}"), body)
+#let drawing(name, caption) = block(breakable: false, above: 0.5em, below: 0.6em,
+  width: 100%, {{
+  set align(center)
+  layout(room => {{
+    let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
+    let natural = measure(drawn)
+    let scale = calc.min(1.1, room.width / natural.width, 232mm / natural.height)
+    image(bytes(sys.inputs.at(name)), format: "svg", width: natural.width * scale)
+  }})
+  v(-0.55em)
+  words(caption)
+}})
+#let listing(lines, first) = block(fill: rgb("{panel}"), inset: 1.6mm, radius: 1mm, width: 100%,
+  above: 0.4em, below: 0.4em, {{
+    set par(justify: false)
+    show raw: set text(size: 6.3pt)
+    grid(columns: (auto, 1fr), column-gutter: 2mm, row-gutter: 0.42em,
+      ..lines.enumerate().map(((at, line)) => (
+        align(right, text(5.6pt, fill: rgb("{quiet}"), str(first + at))),
+        raw(line, lang: "python"),
+      )).flatten())
+  }})
+#let data-table(caption, columns, aligned, head, ..cells) = block(above: 0.5em, below: 0.6em,
+  width: 100%, {{
+  if caption != none {{ block(sticky: true, below: 0.35em, words(caption)) }}
+  set text({small}pt)
+  set par(justify: false)
+  show math.equation: set text(size: {small}pt)
+  table(columns: columns, align: aligned, inset: (x: {across}mm, y: {down}mm),
+    stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
+    head, ..cells)
+}})
+"""

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.lesson import BackwardRow, Lesson, StepLesson
-from autograd_lens.render.handout.blocks import Run
-from autograd_lens.render.handout.figures import best_point, descent_axes, loss_axes
+from autograd_lens.analysis.lesson import KEPT, Lesson, StepLesson
+from autograd_lens.analysis.names import Names
+from autograd_lens.analysis.story import NodeStory
+from autograd_lens.render.handout.figures import Axes, best_point, descent_axes, loss_axes
 from autograd_lens.render.handout.graph import MOST_NODES, boxes
 from autograd_lens.render.handout.html import text_html
-from autograd_lens.render.handout.naming import Naming
-from autograd_lens.render.handout.rules import reason, worked_examples
-from autograd_lens.render.handout.svg import Axes
-from autograd_lens.render.handout.values import shape_text, value_text
-from autograd_lens.render.worked import worked
-from autograd_lens.trace.records import Kernel, ParameterUpdate, TensorUse, ZeroGrad
+from autograd_lens.render.handout.wording import computation, reason, shape_text, value_text
+from autograd_lens.render.worked import worked_node, worked_update
+from autograd_lens.trace.expr import Equation
+from autograd_lens.trace.records import GradWrite, Kernel, ParameterUpdate, TensorUse, ZeroGrad
+from autograd_lens.trace.values import Value
 
 __all__ = ["player_data"]
 
@@ -31,23 +31,23 @@ _MOST_STEPS = 5000
 _MOST_EVENTS = 200  # of one step
 
 
-def player_data(lesson: Lesson, words: Words, source: Callable[[str], str | None]) -> str:
+def player_data(lesson: Lesson, words: Words) -> str:
     """Everything the player needs, as JSON that may stand inside a page."""
-    steps = _sampled(lesson)
+    steps, path = _sampled(lesson), lesson.path
     plain = {
         "steps": None if len(steps) == lesson.count else steps.tolist(),
         "count": len(steps),
-        "names": lesson.path.names,
-        "losses": _packed(lesson.path.losses[steps]),
-        "values": _packed(lesson.path.values[np.append(steps, len(lesson.path.values) - 1)]),
-        "grads": _packed(lesson.path.grads[steps]),
-        "after": _packed(lesson.path.values[steps + 1]),
-        "descent": _frame(descent_axes(lesson.path, best_point(lesson))),
-        "lossFrame": _frame(loss_axes(lesson.path.losses, words)),
-        "full": {
-            str(each.step.index): list(_events(each, Naming(each.step, source), words))
-            for each in lesson.played
-        },
+        "names": path.names,
+        "losses": _packed(path.losses[steps]),
+        "values": _packed(path.values[np.append(steps, len(path.values) - 1)]),
+        "grads": _packed(path.grads[steps]),
+        "after": _packed(path.values[steps + 1]),
+        "states": _states(
+            path.value_states[steps], path.grad_states[steps], path.value_states[steps + 1]
+        ),
+        "descent": _frame(descent_axes(path, best_point(lesson))),
+        "lossFrame": _frame(loss_axes(path.losses, words)),
+        "full": {str(each.step.index): list(_events(each, words)) for each in lesson.played},
         "graph": _nodes(lesson.first),
         "words": {key: words[key] for key in _SAID},
     }
@@ -57,7 +57,7 @@ def player_data(lesson: Lesson, words: Words, source: Callable[[str], str | None
 
 _SAID = (
     *("event_of", "light_event", "event_loss", "event_grads", "event_updates", "run", "pause"),
-    *("step", "loss"),
+    *("step", "loss", "not_kept"),
 )
 
 
@@ -66,6 +66,13 @@ def _sampled(lesson: Lesson) -> npt.NDArray[np.int64]:
         return np.arange(lesson.count)
     even = np.linspace(0, lesson.count - 1, _MOST_STEPS).round().astype(np.int64)
     return np.unique(np.append(even, [each.step.index for each in lesson.played]))
+
+
+def _states(*tables: npt.NDArray[np.uint8]) -> list[str] | None:
+    """What is held of values, grads and values after; None where all was kept."""
+    if all((table == KEPT).all() for table in tables):
+        return None
+    return [base64.b64encode(np.ascontiguousarray(table).tobytes()).decode() for table in tables]
 
 
 def _packed(numbers: npt.NDArray[np.float64]) -> str:
@@ -93,18 +100,18 @@ def _nodes(first: StepLesson) -> dict[str, Any]:
 # --- the events of a full step -------------------------------------------------------------
 
 
-def _events(lesson: StepLesson, naming: Naming, words: Words) -> Iterator[Event]:
+def _events(lesson: StepLesson, words: Words) -> Iterator[Event]:
     graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
     small = graph is not None and len(graph.nodes) <= MOST_NODES
-    lines = boxes(lesson, naming) if small else {}
+    lines = boxes(lesson) if small else {}
     made = {node.forward_kernel: node.index for node in graph.nodes} if graph else {}
     made.pop(None, None)
     leaves = [node.index for node in graph.nodes if node.variable] if graph else []
-    say = _Teller(naming, words, lines)
+    say = _Teller(lesson.names, words, lines)
     for kernel in lesson.forward[:_MOST_EVENTS]:
         yield say.forward(kernel, made.get(kernel.index), leaves)
-    for row in lesson.backward[:_MOST_EVENTS]:
-        yield say.backward(row, lesson)
+    for story in lesson.backward[:_MOST_EVENTS]:
+        yield say.backward(story, lesson)
     for update in lesson.step.updates[:_MOST_EVENTS]:
         yield say.update(update, lesson)
     for zero in lesson.step.zero_grads[:_MOST_EVENTS]:
@@ -114,17 +121,17 @@ def _events(lesson: StepLesson, naming: Naming, words: Words) -> Iterator[Event]
 class _Teller:
     """Puts the events of one step into words."""
 
-    def __init__(self, naming: Naming, words: Words, lines: Mapping[int, tuple[str, ...]]) -> None:
-        self.naming = naming
+    def __init__(self, names: Names, words: Words, lines: Mapping[int, tuple[str, ...]]) -> None:
+        self.names = names
         self.words = words
         self.lines = lines
 
     def forward(self, kernel: Kernel, node: int | None, leaves: list[int]) -> Event:
         uses = [each.value for each in kernel.inputs if isinstance(each.value, TensorUse)]
-        rows = [self._row(self.naming.name(use), use) for use in uses]
-        rows += [self._row(f"→ {self.naming.name(use)}", use) for use in kernel.outputs]
+        rows = [self._row(self.names(use), use) for use in uses]
+        rows += [self._row(f"→ {self.names(use)}", use) for use in kernel.outputs]
         shown = [each for each in (node, *leaves) if each is not None]
-        title = self.words["event_forward"].format(what=self.naming.operation(kernel))
+        title = self.words["event_forward"].format(what=computation(kernel, self.names))
         return {
             "phase": "forward",
             "title": title,
@@ -136,70 +143,54 @@ class _Teller:
             "more": "",
         }
 
-    def backward(self, row: BackwardRow, lesson: StepLesson) -> Event:
-        rows = [
-            [
-                self.words["event_in"],
-                shape_text(each.value.shape),
-                value_text(each.value, self.words),
-            ]
-            for each in row.incoming
-            if each.value
+    def backward(self, story: NodeStory, lesson: StepLesson) -> Event:
+        node, write = story.node.index, story.write
+        arrived = [each.value for each in story.incoming if each.value]
+        rows = [self._number(self.words["event_in"], value) for value in arrived]
+        rows += [
+            self._number(self.words["event_out"].format(name=out.name), out.value)
+            for out in story.outgoing
+            if out.receiver is not None
         ]
-        for out in row.outgoing:
-            name = self.naming.name(out.use) if out.use else out.parameter
-            value = value_text(out.value, self.words)
-            shape = shape_text(out.value.shape) if out.value else ""
-            rows.append([self.words["event_out"].format(name=name), shape, value])
-        if row.write is not None:
-            value = value_text(row.write.after, self.words)
-            shape = shape_text(row.write.after.shape) if row.write.after else ""
-            rows.append([f"{row.write.parameter}.grad", shape, value])
+        if write is not None:
+            rows.append(self._number(f"{write.parameter}.grad", write.after))
         return {
             "phase": "backward",
-            "title": self._backward_title(row),
+            "title": self._backward_title(story, write),
             "line": lesson.call.line if lesson.call else 0,
-            "node": row.node.index,
-            "edges": self._edges(row, lesson),
-            "set": [[row.node.index, 2, self._line(row.node.index, 2)]],
+            "node": node,
+            "edges": self._edges(node, lesson),
+            "set": [[node, 2, self._line(node, 2)]],
             "rows": rows,
-            "more": self._why(row),
+            "more": self._why(story),
         }
 
-    def _backward_title(self, row: BackwardRow) -> str:
-        if row.write is not None:
-            key = "event_write" if row.write.mode == "set" else "event_write_add"
-            return self.words[key].format(name=row.write.parameter)
-        return self.words["event_backward"].format(what=row.node.name)
+    def _backward_title(self, story: NodeStory, write: GradWrite | None) -> str:
+        if write is not None:
+            key = "event_write" if write.mode == "set" else "event_write_add"
+            return self.words[key].format(name=write.parameter)
+        return self.words["event_backward"].format(what=story.node.name)
 
-    def _edges(self, row: BackwardRow, lesson: StepLesson) -> list[str]:
+    def _edges(self, node: int, lesson: StepLesson) -> list[str]:
         graph = lesson.step.backwards[-1].graph
         edges = graph.edges if graph else ()
         return [
-            f"e{edge.from_node}_{edge.input_position}"
-            for edge in edges
-            if edge.from_node == row.node.index
+            f"e{edge.from_node}_{edge.input_position}" for edge in edges if edge.from_node == node
         ]
 
-    def _why(self, row: BackwardRow) -> str:
-        parts = [text_html((Run(reason(row, self.words)),))]
-        parts += [text_html((equation,)) for equation in worked_examples(row)]
+    def _why(self, story: NodeStory) -> str:
+        parts = [text_html(reason(story, self.words))]
+        parts += [text_html((equation,)) for equation in worked_node(story)]
         return " ".join(parts)
 
     def update(self, update: ParameterUpdate, lesson: StepLesson) -> Event:
-        sum_ = worked(update, lesson.step.kernels)
+        found = worked_update(update, lesson.step.kernels)
         what = f"{update.parameter} ← {update.expression or '…'}"
         values = (
             (update.parameter, update.before),
             (f"{update.parameter}.grad", update.grad),
             (f"→ {update.parameter}", update.after),
         )
-        rows = [
-            [name, shape_text(value.shape), value_text(value, self.words)]
-            for name, value in values
-            if value is not None
-        ]
-        shown = f"{sum_[1]} = {sum_[2]}".replace("-", "−") if sum_ else ""
         return {
             "phase": "update",
             "title": self.words["event_update"].format(what=what),
@@ -208,8 +199,8 @@ class _Teller:
             "parameter": update.parameter,
             "edges": [],
             "set": [],
-            "rows": rows,
-            "more": text_html((Run(shown, "code"),)) if shown else "",
+            "rows": [self._number(name, value) for name, value in values if value is not None],
+            "more": text_html((Equation((found.formula, found.result)),)) if found else "",
         }
 
     def zero(self, zero: ZeroGrad) -> Event:
@@ -222,12 +213,12 @@ class _Teller:
             "parameter": zero.parameter,
             "edges": [],
             "set": [],
-            "rows": [
-                [name, shape_text(value.shape) if value else "", value_text(value, self.words)]
-                for name, value in values
-            ],
+            "rows": [self._number(name, value) for name, value in values],
             "more": "",
         }
+
+    def _number(self, name: str, value: Value | None) -> list[str]:
+        return [name, shape_text(value.shape) if value else "", value_text(value, self.words)]
 
     def _row(self, name: str, use: TensorUse) -> list[str]:
         return [name, shape_text(use.spec.shape), value_text(use.value, self.words)]

@@ -24,19 +24,10 @@ from autograd_lens.render.handout.blocks import (
     code,
     runs,
 )
-from autograd_lens.render.handout.chapter_data import line_formula
-from autograd_lens.render.handout.mathematics import (
-    Equation,
-    Expr,
-    Frac,
-    Num,
-    Op,
-    Paren,
-    Power,
-    Sum,
-    Sym,
-)
+from autograd_lens.render.handout.chapters import line_formula
 from autograd_lens.render.handout.texts import texts
+from autograd_lens.render.handout.wording import number as shown_number
+from autograd_lens.trace.expr import Equation, Expr, Name, Op, Sum, digits
 
 __all__ = ["Exercise", "exercise", "worksheet"]
 
@@ -154,7 +145,7 @@ class _Sheet:
         line = line_formula(regression)
         yield Paragraph(runs(words["sheet_lead"], program=self.lesson.program, line=line))
         start = [
-            Equation((Sym(name), Num(number)))
+            Equation((Name(name), shown_number(number)))
             for name, number in zip(names, (given.weight, given.bias), strict=False)
         ]
         rate = _short(given.rate)
@@ -162,17 +153,17 @@ class _Sheet:
         yield from self._question(1, words["sheet_1"])
         yield self._table()
         yield from self._question(2, words["sheet_2"])
-        yield from self._formula("L", Power(Sym("e", "i"), 2), given.loss, given.scale)
+        yield from self._formula("L", Name("e", "i") ** 2, given.loss, given.scale)
         yield from self._room()
         yield from self._question(3, words["sheet_3"])
-        bodies: tuple[Expr, Expr] = (Op(Sym("e", "i"), "", Sym("x", "i")), Sym("e", "i"))
+        bodies = (Op("", Name("e", "i"), Name("x", "i")), Name("e", "i"))
         for name, body, number in zip(names[:2], bodies, given.gradients, strict=True):
             yield from self._formula(f"{name}.grad", body, number, 2 * given.scale)
         yield from self._room()
         yield from self._question(4, words["sheet_4"])
         yield from self._room()
         yield self._two(names, given.after)
-        text = words["sheet_5"].replace("w1", names[0]).replace("b1", names[1])
+        text = words["sheet_5"].format(w=names[0], b=names[1])
         yield from self._question(5, text)
         yield from self._room()
         twice = (2 * given.gradients[0], 2 * given.gradients[1])
@@ -206,9 +197,9 @@ class _Sheet:
         return Table(head, tuple(rows), numbers=tuple(range(1, 7)), shares=shares)
 
     def _formula(self, name: str, body: Expr, number: float, factor: float) -> Iterator[Block]:
-        front = Frac(Num(factor), Sym("n"))
-        shown = Num(float(_four(number).replace("−", "-"))) if self.answers else Sym("?")
-        yield Formulas((Equation((Sym(name), Op(front, "", Sum(_bracketed(body))), shown)),))
+        front = shown_number(factor) / Name("n")
+        shown = digits(f"{number:.4f}") if self.answers else Name("?")
+        yield Formulas((Equation((Name(name), Op("", front, Sum(body)), shown)),))
 
     def _two(self, names: Sequence[str], numbers: tuple[float, float]) -> Paragraph:
         parts: list[Run | Equation] = []
@@ -216,10 +207,6 @@ class _Sheet:
             answer = _four(number) if self.answers else "_" * 14
             parts += [code(name), Run(" = "), bold(answer), Run("      ")]
         return Paragraph(tuple(parts))
-
-
-def _bracketed(body: Expr) -> Expr:
-    return Paren(body) if isinstance(body, Op) and body.sign in {"+", "−"} else body
 
 
 def _four(number: float) -> str:

@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import Field
+from autograd_lens.render.plots.style import short
 
 __all__ = ["Ground", "animation_steps", "frames", "gif"]
 
@@ -122,12 +126,12 @@ class _Stage:
 
     lesson: Lesson
     points: Floats
-    canvas: Any
+    canvas: Any  # matplotlib leaves its canvas untyped
     background: Any
-    trail: Any
-    point: Any
-    cursor: Any
-    text: Any
+    trail: Line2D
+    point: Line2D
+    cursor: Line2D
+    text: Text
 
     @classmethod
     def of(cls, lesson: Lesson, ground: Ground | None) -> _Stage:
@@ -163,14 +167,14 @@ class _Stage:
 
     def _words(self, step: int, loss: float) -> str:
         path = self.lesson.path
-        names = [*path.names[:2]]
+        names = [short(name) for name in path.names[:2]]
         width = max(4, *(len(name) for name in names))
         rows = [("step", f"{step:,}"), ("loss", scalar(loss, 5))]
         rows += [(name, scalar(float(path.values[step, at]), 5)) for at, name in enumerate(names)]
         return "\n".join(f"{name:<{width}}  {number}" for name, number in rows)
 
 
-def _draw_map(axes: Any, lesson: Lesson, ground: Ground | None) -> None:  # noqa: ANN401
+def _draw_map(axes: Axes, lesson: Lesson, ground: Ground | None) -> None:
     points = _points(lesson, ground)
     points = points[np.isfinite(points).all(axis=1)]
     best = None
@@ -198,13 +202,13 @@ def _draw_map(axes: Any, lesson: Lesson, ground: Ground | None) -> None:  # noqa
     )
 
 
-def _draw_field(axes: Any, field: Field) -> None:  # noqa: ANN401  matplotlib's axes
+def _draw_field(axes: Axes, field: Field) -> None:
     surface = (field.u, field.v, field.height, field.levels)
     axes.contourf(*surface, cmap="Blues", alpha=0.8, extend="both")
     axes.contour(*surface, colors="white", linewidths=0.5)
 
 
-def _draw_levels(axes: Any, lesson: Lesson, low: Floats, high: Floats) -> None:  # noqa: ANN401
+def _draw_levels(axes: Axes, lesson: Lesson, low: Floats, high: Floats) -> None:
     regression = lesson.regression
     if regression is None or lesson.ending is None:
         return
@@ -220,7 +224,7 @@ def _draw_levels(axes: Any, lesson: Lesson, low: Floats, high: Floats) -> None: 
     axes.contour(across, up, bowl, levels, colors="white", linewidths=0.5)
 
 
-def _draw_losses(axes: Any, lesson: Lesson) -> None:  # noqa: ANN401  matplotlib's axes
+def _draw_losses(axes: Axes, lesson: Lesson) -> None:
     losses = lesson.path.losses
     finite = losses[np.isfinite(losses)]
     if len(finite) and finite.min() > 0:

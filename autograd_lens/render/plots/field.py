@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 _LEVELS = 15
 _DECADE = 1.0
 _ASKS_FOR_LOG = 30.0  # ratio of a high to a low loss
+_FLAT = 1e-9  # relative; a surface that is less uneven is shown in one colour
 _DECADES = 8.0  # of the logarithmic scale, at most: an exact fit has loss 0
 
 
@@ -79,7 +80,10 @@ def _range(finite: Floats, high: float, *, log: bool) -> tuple[float, float]:
     if log:
         high = float(np.log10(high))
         low = max(float(np.log10(finite[finite > 0].min())), high - _DECADES)
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    if high - low > _FLAT * max(abs(low), abs(high)):
+        return low, high
+    room = max(0.5, abs(low) * _FLAT)  # large numbers do not change where little is added
+    return low - room, low + room
 
 
 def loss_ticks(field: Field) -> list[float]:

@@ -39,6 +39,7 @@ from autograd_lens.render.plots.style import (
     new_figure,
     number,
     plain,
+    short,
     step_axis,
     value_axis,
 )
@@ -51,6 +52,7 @@ __all__ = ["PathOptions", "figure_bytes", "path_figure"]
 Floats = npt.NDArray[np.float64]
 
 _NO_SURFACE = "The loss surface is not drawn: it was not recorded and could not be computed."
+_LETTERS = 125  # of a line below the title, before it is written smaller
 _SEEN_SINGLY = 20  # points
 _APART = 11.0  # points between the names of two curves
 _BROKEN = "#b3261e"
@@ -184,7 +186,8 @@ def _notes(
 
 def _write(figure: Figure, title: str, below: str, notes: list[str]) -> None:
     figure.text(0.07, 0.955, title, fontsize=15, color=INK, weight="bold", va="center")
-    figure.text(0.07, 0.922, below, fontsize=9.5, color=QUIET, va="center")
+    size = 9.5 * min(1, _LETTERS / max(len(below), 1))
+    figure.text(0.07, 0.922, below, fontsize=size, color=QUIET, va="center")
     lines = textwrap.wrap(" ".join(notes), 210)
     figure.text(0.07, 0.008, "\n".join(lines[:2]), fontsize=7.6, color=QUIET, va="bottom")
 
@@ -350,7 +353,7 @@ def _name_ends(axes: Axes, curves: Sequence[_Curve]) -> None:
     bottom, top = (axes.transAxes.transform((0, y))[1] * to_points for y in (0, 1))
     for (_, name, colour), place in zip(ends, _spread(places, bottom, top), strict=True):
         axes.annotate(
-            _short(name),
+            short(name),
             (1, 0),
             xycoords="axes fraction",
             xytext=(5, place - bottom),
@@ -374,7 +377,3 @@ def _spread(places: Sequence[float], bottom: float, top: float) -> list[float]:
     result = np.empty(len(moved))
     result[order] = moved
     return [float(place) for place in result]
-
-
-def _short(name: str, most: int = 14) -> str:
-    return name if len(name) <= most else f"…{name[-most + 1 :]}"

@@ -41,6 +41,7 @@ __all__ = [
     "number",
     "number_in",
     "plain",
+    "short",
     "step_axis",
     "thin_path",
     "value_axis",
@@ -229,3 +230,14 @@ def thin_path(points: Floats, most: int = 3000) -> npt.NDArray[np.intp]:
     passed = (way + np.linspace(0, 1, len(points))) / 2
     chosen = np.searchsorted(passed, np.linspace(0, 1, most))
     return np.unique(np.minimum(chosen, len(points) - 1)).astype(np.intp)
+
+
+def short(name: str, most: int = 14) -> str:
+    """A name that is too long to be written beside something: its numbers, and its end.
+
+    The numbers tell layers apart: ``layers.0.self_attn.in_proj_bias`` becomes ``0…in_proj_bias``.
+    """
+    if len(name) <= most:
+        return name
+    numbers = ".".join(part for part in name.split(".")[:-1] if part.isdigit())[: most // 2]
+    return f"{numbers}…{name[len(numbers) + 1 - most :]}"

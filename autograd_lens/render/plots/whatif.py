@@ -167,12 +167,13 @@ def _draw_path(  # noqa: PLR0913  each says one thing of the line
         points[:, 1],
         color=colour,
         linewidth=0.9 if far else 2,
-        marker="o" if apart else "",
-        markersize=4 if far else 3,
         path_effects=[withStroke(linewidth=1.8 if far else 3.4, foreground="white")],
         label=name,
         zorder=order,
     )
+    if apart:  # a rim around each of many points would hide the line
+        rim = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        axes.plot(*points.T, "o", color=colour, markersize=4, zorder=order + 0.5, **rim)
     for point, marker, size in ((points[0], "o", 9), (points[-1], "s", 8))[: 1 + ends]:
         axes.plot(
             point[:1],

@@ -180,12 +180,14 @@ def _zero(view: StepView, event: StepEvent) -> Lines:
     yield from _code(view, event) if zero.source else iter(())
     yield Text(f"{zero.parameter}.grad", style=NAME)
     yield Text()
-    yield from _named_value("before", zero.before, view.width)
+    before = view.cleared.get(event.item, zero.before)
+    yield from _named_value("before", before, view.width)
     yield from _named_value("→ after", zero.after, view.width)
     yield Text()
     words = "Cleared, so that the next backward does not add to this step's gradient."
     gone = " It is None now: the next backward sets it." if zero.after is None else ""
-    yield from _sentence(words + gone, view.width)
+    line = "" if zero.source else " No kernel ran, so the line that did so is not known."
+    yield from _sentence(words + gone + (line if zero.after is None else ""), view.width)
 
 
 def _happening(view: StepView, event: Event) -> Lines:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
+from autograd_lens.analysis.cursor import Held
 from autograd_lens.analysis.events import StepEvent
 from autograd_lens.render.layout import CODE, NAME, QUIET, table
 from autograd_lens.render.numbers import brief_value, scalar, shape
 from autograd_lens.render.step_view import StepView
 from autograd_lens.render.stepper.descent import sparkline
-from autograd_lens.trace.records import Event, ParameterStep, Source
+from autograd_lens.trace.records import Event, Source
 from autograd_lens.trace.values import Value
 
 __all__ = ["Course", "event_lines", "event_title", "highlighted", "parameter_lines", "source_lines"]
@@ -29,6 +30,7 @@ _PHASES = {
     "zero_grad": "Zero grad",
 }
 _HEADS = ("", "value", ".grad", "change")
+_CHANGED = "bold magenta"  # as the arrow at the current event
 _DIGITS = 5
 _SHORTEST = 5  # columns of a sparkline that says anything
 _LONGEST_NAME = 18
@@ -144,15 +146,17 @@ class Course:
 
 
 def parameter_lines(
-    parameters: Mapping[str, ParameterStep],
+    parameters: Mapping[str, Held],
     width: int,
     course: Callable[[str], Course | None],
     here: float,
 ) -> list[Text]:
-    """A row for each parameter; numbers where it has one element, norms where it has many.
+    """A row for each parameter as it is at the current event, what that changes marked.
+
+    A number where it has one element, a norm where it has many.
 
     Args:
-        parameters: The step's parameters.
+        parameters: What each parameter holds around the event.
         width: Columns.
         course: How a parameter went, or None where that is not known yet.
         here: The current step as a share of the run, from 0 to 1.
@@ -175,18 +179,27 @@ def _with(row: Text, used: int, tail: Text) -> Text:
     return row.copy().append(" " * (used - row.cell_len + 2)).append_text(tail)
 
 
-def _row(parameter: ParameterStep) -> list[Text]:
-    name = parameter.name
+def _row(held: Held) -> list[Text]:
+    name = held.parameter
     short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
     label = Text(short, style=NAME)
-    if parameter.before is not None and parameter.before.numel != 1:
-        label.append(f" {shape(parameter.before.shape)}", style=QUIET)
-    return [
-        label,
-        _size(parameter.before),
-        _size(parameter.grad),
-        _change(parameter.before, parameter.after),
-    ]
+    if held.after is not None and held.after.numel != 1:
+        label.append(f" {shape(held.after.shape)}", style=QUIET)
+    value = _around(_value(held.before), _value(held.after), changes=held.moved)
+    grad = _around(_size(held.grad_before), _size(held.grad), changes=held.regraded)
+    return [label, value, grad, _change(held.first, held.after)]
+
+
+def _around(before: Text, after: Text, *, changes: bool) -> Text:
+    """What is there; where the event changes it, what was there before as well."""
+    if not changes:
+        return after
+    after.stylize(_CHANGED)
+    return Text.assemble(before, (" → ", _CHANGED), after)
+
+
+def _value(value: Value | None) -> Text:
+    return Text("not known", style=QUIET) if value is None else _size(value)
 
 
 def _size(value: Value | None) -> Text:
@@ -200,12 +213,12 @@ def _size(value: Value | None) -> Text:
 
 
 def _change(before: Value | None, after: Value | None) -> Text:
-    if before is None or after is None:
-        return Text("not yet", style=QUIET)
+    if before is None or after is None or before == after:
+        return Text("")
     try:
         moved = after.array.astype(np.complex128) - before.array.astype(np.complex128)
-    except (TypeError, ValueError):
-        return Text("?", style=QUIET)
+    except (TypeError, ValueError):  # a type that NumPy lacks, or not kept whole
+        return Text("not known", style=QUIET)
     if moved.size != 1:
         return _number(float(np.linalg.norm(moved)), "‖ ")
     number = complex(moved.item())

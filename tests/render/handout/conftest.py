@@ -11,7 +11,6 @@ from autograd_lens.analysis.lesson import Lesson, lesson
 from autograd_lens.render.engines import find_engines, render_dot
 from autograd_lens.render.handout import Document, HandoutOptions, PageOptions, document, page
 from autograd_lens.render.handout.graph import cleaned, lesson_dot
-from autograd_lens.render.handout.naming import Naming
 from tests.support.lesson_run import LessonRun, regression_run
 
 Made = Callable[..., Document]
@@ -29,7 +28,7 @@ def content(run: LessonRun) -> Lesson:
 
 def made(run: LessonRun, language: str = "en", title: str = "", steps: Any = (0,)) -> Document:
     found = lesson(run, steps)
-    return document(found, HandoutOptions(language, title, source=run.source))
+    return document(found, HandoutOptions(language, title))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +44,7 @@ def html() -> Callable[..., str]:
     def build(run: LessonRun, language: str = "en", title: str = "", steps: Any = (0,)) -> str:
         found = lesson(run, steps)
         graph = _graph(found, run)
-        options = PageOptions(run.source, graph, None, "made by a test")
+        options = PageOptions(graph, None, "made by a test")
         return page(made(run, language, title, steps), found, options)
 
     return build
@@ -54,5 +53,5 @@ def html() -> Callable[..., str]:
 def _graph(found: Lesson, run: LessonRun) -> str:
     if found.first.step.level != "full" or not find_engines():
         return ""
-    dot = lesson_dot(found.first, Naming(found.first.step, run.source), across=False)
+    dot = lesson_dot(found.first, run.source, across=False)
     return cleaned(render_dot(dot, "svg").decode(), "g-")

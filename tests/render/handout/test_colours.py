@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd_lens.render.handout.colours import graph_on_paper
+from autograd_lens.render.handout.figures import graph_on_paper
 
 
 def test_letters_get_a_colour_where_they_have_none() -> None:

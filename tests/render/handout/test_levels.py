@@ -9,8 +9,7 @@ import pytest
 
 from autograd_lens.analysis.lesson import TriedRate, lesson
 from autograd_lens.render.handout import HandoutOptions, document, markdown
-from autograd_lens.render.handout.figures import descent
-from autograd_lens.render.handout.levels import Levels, level_lines
+from autograd_lens.render.handout.figures import Levels, descent, level_lines
 from autograd_lens.render.handout.texts import texts
 from autograd_lens.trace.kept import Surface
 from tests.support.lesson_run import regression_run

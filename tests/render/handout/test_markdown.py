@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from autograd_lens.render.handout import markdown
-from autograd_lens.render.handout.notebook import notebook
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_lens.render.handout import Document, markdown
+from autograd_lens.render.handout.blocks import Run, Table
+from autograd_lens.render.handout.markdown import notebook
 from autograd_lens.render.numbers import scalar
+from autograd_lens.trace.expr import Equation, Name
 from tests.support.lesson_run import LessonRun
 
 TITLE = "<script> 100% a_b *c* `d` [e](f) $g$ | 中文"
@@ -23,6 +29,27 @@ def test_numbers_formulas_and_pictures_are_in_the_markdown(run: LessonRun, hando
 def test_a_title_keeps_its_letters(run: LessonRun, handout: Any) -> None:
     first = markdown(handout(run, title=TITLE)).splitlines()[0]
     assert first == r"# \<script\> 100% a\_b \*c\* \`d\` \[e\](f) \$g\$ \| 中文"
+
+
+TEXTS = st.text(st.sampled_from("\\`*_{}[]<>#$|!-+. ab1重\n"), max_size=12)
+
+
+@given(TEXTS, st.sampled_from(["", "code", "bold"]))
+def test_any_text_may_stand_in_a_table(text: str, style: str) -> None:
+    cell = (Run(text, style),)
+    formula = (Equation((Name(text), Name("x", text))),)
+    lines = markdown(Document("t", "en", "", (Table(("a",), ((cell,), (formula,))),))).splitlines()
+    for line in lines[-2:]:
+        assert re.fullmatch(r"\| (?:[^|\\]|\\.)* \|", line), line
+        assert "<b" not in line.replace("\\<", "") or style == "code"
+
+
+@given(TEXTS)
+def test_escaped_text_reads_back(text: str) -> None:
+    first = markdown(Document(text, "en", "", ())).splitlines()[0]
+    assert re.sub(r"\\([\\`*_{}\[\]<>#$|])", r"\1", first.removeprefix("# ")) == text.replace(
+        "\n", " "
+    )
 
 
 def test_a_notebook_is_what_jupyter_expects(run: LessonRun, handout: Any) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autograd_lens.analysis.lesson import Path, lesson
+from autograd_lens.analysis.lesson import lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.plots.animation import Ground, animation_steps, frames, gif
 from autograd_lens.render.plots.field import Field
+from autograd_lens.trace.selection import Scalar
 from tests.support.lesson_run import regression_run
 
 
@@ -37,16 +38,27 @@ def test_frames_differ_only_where_something_moves() -> None:
 def test_frames_are_chosen_where_the_point_moves() -> None:
     found = lesson(regression_run(3), [0])
     bent = np.concatenate([np.linspace(0, 1, 50), np.ones(4951)])
-    path = Path(("w", "b"), np.stack([bent, bent], 1), np.zeros((5000, 2)), np.ones(5000))
+    values = np.stack([bent, bent], 1)
+    path = replace(found.path, values=values, grads=np.zeros((5000, 2)), losses=np.ones(5000))
     steps = animation_steps(replace(found, path=path))
     assert (steps[0], steps[-1]) == (0, 5000)
     assert len(steps) <= 102
     assert sum(step <= 50 for step in steps) > len(steps) / 3
 
 
+def test_no_letter_leaves_the_picture() -> None:
+    found = lesson(regression_run(3), [0])
+    weight = Scalar("model.layers.0.weight", (5, 1), (8, 3))
+    followed = (weight, Scalar("model.layers.0.bias", (3,), (8,)))
+    path = replace(found.path, followed=followed, values=found.path.values - 1e-5)
+    long = replace(found, path=path)
+    for picture in frames(long):
+        assert (np.asarray(picture)[:, -3:] == 255).all()
+
+
 def test_one_number_alone_is_told() -> None:
     found = lesson(regression_run(2), [0])
-    path = Path(("w",), found.path.values[:, :1], found.path.grads[:, :1], found.path.losses)
+    path = replace(found.path, followed=found.path.followed[:1])
     with pytest.raises(RenderError, match="two numbers"):
         list(frames(replace(found, path=path)))
 

@@ -22,7 +22,15 @@ def plane_of(low: float, high: float) -> Surface:
 
 @pytest.mark.parametrize(
     ("low", "high", "log"),
-    [(1, 10, False), (1, 100, True), (0, 1, True), (-1, 100, False), (5, 5, False)],
+    [
+        (1, 10, False),
+        (1, 100, True),
+        (0, 1, True),
+        (-1, 100, False),
+        (5, 5, False),
+        (3e28, 3e28, False),
+        (1, 1 + 1e-15, False),
+    ],
 )
 def test_the_range_decides_the_scale(low: float, high: float, log: bool) -> None:
     field = make_field(plane_of(low, high))

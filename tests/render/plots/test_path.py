@@ -134,7 +134,8 @@ def test_no_label_leaves_the_page_or_covers_another() -> None:
     """Of the text outside of the relief, whose labels matplotlib places by itself."""
     run = line_fit()
     plane = find_plane(run)
-    figure = path_figure(run, plane, surface(plane))
+    long = PathOptions(rates="lr scheduled 0.004 .. 0.1 .. 4e-07, SGD with momentum 0.95; " * 3)
+    figure = path_figure(run, plane, surface(plane), long)
     figure.canvas.draw()
     flat = [axes for axes in figure.axes if axes.name != "3d"]
     artists = [text for axes in flat for text in axes.findobj(Text)] + figure.texts

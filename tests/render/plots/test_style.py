@@ -1,4 +1,4 @@
-"""Numbers and axes as readers write them."""
+"""Numbers and axes as readers write them, long curves and paths in brief."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from autograd_lens.render.plots.style import (
     CURVES,
     PATH,
     SURFACE,
+    envelope,
     log_axis,
     new_figure,
     number,
     number_in,
+    short,
+    thin_path,
     value_axis,
 )
 
@@ -82,3 +85,63 @@ def test_ramps_survive_a_greyscale_print(ramp: object, rises: bool) -> None:
 def test_no_two_curves_look_alike() -> None:
     assert len(set(CURVES)) == len(CURVES)
     assert all(one[1] != other[1] for one, other in itertools.pairwise(CURVES))
+
+
+def test_short_curves_are_drawn_as_they_are() -> None:
+    assert envelope(np.zeros(400), bins=100) is None
+
+
+def test_a_single_spike_stays_visible() -> None:
+    values = np.linspace(0, 1, 50_001)
+    values[31_234] = 99.0
+    brief = envelope(values, bins=100)
+    assert brief is not None
+    assert len(brief.x) <= 101
+    assert brief.high.max() == 99.0
+    assert (brief.middle.max() <= 1, brief.low.min()) == (True, 0.0)
+    assert abs(brief.x[np.argmax(brief.high)] - 31_234) < 501
+    assert (np.diff(brief.x) > 0).all()
+
+
+def test_gaps_stay_gaps() -> None:
+    values = np.ones(10_000)
+    values[2_000:6_000] = np.nan
+    brief = envelope(values, bins=100)
+    assert brief is not None
+    inside = (brief.x > 2_100) & (brief.x < 5_900)
+    assert np.isnan(brief.middle[inside]).all()
+    assert (brief.middle[~inside & ((brief.x < 1_900) | (brief.x > 6_100))] == 1).all()
+
+
+def test_a_path_keeps_its_corners() -> None:
+    """A path that jumps once, far, and then hardly moves."""
+    points = np.zeros((100_000, 2))
+    points[50:] = 5.0
+    points[:, 0] += np.arange(100_000) * 1e-9
+    chosen = thin_path(points, most=500)
+    assert len(chosen) <= 500
+    assert (chosen[0], chosen[-1]) == (0, 99_999)
+    assert {49, 50} & set(chosen.tolist())
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_a_path_with_gaps_or_without_motion_is_thinned_too() -> None:
+    still = np.ones((10_000, 2))
+    still[5_000:] = np.nan
+    assert 100 < len(thin_path(still, most=300)) <= 300
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("fc.weight", "fc.weight"),
+        ("encoder.layers.0.self_attn.in_proj_bias", "0…in_proj_bias"),
+        ("encoder.layers.1.self_attn.in_proj_bias", "1…in_proj_bias"),
+        ("blocks.3.heads.11.out_projection.weight", "3.11…on.weight"),
+        ("a.very.long.name.without.numbers", "…thout.numbers"),
+        ("net.0.weight[5, 1]", "0…weight[5, 1]"),
+    ],
+)
+def test_a_long_name_keeps_what_tells_layers_apart(name: str, shown: str) -> None:
+    assert short(name) == shown
+    assert len(shown) <= 14

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import step_events
 from autograd_lens.render.step_view import StepView, TraceOptions
 from autograd_lens.render.stepper.descent import (
@@ -24,6 +27,7 @@ from autograd_lens.render.stepper.panes import (
     source_lines,
 )
 from autograd_lens.trace.records import Source
+from autograd_lens.trace.values import Summary, Value
 from tests.support.linear_step import LinearTrace, light, linear_step, linear_steps
 
 
@@ -99,11 +103,41 @@ def test_a_sparkline_shows_what_is_no_number() -> None:
     assert sparkline(np.ones(5), 3).plain == "▅▅▅"
 
 
-def test_parameters_have_value_gradient_and_change() -> None:
-    rows = parameter_lines(linear_step().parameters, 60, lambda _: Course(np.arange(9.0)), 0.0)
-    assert rows[1].plain.split()[:4] == ["w1", "1.541", "-5.5585", "+0.055585"]
-    assert rows[1].plain.endswith("▁▂▃▄▅▆▇██")
-    assert all(row.cell_len <= 60 for row in rows)
+def rows(kind: str) -> list[str]:
+    """The parameters at the last event of a kind."""
+    step = linear_step()
+    events = step_events(step)
+    place = max(place for place, event in enumerate(events) if event.kind == kind)
+    held = States(step, events).at(place)
+    shown = parameter_lines(held, 90, lambda _: Course(np.arange(9.0)), 0.0)
+    assert all(row.cell_len <= 90 for row in shown)
+    return [" ".join(row.plain.split()) for row in shown[1:]]
+
+
+def test_parameters_are_shown_as_they_are_at_the_event() -> None:
+    assert rows("kernel")[0] == "w1 1.541 None ▁▂▃▄▅▆▇██"
+    assert rows("grad") == [
+        "w1 1.541 None → -5.5585 ▁▂▃▄▅▆▇██", "b1 -0.29343 -11.511 ▁▂▃▄▅▆▇██",
+    ]  # fmt: skip
+    assert rows("update")[0] == "w1 1.5966 -5.5585 +0.055585 ▁▂▃▄▅▆▇██"
+    assert rows("update")[1].startswith("b1 -0.29343 → -0.17832 -11.511 +0.11511")
+    assert rows("zero")[1].startswith("b1 -0.17832 -11.511 → 0 +0.11511")
+
+
+def test_what_may_be_equal_is_not_marked_as_changed() -> None:
+    step = linear_step()
+    unknown = Value("float32", (1, 1), None, Summary("", 1.5))
+    updates = tuple(
+        replace(update, after=unknown) if update.parameter == "w1" else update
+        for update in step.updates
+    )
+    dark = replace(step, updates=updates)
+    events = step_events(dark)
+    place = max(place for place, event in enumerate(events) if event.kind == "update")
+    held = States(dark, events).at(place - 1)["w1"]
+    assert not held.moved
+    shown = parameter_lines({"w1": held}, 90, lambda _: None, 0.0)
+    assert "not known" in shown[1].plain
 
 
 def test_the_descent_is_drawn_in_the_room_there_is() -> None:

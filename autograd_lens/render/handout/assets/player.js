@@ -5,14 +5,14 @@
   const words = run.words;
   const say = (text, given) => text.replace(/\{(\w+)\}/g, (_, key) => given[key]);
 
-  const numbers = (packed) => {
-    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-    return new Float64Array(bytes.buffer);
-  };
+  const bytes = (packed) => Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const numbers = (packed) => new Float64Array(bytes(packed).buffer);
   const losses = numbers(run.losses);
   const values = numbers(run.values);
   const grads = numbers(run.grads);
   const after = numbers(run.after);
+  // What the recording holds of each number: nothing, the number, or that there was none.
+  const states = new Map((run.states || []).map((packed, at) => [[values, grads, after][at], bytes(packed)]));
   const width = run.names.length;
   const stepAt = (place) => (run.steps ? run.steps[place] : place);
 
@@ -25,6 +25,11 @@
     if (power >= -4 && power < 6) return String(Number(number.toPrecision(6))).replace("-", "−");
     const exponent = `${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
     return `${String(Number(digits))}e${exponent}`.replace(/-/g, "−");
+  };
+
+  const held = (at, place) => {
+    const state = states.has(at) ? states.get(at)[place] : 1;
+    return state === 1 ? written(at[place]) : state === 2 ? "None" : words.not_kept;
   };
 
   const graph = document.querySelector("#player svg.graph");
@@ -48,7 +53,7 @@
     const leaves = Object.entries(run.graph.leaves || {});
     const row = (at) => (name) => {
       const column = run.names.indexOf(name);
-      return column < 0 ? "" : written(at[place * width + column]);
+      return column < 0 ? "" : held(at, place * width + column);
     };
     const filled = (line, sign, at) => leaves
       .filter(([name]) => run.names.includes(name))
@@ -130,7 +135,7 @@
 
     cells(byId("event-rows"), event.rows);
     cells(byId("followed-rows"), run.names.map((name, column) => [
-      name, ...[values, grads, after].map((at) => written(at[place * width + column])),
+      name, ...[values, grads, after].map((at) => held(at, place * width + column)),
     ]));
     move(place, updated);
   };

@@ -1,0 +1,203 @@
+"""Parameters are copied or averaged without any effect.
+
+What it finds:
+    A network that is loaded with its own state; a target network that is the trained network
+    itself; an average that is given to a loop's variable and not to the parameter; weights that
+    go back to where they began, again and again.
+
+Why it is bad:
+    The target, the teacher or the average is not what the program believes: it never changes, or
+    it is the model itself, or it throws away what was learned.
+
+Evidence it needs:
+    The program's text, light steps with the values of all parameters, and full steps in which a
+    parameter is copied onto itself.
+
+Example:
+    for average, p in zip(teacher.parameters(), model.parameters()):
+        average = 0.99 * average + 0.01 * p
+
+Corrected:
+    for average, p in zip(teacher.parameters(), model.parameters()):
+        average.mul_(0.99).add_(p, alpha=0.01)
+
+When it is silent:
+    Copies that change something, and runs that begin anew with a new optimizer.
+
+References:
+    https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence, same_bytes
+from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.source import called, loops_around
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Source
+
+RULE = Rule("AL606", "copy-without-effect", "error", "light")
+
+_TIMES = 2
+_Case = tuple[int, str, str, str, int | None]  # line, title, what happens, fix, step
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find copies without effect."""
+    source = next((graph.source for graph in evidence.graphs if graph.source), None)
+    if source is None:
+        return
+    tree = evidence.code(source).tree
+    for case in (
+        _onto_itself(tree),
+        _same_network(evidence, source),
+        _by_name(evidence, tree),
+        _back_again(evidence, tree),
+    ):
+        if case is not None:
+            line, title, what, fix, step = case
+            place = Source(source.file, line, line, -1, -1, "")
+            yield RULE.finding(
+                title=title,
+                message=what,
+                fix=fix,
+                step=step,
+                events=("values of all steps",),
+                source=place,
+                line=evidence.line(place),
+            )
+            return
+
+
+def _onto_itself(tree: ast.AST) -> _Case | None:
+    """``net.load_state_dict(net.state_dict())``."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or called(node) != "load_state_dict" or not node.args:
+            continue
+        given = node.args[0]
+        if isinstance(given, ast.Call) and called(given) == "state_dict":
+            owners = [
+                ast.unparse(one.func.value)
+                for one in (node, given)
+                if isinstance(one.func, ast.Attribute)
+            ]
+            if len(owners) == _TIMES and owners[0] == owners[1]:
+                return (
+                    node.lineno,
+                    f"{owners[0]} is loaded with its own state",
+                    f"Both sides of the copy are {owners[0]}: it changes nothing.",
+                    f"{owners[0]}.load_state_dict(online_net.state_dict())",
+                    None,
+                )
+    return None
+
+
+def _same_network(evidence: Evidence, source: Source) -> _Case | None:
+    """A parameter that a copy reads and writes: both networks are one."""
+    for step in evidence.full:
+        tape = TapeIndex(step)
+        for kernel in step.kernels:
+            if operator_name(kernel) != "copy_" or kernel.phase == "backward":
+                continue
+            pair = list(tensors(kernel.inputs))[:_TIMES]
+            own = len(pair) == _TIMES and pair[0].spec.role == "parameter"
+            if own and tape.itself(pair[1].tensor) == pair[0].tensor and kernel.source:
+                name = pair[0].spec.name
+                made = _alias(evidence, source)
+                return (
+                    made or kernel.source.line,
+                    "a network is copied onto itself: two names, one network",
+                    f"""In step {step.index}, `{evidence.line(kernel.source)}` copies {name} onto
+                    {name} itself. The two networks are one object: what was to be a fixed copy
+                    changes with every update.""",
+                    "target = copy.deepcopy(model)",
+                    step.index,
+                )
+    return None
+
+
+def _alias(evidence: Evidence, source: Source) -> int:
+    """The line that gives one network two names, 0 where the text does not tell."""
+    for node in ast.walk(evidence.code(source).tree):
+        renames = isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if renames and "target" in ast.unparse(node.targets[0]).lower():
+            return node.lineno
+        if isinstance(node, ast.Call):
+            names = [one.id for one in node.args if isinstance(one, ast.Name)]
+            if called(node)[:1].isupper() and len(names) != len(set(names)):
+                return node.lineno
+    return 0
+
+
+def _by_name(evidence: Evidence, tree: ast.AST) -> _Case | None:
+    """A loop over parameters that only gives its variable another value."""
+    for loop in ast.walk(tree):
+        if not isinstance(loop, ast.For) or "parameters()" not in ast.unparse(loop.iter):
+            continue
+        turning = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        for node in loop.body:
+            target = node.targets[0] if isinstance(node, ast.Assign) else None
+            if not isinstance(target, ast.Name) or target.id not in turning:
+                continue
+            read = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+            if len(read & turning) < _TIMES or not _any_still(evidence):
+                continue
+            return (
+                node.lineno,
+                f"`{ast.unparse(node)}` changes no parameter",
+                f"""It gives the name {target.id} to a new tensor; the parameter that had the name
+                keeps its value. Parameters that no optimizer holds stayed the same in
+                {plural(len(evidence.losses), "step")}.""",
+                f"{target.id}.copy_({ast.unparse(node.value)})  # under no_grad",
+                None,
+            )
+    return None
+
+
+def _any_still(evidence: Evidence) -> bool:
+    """Whether parameters that no optimizer holds never changed, where any are known."""
+    others = [i for i in range(len(evidence.parameters)) if i not in evidence.ledger.holders]
+    return all(
+        not any(gap.updated for window in evidence.gaps(index) for gap in window)
+        for index in others
+    )
+
+
+def _back_again(evidence: Evidence, tree: ast.AST) -> _Case | None:
+    """All held parameters return to their first values, under one and the same optimizer."""
+    kinds = {one.kind for one in evidence.optimizers if one.holds}
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) in kinds]
+    anew = any(loops_around(tree, call.lineno) for call in made)
+    if anew or any(rates.renewed for rates in evidence.ledger.rates) or not evidence.windows:
+        return None
+    held = sorted(evidence.ledger.holders)
+    times: list[set[int]] = []
+    for index in held:
+        gaps = evidence.gaps(index)[0] if evidence.gaps(index) else []
+        first = gaps[0].value if gaps else None
+        back = {
+            gap.run.row.step
+            for gap in gaps
+            if gap.updated and same_bytes(first, gap.after) and not same_bytes(first, gap.value)
+        }
+        times.append(back)
+    common = sorted(set.intersection(*times)) if times else []
+    if len(common) < _TIMES:
+        return None
+    loads = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Call) and _loads(n)]
+    return (
+        loads[-1] if loads else 1,
+        f"the parameters went back to their first values {plural(len(common), 'time')}",
+        f"""At the end of step {common[0]}, and {plural(len(common), "time")} in all, every
+        parameter that the optimizer holds was again what it was before step 0, to the last bit:
+        something loads a copy that was never updated.""",
+        "# update the copy in every step, before it is loaded",
+        common[0],
+    )
+
+
+def _loads(node: ast.Call) -> bool:
+    return called(node) == "load_state_dict"

@@ -1,0 +1,112 @@
+"""A summand of the loss carries no gradient.
+
+What it finds:
+    A term of the loss that was computed from the model and is a constant for backward(): because
+    of ``argmax``, a comparison, ``detach()``, ``no_grad``, or ``torch.autograd.grad`` without
+    ``create_graph=True``.
+
+Why it is bad:
+    The term changes the number that is printed and nothing else: the model is not trained for it.
+
+Evidence it needs:
+    A full step: the kernels that computed the loss, and which of them autograd recorded.
+
+Example:
+    penalty = (scores.argmax(1) != parent).float().mean()
+    loss = cross_entropy(scores, y) + penalty
+
+Corrected:
+    penalty = (scores.softmax(1) * wrong).sum(1).mean()
+    loss = cross_entropy(scores, y) + penalty
+
+When it is silent:
+    Factors and targets that are detached on purpose, and terms that no model was part of.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step, TensorUse
+
+RULE = Rule("AL404", "lost-term", "error", "full")
+
+_SUMS = frozenset({"add", "add_", "sub", "sub_", "rsub"})
+_SCALES = frozenset({"div", "div_", "mul", "mul_", "neg"})
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find constant summands of the loss."""
+    for step in evidence.full:
+        tape = TapeIndex(step)
+        for place in range(len(step.backwards)):
+            root = tape.loss_kernel(place)
+            for summand, at in _constants(tape, root) if root else ():
+                cut = _cut(tape, summand, at)
+                if cut is not None:
+                    yield _finding(evidence, step, summand, cut)
+                    return
+
+
+def _constants(tape: TapeIndex, root: Kernel) -> Iterator[tuple[TensorUse, int]]:
+    """Single numbers that are added to the loss without a gradient."""
+    waiting = [root]
+    while waiting:
+        kernel = waiting.pop()
+        name = operator_name(kernel)
+        if name not in _SUMS | _SCALES:
+            continue
+        for use in tensors(kernel.inputs):
+            if use.spec.shape != ():
+                continue
+            maker = tape.maker(use.tensor, kernel.index)
+            if maker is not None and maker.requires_grad:
+                waiting.append(maker)
+            elif maker is not None and name in _SUMS:
+                yield use, kernel.index
+
+
+def _cut(tape: TapeIndex, summand: TensorUse, at: int) -> Kernel | None:
+    """The kernel at which the gradient of a constant ends: it reads what carries one."""
+    trained = {
+        write.parameter for backward in tape.step.backwards for write in backward.grad_writes
+    }
+    for kernel in tape.ancestors(summand.tensor, at):
+        if kernel.requires_grad or kernel.phase in ("update", "zero_grad"):
+            continue
+        for use in tensors(kernel.inputs):
+            maker = tape.maker(use.tensor, kernel.index)
+            grown = maker is not None and maker.phase == "forward" and maker.requires_grad
+            if grown or (use.spec.role == "parameter" and use.spec.name in trained):
+                return kernel
+    return None
+
+
+def _finding(evidence: Evidence, step: Step, summand: TensorUse, cut: Kernel) -> Finding:
+    value = summand.value
+    known = value is not None and value.complete
+    amount = f", {number(float(value.item().real))}," if value is not None and known else ""
+    name = f"`{summand.spec.name}`" if summand.spec.name else "a term"
+    if cut.phase == "backward":
+        why = "comes out of torch.autograd.grad without create_graph=True"
+        fix = "torch.autograd.grad(out, x, create_graph=True)"
+    else:
+        why = f"is cut off from the model at {operator_name(cut)} (`{evidence.line(cut.source)}`)"
+        fix = "# compute the term without detach(), item(), argmax or comparisons"
+    return RULE.finding(
+        title="a term of the loss has no gradient",
+        message=f"""In step {step.index}, {name}{amount} is added to the loss and {why}. For
+            backward() it is a constant: it is in the number that the program calls the loss, and
+            trains nothing.""",
+        fix=fix,
+        step=step.index,
+        events=(f"kernel {cut.index} {cut.op}",),
+        source=cut.source,
+        line=evidence.line(cut.source),
+    )

@@ -1,0 +1,109 @@
+"""Samples of a batch influence each other inside the model.
+
+What it finds:
+    A softmax, a mean, a recurrence, a position code or a reshape that runs along the batch axis:
+    what the model says of one sample depends on which others are in the batch with it.
+
+Why it is bad:
+    The axis is the wrong one. The model may well learn something, but it fails on single samples
+    and on batches of another size or order.
+
+Evidence it needs:
+    A full step: the shapes of all tensors, from the data on.
+
+Example:
+    weights = torch.softmax(self.score(words), dim=0)   # words: (batch, length, width)
+
+Corrected:
+    weights = torch.softmax(self.score(words), dim=1)
+
+When it is silent:
+    Batch normalisation, also by hand; losses that compare samples with each other; tensors of
+    which two axes are as long as the batch.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.axes import BatchAxis, Meeting
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, shape
+from autograd_lens.trace.graph import operator_name
+from autograd_lens.trace.records import Source, Step
+
+RULE = Rule("AL406", "samples-mixed", "error", "full")
+
+_STEPS = 2
+_WHAT = {
+    "softmax": (
+        "a softmax runs over the batch",
+        "the numbers of one sample compete with those of the others",
+        "torch.softmax(x, dim=-1)  # an axis of the sample's own",
+    ),
+    "mean": (
+        "a mean over the batch is part of what the model computes for each sample",
+        "it is taken over the samples too, and then combined with each of them",
+        "x.mean(dim=1, keepdim=True)  # only the sample's own axes",
+    ),
+    "recurrence": (
+        "a recurrent layer takes the batch for time",
+        "it goes through the samples one after the other, each the next step of the same sequence",
+        "nn.LSTM(..., batch_first=True)  # or x.transpose(0, 1)",
+    ),
+    "reshape": (
+        "a reshape tears the batch apart",
+        "the rows of the result hold parts of several samples",
+        "x.transpose(0, 1)  # or permute: a view never moves an axis",
+    ),
+    "positions": (
+        "a position code runs along the batch",
+        "each sample gets the code of its place in the batch, the same for all its steps",
+        "x + table[:, : x.size(1)]  # along the axis of the steps",
+    ),
+}
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find where samples meet."""
+    seen: dict[tuple[str, int], list[tuple[Step, Meeting]]] = {}
+    steps = [step for step in evidence.full if step.backwards]
+    for step in steps:
+        for meeting in BatchAxis(step).meetings():
+            source = meeting.kernel.source
+            places = seen.setdefault((meeting.how, source.line if source else 0), [])
+            if not places or places[-1][0] is not step:
+                places.append((step, meeting))
+    for places in seen.values():
+        if len(places) >= min(_STEPS, len(steps)):
+            yield _finding(evidence, *places[0])
+            return
+
+
+def _finding(evidence: Evidence, step: Step, meeting: Meeting) -> Finding:
+    title, what, fix = _WHAT[meeting.how]
+    kernel = meeting.kernel
+    source = _layer(evidence, kernel.source) if meeting.how == "recurrence" else kernel.source
+    return RULE.finding(
+        title=title,
+        message=f"""In step {step.index}, {operator_name(kernel).strip("_")} was given a tensor of
+            shape {shape(meeting.tensor.spec.shape)}, whose axis {meeting.axis} is the batch:
+            {what}.""",
+        fix=fix,
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=source,
+        line=evidence.line(source),
+    )
+
+
+def _layer(evidence: Evidence, source: Source | None) -> Source | None:
+    """The line that makes the recurrent layer with time in front, else where it is called."""
+    for call in evidence.code(source).makes({"LSTM", "GRU", "RNN"}):
+        first = any(word.arg == "batch_first" for word in call.keywords)
+        if not first and source is not None:
+            return Source(source.file, call.lineno, call.lineno, -1, -1, "")
+    return source

@@ -1,0 +1,162 @@
+"""A schedule and the loop that calls it do not fit.
+
+What it finds:
+    A cosine that is over long before the run and comes up again, a scheduler whose first call
+    comes before the first update, a rate that jumps back up where training is resumed.
+
+Why it is bad:
+    The run has other learning rates than were planned: an annealed model is shaken up again, or
+    the first value of the schedule is never used.
+
+Evidence it needs:
+    Light steps: the numbers of the optimizer, noted whenever they change; the program's text for
+    the scheduler's class.
+
+Example:
+    scheduler = CosineAnnealingLR(optimizer, T_max=epochs)   # called once a batch
+
+Corrected:
+    scheduler = CosineAnnealingLR(optimizer, T_max=epochs * len(loader))
+
+When it is silent:
+    Schedules that are meant to go up and down (CyclicLR, OneCycleLR, warm restarts), and warm-up.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number, plural
+from autograd_lens.doctor.ledger import Rates
+from autograd_lens.trace.records import Source
+
+RULE = Rule("AL510", "schedule-misfit", "warning", "light")
+
+_TURNS = 2  # times that a cosine comes up again
+_JUMP = 2.0  # times the rate before
+_DECAYED = 0.5  # of the largest rate: what a jump starts from
+_WAVES = frozenset(
+    {"CyclicLR", "OneCycleLR", "CosineAnnealingWarmRestarts", "SequentialLR", "ChainedScheduler"}
+)
+_GENTLE = frozenset({"LinearLR", "ConstantLR", "OneCycleLR", "CyclicLR", "SequentialLR"})
+_Case = tuple[str, str, str, int, int]  # title, what happens, fix, step, line
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find schedules that do not fit their loop."""
+    source = next((graph.source for graph in evidence.graphs if graph.source), None)
+    if source is None:
+        return
+    for rates in evidence.ledger.rates:
+        lrs = rates.of("lr")
+        if len(lrs) != len(rates.steps):
+            continue
+        for case in (
+            _waves(evidence, source, lrs, rates),
+            _early(evidence, source, rates),
+            _jump(evidence, source, lrs, rates),
+        ):
+            if case is not None:
+                yield _finding(evidence, source, case)
+                return
+
+
+def _waves(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
+    made = evidence.code(source).makes({"CosineAnnealingLR"})
+    lows = [
+        place
+        for place in range(1, len(lrs) - 1)
+        if lrs[place] <= lrs[place - 1] and lrs[place] < lrs[place + 1]
+    ]
+    if not made or evidence.code(source).makes(set(_WAVES)) or len(lows) < _TURNS:
+        return None
+    return (
+        "a cosine schedule goes up and down again and again",
+        f"""The rate was {number(lrs[lows[0]])} in step {rates.steps[lows[0]]} and rose to
+        {number(max(lrs[lows[0] :]))} again; it turned {plural(len(lows), "time")}. T_max counts
+        calls of scheduler.step(), and the run makes many more.""",
+        "CosineAnnealingLR(optimizer, T_max=epochs * len(loader))  # or step() once an epoch",
+        rates.steps[lows[0]],
+        made[0].lineno,
+    )
+
+
+def _early(evidence: Evidence, source: Source, rates: Rates) -> _Case | None:
+    """The first update has no longer the rate that the schedule begins with."""
+    first, begun = rates.groups[0][0].get("lr"), rates.groups[0][0].get("initial_lr")
+    code = evidence.code(source)
+    if first is None or begun is None or first == begun or code.makes(set(_GENTLE)):
+        return None
+    calls = [call for call in code.calls(source.line) if call[1] == "step"]
+    holders = {one.name.rpartition(".")[2] for one in evidence.optimizers if one.holds}
+    names = [owner.rpartition(".")[2] for owner, _, _ in calls]
+    update = next((place for place, name in enumerate(names) if name in holders), None)
+    ahead = next((place for place, name in enumerate(names) if "sched" in name.lower()), None)
+    if ahead is None or update is None or ahead > update or calls[ahead][2] > source.line:
+        return None
+    return (
+        f"the first update uses {number(first)}, not {number(begun)}",
+        f"""`{calls[ahead][0]}.step()` is called before the first update: the schedule begins
+        with {number(begun)}, and no update ever uses that.""",
+        f"{calls[ahead][0]}.step()  # after {calls[update][0]}.step()",
+        rates.steps[0],
+        calls[ahead][2],
+    )
+
+
+def _jump(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
+    """A decaying rate that is suddenly what it was at the beginning."""
+    code = evidence.code(source)
+    if code.makes(set(_WAVES)) or len(lrs) < 2 * _TURNS + 1:
+        return None
+    for place in range(_TURNS + 1, len(lrs)):
+        before = lrs[:place]
+        falling = all(one >= other for one, other in pairwise(before))
+        if falling and before[-1] < _DECAYED * before[0] and lrs[place] > _JUMP * before[-1]:
+            loads = [
+                node.lineno
+                for node in ast.walk(code.tree)
+                if isinstance(node, ast.Assign)
+                and ast.unparse(node.targets[0]).endswith("epoch")
+                and isinstance(node.targets[0], ast.Attribute)
+            ]
+            loaded = any("load_state_dict" in ast.unparse(one) for one in code.tree.body)
+            if not loaded:
+                return None
+            made = [one.lineno for one in ast.walk(code.tree) if _schedules(one)]
+            return (
+                f"the rate jumps from {number(before[-1])} back to {number(lrs[place])}",
+                f"""It had fallen from {number(before[0])} until step {rates.steps[place]}, where
+                training was resumed: the new scheduler began with its first value, whatever the
+                loaded optimizer had.""",
+                "scheduler.load_state_dict(saved)  # or last_epoch=... when it is made",
+                rates.steps[place],
+                loads[-1] if loads else made[-1] if made else source.line,
+            )
+    return None
+
+
+def _schedules(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    return "lr_scheduler" in ast.unparse(node.func) or ast.unparse(node.func).endswith("LR")
+
+
+def _finding(evidence: Evidence, source: Source, case: _Case) -> Finding:
+    title, what, fix, step, line = case
+    place = Source(source.file, line, line, -1, -1, "")
+    return RULE.finding(
+        title=title,
+        message=what,
+        fix=fix,
+        step=step,
+        events=("the optimizer's lr in every step",),
+        source=place,
+        line=evidence.line(place),
+    )

@@ -1,0 +1,157 @@
+"""A loss or a softmax is given what it cannot work with.
+
+What it finds:
+    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; scores
+    that went through a ReLU on their way into a softmax or a loss on logits; a softmax over an
+    axis of size 1.
+
+Why it is bad:
+    ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
+    negative cannot say no. A softmax over one number is 1, whatever the number.
+
+Evidence it needs:
+    A full step: what the loss was given, and which kernel made it.
+
+Example:
+    F.kl_div(student(x).softmax(1), target)
+
+Corrected:
+    F.kl_div(student(x).log_softmax(1), target, reduction="batchmean")
+
+When it is silent:
+    Values that were not kept, and a ReLU with pooling or a layer behind it.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number, shape
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.values import Value
+
+RULE = Rule("AL405", "wrong-loss-input", "error", "full")
+
+_ROUNDING = 1e-3
+_SOFTMAX = frozenset({"_softmax", "_log_softmax"})
+_LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
+_PAIR = 2
+_Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
+_Line = tuple[str, int, str]
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first such input of each kind."""
+    told: set[str] = set()
+    ones = _always_one(evidence)
+    for step in evidence.full:
+        tape = TapeIndex(step)
+        for kernel in step.kernels:
+            if kernel.phase == "forward" and kernel.requires_grad:
+                cases = (_divergence(tape, kernel), _rectified(tape, kernel), _single(kernel, ones))
+                for case in cases:
+                    if case is not None and case[1] not in told:
+                        told.add(case[1])
+                        yield _finding(evidence, tape, kernel, case)
+
+
+def _divergence(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """``kl_div`` is ``xlogy(t, t) - t * input``: an input above 0 is no logarithm."""
+    if operator_name(kernel) != "sub":
+        return None
+    makers = [tape.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs)]
+    if len(makers) != _PAIR or makers[0] is None or makers[1] is None:
+        return None
+    if operator_name(makers[0]) != "xlogy" or operator_name(makers[1]) != "mul":
+        return None
+    targets = {use.tensor for use in tensors(makers[0].inputs)}
+    given = [use for use in tensors(makers[1].inputs) if use.tensor not in targets]
+    highest = _highest(given[0].value) if len(targets) == 1 and len(given) == 1 else None
+    if highest is None or highest <= _ROUNDING:
+        return None
+    maker = tape.through_views(given[0].tensor, makers[1].index)
+    soft = maker is not None and operator_name(maker) == "_softmax"
+    return (
+        maker if maker is not None and soft else kernel,
+        f"kl_div is given {'probabilities' if soft else 'numbers'} instead of log-probabilities",
+        f"its input goes up to {number(highest)}; no logarithm of a probability is above 0",
+        "kl_div(log_softmax(logits, 1), target)  # the input in logarithms",
+    )
+
+
+def _highest(value: Value | None) -> float | None:
+    if value is None:
+        return None
+    if value.complete:
+        return float(value.array.max()) if value.numel else None
+    return value.summary.maximum if value.summary else None
+
+
+def _rectified(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    given = argument(kernel, "self")
+    if operator_name(kernel) not in _LOGITS or given is None:
+        return None
+    maker = tape.through_views(given.tensor, kernel.index)
+    if maker is None or operator_name(maker) not in ("relu", "relu_"):
+        return None
+    return (
+        maker,
+        "scores go through a ReLU before the loss",
+        f"""`{operator_name(kernel).strip("_")}` was given the result of relu: no score is below
+        0, and a score of 0 has no gradient to rise again""",
+        "logits = self.last(x)  # no activation behind the last layer",
+    )
+
+
+def _single(kernel: Kernel, ones: set[_Line]) -> _Case | None:
+    given = argument(kernel, "self")
+    if not _of_one(kernel) or _line(kernel) not in ones or given is None:
+        return None
+    return (
+        kernel,
+        "a softmax runs over an axis of size 1",
+        f"""its input has the shape {shape(given.spec.shape)} and it runs over the axis of size 1:
+        every result is 1, and no gradient goes back""",
+        "torch.softmax(x, dim=...)  # the axis along which the numbers compete",
+    )
+
+
+def _of_one(kernel: Kernel) -> bool:
+    given, dim = argument(kernel, "self"), constant(kernel, "dim")
+    if operator_name(kernel) not in _SOFTMAX or not isinstance(given, TensorUse) or dim is None:
+        return False
+    sizes = given.spec.shape
+    return bool(sizes) and sizes[int(dim)] == 1
+
+
+def _line(kernel: Kernel) -> _Line:
+    source = kernel.source
+    return (source.file, source.line, kernel.module) if source else ("", 0, kernel.module)
+
+
+def _always_one(evidence: Evidence) -> set[_Line]:
+    """Lines whose softmax runs over one number in every full step."""
+    ones, others = set[_Line](), set[_Line]()
+    for step in evidence.full:
+        for kernel in step.kernels:
+            if operator_name(kernel) in _SOFTMAX and kernel.phase == "forward":
+                (ones if _of_one(kernel) else others).add(_line(kernel))
+    return ones - others
+
+
+def _finding(evidence: Evidence, tape: TapeIndex, kernel: Kernel, case: _Case) -> Finding:
+    place, title, what, fix = case
+    return RULE.finding(
+        title=title,
+        message=f"""In step {tape.step.index} (`{evidence.line(kernel.source)}`), {what}.""",
+        fix=fix,
+        step=tape.step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=place.source,
+        line=evidence.line(place.source),
+    )

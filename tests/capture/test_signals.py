@@ -1,0 +1,92 @@
+"""A signal that ends the program closes the trace first, and the program sees nothing of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import autograd_lens as lens
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import signal, sys, time, torch
+{before}
+steps = open("steps", "w")
+w = torch.ones(3, requires_grad=True)
+for step in range(10**6):
+    (w * w).sum().backward()
+    with torch.no_grad():
+        w -= 0.01 * w.grad
+    w.grad = None
+    if step == 50:
+        print("on", flush=True)
+    if step >= 50:
+        print(step, file=steps, flush=True)
+        time.sleep(0.001)
+"""
+
+
+def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) -> tuple[int, int]:
+    """Run the program, signal it in the middle; returns its exit status and its last step."""
+    (folder / "train.py").write_text(PROGRAM.format(before=before))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "AUTOGRAD_LENS_STATE": str(folder)}
+    command = [sys.executable, *prefix, "train.py"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"on\n"
+        time.sleep(0.3)
+        program.send_signal(number)
+        program.communicate(timeout=60)
+    return program.returncode, int((folder / "steps").read_text().split("\n")[-2])
+
+
+LOOKS = "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL"
+INTERRUPTS = "signal.default_int_handler"
+RECORDED = ("-m", "autograd_lens", "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_the_trace_and_then_ends_the_program(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    code, step = ended(tmp_path, number, "", *RECORDED)
+    assert code == -number
+    assert [path.name for path in tmp_path.glob("train.lens*")] == ["train.lens"]
+    with lens.open(tmp_path / "train.lens") as trace:
+        assert trace.info.status == "killed"
+        assert len(trace.steps) >= step, "no step was lost but the one that was cut"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, sys.exit)",
+        f"{LOOKS}; assert signal.signal(signal.SIGTERM, {INTERRUPTS}) is signal.SIG_DFL",
+    ],
+    ids=["exits", "hangup", "interrupt"],
+)
+def test_a_program_with_a_handler_of_its_own_ends_as_it_wants(tmp_path: Path, before: str) -> None:
+    number = signal.SIGHUP if "SIGHUP" in before else signal.SIGTERM
+    for name in ("bare", "recorded"):
+        (tmp_path / name).mkdir()
+    bare, _ = ended(tmp_path / "bare", number, before)
+    code, _ = ended(tmp_path / "recorded", number, before, *RECORDED)
+    assert code in {bare, 128 - bare}, "-2 of a process is 130 of a shell"
+    with lens.open(tmp_path / "recorded" / "train.lens") as trace:
+        assert trace.info.status in {"exception", "interrupted"}
+
+
+def test_handlers_are_as_before_once_the_recording_ended(tmp_path: Path) -> None:
+    known = signal.getsignal, signal.signal
+    before = signal.getsignal(signal.SIGTERM)
+    with lens.record(tmp_path / "run.lens"):
+        assert signal.getsignal(signal.SIGTERM) is before
+    assert (signal.getsignal, signal.signal) == known
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,55 @@
+"""Verbs on files that a stranger made to do harm; ``tests/bench/hostile.py`` tries thousands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from autograd_lens.cli import app
+from tests.support.hostile import AIMED, edited
+
+VERBS = {
+    "info": [],
+    "trace": ["--steps", "0,1,last", "--kernels"],
+    "export": [],
+    "doctor": [],
+    "graph": ["--step", "0", "-o", "graph.svg", "-f"],
+}
+REFUSED = (
+    "a view that never ends in place of a table",
+    "a template of open brackets",
+    "10^15 steps",
+    "a parameter of 1000 axes",
+)
+
+
+def run(verb: str, content: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.chdir(folder)
+    Path("run.lens").write_bytes(content)
+    return CliRunner().invoke(app, [verb, "run.lens", *VERBS[verb]])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_control_characters_reach_neither_terminal_nor_file(
+    recorded: Path, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = edited(recorded.read_bytes(), AIMED["escapes in all names"])
+    result = run(verb, content, tmp_path, monkeypatch)
+    assert result.exit_code == 0, result.output
+    made = [path.read_text() for path in tmp_path.glob("graph.*")]
+    for text in (result.output, *made):
+        assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+def test_an_attack_is_refused_in_one_line(
+    recorded: Path, attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = edited(recorded.read_bytes(), AIMED[attack])
+    result = run("trace", content, tmp_path, monkeypatch)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 1
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith("Error: This trace is damaged: ")
