@@ -349,6 +349,8 @@ class Execution:
         results = applied(function, self.registers, self._in_backward, self._run_of)
         for number, tensor in results:
             self.registers[number] = tensor
+        if self._observer is not None:
+            self._observer.applied(function.before)
 
     def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
         """The run of a Function's node in the backward that goes on."""

@@ -61,6 +61,7 @@ __all__ = [
 
 Registers = list[Any]
 Getter = Callable[[Registers], tuple[Any, ...]]
+Lister = Callable[[Registers], list[Any]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
@@ -208,7 +209,7 @@ class Plan:
         specs = tuple(template.spec(number) for number in range(len(template.tensors)))
         compiler = _Compiler(template, wide=wide)
         calls = _with_inner(template, [compiler.call(*one) for one in enumerate(template.kernels)])
-        return cls(
+        plan = cls(
             template=template,
             specs=specs,
             calls=tuple(_with_echoes(template, calls)),
@@ -218,6 +219,9 @@ class Plan:
             generators=tuple(compiler.generators),
             wide=wide,
         )
+        filled = plan.filled
+        calls = [replace(one, plain=one.plain and one.index not in filled) for one in plan.calls]
+        return replace(plan, calls=tuple(calls))
 
     @property
     def backwards(self) -> tuple[TapeBackward, ...]:
@@ -287,7 +291,8 @@ class Plan:
             n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes
         }
         asked = (use.tensor for use in tensors_in(*backward.inputs))
-        return (number for number in asked if number not in made and number not in self.parameters)
+        named = set(self.parameters.values())
+        return (number for number in asked if number not in made and number not in named)
 
     @cached_property
     def _adopted(self) -> Mapping[int, tuple[int, ...]]:
@@ -462,9 +467,9 @@ class Plan:
     def memory(self) -> Sequence[int]:
         """A number for each tensor, the same for tensors that may share memory."""
         root = list(range(len(self.specs)))
-        for number, tensor in enumerate(self.template.tensors):
-            if tensor.alias is not None and tensor.alias < number:
-                root[number] = root[tensor.alias]
+        for number, one in enumerate(self.template.tensors):
+            if one.alias is not None and one.alias < number:
+                root[number] = root[one.alias]
         for call in self.calls:
             if call.operator is not None and is_view(call.operator) and call.reads:
                 for tensor in call.makes:
@@ -565,7 +570,7 @@ class _Compiler:
 
     def call(self, index: int, kernel: TapeKernel) -> Call:
         operator, obstacle = None, ""
-        positional: list[Getter | int] = []
+        positional: list[Lister | int] = []
         named: list[tuple[str, Getter]] = []
         keywords: dict[str, Any] = {}
         try:
@@ -606,7 +611,7 @@ class _Compiler:
             private=private,
         )
 
-    def _place(self, arg: Arg, op: str) -> Getter | int:
+    def _place(self, arg: Arg, op: str) -> Lister | int:
         """The register of an argument, or what puts a list of tensors together."""
         if isinstance(arg, TensorSlot):
             return arg.tensor
@@ -617,8 +622,7 @@ class _Compiler:
         elif isinstance(arg, ValueSlot):
             self.loose.append((self._register(None), arg.spec, arg.slot))
         elif isinstance(arg, ArgList) and not _is_constant(arg):
-            inner = _getter([self._place(item, op) for item in arg.items])
-            return lambda registers: list(inner(registers))
+            return _lister(_getter([self._place(item, op) for item in arg.items]))
         else:
             return self._register(self._constant(arg, op))
         return len(self.registers) - 1
@@ -653,7 +657,11 @@ def _is_constant(arg: Arg) -> bool:
     return arg is None or isinstance(arg, Const)
 
 
-def _getter(places: Sequence[Getter | int]) -> Getter:
+def _lister(inner: Getter) -> Lister:
+    return lambda registers: list(inner(registers))
+
+
+def _getter(places: Sequence[Lister | int]) -> Getter:
     """What reads some places of the registers into a tuple."""
     numbers = [place for place in places if isinstance(place, int)]
     if not places:
