@@ -51,6 +51,7 @@ class CustomFunction:
         inputs: Ids of its tensor inputs in order, None for those without gradient.
         outputs: Ids of its results in order.
         saved: Ids of what it saved.
+        held: Ids under which it has them: of a result it keeps another object.
         before: Position behind the kernels of its forward.
     """
 
@@ -59,6 +60,7 @@ class CustomFunction:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     saved: tuple[int, ...]
+    held: tuple[int, ...]
     before: int
 
 
@@ -73,13 +75,14 @@ def custom_functions(template: Template) -> list[CustomFunction]:
             outputs = reader.outputs(node)
             known = found.get((one.name, outputs))
             places = {**(known.places if known else {}), number: node}
-            held = [use.tensor for use in tensors_in(*(field.value for field in one.saved))]
+            fields = (field.value for field in one.saved)
+            held = tuple(use.tensor for use in tensors_in(*fields))
             saved = tuple(_itself(template, tensor, outputs) for tensor in held)
             before = min(_first_use(template, outputs), backward.position)
             if known is not None:
                 before = min(before, known.before)
             found[one.name, outputs] = CustomFunction(
-                one.name, places, reader.inputs(node), outputs, saved, before
+                one.name, places, reader.inputs(node), outputs, saved, held, before
             )
     return sorted(found.values(), key=lambda one: one.before)
 
@@ -226,7 +229,9 @@ class _Work:
     def backward(self, ctx: Any, gradients: Sequence[torch.Tensor | None]) -> tuple[Any, ...]:
         """Execute the recorded kernels on the gradients that arrive."""
         number, run = self.runs(self.function)
-        known = dict(zip(self.function.saved, ctx.saved_tensors, strict=True))
+        unpacked = ctx.saved_tensors
+        known = dict(zip(self.function.saved, unpacked, strict=True))
+        known |= dict(zip(self.function.held, unpacked, strict=True))
         for arg, gradient in zip(run.grad_outputs, gradients, strict=False):
             if isinstance(arg, TensorSlot) and gradient is not None:
                 known[arg.tensor] = gradient
