@@ -344,23 +344,31 @@ class Plan:
         """Tensors that are there before any kernel makes them: id -> slot of the first value."""
         found: dict[int, int] = {}
         made: set[int] = set()
+
+        def read(places: Iterable[TensorSlot]) -> None:
+            for place in places:
+                if place.tensor not in made and not self._is_echo(place.tensor):
+                    found.setdefault(place.tensor, place.slot)
+
         for call in self.calls:
-            for number in self.starts.get(call.index, ()):
-                made.update(use.tensor for use in tensors_in(*self.backwards[number].results))
-            own = call.engine and call.index not in self._rebuilt
-            for place in call.kernel.reads:
-                known = not own or self.specs[place.tensor].role == "gradient"
-                if known and place.tensor not in made and not self._is_echo(place.tensor):
-                    found.setdefault(place.tensor, place.slot)
+            self._begin(call.index, read, made)
+            if call.engine and call.index not in self._rebuilt:
+                read(p for p in call.kernel.reads if self.specs[p.tensor].role == "gradient")
+                made.update(call.reads)  # the engine makes tensors of its own
+            else:
+                read(call.kernel.reads)
             made.update(call.makes)
-            if own:  # the engine makes tensors of its own
-                made.update(call.reads)
-        for backward in self.backwards:
-            given = (*backward.roots, *backward.gradients, *backward.inputs)
-            for place in tensors_in(*given):
-                if place.tensor not in made:
-                    found.setdefault(place.tensor, place.slot)
+        self._begin(len(self.calls), read, made)
         return found
+
+    def _begin(
+        self, position: int, read: Callable[[Iterable[TensorSlot]], None], made: set[int]
+    ) -> None:
+        """The runs of the engine that begin at a position read, and return, some tensors."""
+        for number in self.starts.get(position, ()):
+            one = self.backwards[number]
+            read(tensors_in(*one.roots, *one.gradients, *one.inputs))
+            made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
     def gradients(self) -> tuple[int, ...]:
