@@ -93,7 +93,10 @@ class Needs:
             self.tapes = len(self._known) > _STRUCTURES
             return
         if len(now.handed) != len(before.handed):
-            return  # the modules of the first step are only known, and asked, behind it
+            # The modules of the first step are only known, and asked, behind it.
+            read = {*now.handed, *now.outside}
+            self.inputs = self.inputs or read != {*before.handed, *before.outside}
+            return
         first = _first_draw(template, slots)
         self.inputs = self.inputs or now.handed != before.handed
         self.tapes = (
@@ -157,17 +160,20 @@ def read_from_outside(template: Template) -> frozenset[int]:
     results = (tensors_in(*backward.results) for backward in template.backwards)
     met = {use.tensor for found in results for use in found}
 
+    filled: set[int] = set()  # memory that NumPy may fill at any time: all readings are kept
+
     def read(*args: Arg) -> None:
         kept.update(number.slot for number in numbers_in(*args))
         for use in tensors_in(*args):
-            if use.tensor not in met:
+            if use.tensor not in met or use.tensor in filled:
                 kept.add(use.slot)
             met.add(use.tensor)
 
     for kernel in template.kernels:
         read(*(argument.value for argument in kernel.args))
-        if not kernel.op.startswith(UNSET):  # what NumPy fills comes from outside
-            met.update(use.tensor for use in kernel.makes)
+        made = {use.tensor for use in kernel.makes}
+        met |= made
+        filled = filled | made if kernel.op.startswith(UNSET) else filled - made
         if kernel.generator is not None:
             kept.add(kernel.generator)
     for backward in template.backwards:

@@ -114,6 +114,7 @@ class Donors:
         self._plans: dict[int, Plan] = {}
         self._donors: dict[int, Donor] = {}
         self._light: tuple[int, LightStep] | None = None
+        self._outlines: dict[int, tuple[tuple[tuple[bool, ...], ...], int]] = {}
 
     # -- whose tape -----------------------------------------------------------------------
 
@@ -140,8 +141,9 @@ class Donors:
         cleared, handed = self._cleared(step), len(self.items(step))
 
         def distance(other: int) -> tuple[bool, bool, bool, int]:
-            unlike = handed not in (0, len(self.items(other)))
-            return self._cleared(other) != cleared, unlike, other > step, abs(other - step)
+            its_cleared, its_handed = self._outline(other)
+            unlike = handed not in (0, its_handed)
+            return its_cleared != cleared, unlike, other > step, abs(other - step)
 
         for other in sorted(alike, key=distance):
             donor = self._donor(other)
@@ -149,6 +151,12 @@ class Donors:
             if (donor.encoded.number, *constants) not in seen:
                 seen.add((donor.encoded.number, *constants))
                 yield donor
+
+    def _outline(self, full: int) -> tuple[tuple[tuple[bool, ...], ...], int]:
+        """What tells full steps of one structure apart; there are few, and they are asked often."""
+        if full not in self._outlines:
+            self._outlines[full] = self._cleared(full), len(self.items(full))
+        return self._outlines[full]
 
     def _cleared(self, step: int) -> tuple[tuple[bool, ...], ...]:
         """Which ``.grad`` each run of the engine finds None: it decides how they are written."""

@@ -349,6 +349,8 @@ class Execution:
         results = applied(function, self.registers, self._in_backward, self._run_of)
         for number, tensor in results:
             self.registers[number] = tensor
+        if self._observer is not None:
+            self._observer.applied(function.before)
 
     def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
         """The run of a Function's node in the backward that goes on."""
@@ -370,6 +372,10 @@ class Execution:
         made = dict(known)
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.op == "aten.detach.default" and call.reads[0] in known:
+                registers[call.out] = registers[call.reads[0]]  # unpacking it has run this one
+                made[call.out] = registers[call.out]
+                continue
             with described(call):
                 self._one(call, registers)
             made |= {number: registers[number] for number in call.makes}

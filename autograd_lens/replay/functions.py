@@ -51,7 +51,8 @@ class CustomFunction:
         inputs: Ids of its tensor inputs in order, None for those without gradient.
         outputs: Ids of its results in order.
         saved: Ids of what it saved.
-        before: Position of the first kernel, or engine run, that uses a result.
+        held: Ids under which it has them: of a result it keeps another object.
+        before: Position behind the kernels of its forward.
     """
 
     name: str
@@ -59,6 +60,7 @@ class CustomFunction:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     saved: tuple[int, ...]
+    held: tuple[int, ...]
     before: int
 
 
@@ -73,14 +75,35 @@ def custom_functions(template: Template) -> list[CustomFunction]:
             outputs = reader.outputs(node)
             known = found.get((one.name, outputs))
             places = {**(known.places if known else {}), number: node}
-            saved = tuple(use.tensor for use in tensors_in(*(field.value for field in one.saved)))
+            fields = (field.value for field in one.saved)
+            held = tuple(use.tensor for use in tensors_in(*fields))
+            saved = tuple(_itself(template, tensor, outputs) for tensor in held)
             before = min(_first_use(template, outputs), backward.position)
             if known is not None:
                 before = min(before, known.before)
             found[one.name, outputs] = CustomFunction(
-                one.name, places, reader.inputs(node), outputs, saved, before
+                one.name, places, reader.inputs(node), outputs, saved, held, before
             )
     return sorted(found.values(), key=lambda one: one.before)
+
+
+def _itself(template: Template, tensor: int, outputs: Sequence[int]) -> int:
+    """A saved tensor; of a result, which is saved through a ``detach``, the result."""
+    for kernel in template.kernels:
+        if kernel.op == "aten.detach.default" and kernel.makes and kernel.makes[0].tensor == tensor:
+            origin = kernel.reads[0].tensor
+            return origin if origin in outputs else tensor
+    return tensor
+
+
+def _made_at(template: Template, outputs: Sequence[int]) -> int:
+    """Position of the last kernel that made a result: a Function may be given another's."""
+    made = (
+        index
+        for index, kernel in enumerate(template.kernels)
+        if any(use.tensor in outputs for use in kernel.makes)
+    )
+    return max(made, default=-1)
 
 
 class _Graph:
@@ -132,7 +155,7 @@ class _Graph:
     def _read_at(self, node: int, position: int) -> int | None:
         """The tensor that a node's kernel reads at an input position, counting smooth ones."""
         kernel = self._backward.nodes[node].kernel
-        if kernel is None or is_custom(self._backward.nodes[node].name):
+        if kernel is None:
             return None
         reads = [use.tensor for use in self._template.kernels[kernel].reads]
         smooth = [n for n in reads if self._template.spec(n).dtype.startswith(_SMOOTH)]
@@ -143,14 +166,8 @@ _SMOOTH = ("bfloat", "complex", "float")
 
 
 def _first_use(template: Template, outputs: Sequence[int]) -> int:
-    """Position of the first kernel that reads a result under autograd."""
-    reads = (
-        index
-        for index, kernel in enumerate(template.kernels)
-        if kernel.grad_mode and kernel.phase != "backward"
-        if any(use.tensor in outputs for use in kernel.reads)
-    )
-    return next(reads, len(template.kernels))
+    """Position behind the last kernel that made a result: what reads one comes later."""
+    return _made_at(template, outputs) + 1
 
 
 # -- applying --------------------------------------------------------------------------------
@@ -180,9 +197,7 @@ def applied(
     Raises:
         ReplayError: It cannot be told what goes in or out.
     """
-    unknown = any(
-        place is None or registers[place] is None for place in function.inputs if place is not None
-    )
+    unknown = any(registers[place] is None for place in function.inputs if place is not None)
     if not function.outputs or unknown or not function.inputs:
         msg = (
             f"{function.name} is a custom autograd.Function; what it was given is not on the tape."
@@ -214,7 +229,9 @@ class _Work:
     def backward(self, ctx: Any, gradients: Sequence[torch.Tensor | None]) -> tuple[Any, ...]:
         """Execute the recorded kernels on the gradients that arrive."""
         number, run = self.runs(self.function)
-        known = dict(zip(self.function.saved, ctx.saved_tensors, strict=True))
+        unpacked = ctx.saved_tensors
+        known = dict(zip(self.function.saved, unpacked, strict=True))
+        known |= dict(zip(self.function.held, unpacked, strict=True))
         for arg, gradient in zip(run.grad_outputs, gradients, strict=False):
             if isinstance(arg, TensorSlot) and gradient is not None:
                 known[arg.tensor] = gradient

@@ -373,8 +373,9 @@ class _Writer:
         if isinstance(value, TensorUse):
             return self._use(value)
         number = value.value
-        pair = (number.real, number.imag) if isinstance(number, complex) else number
-        return Const(value.kind, pair)
+        if isinstance(number, complex):
+            return Const(value.kind, (number.real, number.imag))
+        return Const(value.kind, number)
 
     def _use(self, use: TensorUse) -> TensorSlot | ValueSlot:
         slot = len(self.values)

@@ -148,6 +148,15 @@ class Observer:
             msg = f"The replay ended before {calls[self.position].op} (kernel {self.position})."
             raise ReplayError(msg)
 
+    def applied(self, position: int) -> None:
+        """A custom Function was applied: what it saves of its results passed through a detach."""
+        calls = self._plan.calls
+        for op in self._passed():
+            known = position < len(calls) and calls[position].op == op
+            self._origins.append(position if known else _NOBODY)
+            position += known
+        self.position = max(self.position, position)
+
     def _passed(self) -> Iterator[str]:
         """The operators that ran since the last look."""
         keys = self._stream.keys
@@ -180,7 +189,7 @@ class Observer:
         self._names = list(leaves)
         places = {id(tensor): index for index, tensor in enumerate(leaves.values())}
         self._tape = BackwardTape(
-            self._stream, self._mode, self._saved, lambda leaf: places.get(id(leaf)), self._fail
+            self._stream, self._mode, self._saved, lambda leaf: places.get(id(leaf), ""), self._fail
         )
         flags = Flags(
             recorded.kind, recorded.retain_graph, recorded.create_graph, recorded.fingerprint
@@ -306,8 +315,8 @@ class _Merger:
                 values = zip(one.args, other.args, strict=False)
                 yield from ((a.value, b.value) for a, b in values)
                 yield from zip(one.outs, other.outs, strict=False)
-        for one, other in zip(self._told.backwards, self._made.backwards, strict=False):
-            yield from _pairs_of(one, other)
+        for run, its in zip(self._told.backwards, self._made.backwards, strict=False):
+            yield from _pairs_of(run, its)
 
     def _match(self, one: Arg, other: Arg) -> None:
         if isinstance(one, ArgList) and isinstance(other, ArgList):

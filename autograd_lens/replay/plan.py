@@ -61,6 +61,7 @@ __all__ = [
 
 Registers = list[Any]
 Getter = Callable[[Registers], tuple[Any, ...]]
+Lister = Callable[[Registers], list[Any]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
@@ -208,7 +209,7 @@ class Plan:
         specs = tuple(template.spec(number) for number in range(len(template.tensors)))
         compiler = _Compiler(template, wide=wide)
         calls = _with_inner(template, [compiler.call(*one) for one in enumerate(template.kernels)])
-        return cls(
+        plan = cls(
             template=template,
             specs=specs,
             calls=tuple(_with_echoes(template, calls)),
@@ -218,6 +219,9 @@ class Plan:
             generators=tuple(compiler.generators),
             wide=wide,
         )
+        filled = plan.filled
+        calls = [replace(one, plain=one.plain and one.index not in filled) for one in plan.calls]
+        return replace(plan, calls=tuple(calls))
 
     @property
     def backwards(self) -> tuple[TapeBackward, ...]:
@@ -287,7 +291,8 @@ class Plan:
             n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes
         }
         asked = (use.tensor for use in tensors_in(*backward.inputs))
-        return (number for number in asked if number not in made and number not in self.parameters)
+        named = set(self.parameters.values())
+        return (number for number in asked if number not in made and number not in named)
 
     @cached_property
     def _adopted(self) -> Mapping[int, tuple[int, ...]]:
@@ -339,23 +344,31 @@ class Plan:
         """Tensors that are there before any kernel makes them: id -> slot of the first value."""
         found: dict[int, int] = {}
         made: set[int] = set()
+
+        def read(places: Iterable[TensorSlot]) -> None:
+            for place in places:
+                if place.tensor not in made and not self._is_echo(place.tensor):
+                    found.setdefault(place.tensor, place.slot)
+
         for call in self.calls:
-            for number in self.starts.get(call.index, ()):
-                made.update(use.tensor for use in tensors_in(*self.backwards[number].results))
-            own = call.engine and call.index not in self._rebuilt
-            for place in call.kernel.reads:
-                known = not own or self.specs[place.tensor].role == "gradient"
-                if known and place.tensor not in made and not self._is_echo(place.tensor):
-                    found.setdefault(place.tensor, place.slot)
+            self._begin(call.index, read, made)
+            if call.engine and call.index not in self._rebuilt:
+                read(p for p in call.kernel.reads if self.specs[p.tensor].role == "gradient")
+                made.update(call.reads)  # the engine makes tensors of its own
+            else:
+                read(call.kernel.reads)
             made.update(call.makes)
-            if own:  # the engine makes tensors of its own
-                made.update(call.reads)
-        for backward in self.backwards:
-            given = (*backward.roots, *backward.gradients, *backward.inputs)
-            for place in tensors_in(*given):
-                if place.tensor not in made:
-                    found.setdefault(place.tensor, place.slot)
+        self._begin(len(self.calls), read, made)
         return found
+
+    def _begin(
+        self, position: int, read: Callable[[Iterable[TensorSlot]], None], made: set[int]
+    ) -> None:
+        """The runs of the engine that begin at a position read, and return, some tensors."""
+        for number in self.starts.get(position, ()):
+            one = self.backwards[number]
+            read(tensors_in(*one.roots, *one.gradients, *one.inputs))
+            made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
     def gradients(self) -> tuple[int, ...]:
@@ -374,9 +387,10 @@ class Plan:
     @staticmethod
     def unnamed_gradients(backward: TapeBackward) -> Iterator[tuple[int, int]]:
         """The ``.grad`` of leaves that are no parameters: id, and id of the leaf."""
+        written = {write.parameter for write in backward.writes}
         for run in backward.runs:
             node = backward.nodes[run.node]
-            if node.leaf is not None and not node.variable:
+            if node.leaf is not None and node.variable not in written:
                 for use in tensors_in(*run.grad_outputs):
                     yield use.tensor, node.leaf
 
@@ -461,9 +475,9 @@ class Plan:
     def memory(self) -> Sequence[int]:
         """A number for each tensor, the same for tensors that may share memory."""
         root = list(range(len(self.specs)))
-        for number, tensor in enumerate(self.template.tensors):
-            if tensor.alias is not None and tensor.alias < number:
-                root[number] = root[tensor.alias]
+        for number, one in enumerate(self.template.tensors):
+            if one.alias is not None and one.alias < number:
+                root[number] = root[one.alias]
         for call in self.calls:
             if call.operator is not None and is_view(call.operator) and call.reads:
                 for tensor in call.makes:
@@ -564,7 +578,7 @@ class _Compiler:
 
     def call(self, index: int, kernel: TapeKernel) -> Call:
         operator, obstacle = None, ""
-        positional: list[Getter | int] = []
+        positional: list[Lister | int] = []
         named: list[tuple[str, Getter]] = []
         keywords: dict[str, Any] = {}
         try:
@@ -605,7 +619,7 @@ class _Compiler:
             private=private,
         )
 
-    def _place(self, arg: Arg, op: str) -> Getter | int:
+    def _place(self, arg: Arg, op: str) -> Lister | int:
         """The register of an argument, or what puts a list of tensors together."""
         if isinstance(arg, TensorSlot):
             return arg.tensor
@@ -616,8 +630,7 @@ class _Compiler:
         elif isinstance(arg, ValueSlot):
             self.loose.append((self._register(None), arg.spec, arg.slot))
         elif isinstance(arg, ArgList) and not _is_constant(arg):
-            inner = _getter([self._place(item, op) for item in arg.items])
-            return lambda registers: list(inner(registers))
+            return _lister(_getter([self._place(item, op) for item in arg.items]))
         else:
             return self._register(self._constant(arg, op))
         return len(self.registers) - 1
@@ -652,7 +665,11 @@ def _is_constant(arg: Arg) -> bool:
     return arg is None or isinstance(arg, Const)
 
 
-def _getter(places: Sequence[Getter | int]) -> Getter:
+def _lister(inner: Getter) -> Lister:
+    return lambda registers: list(inner(registers))
+
+
+def _getter(places: Sequence[Lister | int]) -> Getter:
     """What reads some places of the registers into a tuple."""
     numbers = [place for place in places if isinstance(place, int)]
     if not places:

@@ -364,7 +364,10 @@ class Replayer:
     def _observer(self, donor: Donor) -> Observer:
         if donor.encoded.template.lean:
             return Observer(donor.plan)
-        return self._observers.setdefault(donor.encoded.number, Observer(donor.plan))
+        number = donor.encoded.number
+        if number not in self._observers:
+            self._observers[number] = Observer(donor.plan)
+        return self._observers[number]
 
     # -- carrying -----------------------------------------------------------------------------
 
@@ -420,7 +423,7 @@ class Replayer:
             tensors.pop((f"{name}.grad", *kind), None)
             if name not in wrong:
                 tensors[name, *kind] = leaf.detach().clone()
-            if leaf.grad is not None:
+            if leaf.is_leaf and leaf.grad is not None:
                 tensors[f"{name}.grad", *kind] = leaf.grad.detach().clone()
         since = step if before is None or begins else before.since
         self._carried = Carried(step + 1, since, tensors)

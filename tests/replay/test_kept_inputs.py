@@ -34,6 +34,14 @@ def train(path: Path, budget: int) -> None:
                 optimizer.step()
 
 
+def light_alone(trace: Trace) -> Trace:
+    """The trace as it is where no step was recorded lean."""
+    encoded, lean = trace.encoded, frozenset(trace.lean_steps)
+    trace.lean_steps = ()
+    trace.encoded = lambda step: None if step in lean else encoded(step)  # type: ignore[method-assign]
+    return trace
+
+
 @pytest.fixture
 def trace(tmp_path: Path, request: pytest.FixtureRequest) -> Trace:
     train(tmp_path / "run.lens", request.param)
@@ -49,7 +57,7 @@ def test_batches_within_the_budget_are_replayed(trace: Trace) -> None:
 @pytest.mark.parametrize("trace", [6 * BATCH_BYTES + BATCH_BYTES // 2], indirect=True)
 def test_a_batch_beyond_the_budget_is_named_with_the_ways_out(trace: Trace) -> None:
     with pytest.raises(ReplayError) as caught:
-        Replayer(trace).step(12)
+        Replayer(light_alone(trace)).step(12)
     message = str(caught.value)
     assert "The inputs of step 12 were not kept" in message
     assert "(float32, shape (8, 3))" in message
@@ -59,17 +67,19 @@ def test_a_batch_beyond_the_budget_is_named_with_the_ways_out(trace: Trace) -> N
 
 
 @pytest.mark.parametrize("trace", [4 * BATCH_BYTES + BATCH_BYTES // 2], indirect=True)
-def test_no_half_of_a_batch_is_kept(trace: Trace) -> None:
+def test_what_the_budget_does_not_reach_leaves_its_place(trace: Trace) -> None:
     kept = [
-        [len(item) for item in trace.rows.extras(row).get("inputs") or ()]
+        item
         for row in range(len(trace.rows))
+        for item in trace.rows.extras(row).get("inputs") or ()
     ]
-    whole = [sizes for sizes in kept if sizes]
-    assert whole
-    assert {sum(sizes) for sizes in whole} == {BATCH_BYTES}
+    sizes = [len(item) for item in kept if item is not None]
+    assert None in kept
+    assert 4 * BATCH_BYTES <= sum(sizes) <= 4 * BATCH_BYTES + BATCH_BYTES // 2
+    assert set(sizes) <= {8 * 3 * 4, 8 * 4}
 
 
 @pytest.mark.parametrize("trace", [0], indirect=True)
 def test_without_a_budget_nothing_is_shown_as_fact(trace: Trace) -> None:
     with pytest.raises(ReplayError, match="The inputs of step 7 were not kept"):
-        Replayer(trace).step(7)
+        Replayer(light_alone(trace)).step(7)

@@ -248,6 +248,7 @@ def test_a_wrong_update_is_not_handed_on(tmp_path: Path) -> None:
         attempt = replayer.best(3, observe=False)
         wrong = Difference("model.0.weight", 1.0, None)
         attempt.check.updates.append(wrong)
+        replayer._carried = replayer._before
         replayer._hand_on(3, attempt)
         carried = replayer._carried
     assert carried is not None
