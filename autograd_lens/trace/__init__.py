@@ -12,7 +12,7 @@
       history                   ... arrays over all steps
     outcomes                    what replaying came to
     graph                       the index of a step's tape
-    kept                        the loss around the run: its surface and curvature
+    kept                        beside the steps: surface, curvature, optimizers
     recordings                  which recording is the latest, which there are
     selection                   steps, places and w[0,3] as people write them
     cache                       what was asked for last

@@ -23,7 +23,7 @@ def test_json_and_latex_say_the_same(lens: Lens, recorded: Path) -> None:
     latex = lens("explain", recorded, "b1.grad", "--latex").stdout
     assert [check["holds"] for check in data["checks"]] == [True] * 3
     assert data["links"][-2]["grad_inputs"][0]["summed_over"] == [6]
-    assert r"\sum_{\text{rows}} G" in latex
+    assert r"\sum_{\text{rows}} \delta_{t_{4}}" in latex
 
 
 def test_the_loss_is_derived_from_the_inputs_up(lens: Lens, recorded: Path) -> None:

@@ -48,7 +48,7 @@ from autograd_lens.render.worked import Worked, worked_node, worked_update
 from autograd_lens.trace.expr import ONE, TEXT, Equation, Expr, Name, Op, Partial, Sum, walk, write
 from autograd_lens.trace.records import Kernel, ParameterUpdate
 
-__all__ = ["HandoutOptions", "document", "line_formula"]
+__all__ = ["HandoutOptions", "document", "line_formula", "mean_factor"]
 
 Words = Mapping[str, str]
 
@@ -242,12 +242,16 @@ def _loss(lesson: Lesson, words: Words, graph: str, missing: str) -> Iterator[Bl
 def _loss_formula(regression: Regression, value: float | None) -> Equation:
     """The loss as a mean over all points, and its number."""
     square = (Name("y", "i", hat=True) - Name("y", "i")) ** 2
-    if regression.scale == 0.5:  # noqa: PLR2004  the half of textbooks
-        factor = ONE / Op("", number(2), Name("n"))
-    else:
-        factor = number(regression.scale) / Name("n")
+    factor = mean_factor(regression.scale)
     sides = (Name("L"), Op("", factor, Sum(square)))
     return Equation(sides if value is None else (*sides, number(value)))
+
+
+def mean_factor(scale: float) -> Expr:
+    """What stands before a sum over n points; a half as textbooks write it."""
+    if scale == 0.5:  # noqa: PLR2004
+        return ONE / Op("", number(2), Name("n"))
+    return number(scale) / Name("n")
 
 
 def _forward(first: StepLesson, words: Words) -> Table:
@@ -351,7 +355,7 @@ def _derivation(regression: Regression, weight: float, bias: float) -> tuple[Equ
     residual, count = regression.residual(weight, bias), len(regression.x)
     factor, loss, delta = 2 * regression.scale, Name("L"), Name("δ", "i")
     predicted, truth = Name("y", "i", hat=True), Name("y", "i")
-    front = number(factor) / Name("n")
+    front = mean_factor(factor)
     found = [Equation((delta, Partial(loss, predicted), Op("", front, predicted - truth)))]
     names = (regression.weight, regression.bias)
     sums = (float(np.sum(residual * regression.x)), float(np.sum(residual)))

@@ -24,7 +24,7 @@ from autograd_lens.render.handout.blocks import (
     code,
     runs,
 )
-from autograd_lens.render.handout.chapters import line_formula
+from autograd_lens.render.handout.chapters import line_formula, mean_factor
 from autograd_lens.render.handout.texts import texts
 from autograd_lens.render.handout.wording import number as shown_number
 from autograd_lens.trace.expr import Equation, Expr, Name, Op, Sum, digits
@@ -197,9 +197,8 @@ class _Sheet:
         return Table(head, tuple(rows), numbers=tuple(range(1, 7)), shares=shares)
 
     def _formula(self, name: str, body: Expr, number: float, factor: float) -> Iterator[Block]:
-        front = shown_number(factor) / Name("n")
         shown = digits(f"{number:.4f}") if self.answers else Name("?")
-        yield Formulas((Equation((Name(name), Op("", front, Sum(body)), shown)),))
+        yield Formulas((Equation((Name(name), Op("", mean_factor(factor), Sum(body)), shown)),))
 
     def _two(self, names: Sequence[str], numbers: tuple[float, float]) -> Paragraph:
         parts: list[Run | Equation] = []
