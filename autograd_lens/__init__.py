@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autograd_lens import doctor
     from autograd_lens.api import Trace, open  # noqa: A004  read as lens.open
     from autograd_lens.capture import record
     from autograd_lens.errors import (
@@ -56,6 +57,7 @@ __all__ = [
     "TraceError",
     "TraceExistsError",
     "__version__",
+    "doctor",
     "open",
     "record",
 ]
@@ -73,6 +75,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+    if name == "doctor":  # the package itself, which can be called
+        return import_module("autograd_lens.doctor")
     return getattr(import_module(_HOMES.get(name, "autograd_lens.errors")), name)
 
 

@@ -37,8 +37,8 @@ __all__ = [
     "find_surface",
     "keep_curvatures",
     "keep_extras",
-    "keep_landscape",
     "measure_curvatures",
+    "stay_on_one_thread",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -215,15 +215,16 @@ def _measured(trace: Trace, step: int, seconds: float) -> Curvature:
 # -- keeping both -----------------------------------------------------------------------------
 
 
+def stay_on_one_thread() -> None:
+    """For a forked child that measures: torch's pool did not come along, and is waited for."""
+    from autograd_lens.replay.replayer import stay_on_one_thread as stay
+
+    stay()
+
+
 def keep_curvatures(path: Path, found: Curvatures) -> None:
     """Keep curvatures in the file of their run, where that can be written and is finished."""
     keep_extras(path, {CURVATURE: found.to_bytes()})
-
-
-def keep_landscape(path: Path) -> None:
-    """Measure and keep what is cheap to measure."""
-    with contextlib.suppress(LensError), Trace(path) as trace:
-        keep_extras(path, dict(cheap_landscape(trace)))
 
 
 def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:

@@ -14,6 +14,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Array",
+    "Given",
+    "at_target",
+    "average",
+    "correlated",
+    "cut",
+    "density",
+    "deviation",
+    "gathered",
+    "largest",
+    "layer",
+    "normal",
+    "normalised",
+    "outer",
+    "over_batch",
+    "over_places",
+    "over_rows",
+    "pooled",
+    "put_back",
+    "reshaped",
+    "scale",
+    "scattered",
+    "share",
+    "sigmoid",
+    "slid_back",
+    "spread",
+    "sum_to",
+    "total",
+    "turned",
+    "weights",
+]
+
 Array = npt.NDArray[Any]
 Given = Mapping[str, Any]
 """Arguments by their schema name, arrays or constants; ``result``, ``result1``, ... beside."""
@@ -37,16 +70,16 @@ def sigmoid(_: Given, x: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
-def normal(a: Given, x: Array) -> Array:
+def normal(_: Given, x: Array, approximate: str) -> Array:
     """The cumulative normal distribution, or the approximation of it that GELU was asked for."""
-    if a["approximate"] == "tanh":
+    if approximate == "tanh":
         return np.asarray(0.5 * (1 + _bent(x)))
     return np.asarray(0.5 * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2))))
 
 
-def density(a: Given, x: Array) -> Array:
+def density(_: Given, x: Array, approximate: str) -> Array:
     """The derivative of ``normal``."""
-    if a["approximate"] == "tanh":
+    if approximate == "tanh":
         slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
         return np.asarray(0.5 * slope * (1 - _bent(x) ** 2))
     return np.asarray(np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi))

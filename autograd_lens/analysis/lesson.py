@@ -6,7 +6,6 @@ Words and layout are the handout's.
 from __future__ import annotations
 
 import ast
-import json
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from autograd_lens.analysis.story import NodeStory, Stories
 from autograd_lens.errors import NotRecordedError
 from autograd_lens.trace.expr import SQRT, Call, Expr, digits
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import (
     Event,
@@ -292,9 +292,9 @@ def _inputs(step: Step) -> Iterator[TensorUse]:
 def _corrections(trace: Trace, step: Step) -> Iterator[Expr]:
     """What Adam's averages, which start at zero, are divided by in a step."""
     count = digits(str(step.index + 1))
-    for optimizer in json.loads(trace.extra("optimizers") or b"[]"):
-        for group in optimizer.get("groups") or [optimizer]:
-            known = group.get("attributes", {})
+    for optimizer in stored_optimizers(trace):
+        for group in optimizer.parts:
+            known = group.attributes
             if {"lr", "betas[0]", "betas[1]"} <= known.keys():
                 rate, mean, square = (
                     digits(repr(known[name])) for name in ("lr", "betas[0]", "betas[1]")

@@ -7,23 +7,24 @@ steps that were recorded in full.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import msgspec
 import numpy as np
 
 from autograd_lens.analysis.regression import learning_rate
-from autograd_lens.trace.kept import Curvature, Curvatures, stored_curvatures
+from autograd_lens.trace.kept import (
+    Curvature,
+    Curvatures,
+    noted_numbers,
+    stored_curvatures,
+    stored_optimizers,
+)
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.schema import damaged, visible
 
 __all__ = ["RateGroup", "Rates", "find_rates"]
 
-T = TypeVar("T")
 Numbers = Mapping[str, float]
 Noted = Sequence[tuple[int, Sequence[Numbers]]]
 """The numbers of each group of an optimizer, and from which step on they hold."""
@@ -123,32 +124,12 @@ def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
     return Rates(tuple(_groups(trace)), last, found.missing if found else "")
 
 
-class _Group(msgspec.Struct, frozen=True):
-    """A group of parameters, as its optimizer was described."""
-
-    size: int
-    attributes: dict[str, float]
-
-
-class _Optimizer(msgspec.Struct, frozen=True):
-    """An optimizer as it was described; ``holds`` are indexes of parameters, group by group."""
-
-    kind: str = msgspec.field(name="class")
-    attributes: dict[str, float]
-    holds: list[int | None]
-    groups: list[_Group]
-
-    @property
-    def parts(self) -> list[_Group]:
-        """Its groups; one of all that it holds where it has none."""
-        return self.groups or [_Group(len(self.holds), self.attributes)]
-
-
 def _groups(trace: Trace) -> Iterator[RateGroup]:
     noted, names, written = _noted(trace), list(trace.parameters), _written(trace)
-    stored = _read(trace.extra("optimizers") or b"[]", list[_Optimizer])
     # a scheduler holds nothing, or has no rate
-    described = [one for one in stored if one.holds and "lr" in one.parts[0].attributes]
+    described = [
+        one for one in stored_optimizers(trace) if one.holds and "lr" in one.parts[0].attributes
+    ]
     for one in described:
         held = [names[at] if at is not None and at < len(names) else "" for at in one.holds]
         changes, start = noted.pop(one.holds[0], ()), 0
@@ -160,7 +141,7 @@ def _groups(trace: Trace) -> Iterator[RateGroup]:
             if not changes and len(written) > 1:  # its own attributes say nothing of the steps
                 rates = written
             if rates:
-                kind, sampled = visible(one.kind.rpartition(".")[2]), rates is written
+                kind, sampled = one.kind.rpartition(".")[2], rates is written
                 yield RateGroup(rates, kind, known, tuple(_settings(told, number)), sampled)
     for changes in noted.values():  # of optimizers that no variable of the program names
         for number in range(len(changes[-1][1])):
@@ -169,14 +150,6 @@ def _groups(trace: Trace) -> Iterator[RateGroup]:
                 yield RateGroup(rates, "an optimizer", (), settings)
     if not described and not noted and written:
         yield RateGroup(written, sampled=True)
-
-
-def _read(data: bytes, kind: type[T]) -> T:
-    """What is said of optimizers; numbers such as a scheduler's best loss may be infinite."""
-    try:
-        return msgspec.convert(json.loads(data), kind)
-    except (ValueError, RecursionError) as error:
-        damaged("what it says of its optimizers cannot be understood", error)
 
 
 def _settings(changes: Noted, group: int) -> Iterator[tuple[str, tuple[float, ...]]]:
@@ -194,11 +167,9 @@ def _noted(trace: Trace) -> dict[int | None, Noted]:
     Each with the step from whose update on they hold: they stand beside the row behind it.
     """
     found: dict[int | None, list[tuple[int, Sequence[Numbers]]]] = {}
-    sort = list[tuple[int | None, list[dict[str, float]]]]
-    for row, text in trace.rows.extra_column("numbers"):
+    for row, first, groups in noted_numbers(trace):
         step = int(trace.rows.steps[max(row - 1, 0)])
-        for first, groups in _read(text, sort):
-            found.setdefault(first, []).append((step, groups))
+        found.setdefault(first, []).append((step, groups))
     return {**found}
 
 

@@ -63,7 +63,9 @@ Item = TensorUse | Constant | tuple[TensorUse | Constant, ...]
 _CLOSE = 1e-4  # share of the largest element; float32 sums in another order differ by less
 _COARSE = {"float16": 1e-2, "bfloat16": 6e-2}  # of eight roundings
 _UNKNOWN = NodeInput("", None, "")
-_OWN_BACKWARD = "its backward is the program's own; --finite-differences checks the whole gradient"
+_OWN_BACKWARD = (
+    "its backward is the program's own; explain --finite-differences checks the gradient"
+)
 
 
 @dataclass(frozen=True, slots=True)

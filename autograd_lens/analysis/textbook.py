@@ -112,7 +112,7 @@ _G, _SELF, _OTHER, _RESULT, _N = map(Name, ("G", "self", "other", "result", "n")
 _ALPHA, _WEIGHT, _EXPONENT, _P = map(Name, ("alpha", "weight", "exponent", "p"))
 _LOW, _HIGH, _TARGET, _CONDITION = map(Name, ("min", "max", "target", "condition"))
 _MAT1, _MAT2, _VEC, _TENSOR = map(Name, ("mat1", "mat2", "vec", "tensor"))
-_INDICES, _INPUT = map(Name, ("indices", "input"))
+_INDICES, _INPUT, _APPROXIMATE = map(Name, ("indices", "input", "approximate"))
 
 
 def _function(
@@ -136,9 +136,12 @@ def _prose(
     return _function(name, compute, text, latex, Binding.PROSE)
 
 
-def _pointwise(name: str, compute: Callable[..., Any], text: str = "") -> Callable[..., Call]:
-    """A function of each element alone."""
-    made = Function(name, compute, {"text": text} if text else {}, pointwise=True)
+def _pointwise(
+    name: str, compute: Callable[..., Any], text: str = "", latex: str = ""
+) -> Callable[..., Call]:
+    """A function of each element alone, which is given all that it needs."""
+    forms = {key: form for key, form in (("text", text), ("latex", latex)) if form}
+    made = Function(name, compute, forms, needs=Binding.PROSE, pointwise=True)
     return lambda *arguments: Call(made, arguments)
 
 
@@ -147,10 +150,9 @@ def _numpy(function: np.ufunc) -> Callable[..., Call]:
 
 
 _cos, _exp, _log, _sign, _sin = map(_numpy, (np.cos, np.exp, np.log, np.sign, np.sin))
-_sigma, _normal, _density = (
-    _pointwise(name, compute)
-    for name, compute in (("σ", of.sigmoid), ("Φ", of.normal), ("φ", of.density))
-)
+_sigma = _pointwise("σ", of.sigmoid)
+_normal = _pointwise("Φ", of.normal, "Φ({0})", r"\Phi\left({0}\right)")
+_density = _pointwise("φ", of.density, "φ({0})", r"\varphi\left({0}\right)")
 _larger = _prose("larger", of.share, "{0} where {1} > {2}", r"{0} \odot [{1} > {2}]")
 _smaller = _prose("smaller", of.share, "{0} where {2} < {1}", r"{0} \odot [{2} < {1}]")
 
@@ -184,7 +186,7 @@ _over_copies = _prose(
 )
 
 _total = _prose("total", of.total, "sum of {0}", r"\sum {0}")
-_weights = _function("weights", of.weights, "n", "n")
+_weights = _function("weights", of.weights, "n", r"n_{{\text{{rows}}}}")
 _at_target = _prose(
     "at_target",
     of.at_target,
@@ -280,7 +282,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
         ),
     },
     "exp": {"self": _each(_G * _RESULT, "exp is its own derivative")},
-    "gelu": {"self": _each(_G * (_normal(_SELF) + _SELF * _density(_SELF)))},
+    "gelu": {"self": _each(
+        _G * (_normal(_SELF, _APPROXIMATE) + _SELF * _density(_SELF, _APPROXIMATE))
+    )},
     "leaky_relu": {"self": _each(Where(_SELF > 0, _G, Name("negative_slope") * _G))},
     "log": {"self": _each(_G / _SELF)},
     "maximum": {

@@ -243,6 +243,7 @@ class FullRecorder:
         if not self.on:
             return
         chain = list(self._frames.chain(call.frame))
+        self.mode.sweep()
         if finished is not None and finished >= 0:
             ends = find_boundary(self._stream, self._after, self._turn)
             if self._whole and self._hooked:
@@ -304,10 +305,12 @@ class FullRecorder:
         self.next_switch = self._schedule.next(step + 1) - 1
         self.mode.rebase()
         self._after = len(self._stream.keys)
+        self.mode.begin_tail(self._after)
 
     def _start_step(self, event: int) -> None:
         self._stream.drop_before(event)
         self._after = 0
+        self.mode.begin_tail(0)
         self._whole = True
         self._hooked = False
         self._step_dots = []

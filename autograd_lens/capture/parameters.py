@@ -352,7 +352,7 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 def _is_plain_object(kind: type) -> bool:
     """Whether instances of a class of the program may be looked into."""
-    module: object = kind.__module__  # whatever the class says it is
+    module: Any = kind.__module__  # whatever the class says it is
     foreign = {"torch", "numpy", "builtins", "types", "autograd_lens"}
     calls = any("__call__" in one.__dict__ for one in kind.__mro__)
     return not calls and isinstance(module, str) and module.partition(".")[0] not in foreign

@@ -335,8 +335,3 @@ def _without_own(entry: TracebackType | None) -> TracebackType | None:
     for entry in reversed(kept):
         chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return chain
-
-
-def use_one_thread() -> None:
-    """Compute without torch's pool of threads from now on."""
-    torch.set_num_threads(1)

@@ -97,9 +97,9 @@ def _as_child(writing: int, work: Callable[[], Iterator[tuple[str, str, str]]]) 
         silent = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silent, stream)
-        from autograd_lens.capture.script import use_one_thread
+        from autograd_lens.landscape import stay_on_one_thread
 
-        use_one_thread()  # the pool of the parent's threads is not here
+        stay_on_one_thread()
         for found in work():
             os.write(writing, json.dumps(found).encode() + b"\n")
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 
 from autograd_lens.cli.files import open_trace, printer, record_script, say, shown
 from autograd_lens.cli.options import records
-from autograd_lens.errors import SelectionError
+from autograd_lens.errors import LensError, SelectionError
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _OfTraceOrScript(click.Command):
 @click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
 @records("With a script: the trace to write.  [default: SCRIPT.lens]")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[MORE]...")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -58,7 +58,10 @@ def command(
     file: Path | None,
     arguments: tuple[str, ...],
 ) -> None:
-    """Examine a trace, or record a script and examine that.
+    """Examine traces, or record a script and examine that.
+
+    Behind a script stand its own arguments; behind a trace, more traces. A folder stands for
+    all traces in it.
 
     Each finding says what happened, how the trace shows it, and how to correct it. Where a
     finding rests on a step that was not recorded in full, that step is replayed. The exit status
@@ -66,6 +69,7 @@ def command(
 
     \b
     autograd-lens doctor train.lens
+    autograd-lens doctor runs/ --json
     autograd-lens doctor train.py --epochs 2
     autograd-lens doctor --explain AL101
     """
@@ -73,23 +77,41 @@ def command(
         _print_pages(explain, width)
         return
     if file is not None and file.suffix == _SCRIPT:
-        file = _record(file, arguments, output, force=force)
-    elif arguments or output is not None or force:
-        _refuse_what_is_for_scripts(arguments, output)
-    with open_trace(file, replay=True) as trace:
-        findings = _examine(trace, select, ignore)
-        _print_findings(trace, findings, as_json=as_json, width=width)
-    if any(finding.severity == "error" for finding in findings):
+        files: Sequence[Path | None] = [_record(file, arguments, output, force=force)]
+    else:
+        if output is not None or force:
+            _refuse_what_is_for_scripts(output)
+        files = _traces(file, arguments)
+    grave = False
+    for one in files:
+        with open_trace(one, replay=True) as trace:
+            findings = _examine(trace, select, ignore)
+            _print_findings(trace, findings, as_json=as_json, width=width)
+        grave = grave or any(finding.severity == "error" for finding in findings)
+    if grave:
         ctx.exit(1)
 
 
-def _refuse_what_is_for_scripts(arguments: tuple[str, ...], output: Path | None) -> None:
-    if arguments:
-        msg = f"One trace is examined at a time; {arguments[0]!r} stands behind it."
-        raise SelectionError(msg, hint="Leave it out.")
+def _refuse_what_is_for_scripts(output: Path | None) -> None:
     option = "--force" if output is None else "-o"
     msg = f"{option} is for a recording that is made, and no script is named."
     raise SelectionError(msg, hint="Name a script, such as train.py, or leave it out.")
+
+
+def _traces(file: Path | None, more: tuple[str, ...]) -> list[Path | None]:
+    """The traces that were named, those in folders too.
+
+    Raises:
+        LensError: A folder holds no trace.
+    """
+    found: list[Path | None] = []
+    for name in (file, *map(Path, more)):
+        inside = sorted(name.glob("*.lens")) if name is not None and name.is_dir() else [name]
+        if not inside:
+            msg = f"The folder {str(name)!r} holds no trace."
+            raise LensError(msg, hint="Traces end in .lens; autograd-lens run SCRIPT writes one.")
+        found += inside
+    return found
 
 
 def _words(text: str) -> list[str]:
@@ -132,8 +154,15 @@ def _print_findings(
             click.echo(json.dumps(finding_json(finding, shown(trace.path)), ensure_ascii=False))
     else:
         with printer(None, width) as console:
-            steps, file = len(trace.steps), shown(trace.path)
-            console.print(render_findings(findings, file=file, steps=steps, width=console.width))
+            errors = [event.message for event in trace.events if event.kind == "exception"]
+            shown_findings = render_findings(
+                findings,
+                file=shown(trace.path),
+                steps=len(trace.steps),
+                width=console.width,
+                failure=errors[0] if errors else "",
+            )
+            console.print(shown_findings)
 
 
 def grave_findings(path: Path) -> Iterator[str]:

@@ -104,7 +104,7 @@ def record_script(
         LensError: There is no such script, or the file cannot be written.
     """
     from autograd_lens.capture import run_script
-    from autograd_lens.trace.recordings import remember
+    from autograd_lens.trace.recordings import put_back, remember
 
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
@@ -126,7 +126,7 @@ def record_script(
     if result.nothing:
         target.unlink(missing_ok=True)
         if result.before is not None:
-            result.before.rename(target)
+            put_back(result.before, target)
         say(f"Nothing was recorded: {result.nothing}")
         result.world.enter()
         raise click.exceptions.Exit(result.exit_code)

@@ -63,8 +63,8 @@ def command(
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
     Everything behind SCRIPT belongs to the script. Its exit status is handed on; 3 says that the
-    recording is incomplete. Without -o,
-    an earlier recording of the script is set aside; `autograd-lens runs` lists them.
+    recording is incomplete. Without -o, an earlier recording of the script is set aside;
+    `autograd-lens runs` lists them.
 
     \b
     autograd-lens run train.py --lr 0.1
@@ -81,9 +81,8 @@ def command(
     target, result = record_script(
         script, arguments, output, force=force, full=full, module=module, limits=limits
     )
-    with contextlib.suppress(
-        Exception, KeyboardInterrupt
-    ):  # how a run ends is the program's affair
+    # how a run ends is the program's affair
+    with contextlib.suppress(Exception, KeyboardInterrupt):
         _finish(target, result)
     result.world.enter()  # its own exit handlers run in it
     ctx.exit(result.exit_code)

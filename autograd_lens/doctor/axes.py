@@ -29,6 +29,7 @@ _ELEMENTWISE = frozenset({"add", "sub", "mul", "div", "rsub", "add_", "sub_", "m
 _PRODUCTS = frozenset({"mm", "addmm", "bmm", "matmul", "addbmm"})
 _TABLES = frozenset({"slice", "select", "unsqueeze", "transpose", "permute", "view", "expand"})
 _LOSSES = frozenset({"nll_loss_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
+_PAIR = 2
 _RECURRENT = "weight_ih_l"
 
 
@@ -158,9 +159,22 @@ class BatchAxis:
     def _counts(self, kernel: Kernel, how: _How, use: TensorUse) -> bool:
         if how == "softmax":
             return bool(kernel.requires_grad) and len(use.spec.shape) > 1
-        if how == "recurrence":
-            return kernel.module in self._recurrent and bool(kernel.requires_grad)
-        return True
+        if how != "recurrence":
+            return True
+        several = len(use.spec.shape) > _PAIR and use.spec.shape[1] > 1
+        layer = kernel.module in self._recurrent and bool(kernel.requires_grad)
+        return several and layer and self._one_each
+
+    @cached_property
+    def _one_each(self) -> bool:
+        """Whether something beside the modules has one number for each sample, none for steps."""
+        shapes = {
+            use.spec.shape
+            for kernel in self._step.kernels
+            if kernel.phase == "forward" and not kernel.module and not kernel.requires_grad
+            for use in (*tensors(kernel.inputs), *kernel.outputs)
+        }
+        return not shapes.isdisjoint({(self.size,), (self.size, 1)})
 
     def _seed(self, kernel: Kernel, given: list[TensorUse]) -> None:
         """Begin at data with rows along the first axis, and at tables that modules keep."""

@@ -27,6 +27,8 @@ HEADINGS = (
 )
 """The headings of every rule's page, in order."""
 
+_LAST = "AL607"  # that the run ended early; it gives way to whatever explains why
+
 Check = Callable[[Evidence], Iterator[Finding]]
 
 
@@ -94,6 +96,8 @@ def _causes(found: Sequence[Finding]) -> list[Finding]:
     """Findings that follow from no other one."""
     explained = {known.rule.code: known.rule.explains for known in rules()}
     followed = {code for finding in found for code in explained[finding.code]}
+    if any(finding.severity == "error" for finding in found):
+        followed.add(_LAST)
     return [finding for finding in found if finding.code not in followed]
 
 

@@ -8,7 +8,6 @@ every turn; what goes wrong once shows in the losses.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.source import Code
+from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
@@ -231,18 +231,17 @@ class Evidence:
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
         """The optimizers that variables of the program name."""
-        found = json.loads(self.trace.extra("optimizers") or b"[]")
         return tuple(
             Optimizer(
-                str(one["name"]),
-                str(one["class"]),
-                dict(one["attributes"]),
-                tuple(one.get("holds", ())),
-                tuple(int(group["size"]) for group in one.get("groups", ())),
-                tuple(dict(group["attributes"]) for group in one.get("groups", ())),
+                one.name,
+                one.kind,
+                one.attributes,
+                one.holds,
+                tuple(group.size for group in one.groups),
+                tuple(group.attributes for group in one.groups),
             )
-            for one in found
-            if "lr" in one["attributes"]
+            for one in stored_optimizers(self.trace)
+            if "lr" in one.attributes
         )
 
     @cached_property
@@ -269,7 +268,10 @@ class Evidence:
 
     def code(self, source: Source | None) -> Code:
         """The program's text around a line."""
-        file = source.file if source else ""
+        return self.code_of(source.file if source else "")
+
+    def code_of(self, file: str) -> Code:
+        """The text of a file of the program."""
         if file not in self._codes:
             self._codes[file] = Code(self.trace.source(file) or "")
         return self._codes[file]

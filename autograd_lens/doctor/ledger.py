@@ -12,12 +12,12 @@ the optimizer is. The same numbers again therefore mean that another object made
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from autograd_lens.doctor.evidence import Evidence, Gap, Optimizer, is_zero
+from autograd_lens.trace.kept import noted_numbers
 from autograd_lens.trace.rows import LightGraph
 
 __all__ = [
@@ -79,7 +79,8 @@ class Use:
         index: The parameter.
         writers: Numbers of the graphs that wrote into ``.grad`` since it was last cleared.
         used: Whether the parameter was updated.
-        again: Whether an update before used some of these gradients already.
+        again: Whether an update before used some of these gradients already, and the program did
+            not change them since.
         cleared: Whether ``.grad`` was cleared.
         gap: Both rows' values.
     """
@@ -145,8 +146,18 @@ class Ledger:
         """What became of one parameter's gradients (NOTE 1)."""
         if index not in self._uses:
             windows = self._evidence.gaps(index)
-            self._uses[index] = [use for gaps in windows for use in _uses(index, gaps)]
+            self._uses[index] = [
+                use for gaps in windows for use in _uses(index, gaps, clips=self._clips)
+            ]
         return self._uses[index]
+
+    @cached_property
+    def _clips(self) -> bool:
+        """Whether the loop clips gradients: then one that is shorter is still the same."""
+        run = next(self._evidence.runs, None)
+        source = run.graph.source if run and run.graph else None
+        calls = self._evidence.code(source).calls(source.line) if source else []
+        return any(name.startswith("clip_grad") for _, name, _ in calls)
 
     def graph(self, number: int) -> LightGraph:
         """What a graph's rows have in common."""
@@ -161,11 +172,10 @@ class Ledger:
     def rates(self) -> tuple[Rates, ...]:
         """The numbers of each optimizer of torch.optim that made an update."""
         notes: dict[int | None, list[tuple[int, tuple[Mapping[str, float], ...]]]] = {}
-        rows = self._evidence.trace.rows
-        for row, text in rows.extra_column("numbers"):
-            step = int(rows.steps[max(0, row - 1)])
-            for first, groups in json.loads(text):
-                notes.setdefault(first, []).append((step, tuple(groups)))
+        trace = self._evidence.trace
+        for row, first, groups in noted_numbers(trace):
+            step = int(trace.rows.steps[max(0, row - 1)])
+            notes.setdefault(first, []).append((step, tuple(groups)))
         return tuple(
             Rates(first, tuple(step for step, _ in found), tuple(groups for _, groups in found))
             for first, found in notes.items()
@@ -173,7 +183,7 @@ class Ledger:
         )
 
 
-def _uses(index: int, gaps: Sequence[Gap]) -> Iterator[Use]:
+def _uses(index: int, gaps: Sequence[Gap], *, clips: bool) -> Iterator[Use]:
     writers: tuple[int, ...] = ()
     spent = False
     for gap in gaps:
@@ -184,6 +194,6 @@ def _uses(index: int, gaps: Sequence[Gap]) -> Iterator[Use]:
         cleared = gap.cleared or (bool(writers) and is_zero(gap.found))
         if gap.updated or cleared:
             yield Use(gap.run.row.step, index, writers, gap.updated, spent, cleared, gap)
-        spent = spent or gap.updated
+        spent = (spent or gap.updated) and (clips or gap.kept)
         if cleared:
             writers, spent = (), False

@@ -92,19 +92,46 @@ class Code:
                 ):
                     yield target.id, node.lineno
 
+    def kept_arguments(self) -> Iterator[tuple[str, int]]:
+        """Attributes that classes give a bare ``....parameters()`` to, with the line.
+
+        So ``self.parameters = parameters`` in ``__init__``, where the program makes an object of
+        the class from ``model.parameters()``.
+        """
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef):
+                place = next(iter(self._generator_places(node.name)), None)
+                for method in node.body if place is not None else ():
+                    if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                        names = [one.arg for one in method.args.args[1:]]
+                        if place is not None and place < len(names):
+                            yield from _stores(method, names[place])
+
+    def _generator_places(self, owner: str) -> Iterator[int]:
+        """The positions at which calls of a class pass a bare ``....parameters()``."""
+        for call in self.makes({owner}):
+            for place, one in enumerate(call.args):
+                if isinstance(one, ast.Call) and called(one) == "parameters":
+                    yield place
+
     def loops_over(self, name: str) -> int | None:
-        """The line of a loop that runs over a name inside another loop."""
+        """The line of a loop that runs over a name, inside another loop or a function."""
         for outer in ast.walk(self.tree):
             if isinstance(outer, Loop | ast.FunctionDef):
                 for node in ast.walk(outer):
-                    if (
-                        node is not outer
-                        and isinstance(node, ast.For)
-                        and isinstance(node.iter, ast.Name)
-                        and node.iter.id == name
-                    ):
+                    over = node is not outer and isinstance(node, ast.For)
+                    if over and isinstance(node, ast.For) and ast.unparse(node.iter) == name:
                         return node.lineno
         return None
+
+    def steps_every_so_often(self) -> bool:
+        """Whether the text makes an update every so many turns: ``step()`` behind ``if ... %``."""
+        return any(
+            isinstance(node, ast.If)
+            and any(isinstance(part, ast.Mod) for part in ast.walk(node.test))
+            and any(isinstance(one, ast.Attribute) and one.attr == "step" for one in ast.walk(node))
+            for node in ast.walk(self.tree)
+        )
 
     def makes(self, names: set[str]) -> list[ast.Call]:
         """Calls of these classes, as ``torch.optim.Adam(...)`` for ``Adam``."""
@@ -123,6 +150,20 @@ class Code:
                         found = [r.lineno for r in ast.walk(one) if isinstance(r, ast.Return)]
                         return max(found, default=0)
         return 0
+
+
+def _stores(method: ast.FunctionDef, name: str) -> Iterator[tuple[str, int]]:
+    """The attributes that a method sets to a bare name, with the line."""
+    for node in ast.walk(method):
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+            continue
+        target, value = node.targets[0], node.value
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=False))
+        for one, given in pairs:
+            if isinstance(one, ast.Attribute) and isinstance(given, ast.Name) and given.id == name:
+                yield ast.unparse(one), node.lineno
 
 
 def called(call: ast.Call) -> str:

@@ -27,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mod
 from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
 from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
+from autograd_lens.live.unused import LONG, drop_unused
 
 __all__ = [
     "IN_BACKWARD",
@@ -52,6 +53,7 @@ _NO_RESULT = (tuple,)
 UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 """Operators whose result has no value until something is written there."""
 
+_SWEEP = 4096  # events
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
 
 
@@ -248,6 +250,7 @@ class TapeMode(TorchDispatchMode):
         self.left = False
         self._modules = ModulePaths()
         self._raised: _Raised | None = None
+        self._tail, self._sweep_at = 0, _SWEEP
         self._silent = False
         self._engine_frame: FrameType | None = None
         self._backward_frame: FrameType | None = None
@@ -414,6 +417,8 @@ class TapeMode(TorchDispatchMode):
                 )
             )
             stream.marks.append(_new(Mark, (first_slot, first_use, sequence, position)))
+            if len(stream.keys) >= self._sweep_at and not self.in_backward:
+                self.sweep()
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
@@ -458,6 +463,17 @@ class TapeMode(TorchDispatchMode):
         if frame is not None and frame.f_code is _ENGINE and self._engine_frame is None:
             self._engine_frame, self._backward_frame = frame, found
         return found
+
+    def begin_tail(self, event: int) -> None:
+        """From this event on stands what runs between two backwards."""
+        self._tail, self._sweep_at = event, event + _SWEEP
+
+    def sweep(self) -> None:
+        """Leave out what an evaluation ran since the last backward (see ``unused``)."""
+        stream = self._stream
+        if len(stream.keys) - self._tail > LONG:
+            drop_unused(stream, self._tail)
+        self._sweep_at = len(stream.keys) + max(_SWEEP, len(stream.keys) - self._tail)
 
     def end_backward(self) -> None:
         """The engine has run."""

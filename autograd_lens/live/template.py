@@ -287,8 +287,8 @@ class _Builder:
         self._makers: dict[int, int] = {}  # sequence number -> kernel (NOTE 2)
         self._last_sequence = -1
         self._region = -1
-        self._homes: dict[tuple[int, Spec], int] = {}  # first parameter of each memory
         self._detached: dict[int, int] = {}  # the tensor that each one was detached from
+        self._homes: dict[tuple[int, Spec], int] = {}  # first parameter of each memory
 
     def build(self) -> Template:
         for position, key in enumerate(self._segment.keys):

@@ -24,7 +24,7 @@ _BODY = 9  # columns in front of a finding's text
 
 
 def render_findings(
-    findings: Sequence[Finding], *, file: str, steps: int, width: int = 80
+    findings: Sequence[Finding], *, file: str, steps: int, width: int = 80, failure: str = ""
 ) -> RenderableType:
     """All findings one below the other, or that there are none.
 
@@ -33,15 +33,21 @@ def render_findings(
         file: The trace, as the user would type it.
         steps: Steps of the run.
         width: Columns of the terminal.
+        failure: The exception that ended the run, else ``""``.
     """
-    return Group(*_lines(findings, file, steps, width))
+    return Group(*_lines(findings, file, steps, width, failure))
 
 
-def _lines(findings: Sequence[Finding], file: str, steps: int, width: int) -> Iterator[Text]:
+def _lines(
+    findings: Sequence[Finding], file: str, steps: int, width: int, failure: str
+) -> Iterator[Text]:
     counted = f"{steps:,} step{'' if steps == 1 else 's'} examined"
     yield heading(file, counted, width, "━")
+    if failure:
+        for part in folded(f"The program ended with an error: {failure}", width - _BODY):
+            yield line(part)
     if not findings:
-        yield line("Nothing wrong was found.")
+        yield line("Nothing else wrong was found." if failure else "Nothing wrong was found.")
         return
     for finding in findings:
         yield Text()
@@ -95,8 +101,8 @@ def finding_line(finding: Finding) -> str:
 
 
 def finding_json(finding: Finding, file: str) -> dict[str, Any]:
-    """A finding as a JSON object, with the command to look at it filled in."""
-    return {**asdict(finding), "look": finding.look.replace("{file}", file)}
+    """A finding as a JSON object, with its trace and the command to look at it filled in."""
+    return {"file": file, **asdict(finding), "look": finding.look.replace("{file}", file)}
 
 
 def render_rules(known: Sequence[KnownRule], width: int = 80) -> RenderableType:

@@ -18,7 +18,7 @@ from autograd_lens.render.graph_text import line as code_line
 from autograd_lens.render.layout import CODE, QUIET, line
 from autograd_lens.trace.expression import notation, results
 from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.records import Kernel, Phase, Source, Step, TensorUse
+from autograd_lens.trace.records import Kernel, Phase, Source, Step
 from autograd_lens.trace.values import Value
 
 __all__ = ["PHASES", "StepView", "TraceOptions"]
@@ -78,10 +78,6 @@ class StepView:
     def width(self) -> int:
         """Columns of the terminal."""
         return self.options.width
-
-    def name(self, use: TensorUse) -> str:
-        """A tensor's name in the program, else ``t`` and its number."""
-        return self.names(use)
 
     def notation(self, kernel: Kernel) -> str:
         """What a kernel computes, in textbook notation."""

@@ -34,7 +34,15 @@ from autograd_lens.trace.records import Step
 from autograd_lens.trace.tape import records_of
 from autograd_lens.trace.values import Summary
 
-__all__ = ["Attempt", "OnWay", "Provider", "Replayed", "Replayer", "recorded_threads"]
+__all__ = [
+    "Attempt",
+    "OnWay",
+    "Provider",
+    "Replayed",
+    "Replayer",
+    "recorded_threads",
+    "stay_on_one_thread",
+]
 
 OnWay = Callable[[int | None, int], None]
 """Takes a step that is replayed, None behind the last, and the one that was asked for."""
@@ -484,3 +492,13 @@ class Provider:
         except ReplayError as error:
             light = self._trace.light(step)
             return changed(light, omitted=(*light.omitted, str(error)))
+
+
+def stay_on_one_thread() -> None:
+    """Let nothing in this process start torch's pool of threads; for a child that was forked."""
+    torch.set_num_threads(1)
+    torch.set_num_threads = _ignore  # steps are replayed on as many threads as they ran on
+
+
+def _ignore(nthreads: int) -> None:  # noqa: ARG001  the name that torch gives it
+    return None

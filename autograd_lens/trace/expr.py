@@ -163,8 +163,8 @@ class Name(Expr):
     @property
     def parts(self) -> tuple[str, str]:
         """Letter or name, and subscript."""
-        match = re.fullmatch(r"([^\W\d_])_?([0-9]*)", self.text.translate(_LOWERED))
-        letter, number = match.groups() if match else (self.text, "")
+        match = re.fullmatch(r"([^\W\d_])(?:_?([0-9]+))?", self.text.translate(_LOWERED))
+        letter, number = match.groups("") if match else (self.text, "")
         return letter, ",".join(part for part in (number, self.index) if part)
 
     @property
@@ -820,7 +820,7 @@ def _meeting(expr: Op) -> str:
 
 def _indexed(expr: Expr) -> bool:
     return isinstance(expr, Sum) or any(
-        isinstance(part, Name) and part.index for part in walk(expr)
+        isinstance(part, Name) and _ELEMENT.fullmatch(part.index) for part in walk(expr)
     )
 
 
@@ -898,6 +898,10 @@ _LATEX_ESCAPES: Mapping[str, str] = {
     **{letter: f"_{{{number}}}" for number, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{letter: f"{name}{{}}" for letter, name in _GREEK.items()},
 }
+_SHORT_INDEX = re.compile(r"(?:[A-Za-z]|[0-9]+)(?:,(?:[A-Za-z]|[0-9]+))*")
+_NUMBERED = re.compile(r"(.+),([0-9]+)", re.DOTALL)
+_TYPST_COMMA = ' "," '  # a bare one would part the arguments of a function
+_ELEMENT = re.compile(r"(?:i|[0-9]+)(?:,(?:i|[0-9]+))*")
 _LATEX_FUNCTIONS = frozenset({"cos", "exp", "log", "max", "min", "sin", "tanh"})
 
 
@@ -942,13 +946,15 @@ def _latex_name(name: Name) -> str:
     core = rf"\hat{{{core}}}" if name.hat else core
     if not index:
         return core
-    small = index if _is_short(index) else _latex_name(Name(index))
-    return f"{core}_{{{small}}}"
+    return f"{core}_{{{_small_index(index, _latex_name, ',')}}}"
 
 
-def _is_short(index: str) -> bool:
-    """Whether an index is made of digits and single letters."""
-    return bool(re.fullmatch(r"(?:[A-Za-z]|[0-9]+)(?:,(?:[A-Za-z]|[0-9]+))*", index))
+def _small_index(index: str, name: Callable[[Name], str], comma: str) -> str:
+    """An index: digits and letters as they are, a name and a number behind it as a name."""
+    if _SHORT_INDEX.fullmatch(index):
+        return index.replace(",", comma)
+    label = _NUMBERED.fullmatch(index)
+    return f"{name(Name(label[1]))}{comma}{label[2]}" if label else name(Name(index))
 
 
 def _latex_number(mantissa: str, exponent: str) -> str:
@@ -967,7 +973,11 @@ def _mathml_name(name: Name) -> str:
     core = f"<mover><mrow>{core}</mrow><mo>^</mo></mover>" if name.hat else core
     if not index:
         return core
-    small = f"<mi>{index}</mi>" if _is_short(index) else _mathml_name(Name(index))
+    small = (
+        f"<mi>{index}</mi>"
+        if _SHORT_INDEX.fullmatch(index)
+        else (f"<mrow>{_small_index(index, _mathml_name, '<mo>,</mo>')}</mrow>")
+    )
     return f"<msub><mrow>{core}</mrow>{small}</msub>"
 
 
@@ -992,7 +1002,7 @@ def _typst_name(name: Name) -> str:
     core = f"hat({core})" if name.hat else core
     if not index:
         return core
-    return f"{core}_({index.replace(',', ' ') if _is_short(index) else _typst_name(Name(index))})"
+    return f"{core}_({_small_index(index, _typst_name, _TYPST_COMMA)})"
 
 
 def _typst_number(mantissa: str, exponent: str) -> str:

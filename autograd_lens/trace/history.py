@@ -150,7 +150,8 @@ class ParameterHistory:
         table, there = self._table(field)
         raw = np.ascontiguousarray(table[rows]).tobytes()
         shape = (len(rows), *self.parameter.shape)
-        array = Value(self.parameter.dtype, shape, raw).array
+        with parsing(f"the dtype of {self.parameter.name}"):
+            array = Value(self.parameter.dtype, shape, raw).array
         if array.dtype.kind not in "fc":
             array = array.astype(np.float64)
         array = array.copy()

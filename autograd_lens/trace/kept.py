@@ -1,17 +1,17 @@
-"""What was measured of the loss around a run, and is kept in the run's file.
+"""What is kept in a run's file beside its steps: the loss around it, and its optimizers.
 
 Of the surface the bytes are: a magic word, the length of a JSON header (uint32), the header, then
 the arrays ``u, v, origin, first, second, loss``, all little-endian float64. Curvatures are JSON.
-Nothing in either is executed.
+Nothing in either is executed. Optimizers are JSON, as capture described them.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -26,9 +26,13 @@ __all__ = [
     "SURFACE",
     "Curvature",
     "Curvatures",
+    "Optimizer",
+    "OptimizerGroup",
     "Surface",
     "between",
+    "noted_numbers",
     "stored_curvatures",
+    "stored_optimizers",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +43,11 @@ SURFACE = "surface"
 
 CURVATURE = "curvature"
 """Where a trace keeps its curvatures."""
+
+_OPTIMIZERS = "optimizers"
+_NUMBERS = "numbers"
+
+Numbers = dict[str, int | float]
 
 _MAGIC = b"LENSURF1"
 _MOST_HEADER = 1 << 24
@@ -256,3 +265,71 @@ def stored_curvatures(trace: Trace) -> Curvatures | None:
     """
     data = trace.extra(CURVATURE)
     return None if data is None else Curvatures.from_bytes(data)
+
+
+class OptimizerGroup(msgspec.Struct, frozen=True):
+    """A group of parameters that share their numbers.
+
+    Attributes:
+        size: How many of the optimizer's parameters are in it, in their order.
+        attributes: Its numbers by name; those of a tuple are ``betas[0]``, ``betas[1]``.
+        options: Its switches, words and tuples that hold more than numbers, by name.
+    """
+
+    size: Size
+    attributes: Numbers
+    options: dict[str, Any] = {}
+
+
+class Optimizer(msgspec.Struct, frozen=True):
+    """An optimizer of the program, as capture last described it.
+
+    Attributes:
+        name: The variable that holds it.
+        kind: Its class, qualified.
+        attributes: Numbers of its first group; of a handwritten one, those among its attributes.
+        options: Switches, words and tuples of the same, by name.
+        holds: What it updates: indexes of parameters, None for a tensor that no backward reached.
+        groups: They divide ``holds``; a handwritten one has none.
+    """
+
+    kind: str = msgspec.field(name="class")
+    name: str = ""
+    attributes: Numbers = {}
+    options: dict[str, Any] = {}
+    holds: tuple[Size | None, ...] = ()
+    groups: tuple[OptimizerGroup, ...] = ()
+
+    @property
+    def parts(self) -> Sequence[OptimizerGroup]:
+        """Its groups; one of all that it holds where it has none."""
+        return self.groups or (OptimizerGroup(len(self.holds), self.attributes, self.options),)
+
+
+def stored_optimizers(trace: Trace) -> tuple[Optimizer, ...]:
+    """The program's optimizers and schedulers, in the order in which they were found.
+
+    Raises:
+        NotATraceError: What the trace keeps of them is damaged.
+    """
+    data = trace.extra(_OPTIMIZERS)
+    what = "what it says of its optimizers"
+    return () if data is None else from_bytes(data, tuple[Optimizer, ...], what)
+
+
+def noted_numbers(trace: Trace) -> Iterator[tuple[int, int | None, list[Numbers]]]:
+    """The numbers of torch's optimizers wherever they changed, in order.
+
+    Yields:
+        The row of the trace that notes them, the optimizer's first parameter (its index; None
+        for one that no backward reached), and the numbers of each of its groups.
+
+    Raises:
+        NotATraceError: What the trace keeps of them is damaged.
+    """
+    sort = list[tuple[Size | None, list[Numbers]]]
+    for row, data in trace.rows.extra_column(_NUMBERS):
+        if not isinstance(data, bytes):
+            damaged("what it says of its optimizers is no text")
+        for first, groups in from_bytes(data, sort, "what it says of its optimizers"):
+            yield row, first, groups

@@ -15,7 +15,7 @@ from autograd_lens.errors import TraceError, TraceExistsError
 from autograd_lens.trace.info import RunStatus
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["Recording", "latest", "recordings", "remember", "set_aside", "state_folder"]
+__all__ = ["Recording", "latest", "put_back", "recordings", "remember", "set_aside", "state_folder"]
 
 _POINTER = "latest"
 _ASIDE = ".autograd_lens"  # the folder beside a recording that holds those before it
@@ -185,16 +185,26 @@ def _move(path: Path, started: float) -> Path:
         ignored.write_text("*\n")
     when = datetime.fromtimestamp(started, UTC).strftime("%Y%m%d-%H%M%S")
     target = next(free for free in _names(folder, path.stem, when) if not free.exists())
-    for end in _COMPANIONS:
-        companion = path.with_name(path.name + end)
-        if companion.exists():
-            companion.rename(target.with_name(target.name + end))
+    _rename(path, target)
     pattern = re.compile(re.escape(path.stem) + r"-\d{8}-\d{6}(-\d+)?\.lens")
     mine = [each for each in folder.iterdir() if pattern.fullmatch(each.name)]
     mine.sort(key=lambda each: each.stem)
     for old in mine[:-_KEPT]:
         _remove(old)
     return target
+
+
+def put_back(kept: Path, path: Path) -> None:
+    """Give a recording that was set aside its name again; what has that name is removed."""
+    _remove(path)
+    _rename(kept, path)
+
+
+def _rename(path: Path, target: Path) -> None:
+    for end in _COMPANIONS:
+        companion = path.with_name(path.name + end)
+        if companion.exists():
+            companion.rename(target.with_name(target.name + end))
 
 
 def _names(folder: Path, stem: str, when: str) -> Iterator[Path]:

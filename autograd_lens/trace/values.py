@@ -65,6 +65,7 @@ _EXTENDED = frozenset(
     }
 )
 
+_PLAIN = frozenset(_ITEM_SIZES) - {"quint8", "qint8", "qint32"}  # quantized ones need a scale
 _EXACT = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _SAMPLES = 8
 
@@ -91,7 +92,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
         extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return extended
-    if name not in _ITEM_SIZES:  # NumPy knows names that torch does not, "object" among them
+    if name not in _PLAIN:  # NumPy knows names that torch does not, "object" among them
         msg = f"NumPy has no dtype {name!r}."
         raise TypeError(msg)
     return np.dtype(name)
@@ -149,8 +150,8 @@ class Value:
 
     @property
     def complete(self) -> bool:
-        """Whether every element was kept."""
-        return self.data is not None
+        """Whether every element was kept, in a type whose elements can be read."""
+        return self.data is not None and (self.dtype in _PLAIN or self.dtype in _EXTENDED)
 
     @property
     def array(self) -> Array:
@@ -174,7 +175,7 @@ class Value:
     @property
     def norm(self) -> float:
         """Euclidean norm of all elements, computed in float64."""
-        if self.data is None:
+        if not self.complete:
             return self.summary.norm if self.summary else math.nan
         return float(np.linalg.norm(self.array.astype(np.complex128).ravel()))
 

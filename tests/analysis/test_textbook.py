@@ -11,7 +11,19 @@ import pytest
 import torch
 
 from autograd_lens.analysis.textbook import RULES
-from autograd_lens.trace.expr import TEXTBOOK, Expr, Name, Word, digits, walk, write
+from autograd_lens.trace.expr import (
+    TEXTBOOK,
+    Call,
+    Expr,
+    Name,
+    Word,
+    digits,
+    evaluate,
+    substituted,
+    visible,
+    walk,
+    write,
+)
 
 aten = torch.ops.aten
 
@@ -202,6 +214,16 @@ def test_rules_are_short_and_name_only_arguments() -> None:
             schemas = [getattr(packet, each)._schema for each in packet.overloads()]
             schema = {each.name for one in schemas for each in one.arguments}
             assert names <= schema | {"G", "n", "result", "mask"}, (operator, argument)
+
+
+@pytest.mark.parametrize("operator", RULES)
+def test_a_rule_of_single_elements_is_worked_out_from_its_numbers_alone(operator: str) -> None:
+    for rule in RULES[operator].values():
+        calls = [part for part in walk(rule.formula) if isinstance(part, Call)]
+        if all(call.function.pointwise for call in calls):
+            shown = visible(rule.named({}))
+            filled = substituted(shown, lambda _: digits("0.5"))
+            assert np.ndim(evaluate(filled, {})) == 0
 
 
 def worded(op: str, argument: str, **names: Any) -> str:

@@ -56,7 +56,6 @@ def test_options_work_on_either_side_of_a_trace(recorded: Path) -> None:
     ("words", "status", "said"),
     [
         (["--nonsense"], 2, "No such option '--nonsense'"),
-        (["other.lens"], 1, "One trace is examined at a time; 'other.lens' stands behind it."),
         (["-o", "x.lens"], 1, "-o is for a recording that is made"),
         (["--force"], 1, "--force is for a recording that is made"),
     ],
@@ -68,6 +67,35 @@ def test_what_a_trace_cannot_be_given_is_refused(
     assert shown.exit_code == status
     assert said in shown.stderr
     assert shown.stdout == ""
+
+
+def test_several_traces_and_folders_are_examined_one_after_the_other(
+    recorded: Path, forgetful: Path, lens: Lens, tmp_path: Path
+) -> None:
+    lens("run", "-o", "runs.lens", forgetful.name)
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    (tmp_path / "runs.lens").rename(folder / "runs.lens")
+
+    done = CliRunner().invoke(app, ["doctor", str(recorded), str(folder), "--json"])
+
+    assert done.exit_code == 1
+    (finding,) = map(json.loads, done.output.splitlines())
+    assert finding["name"] == "stale-gradient"
+    assert finding["file"].endswith("runs.lens")
+
+
+def test_a_folder_without_traces_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["doctor", str(tmp_path / "empty")])
+    assert done.exit_code == 1
+    assert "holds no trace" in done.output
+
+
+def test_an_error_that_ended_the_run_is_told(tmp_path: Path, lens: Lens) -> None:
+    (tmp_path / "broken.py").write_text(SCRIPT + "\nint('seven')\n")
+    done = lens("doctor", "broken.py")
+    assert "The program ended with an error: ValueError" in done.stdout
 
 
 def test_run_ends_with_grave_findings_in_one_line_each(forgetful: Path, lens: Lens) -> None:

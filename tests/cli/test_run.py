@@ -69,14 +69,19 @@ def test_a_script_behaves_as_under_python(lens: Lens, tmp_path: Path) -> None:
     ran = lens("run", "odd.py", "-x")
     assert (ran.returncode, ran.stdout) == (plain.returncode, plain.stdout) == (7, plain.stdout)
     assert ran.stderr.startswith(plain.stderr)
-    assert "Recorded 0 steps in odd.lens" in ran.stderr
+    assert "Nothing was recorded: odd.py exited (status 7) before it" in ran.stderr
+    assert not (tmp_path / "odd.lens").exists()
 
 
 def test_a_module_is_run_as_python_dash_m_does(lens: Lens, tmp_path: Path) -> None:
     package = tmp_path / "project"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "train.py").write_text("import sys\nprint(__package__, sys.argv[1:])\n")
+    (package / "train.py").write_text(
+        "import sys, torch\n"
+        "print(__package__, sys.argv[1:])\n"
+        "torch.ones(1, requires_grad=True).sum().backward()\n"
+    )
     ran = lens("run", "-m", "project.train", "-m", "1")
     assert ran.stdout == "project ['-m', '1']\n"
     assert (tmp_path / "train.lens").exists()
@@ -152,6 +157,19 @@ def test_a_run_that_cannot_begin_sets_nothing_aside(lens: Lens, tmp_path: Path) 
     assert not (tmp_path / ".autograd_lens").exists()
 
 
+def test_a_run_that_records_nothing_leaves_the_one_before_in_its_place(
+    lens: Lens, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    lens("run", "train.py")
+    (tmp_path / "train.py").write_text("print('no backward')\n")
+    ran = lens("run", "train.py")
+    assert "Nothing was recorded" in ran.stderr
+    with Trace(tmp_path / "train.lens") as trace:
+        assert len(trace.steps) == 12
+    assert not list((tmp_path / ".autograd_lens").glob("*.lens"))
+
+
 def test_a_file_that_is_no_recording_is_not_touched(lens: Lens, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print('must not run')")
     (tmp_path / "train.lens").write_text("mine")
@@ -159,7 +177,7 @@ def test_a_file_that_is_no_recording_is_not_touched(lens: Lens, tmp_path: Path) 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "'train.lens' exists and is no recording." in ran.stderr
     assert (tmp_path / "train.lens").read_text() == "mine"
-    assert lens("run", "--force", "train.py").returncode == 0
+    assert lens("run", "--force", "train.py").stdout == "must not run\n"
 
 
 def test_a_syntax_error_keeps_its_lines_and_its_caret(lens: Lens, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_finding_carries_the_evidence(diagnose: Diagnose) -> None:
     assert finding.line == "loss.backward()"
     assert finding.title.startswith("b:")
     assert "found 0.6614 there" in finding.message
-    assert "the update used 1.254" in finding.message
+    assert "the next update used 1.254" in finding.message
 
 
 def test_select_and_ignore_take_codes_beginnings_and_names(

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograd_lens.trace.expr import (
@@ -147,6 +147,9 @@ CASES: list[tuple[Any, str, str, str]] = [
     (Item(X, ":, 0"), "x[:, 0]", r"x[\mathrm{:,\ 0}]", 'x[":, 0"]'),
     (Listed((X, Word("True"))), "[x, True]", r"[x, \mathrm{True}]", '[x, "True"]'),
     (Name("δ", "t8"), "δ_t8", r"\delta_{t_{8}}", "δ_(t_(8))"),
+    (Name("δ", "t8,2"), "δ_t8,2", r"\delta_{t_{8},2}", 'δ_(t_(8) "," 2)'),
+    (Name("δ", "t8") * X, "δ_t8 * x", r"\delta_{t_{8}} \odot x", "δ_(t_(8)) dot.o x"),
+    (Op("*", Name("g", "i"), X), "g_i * x", r"g_{i} \, x", "g_(i) thin x"),
     (Equation((W, X, ONE), "←"), "w1 ← x = 1", r"w_{1} \leftarrow x = 1",
      'w_(1) arrow.l x = "1"'),
     (X * Y * (1 - X), "x * y * (1 - x)", r"x \odot y \odot \left(1 - x\right)",
@@ -174,6 +177,14 @@ def test_mathml_marks_what_is_what() -> None:
         "<msub><mrow><mi>w</mi></mrow><mi>1</mi></msub><mo>−</mo><mn>2</mn>"
     )
     assert "<munderover><mo>∑</mo>" in write(Sum(X), MATHML)
+
+
+def test_a_letter_and_its_number_are_told_apart() -> None:
+    told = {text: Name(text).parts for text in ("w", "w1", "w_12", "w₁", "w_", "w_a", "ab1")}
+    assert told == {
+        "w": ("w", ""), "w1": ("w", "1"), "w_12": ("w", "12"), "w₁": ("w", "1"),
+        "w_": ("w_", ""), "w_a": ("w_a", ""), "ab1": ("ab1", ""),
+    }  # fmt: skip
 
 
 def test_a_factor_of_one_and_a_settled_condition_are_left_out() -> None:
@@ -251,6 +262,10 @@ class Reading(HTMLParser):
 
 
 @given(TEXTS)
+@example("<b>")
+@example("a&lt;b")
+@example("a <b> &lt; c")
+@example('" onclick="')
 def test_html_shows_any_text_as_it_is(text: str) -> None:
     for formula in named(text):
         reading = Reading()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xxhash
 
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.values import Summary, summarize
+from autograd_lens.trace.values import Summary, Value, summarize
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 
 
@@ -44,3 +46,11 @@ def test_equal_values_are_kept_once(tmp_path: Path) -> None:
         writer.close("finished")
         sizes.append(path.stat().st_size)
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("dtype", ["object", "quint8", "float8_unheard_of", "int4"])
+def test_values_of_types_that_numpy_lacks_count_as_not_kept(dtype: str) -> None:
+    value = Value(dtype, (2,), b"\x01\x02")
+    assert not value.complete
+    assert math.isnan(value.norm)
+    assert math.isnan(Value(dtype, (), b"\x01").norm)

@@ -26,6 +26,7 @@ from autograd_lens.trace.selection import Place, Scalar, parse_axes, select_step
         ("last", (9,)),
         ("last, 0 ,0:2", (9, 0, 1)),
         ("3,3", (3,)),
+        ("-10", (0,)),
     ],
 )
 def test_a_text_names_steps_in_its_own_order_and_each_once(
@@ -148,6 +149,7 @@ SHAPES = {
         ("layer.weight[0,3],layer.bias[0]", ["layer.weight[0,3]", "layer.bias[0]"], [3, 0]),
         ("layer.weight[-1, -1],layer.bias[-1]", ["layer.weight[1,3]", "layer.bias[1]"], [7, 1]),
         ("params[0][2],w1[0,0]", ["params[0][2]", "w1"], [2, 0]),
+        ("layer.weight[-2,-4],layer.bias[-2]", ["layer.weight[0,0]", "layer.bias[0]"], [0, 0]),
     ],
 )
 def test_two_scalars_by_name(text: str, labels: list[str], flat: list[int]) -> None:
@@ -181,3 +183,19 @@ def test_what_is_wrong_is_said(text: str, message: str) -> None:
 
 def test_a_scalar_knows_its_place() -> None:
     assert Scalar("layer.weight", (1, 0), (2, 4)).flat == 4
+
+
+def test_several_steps_and_steps_before_the_first_are_refused() -> None:
+    with pytest.raises(SelectionError, match=r"One step is needed here; '0,1' names 2\."):
+        select_step("0,1", 10)
+    with pytest.raises(NoSuchStepError, match="Step -11 is not in the trace"):
+        select_step("-11", 10)
+
+
+@pytest.mark.parametrize(("count", "more"), [(8, ""), (9, ", and 1 more"), (12, ", and 4 more")])
+def test_few_of_many_parameters_are_listed(count: int, more: str) -> None:
+    shapes = {f"p{number}": (number,) for number in range(1, count + 1)}
+    with pytest.raises(SelectionError) as caught:
+        parse_axes("zzz,p1", shapes)
+    listed = ", ".join(f"p{number} [{number}]" for number in range(1, 9))
+    assert str(caught.value) == f"There is no parameter 'zzz'. There are {listed}{more}."

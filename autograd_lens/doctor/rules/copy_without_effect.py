@@ -121,15 +121,18 @@ def _same_network(evidence: Evidence, source: Source) -> _Case | None:
 
 def _alias(evidence: Evidence, source: Source) -> int:
     """The line that gives one network two names, 0 where the text does not tell."""
+    line = 0
     for node in ast.walk(evidence.code(source).tree):
-        renames = isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
-        if renames and "target" in ast.unparse(node.targets[0]).lower():
-            return node.lineno
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            named = ast.unparse(node.targets[0]).lower()
+            line = node.lineno if "target" in named else 0
         if isinstance(node, ast.Call):
             names = [one.id for one in node.args if isinstance(one, ast.Name)]
-            if called(node)[:1].isupper() and len(names) != len(set(names)):
-                return node.lineno
-    return 0
+            twice = called(node)[:1].isupper() and len(names) != len(set(names))
+            line = node.lineno if twice else line
+        if line:
+            break
+    return line
 
 
 def _by_name(evidence: Evidence, tree: ast.AST) -> _Case | None:
@@ -139,8 +142,10 @@ def _by_name(evidence: Evidence, tree: ast.AST) -> _Case | None:
             continue
         turning = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
         for node in loop.body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else None
-            if not isinstance(target, ast.Name) or target.id not in turning:
+            if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+                continue
+            target = node.targets[0]
+            if target.id not in turning:
                 continue
             read = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
             if len(read & turning) < _TIMES or not _any_still(evidence):

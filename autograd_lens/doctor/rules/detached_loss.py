@@ -67,9 +67,13 @@ def _of_another_leaf(evidence: Evidence) -> Iterator[Finding]:
     """Backwards that end at a tensor made on the way, and reach nothing that is held."""
     got = ever_reached(evidence)
     held = set(evidence.ledger.holders)
-    run = next(evidence.runs, None)
-    if not got or not held or held & got or run is None:
+    runs = list(evidence.runs)
+    trains = any("s" in run.called for window in evidence.windows for run in window)
+    if not runs or not held or held & got or not trains:
         return
+    if any(one.graph is None or one.graph.kind != "backward" for one in runs):
+        return  # torch.autograd.grad writes no .grad: the program does
+    run = runs[0]
     step = evidence.full_step(run.row.step)
     cut = _cut(evidence, step) if step is not None else None
     names = set(evidence.names(sorted(held)))
@@ -80,7 +84,7 @@ def _of_another_leaf(evidence: Evidence) -> Iterator[Finding]:
     )
     if reads and step is not None:
         source = cut.source if cut else run.graph.source if run.graph else None
-        leaf = listed(evidence.names(sorted(got)))
+        leaf = listed(evidence.names(sorted(got))) if got else "a leaf"
         yield RULE.finding(
             title="the loss has no way back to the parameters",
             message=f"""backward() ends at {leaf}, a tensor that the program made on the way from
@@ -98,8 +102,10 @@ def _of_another_leaf(evidence: Evidence) -> Iterator[Finding]:
 def _alone(run: EngineRun) -> bool:
     """Whether the graph is one leaf, and that leaf the loss itself."""
     graph, row = run.graph, run.row
-    if graph is None or run.nodes != 1 or len(graph.reached) != 1 or row.loss is None:
+    if graph is None or run.nodes != 1 or row.loss is None:
         return False
+    if not graph.reached:
+        return True  # a leaf that is no parameter of the run: made on the way
     index = graph.reached[0]
     return index < len(row.values) and row.values[index] == row.loss
 

@@ -27,7 +27,8 @@ Corrected:
 
 When it is silent:
     Gradients that one backward leaves in another network's parameters and that are never used
-    (a generator's in its discriminator), and gradients that are not finite.
+    (a generator's in its discriminator), gradients that are not finite, and single batches that
+    the program leaves out where it does not accumulate.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/amp_examples.html#gradient-accumulation
@@ -59,10 +60,18 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         used = [use for use in uses if use.used]
         lines = {line for use in used for line in ledger.lines(use.writers)}
         lost = [use for use in lost if set(ledger.lines(use.writers)) <= lines]
-        if len(lost) >= _ENOUGH and used:
+        if len(lost) >= _ENOUGH and used and _accumulates(evidence, lost, used):
             found.append((index, lost, used))
     if found:
         yield _finding(evidence, found)
+
+
+def _accumulates(evidence: Evidence, lost: list[Use], used: list[Use]) -> bool:
+    """Whether updates are meant for several batches; else one may be left out on purpose."""
+    if any(len(use.writers) > 1 for use in used):
+        return True
+    source = evidence.ledger.graph(lost[0].writers[-1]).source
+    return evidence.code(source).steps_every_so_often()
 
 
 def _is_lost(use: Use) -> bool:

@@ -1,8 +1,9 @@
 """``model.parameters()`` was kept, and is used up after the first pass.
 
 What it finds:
-    The first update changes parameters, all later ones change nothing, and the program loops
-    over a name that stands for a bare ``parameters()``.
+    At most the first update changes parameters, all later ones change nothing, and the program
+    loops over a name, or an attribute of a class of its own, that stands for a bare
+    ``parameters()``.
 
 Why it is bad:
     ``parameters()`` is a generator: it can be run through once. From the second step on the loop
@@ -13,10 +14,12 @@ Evidence it needs:
     generator.
 
 Example:
-    params = model.parameters()
+    def __init__(self, parameters, lr):      # SGD(model.parameters(), 0.1)
+        self.parameters, self.lr = parameters, lr
 
 Corrected:
-    params = list(model.parameters())
+    def __init__(self, parameters, lr):
+        self.parameters, self.lr = list(parameters), lr
 
 When it is silent:
     Loops in which a parameter changes more than once.
@@ -34,7 +37,9 @@ from autograd_lens.doctor.finding import Finding, Rule, listed
 from autograd_lens.doctor.ledger import reached
 from autograd_lens.trace.records import Source
 
-RULE = Rule("AL507", "exhausted-parameters", "error", "light")
+RULE = Rule(
+    "AL507", "exhausted-parameters", "error", "light", explains=("AL101", "AL109", "AL503", "AL506")
+)
 
 _ENOUGH = 3
 
@@ -47,19 +52,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     run = next(evidence.runs)
     place = run.graph.source if run.graph else None
-    for name, number in evidence.code(place).generators():
-        loop = evidence.code(place).loops_over(name)
+    code = evidence.code(place)
+    for name, number in (*code.generators(), *code.kept_arguments()):
+        loop = code.loops_over(name)
         if place is None or loop is None:
             continue
         source = Source(place.file, number, number, -1, -1, place.function)
         line = evidence.line(source)
         yield RULE.finding(
             title=f"{name} is empty after the first pass",
-            message=f"""`{line}` keeps a generator. The loop over {name} (line {loop}) ran through
-                it in the first step and updated {listed(evidence.names(indexes))}; in all later
-                steps it had nothing left, and no parameter changed again.""",
-            fix=f"{name} = list({line.partition('= ')[2]})",
-            step=columns[0][1].run.row.step,
+            message=f"""`{line}` keeps a generator, which gives each parameter once. The first loop
+                over {name} ran through it; from then on loops over it (line {loop}) had nothing
+                left, and {listed(evidence.names(indexes))} never changed again.""",
+            fix=f"{name} = list({line.partition('= ')[2] if 'self.' not in name else '...'})",
+            step=columns[0][-1].run.row.step,
             events=("values of all steps",),
             source=source,
             line=line,
@@ -68,6 +74,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _once(gaps: list[Gap]) -> bool:
-    """Whether the first update is the only one."""
+    """Whether no update but the first changed anything."""
     later = gaps[1:]
-    return len(later) >= _ENOUGH and gaps[0].updated and not any(gap.updated for gap in later)
+    return len(later) >= _ENOUGH and not any(gap.updated for gap in later)

@@ -28,7 +28,7 @@ References:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from autograd_lens.doctor.evidence import Evidence
@@ -53,7 +53,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     source = next((graph.source for graph in evidence.graphs if graph.source), None)
     if source is None:
         return
-    for rates in evidence.ledger.rates:
+    for rates in (*evidence.ledger.rates, *_resumed(evidence.ledger.rates)):
         lrs = rates.of("lr")
         if len(lrs) != len(rates.steps):
             continue
@@ -65,6 +65,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if case is not None:
                 yield _finding(evidence, source, case)
                 return
+
+
+def _resumed(known: Sequence[Rates]) -> Iterator[Rates]:
+    """Optimizers of which one began after the other had ended, as one."""
+    ordered = sorted(known, key=lambda one: one.steps[0])
+    for one, other in pairwise(ordered):
+        if one.steps[-1] < other.steps[0] and len(one.groups[0]) == len(other.groups[0]):
+            yield Rates(one.first, (*one.steps, *other.steps), (*one.groups, *other.groups))
 
 
 def _waves(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
@@ -129,7 +137,8 @@ def _jump(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) ->
             loaded = any("load_state_dict" in ast.unparse(one) for one in code.tree.body)
             if not loaded:
                 return None
-            made = [one.lineno for one in ast.walk(code.tree) if _schedules(one)]
+            calls = [one for one in ast.walk(code.tree) if isinstance(one, ast.Call)]
+            made = [one.lineno for one in calls if _schedules(one)]
             return (
                 f"the rate jumps from {number(before[-1])} back to {number(lrs[place])}",
                 f"""It had fallen from {number(before[0])} until step {rates.steps[place]}, where
@@ -142,9 +151,7 @@ def _jump(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) ->
     return None
 
 
-def _schedules(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
+def _schedules(node: ast.Call) -> bool:
     return "lr_scheduler" in ast.unparse(node.func) or ast.unparse(node.func).endswith("LR")
 
 

@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, Gap
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
 
-RULE = Rule("AL101", "stale-gradient", "error", "light", explains=("AL501",))
+RULE = Rule("AL101", "stale-gradient", "error", "light", explains=("AL212", "AL501"))
 
 _ENOUGH = 3
 

@@ -79,16 +79,16 @@ def _apart(
     one, other = ([gap for window in evidence.gaps(index) for gap in window] for index in places)
     if not one or not other or not same_bytes(one[0].value, other[0].value):
         return None
-    last = one[-1].value, other[-1].value
+    mine, its = one[-1].value, other[-1].value
     grads = one[-1].grad, other[-1].grad
-    if last[0] is None or last[1] is None or None in grads or same_bytes(*grads):
+    if mine is None or its is None or None in grads or same_bytes(*grads):
         return None
     names, step = evidence.names(places), one[-1].run.row.step
     source = _loader(tree, backward) or backward
     became = (
         "they share one memory, and each update changes it with the gradient of one of them alone"
-        if same_bytes(*last)
-        else f"they differ by up to {number(largest_difference(*last))}"
+        if same_bytes(mine, its)
+        else f"they differ by up to {number(largest_difference(mine, its))}"
     )
     return RULE.finding(
         title=f"{names[0]} and {names[1]} are tied in the text and two parameters in the run",

@@ -108,12 +108,7 @@ def _accumulates(code: Code, line: int) -> bool:
     head = ast.unparse(loop.target) + ast.unparse(loop.iter) if isinstance(loop, ast.For) else ""
     if any(word in head for word in ("accum", "micro")):
         return True
-    return any(
-        isinstance(node, ast.If)
-        and any(isinstance(part, ast.Mod) for part in ast.walk(node.test))
-        and any(isinstance(call, ast.Attribute) and call.attr == "step" for call in ast.walk(node))
-        for node in ast.walk(code.tree)
-    )
+    return code.steps_every_so_often()
 
 
 def _finding(evidence: Evidence, step: Step) -> Finding:

@@ -56,7 +56,8 @@ def _block(block: Block) -> str:
             return f'<p class="aside">{text_html(block.text)}</p>'
         case Formulas():
             made = (
-                f'<div class="formula">{_math(each, block=True)}</div>' for each in block.equations
+                f'<div class="formula" tabindex="0">{_math(each, block=True)}</div>'
+                for each in block.equations
             )
             return "".join(made)
         case Space():

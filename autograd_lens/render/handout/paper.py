@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograd_lens.errors import RenderError
@@ -91,6 +92,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "zh": ("Libertinus Serif", "Noto Serif SC"),
 }
 _MONO = "DejaVu Sans Mono"
+_LONG_WORD = re.compile(r"\S{16,}")
 _CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85, "mono_size": 7.6}
 _ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2, "mono_size": 10}
 
@@ -145,6 +147,18 @@ def _text(parts: Cell, notation: Notation = TYPST) -> str:
     return "".join(_part(part, notation) for part in parts)
 
 
+def _cell(parts: Cell) -> str:
+    """What stands in a table: formulas on a line, long words with places to break them."""
+    narrow = (replace(part, text=_breakable(part.text)) if isinstance(part, Run) else part
+              for part in parts)  # fmt: skip
+    return _text(tuple(narrow), TYPST_LINE)
+
+
+def _breakable(text: str) -> str:
+    """Names such as ``encoder.layers.0.linear1.weight`` may go on in the next line."""
+    return _LONG_WORD.sub(lambda word: re.sub(r"(?<=[._(,])", "\u200b", word[0]), text)
+
+
 def _part(part: Run | Equation, notation: Notation) -> str:
     if isinstance(part, Equation):
         return f"${write(part, notation)}$"
@@ -188,9 +202,7 @@ def _table(table: Table) -> str:
     columns = ", ".join(f"{share}fr" if share else "auto" for share in shares)
     align = ", ".join("right" if place in table.numbers else "left" for place in range(count))
     head = ", ".join(f"[*{_literal(each)}*]" if each else "[]" for each in table.head)
-    rows = ",\n".join(
-        ", ".join(f"[{_text(cell, TYPST_LINE)}]" for cell in row) for row in table.rows
-    )
+    rows = ",\n".join(", ".join(f"[{_cell(cell)}]" for cell in row) for row in table.rows)
     caption = f"[{_literal(table.caption)}]" if table.caption else "none"
     return f"#data-table({caption}, ({columns},), ({align},), table.header({head}),\n{rows})"
 

@@ -50,6 +50,7 @@ _ALIKE: Mapping[str, str] = {
 }
 _FEW = 4
 _WIDTH = 44
+_RULE = 160  # letters of PyTorch's own rule
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -163,7 +164,11 @@ def reason(story: NodeStory, words: Mapping[str, str]) -> Text:
     if formulas:
         return (*formulas, *runs(words["why_formula"]))
     rules = "; ".join(dict.fromkeys(formula(rule) for _, rule in story.node.formula))
-    return runs(words["why_pytorch"], rule=rules) if rules else runs(words["why_unknown"])
+    return (
+        runs(words["why_pytorch"], rule=shorten(rules, _RULE))
+        if rules
+        else runs(words["why_unknown"])
+    )
 
 
 def _kind(story: NodeStory) -> str:

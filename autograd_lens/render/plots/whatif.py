@@ -172,8 +172,15 @@ def _draw_path(  # noqa: PLR0913  each says one thing of the line
         zorder=order,
     )
     if apart:  # a rim around each of many points would hide the line
-        rim = {"markeredgecolor": "white", "markeredgewidth": 0.5}
-        axes.plot(*points.T, "o", color=colour, markersize=4, zorder=order + 0.5, **rim)
+        axes.plot(
+            *points.T,
+            "o",
+            color=colour,
+            markersize=4,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            zorder=order + 0.5,
+        )
     for point, marker, size in ((points[0], "o", 9), (points[-1], "s", 8))[: 1 + ends]:
         axes.plot(
             point[:1],

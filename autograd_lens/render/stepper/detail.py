@@ -48,7 +48,7 @@ def _line(view: StepView, event: StepEvent) -> Lines:
     for index in event.kernels:
         kernel = view.step.kernels[index]
         if operator_name(kernel) not in BOOKKEEPING:
-            yield _operation(view, kernel)
+            yield from _operation(view, kernel)
             for use in kernel.outputs:
                 yield from (
                     Text("  ") + text for text in _named_value("", use.value, view.width - 2)
@@ -57,7 +57,7 @@ def _line(view: StepView, event: StepEvent) -> Lines:
 
 def _kernel(view: StepView, event: StepEvent) -> Lines:
     kernel = view.step.kernels[event.item]
-    yield _operation(view, kernel)
+    yield from _operation(view, kernel)
     where = f" in {kernel.module}" if kernel.module else ""
     yield from _sentence(f"{kernel.op}{where}", view.width)
     yield Text()
@@ -65,20 +65,22 @@ def _kernel(view: StepView, event: StepEvent) -> Lines:
     for use in tensors(kernel.inputs):
         if use.tensor not in seen:
             seen.add(use.tensor)
-            yield from _named_value(view.name(use), use.value, view.width)
+            yield from _named_value(view.names(use), use.value, view.width)
     yield from _outputs(view, kernel)
     yield from _keeps(view, kernel)
 
 
-def _operation(view: StepView, kernel: Kernel) -> Text:
+def _operation(view: StepView, kernel: Kernel) -> Lines:
     made = view.results(kernel)
     text = Text(view.notation(kernel), style=NAME)
-    return text.append_text(Text.assemble((" → ", QUIET), (made, NAME))) if made else text
+    text.append_text(Text.assemble((" → ", QUIET), (made, NAME)) if made else Text())
+    fits = text.cell_len <= view.width
+    yield from [text] if fits else folded(view.computation(kernel), view.width, NAME)
 
 
 def _outputs(view: StepView, kernel: Kernel) -> Lines:
     for use in kernel.outputs:
-        yield from _named_value(f"→ {view.name(use)}", use.value, view.width)
+        yield from _named_value(f"→ {view.names(use)}", use.value, view.width)
 
 
 def _keeps(view: StepView, kernel: Kernel) -> Lines:
@@ -264,7 +266,11 @@ def _incoming(incoming: Incoming, width: int) -> Lines:
 def _outgoing(outgoing: Outgoing, width: int) -> Lines:
     to = outgoing.receiver
     place = f"to {to.name} {to.variable or ''}".rstrip() if to else "goes nowhere"
-    yield Text.assemble(("∂ ", NAME), (outgoing.name, NAME), (f"  {place}", QUIET))
+    name = Text.assemble(("∂ ", NAME), (outgoing.name, NAME))
+    if name.cell_len + 2 + len(place) <= width:
+        yield name.append(f"  {place}", style=QUIET)
+    else:
+        yield from (name, *_indented(_sentence(place, width - 3)))
     if outgoing.rule is not None:
         rows = f", summed over {outgoing.times} rows" if outgoing.broadcast else ""
         yield from _indented(folded(f"= {outgoing.wording}{rows}", width - 3))
@@ -383,7 +389,7 @@ def _sentence(text: str, width: int) -> Iterator[Text]:
     words, row = text.split(), ""
     for word in words:
         if row and len(row) + 1 + len(word) > width:
-            yield Text(row, style=QUIET)
+            yield from folded(row, width, QUIET)
             row = ""
         row = f"{row} {word}".strip()
     if row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autograd_lens.analysis.lesson import Lesson, lesson
@@ -55,3 +56,18 @@ def _graph(found: Lesson, run: LessonRun) -> str:
         return ""
     dot = lesson_dot(found.first, run.source, across=False)
     return cleaned(render_dot(dot, "svg").decode(), "g-")
+
+
+@pytest.fixture
+def partly(monkeypatch: pytest.MonkeyPatch) -> LessonRun:
+    """A run of three steps; of the third step's parameters nothing is known."""
+    whole = LessonRun.parameter
+
+    def parameter(self: LessonRun, name: str) -> Any:
+        history = whole(self, name)
+        history.values[2] = np.nan
+        history.held["value"][2] = False
+        return history
+
+    monkeypatch.setattr(LessonRun, "parameter", parameter)
+    return regression_run(3)

@@ -31,15 +31,18 @@ def browser() -> Any:
 
 @pytest.fixture
 def page(browser: Any, run: LessonRun, html: Any, tmp_path: Path) -> Any:
-    file = tmp_path / "handout.html"
-    file.write_text(html(run, steps=(0, 1, 5)), encoding="utf-8")
+    yield from opened(browser, html(run, steps=(0, 1, 5)), tmp_path / "handout.html")
+
+
+def opened(browser: Any, html: str, file: Path) -> Any:
+    file.write_text(html, encoding="utf-8")
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    opened = context.new_page()
+    shown = context.new_page()
     said = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.goto(file.as_uri())
-    yield opened
+    shown.on("console", lambda message: said.append(message.text))
+    shown.on("pageerror", lambda error: said.append(str(error)))
+    shown.goto(file.as_uri())
+    yield shown
     assert said == []
     context.close()
 
@@ -152,3 +155,13 @@ def test_nothing_stands_in_anybodys_way(
     found = axe.Axe().run(opened).response["violations"]
     context.close()
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+def test_a_number_that_was_not_kept_is_told(
+    browser: Any, partly: LessonRun, html: Any, tmp_path: Path
+) -> None:
+    for page in opened(browser, html(partly, steps=(0, 2)), tmp_path / "partly.html"):
+        page.locator("#slider").fill("2")
+        assert [row[1] for row in rows(page, "followed-rows")] == ["not kept"] * 2
+        page.locator("#slider").fill("0")
+        assert "NaN" not in page.inner_text("#player")

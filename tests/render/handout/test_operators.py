@@ -70,21 +70,6 @@ def test_a_gradient_that_the_formula_does_not_give_is_not_worked_out() -> None:
     assert worked_node(replace(story, outgoing=(replace(out, value=wrong),))) == ()
 
 
-@pytest.fixture
-def partly(monkeypatch: pytest.MonkeyPatch) -> LessonRun:
-    """A run of three steps; of the third step's parameters nothing is known."""
-    whole = LessonRun.parameter
-
-    def parameter(self: LessonRun, name: str) -> Any:
-        history = whole(self, name)
-        history.values[2] = np.nan
-        history.held["value"][2] = False
-        return history
-
-    monkeypatch.setattr(LessonRun, "parameter", parameter)
-    return regression_run(3)
-
-
 def test_a_number_that_was_not_kept_is_told_so_and_is_no_nan(partly: LessonRun) -> None:
     found = lesson(partly, [0, 2])
     assert (found.path.value_states[:, 0] == [KEPT, KEPT, NOT_KEPT, KEPT]).all()

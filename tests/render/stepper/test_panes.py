@@ -65,6 +65,20 @@ def test_no_detail_is_wider_than_its_pane(width: int, full: bool) -> None:
             assert line.cell_len <= max(width, 44), line.plain
 
 
+def test_a_long_operation_is_folded() -> None:
+    step = linear_step()
+    wordy = tuple(
+        replace(kernel, op="aten.a_kernel_with_a_long_name_and_many_arguments.default")
+        for kernel in step.kernels
+    )
+    shown = StepView(replace(step, kernels=wordy), lambda _: None, TraceOptions(width=30))
+    for event in step_events(shown.step):
+        if event.kind in {"line", "kernel"}:
+            lines = [line.plain for line in detail_lines(shown, event)]
+            assert max(map(len, lines)) <= 44
+            assert "→" in "".join(lines)
+
+
 def test_an_update_shows_its_arithmetic_with_numbers() -> None:
     shown = view()
     update = next(event for event in step_events(shown.step) if event.kind == "update")
