@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 __all__ = [
     "GraphWalk",
@@ -35,7 +36,8 @@ def root_nodes(outputs: Sequence[Any]) -> list[AutogradNode]:
         if isinstance(output, torch.Tensor):
             node = output.grad_fn
             if node is None and output.requires_grad:
-                node = torch.autograd.graph.get_gradient_edge(output).node
+                with _disable_current_modes():  # it runs a kernel, which is none of the program's
+                    node = torch.autograd.graph.get_gradient_edge(output).node
         else:
             node = getattr(output, "node", None)
         if node is not None:

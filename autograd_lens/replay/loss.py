@@ -30,6 +30,7 @@ from autograd_lens.trace.tape import (
     Arg,
     ArgList,
     Const,
+    NumberSlot,
     TapeArgument,
     TapeKernel,
     TapeTensor,
@@ -63,7 +64,7 @@ class LossFunction:
     loss: int
     parameters: Mapping[str, tuple[int, ...]]
     constants: Mapping[int, torch.Tensor]
-    values: Sequence[Value | None]
+    values: Sequence[Value | complex | None]
     frozen: Mapping[int, torch.Tensor]
 
     @classmethod
@@ -143,6 +144,8 @@ class LossFunction:
             msg = f"The tape needs the parameters {', '.join(missing)}."
             raise ReplayError(msg, hint=f"Given were {', '.join(sorted(parameters)) or 'none'}.")
         registers = self.plan.blank.copy()
+        for register, slot in self.plan.numbers:
+            registers[register] = self.values[slot]
         for register, _, slot in self.plan.loose:
             registers[register] = self._value(slot)
         for number, tensor in {**self.constants, **constants}.items():
@@ -173,7 +176,7 @@ class LossFunction:
     def _value(self, slot: int) -> torch.Tensor | None:
         """A recorded value; None where only a summary was kept."""
         value = self.values[slot]
-        if value is None or not value.complete:
+        if not isinstance(value, Value) or not value.complete:
             return None
         return to_double(to_tensor(value)) if self.wide else to_tensor(value)
 
@@ -209,7 +212,7 @@ class LossFunction:
         uses = (use for call in self.calls for use in call.kernel.makes if use.tensor == self.loss)
         *_, last = uses
         value = self.values[last.slot]
-        return to_tensor(value) if value is not None and value.complete else None
+        return to_tensor(value) if isinstance(value, Value) and value.complete else None
 
     def recorded_parameters(self) -> dict[str, torch.Tensor]:
         """The parameters as this step's forward read them.
@@ -254,13 +257,13 @@ def _recorded(use: TensorUse) -> torch.Tensor:
     return _fresh(use.value, use.spec)
 
 
-def _fresh(value: Value | None, spec: TensorSpec) -> torch.Tensor:
+def _fresh(value: Value | complex | None, spec: TensorSpec) -> torch.Tensor:
     """A fresh tensor with the value that was recorded.
 
     Raises:
         ReplayError: It was not kept.
     """
-    if value is None or not value.complete:
+    if not isinstance(value, Value) or not value.complete:
         name = spec.name or "a tensor that the forward reads"
         msg = f"The value of {name} ({spec.dtype}, shape {spec.shape}) was not kept."
         raise ReplayError(msg, hint="Record with a larger value budget.")
@@ -325,7 +328,7 @@ class _Writer:
     """
 
     def __init__(self) -> None:
-        self.values: list[Value | None] = []
+        self.values: list[Value | complex | None] = []
         self.ids: dict[int, int] = {}
         self._tensors: list[TapeTensor] = []
         self._specs: dict[tuple[str, tuple[int, ...], str], int] = {}
@@ -374,7 +377,8 @@ class _Writer:
             return self._use(value)
         number = value.value
         if isinstance(number, complex):
-            return Const(value.kind, (number.real, number.imag))
+            self.values.append(number)
+            return NumberSlot(len(self.values) - 1)
         return Const(value.kind, number)
 
     def _use(self, use: TensorUse) -> TensorSlot | ValueSlot:

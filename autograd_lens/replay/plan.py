@@ -573,8 +573,8 @@ class _Compiler:
         self.numbers: list[tuple[int, int]] = []
         self.loose: list[tuple[int, int, int]] = []
         self.generators: list[int] = []
-        given = (use for one in template.backwards for use in tensors_in(*one.gradients))
-        self._gradients = {use.tensor for use in given}  # backward makes the first of them itself
+        # What stands before it on the line of a backward, backward has called in Python.
+        self._begins = [one.position for one in template.backwards]
 
     def call(self, index: int, kernel: TapeKernel) -> Call:
         operator, obstacle = None, ""
@@ -614,7 +614,7 @@ class _Compiler:
             grad=kernel.grad_mode,
             plain=not (named or obstacle or random) and len(makes) == 1,
             draws=random,
-            engine=kernel.phase == "backward" and not self._gradients.intersection(makes),
+            engine=kernel.phase == "backward" and index >= self._begins[kernel.backward],
             obstacle=obstacle,
             private=private,
         )
