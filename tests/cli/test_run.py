@@ -69,14 +69,19 @@ def test_a_script_behaves_as_under_python(lens: Lens, tmp_path: Path) -> None:
     ran = lens("run", "odd.py", "-x")
     assert (ran.returncode, ran.stdout) == (plain.returncode, plain.stdout) == (7, plain.stdout)
     assert ran.stderr.startswith(plain.stderr)
-    assert "Recorded 0 steps in odd.lens" in ran.stderr
+    assert "Nothing was recorded: odd.py exited (status 7) before it called" in ran.stderr
+    assert not (tmp_path / "odd.lens").exists()
 
 
 def test_a_module_is_run_as_python_dash_m_does(lens: Lens, tmp_path: Path) -> None:
     package = tmp_path / "project"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "train.py").write_text("import sys\nprint(__package__, sys.argv[1:])\n")
+    (package / "train.py").write_text(
+        "import sys, torch\n"
+        "torch.ones(2, requires_grad=True).sum().backward()\n"
+        "print(__package__, sys.argv[1:])\n"
+    )
     ran = lens("run", "-m", "project.train", "-m", "1")
     assert ran.stdout == "project ['-m', '1']\n"
     assert (tmp_path / "train.lens").exists()
