@@ -144,14 +144,12 @@ class CompiledRegions:
 
     @contextlib.contextmanager
     def asleep(self) -> Iterator[None]:
-        """Keep Dynamo from compiling what is called here, while compiled code is running."""
-        if not self.inside:
-            yield
-            return
+        """Keep Dynamo from compiling what is called here, and modes of torch from seeing it."""
         set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
         before = set_eval_frame(None)
         try:
-            yield
+            with torch._C.DisableTorchFunction():
+                yield
         finally:
             set_eval_frame(before)
 

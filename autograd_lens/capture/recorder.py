@@ -60,7 +60,6 @@ _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None
 
 _Tensor = torch.Tensor
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
-_AWAKE = contextlib.nullcontext()
 _no_torch_function = torch._C.DisableTorchFunction
 _functorch_level = torch._C._functorch.peek_interpreter_stack
 _sequence_number = torch._C._autograd._get_sequence_nr
@@ -254,7 +253,7 @@ class Recorder:
         pending = None
         handled = sys.exc_info()[1]
         try:
-            with self._asleep(), _no_torch_function():
+            with self._unseen():
                 pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -270,7 +269,7 @@ class Recorder:
             raised = sys.exc_info()[1]
             error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
             try:
-                with self._asleep(), _no_torch_function():
+                with self._unseen():
                     self._after(pending, outputs, error)
             except BaseException:  # a rerun has seen enough
                 with contextlib.suppress(Exception):  # what the engine does last
@@ -280,8 +279,9 @@ class Recorder:
 
         return backward_ended
 
-    def _asleep(self) -> contextlib.AbstractContextManager[None]:
-        return self._compiled.asleep() if self._compiled.inside else _AWAKE
+    def _unseen(self) -> contextlib.AbstractContextManager[Any]:
+        """Keep torch function modes, subclasses and Dynamo from what is asked in here."""
+        return self._compiled.asleep() if self._compiled.inside else _no_torch_function()
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
