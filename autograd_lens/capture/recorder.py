@@ -48,7 +48,7 @@ from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
-from autograd_lens.live.frames import Site, UserFrames, local_of, traceback_entries
+from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
 from autograd_lens.live.reading import read_scalar
 from autograd_lens.trace.records import Event
@@ -238,7 +238,7 @@ class Recorder:
         """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
         log = self._log
         unhook = _nothing
-        if log is not None and log.original.getEffectiveLevel() <= logging.DEBUG:
+        if log is not None and log.original.isEnabledFor(logging.DEBUG):
             unhook = self._hook_for_log(outputs)
         if (
             self._inside
@@ -253,7 +253,7 @@ class Recorder:
         pending = None
         handled = sys.exc_info()[1]
         try:
-            with self._compiled.asleep(), _no_torch_function():
+            with self._unseen():
                 pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -269,7 +269,7 @@ class Recorder:
             raised = sys.exc_info()[1]
             error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
             try:
-                with self._compiled.asleep(), _no_torch_function():
+                with self._unseen():
                     self._after(pending, outputs, error)
             except BaseException:  # a rerun has seen enough
                 with contextlib.suppress(Exception):  # what the engine does last
@@ -278,6 +278,10 @@ class Recorder:
             unhook()
 
         return backward_ended
+
+    def _unseen(self) -> contextlib.AbstractContextManager[Any]:
+        """Keep torch function modes, subclasses and Dynamo from what is asked in here."""
+        return self._compiled.asleep() if self._compiled.inside else _no_torch_function()
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
@@ -412,6 +416,6 @@ def _nothing() -> None:
     return None
 
 
-def _rest_of_the_call(frame: FrameType) -> tuple[Any, Any]:
+def _rest_of_the_call(frame: FrameType) -> list[Any]:
     """What the engine is called with behind the outputs."""
-    return local_of(frame, "args"), local_of(frame, "kwargs")
+    return locals_of(frame, "args", "kwargs")
