@@ -27,7 +27,7 @@ import torch
 import torch._guards
 from torch import nn
 
-from autograd_lens.live.frames import MODULE_CALL, local_of
+from autograd_lens.live.frames import MODULE_CALL, locals_of
 
 __all__ = ["CompiledRegions", "ModuleCalls"]
 
@@ -60,10 +60,10 @@ class ModuleCalls:
         def tracing_state() -> Any:
             frame = _get_frame(1)
             if frame.f_code is MODULE_CALL:
-                module = local_of(frame, "self")
+                module, arguments, named = locals_of(frame, "self", "args", "kwargs")
                 known = followed.get(id(module))
                 if known is not None and known() is module:
-                    called(local_of(frame, "args"), local_of(frame, "kwargs"))
+                    called(arguments, named)
             return original()
 
         self._original, self._ours = original, tracing_state
@@ -144,19 +144,19 @@ class CompiledRegions:
 
     @contextlib.contextmanager
     def asleep(self) -> Iterator[None]:
-        """Keep Dynamo from compiling what is called here, while compiled code is running."""
-        if not self.inside:
-            yield
-            return
+        """Keep Dynamo from compiling what is called here, and modes of torch from seeing it."""
         set_eval_frame = torch._C._dynamo.eval_frame.set_eval_frame
         before = set_eval_frame(None)
         try:
-            yield
+            with torch._C.DisableTorchFunction():
+                yield
         finally:
             set_eval_frame(before)
 
     def compiles_backward(self) -> bool:
         """Whether the engine hands its graph to Dynamo instead of running it."""
+        if not self._followed:
+            return False
         compiled = sys.modules.get("torch._dynamo.compiled_autograd")
         return bool(getattr(compiled, "compiled_autograd_enabled", False))
 

@@ -50,7 +50,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
-from autograd_lens.live.frames import Site, UserFrames, local_of, traceback_entries
+from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
 from autograd_lens.live.reading import read_scalar
 from autograd_lens.trace.records import Event
@@ -243,7 +243,7 @@ class Recorder:
         """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
         log = self._log
         unhook = _nothing
-        if log is not None and log.original.getEffectiveLevel() <= logging.DEBUG:
+        if log is not None and log.original.isEnabledFor(logging.DEBUG):
             unhook = self._hook_for_log(outputs)
         if (
             self._inside
@@ -258,7 +258,7 @@ class Recorder:
         pending = None
         handled = sys.exc_info()[1]
         try:
-            with self._compiled.asleep(), _no_torch_function():
+            with self._unseen():
                 pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         except Exception as error:  # noqa: BLE001  see NOTE 2
             self.fail(error)
@@ -274,7 +274,7 @@ class Recorder:
             raised = sys.exc_info()[1]
             error = "" if raised is handled else f"{type(raised).__name__}: {raised}"
             try:
-                with self._compiled.asleep(), _no_torch_function():
+                with self._unseen():
                     self._after(pending, outputs, error)
             except BaseException:  # a rerun has seen enough
                 with contextlib.suppress(Exception):  # what the engine does last
@@ -283,6 +283,10 @@ class Recorder:
             unhook()
 
         return backward_ended
+
+    def _unseen(self) -> contextlib.AbstractContextManager[Any]:
+        """Keep torch function modes, subclasses and Dynamo from what is asked in here."""
+        return self._compiled.asleep() if self._compiled.inside else _no_torch_function()
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
@@ -427,6 +431,6 @@ def _nothing() -> None:
     return None
 
 
-def _rest_of_the_call(frame: FrameType) -> tuple[Any, Any]:
+def _rest_of_the_call(frame: FrameType) -> list[Any]:
     """What the engine is called with behind the outputs."""
-    return local_of(frame, "args"), local_of(frame, "kwargs")
+    return locals_of(frame, "args", "kwargs")

@@ -24,7 +24,7 @@ __all__ = [
     "Site",
     "UserFrames",
     "frame_names",
-    "local_of",
+    "locals_of",
     "source_of",
     "traceback_entries",
 ]
@@ -150,13 +150,16 @@ def traceback_entries(error: BaseException) -> Iterator[TracebackType]:
         entry = entry.tb_next
 
 
-def local_of(frame: FrameType, name: str) -> Any:
-    """One local variable of a frame; nothing is kept alive by asking (see ``frame_names``)."""
+def locals_of(frame: FrameType, *names: str) -> list[Any]:
+    """Some local variables of a frame, None for one that it has not.
+
+    Nothing is kept alive by asking (see ``frame_names``).
+    """
     snapshot: Any = frame.f_locals
-    value = snapshot.get(name)
+    values = [snapshot.get(name) for name in names]
     if isinstance(snapshot, dict) and sys.getrefcount(snapshot) == _FRESH_SNAPSHOT:
         snapshot.clear()
-    return value
+    return values
 
 
 class ModulePaths:
@@ -175,7 +178,7 @@ class ModulePaths:
 
     def path_of(self, frame: FrameType) -> tuple[str, bool | None]:
         """The path of the module that ``frame``, of ``MODULE_CALL``, calls; whether it trains."""
-        module = local_of(frame, "self")
+        (module,) = locals_of(frame, "self")
         known = self._known.get(id(module))
         if known is None or known[0]() is not module:
             self._learn(frame, module)
@@ -187,7 +190,7 @@ class ModulePaths:
         root, outer = module, frame.f_back
         while outer is not None:
             if outer.f_code is MODULE_CALL:
-                root = local_of(outer, "self")
+                (root,) = locals_of(outer, "self")
             outer = outer.f_back
         for start in (root, module):  # it need not be a part of the one that calls it
             for path, part in start.named_modules():

@@ -248,7 +248,7 @@ def _read(process: subprocess.Popen[bytes], longest: float) -> tuple[bytes, floa
                 begun = now
             text += chunk
             last = now
-        elif time.monotonic() > limit:
+        if time.monotonic() > limit:
             os.killpg(process.pid, signal.SIGKILL)
             break
     process.wait()
@@ -306,7 +306,8 @@ def _messages(text: str) -> set[str]:
     """The lines of standard error without numbers and without our own."""
     lines = re.split(r"[\r\n]+", text)
     kept = (re.sub(r"[\d.,]+", "#", line).strip() for line in lines)
-    return {line for line in kept if line and not line.startswith(("Recorded ", "More: "))}
+    own = ("Recorded ", "More: ", "AL#")
+    return {line for line in kept if line and not line.startswith(own)}
 
 
 # -- one program ------------------------------------------------------------------------------
@@ -435,21 +436,28 @@ def examine(trace: Path) -> dict[str, object]:
     from autograd_lens.doctor import examine as findings_of
     from autograd_lens.replay.verify import verify
 
+    row = Row("")
     with open_trace(trace) as opened:
-        count = len(opened.steps)
-        result = verify(opened, range(count))
-        findings = findings_of(opened)
+        row.steps = row.unknown = len(opened.steps)
+        try:
+            _count(row, verify(opened, range(row.steps)))
+        except Exception as error:  # noqa: BLE001  what fails is what is measured here
+            row.notes.append(f"verify failed: {error!r}")
+        try:
+            found = findings_of(opened)
+            row.findings += [f"{one.code} {one.severity}: {one.message}" for one in found]
+        except Exception as error:  # noqa: BLE001
+            row.notes.append(f"doctor failed: {error!r}")
+    names = ("steps", "proved", "unknown", "differs", "findings", "notes")
+    return {name: getattr(row, name) for name in names}
+
+
+def _count(row: Row, result: Verification) -> None:
     differing = {one.step for check in result.checks for one in check.mismatches}
     unknown = {n for check in result.checks for one in check.skipped for n in one.steps}
-    unknown -= differing
-    return {
-        "steps": count,
-        "proved": count - len(unknown | differing),
-        "unknown": len(unknown),
-        "differs": len(differing),
-        "findings": [f"{one.code} {one.severity}: {one.message}" for one in findings],
-        "notes": [*_reasons(result), f"verified in {result.seconds:.1f} s"],
-    }
+    row.differs, row.unknown = len(differing), len(unknown - differing)
+    row.proved = row.steps - row.unknown - row.differs
+    row.notes += [*_reasons(result), f"verified in {result.seconds:.1f} s"]
 
 
 def _reasons(result: Verification) -> Iterator[str]:
