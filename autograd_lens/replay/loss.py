@@ -57,6 +57,8 @@ class LossFunction:
         constants: Recorded values of all else that is read from outside, by id.
         values: The recorded values of all tensors, by slot.
         frozen: Results of ``detach`` that stay what they were recorded to be: id -> value.
+        differentiated: Whether it reads what an earlier backward of the step has computed, which
+            stays what it was, too.
     """
 
     plan: Plan
@@ -66,6 +68,7 @@ class LossFunction:
     constants: Mapping[int, torch.Tensor]
     values: Sequence[Value | complex | None]
     frozen: Mapping[int, torch.Tensor]
+    differentiated: bool
 
     @classmethod
     def from_step(cls, step: Step, backward: int = -1) -> LossFunction:
@@ -99,7 +102,17 @@ class LossFunction:
             for n, use in outside.items()
             if writer.ids[n] not in parameters
         }
-        return cls(plan, plan.calls, writer.ids[loss], names, constants, writer.values, {})
+        computed = {u.tensor for k in step.kernels if k.phase == "backward" for u in k.outputs}
+        return cls(
+            plan=plan,
+            calls=plan.calls,
+            loss=writer.ids[loss],
+            parameters=names,
+            constants=constants,
+            values=writer.values,
+            frozen={},
+            differentiated=not computed.isdisjoint(outside),
+        )
 
     def forward(
         self,

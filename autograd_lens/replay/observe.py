@@ -186,8 +186,10 @@ class Observer:
             ReplayError: The graph is not the one that was recorded.
         """
         recorded = self._plan.backwards[number]
-        self._names = list(leaves)
-        places = {id(tensor): index for index, tensor in enumerate(leaves.values())}
+        # A leaf that the program made anew is no parameter, though it has a name.
+        written = {write.parameter for one in self._plan.backwards for write in one.writes}
+        self._names = [name for name in leaves if name in written]
+        places = {id(leaves[name]): index for index, name in enumerate(self._names)}
         self._tape = BackwardTape(
             self._stream, self._mode, self._saved, lambda leaf: places.get(id(leaf), ""), self._fail
         )

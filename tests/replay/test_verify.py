@@ -178,3 +178,13 @@ def test_plain_stretches_and_single_steps_agree(trace: Trace, tmp_path: Path) ->
     assert proved == frozenset(range(STEPS)) - {0, 1, 2, 20}
     with Trace(record(tmp_path / "carried.lens", programs.convolution)) as carried:
         assert proved_at_once(carried, Donors(carried), range(STEPS)) == frozenset()
+
+
+@pytest.mark.parametrize("program", [programs.gradient_penalty, programs.epochs])
+def test_full_steps_hold_what_their_tapes_give(
+    tmp_path: Path, program: Callable[[], programs.Turns]
+) -> None:
+    with Trace(record(tmp_path / "run.lens", program)) as trace:
+        result = verify(trace, range(6), finite_differences=True)
+    assert not result.differs
+    assert check(result, "stored values").steps == 3
