@@ -47,6 +47,7 @@ _FULL_STEPS = 12
 _FEWEST_FULL = 4
 _CALLS = {1: "s", 2: "z", 3: "sz", 4: "zs"}
 _KERNELS = 12_000  # of full steps that are looked at
+_ZEROS = b"\0\x80"  # the bytes of 0 and -0; what has others is no zero
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
 
 
@@ -314,8 +315,10 @@ def _value(entries: Sequence[Entry], index: int, parameter: Parameter) -> Value 
 
 def is_zero(value: Value | None) -> bool:
     """Whether it is None or all zero."""
-    if value is None or (value.data is not None and not value.data.strip(b"\0")):
+    if value is None:
         return True
+    if value.data is not None and value.data.translate(None, _ZEROS):
+        return False
     return value.norm == 0.0
 
 

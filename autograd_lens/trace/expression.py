@@ -83,7 +83,7 @@ def _call(operator: str, arguments: Arguments) -> Expr:
 
 
 def _is_fixed(item: Expr) -> bool:
-    return isinstance(item, Number) or item in {Word("True"), Word("False")}
+    return isinstance(item, Number) or item in (Word("True"), Word("False"))
 
 
 def _operands(arguments: Arguments, count: int = 2) -> list[Expr]:

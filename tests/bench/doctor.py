@@ -3,9 +3,10 @@
     python tests/bench/doctor.py [--steps 5000]
 
 Every program under ``tests/doctor/programs`` is recorded and examined. Recall counts the bad
-programs that gave their own finding; a false alarm is any finding of a healthy program. Then
-a linear regression of many steps is recorded and examined: opening it and reading its losses
-is shown apart from the examination.
+programs that gave their own finding; a false alarm is any finding of a healthy program. Recall of
+the programs under ``tests/doctor/reports``, which were written after public reports by someone
+who had not read the rules, is shown apart. Then a linear regression of many steps is recorded and
+examined: opening it and reading its losses is shown apart from the examination.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from autograd_lens.doctor import examine, rules
 from autograd_lens.trace.reader import Trace
 
 ROOT = Path(autograd_lens.__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.doctor.twins import REPORTS, Twins  # noqa: E402  the tests are no package elsewhere
+
 PROGRAMS = ROOT / "tests" / "doctor" / "programs"
 
 
@@ -60,6 +64,16 @@ def print_false_alarms(folder: Path) -> None:
     for program, names in alarms.items():
         print(f"  {program.relative_to(PROGRAMS)}: {', '.join(names)}")
     print(f"{'false alarms':38}{len(alarms):3} of {len(healthy)}")
+
+
+def print_reports(folder: Path) -> None:
+    """How many faults of public reports are named, and how many corrected twins are not quiet."""
+    all_twins = [Twins.read(path) for path in sorted(REPORTS.glob("*.py"))]
+    missed = [one.name for one in all_twins if not diagnose(one.write_bug(folder), folder)]
+    alarms = [one.name for one in all_twins if diagnose(one.write_fixed(folder), folder)]
+    total = len(all_twins)
+    print(f"{'recall of reported faults':38}{total - len(missed):3} of {total}", *missed)
+    print(f"{'false alarms of their corrections':38}{len(alarms):3} of {total}", *alarms)
 
 
 def print_time(folder: Path, steps: int) -> None:
@@ -102,6 +116,7 @@ def main() -> None:
         print_time(folder, arguments.steps)
         print_recall(folder)
         print_false_alarms(folder)
+        print_reports(folder)
 
 
 if __name__ == "__main__":
