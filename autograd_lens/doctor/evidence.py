@@ -208,6 +208,11 @@ class Evidence:
         return tuple(self.trace.graph(number) for number in self.trace.items.numbers("graph"))
 
     @cached_property
+    def loop(self) -> Source | None:
+        """The first line that is known to call backward: it stands in the training loop."""
+        return next((graph.source for graph in self.graphs if graph.source), None)
+
+    @cached_property
     def full(self) -> tuple[Step, ...]:
         """Full steps: the first ones, the last one, and some between; few of a large model."""
         steps = self.trace.full_steps

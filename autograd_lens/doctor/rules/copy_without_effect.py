@@ -47,7 +47,7 @@ _Case = tuple[int, str, str, str, int | None]  # line, title, what happens, fix,
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find copies without effect."""
-    source = next((graph.source for graph in evidence.graphs if graph.source), None)
+    source = evidence.loop
     if source is None:
         return
     tree = evidence.code(source).tree

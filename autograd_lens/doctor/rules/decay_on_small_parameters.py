@@ -58,7 +58,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _finding(evidence: Evidence, optimizer: Optimizer, small: list[int], decay: float) -> Finding:
     names = listed(evidence.names(small))
-    backward = next((graph.source for graph in evidence.graphs if graph.source), None)
+    backward = evidence.loop
     made = evidence.code(backward).makes({optimizer.kind})
     source = backward
     if backward is not None and made:

@@ -44,7 +44,7 @@ _ALIKE = 0.85
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find attributes that freeze nothing."""
-    backward = next((graph.source for graph in evidence.graphs if graph.source), None)
+    backward = evidence.loop
     got = [index for index in reached(evidence) if _moves(evidence, index)]
     for node in ast.walk(evidence.code(backward).tree):
         if backward is None or not got or not isinstance(node, ast.Assign):

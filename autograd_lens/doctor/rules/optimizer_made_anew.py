@@ -65,7 +65,7 @@ def _state(rates: Rates) -> bool:
 
 def _made(evidence: Evidence) -> Source | None:
     """The line that makes an optimizer, in a loop around backward."""
-    backward = next((graph.source for graph in evidence.graphs if graph.source), None)
+    backward = evidence.loop
     if backward is None:
         return None
     code = evidence.code(backward)

@@ -88,7 +88,7 @@ def _fall(rates: Rates, group: int, total: int, share: float) -> _Fall | None:
 
 def _plateau(evidence: Evidence) -> ast.Call | None:
     """A ``ReduceLROnPlateau`` that waits for a loss to rise, or for a score to fall."""
-    code = evidence.code(_source(evidence))
+    code = evidence.code(evidence.loop)
     made = code.makes({"ReduceLROnPlateau"})
     for call in made:
         words = {one.arg: one.value for one in call.keywords}
@@ -102,10 +102,6 @@ def _plateau(evidence: Evidence) -> ast.Call | None:
                 if not rising and any(word in given for word in ("acc", "f1", "score", "auc")):
                     return call
     return None
-
-
-def _source(evidence: Evidence) -> Source | None:
-    return next((graph.source for graph in evidence.graphs if graph.source), None)
 
 
 def _finding(evidence: Evidence, fall: _Fall, wrong: ast.Call | None) -> Finding:
@@ -125,7 +121,7 @@ def _finding(evidence: Evidence, fall: _Fall, wrong: ast.Call | None) -> Finding
 
 def _cause(evidence: Evidence, wrong: ast.Call | None) -> tuple[Source | None, str, str]:
     """The line to change, what it does, and how to write it."""
-    backward = _source(evidence)
+    backward = evidence.loop
     if backward is None:
         return None, "", "scheduler.step()  # once an epoch"
     if wrong is not None:

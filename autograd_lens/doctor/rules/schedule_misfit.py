@@ -50,7 +50,7 @@ _Case = tuple[str, str, str, int, int]  # title, what happens, fix, step, line
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find schedules that do not fit their loop."""
-    source = next((graph.source for graph in evidence.graphs if graph.source), None)
+    source = evidence.loop
     if source is None:
         return
     for rates in (*evidence.ledger.rates, *_resumed(evidence.ledger.rates)):

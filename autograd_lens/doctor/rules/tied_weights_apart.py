@@ -41,7 +41,7 @@ RULE = Rule("AL213", "tied-weights-apart", "error", "light")
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find tied weights that are two parameters."""
-    backward = next((graph.source for graph in evidence.graphs if graph.source), None)
+    backward = evidence.loop
     tree = evidence.code(backward).tree
     for node in ast.walk(tree):
         pair = _tie(node)
