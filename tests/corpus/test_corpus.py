@@ -18,7 +18,6 @@ _OPEN = {
     "compiled_mlp": "compiled code has no kernels of its own in the tape",
     "custom_function": "the program's own backward",
     "gan_penalty": "a leaf made in each step; two optimizers in turn",
-    "meta_learning": "gradients of intermediate weights",
     "reinforce_corridor": "tensors of Python numbers made in the step",
     "truncated_lstm": "a rate that changes; slices of slices",
 }
