@@ -12,14 +12,10 @@ from tests.bench.corpus import Program, Ran, corpus, measure, same_files, same_t
 _QUICK = [program for program in corpus() if program.quick]
 # What verify cannot show yet of these, and why: steps not known, or told to differ.
 _OPEN = {
-    "batchnorm_cnn": "batches taken with pieces of a permutation",
-    "character_lm": "slices of one array; numbers drawn between steps",
     "checkpointed_autocast": "forward kernels that run again in the backward",
     "compiled_mlp": "compiled code has no kernels of its own in the tape",
     "custom_function": "the program's own backward",
     "gan_penalty": "a leaf made in each step; two optimizers in turn",
-    "reinforce_corridor": "tensors of Python numbers made in the step",
-    "truncated_lstm": "a rate that changes; slices of slices",
 }
 _BARE = Ran(0, "loss 0.5 in 1.2 s\n", "", 1.0, 0.0, {"model.pt": "a", "log.txt": "b"}, None)
 
