@@ -279,10 +279,24 @@ class TapeIndex:
 
     def function_kernels(self, node: Node) -> tuple[Kernel, ...]:
         """The kernels that ran inside a custom Function's ``forward``; none for other nodes."""
-        first, last = self._recorded(node), self.kernel_of(node)
-        if not is_custom(node) or first is None or last is None:
+        last = self.kernel_of(node)
+        if not is_custom(node) or last is None:
             return ()
-        return self.kernels[first.index : last.index + 1]
+        given = [made.index for made in self._given_to(node) if made.index < last.index]
+        needed = {last.index} | {
+            kernel.index
+            for use in tensors(last.inputs)
+            for kernel in self.ancestors(use.tensor, last.index)
+        }
+        inside = range(max(given, default=-1) + 1, last.index + 1)
+        return tuple(self.kernels[index] for index in inside if index in needed)
+
+    def _given_to(self, node: Node) -> Iterator[Kernel]:
+        """The kernels that made what a node's forward was given, as far as they made nodes."""
+        for graph in self._graphs:
+            if any(node is one for one in graph.nodes):
+                ends = (e.to_node for e in graph.edges if e.from_node == node.index)
+                yield from (made for end in ends if (made := self.kernel_of(graph.nodes[end])))
 
     def inputs_of(self, node: Node) -> tuple[NodeInput, ...]:
         """The inputs of a node's forward, in the order of its ``grad_inputs``.
