@@ -96,11 +96,12 @@ class ParameterRegistry:
         unknown = [t for t in tensors if self.index_of(t) is None and not self.input_name(t)]
         if not unknown:
             return
-        self._chain = self._since_start(self._frames.chain(frame))
+        chain = list(self._frames.chain(frame))
+        self._chain = self._since_start(chain)
         try:
             if self.records and self._rebind(unknown, step):
                 return
-            frames = [frame_names(f) for f in self._chain]
+            frames = [frame_names(f) for f in chain]
             self._add_modules_of(frames, step)
             found = name_tensors(frames)
             order = {known: place for place, known in enumerate(found)}  # as the program made them

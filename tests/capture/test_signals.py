@@ -37,7 +37,12 @@ def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) 
     (folder / "train.py").write_text(PROGRAM.format(before=before))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "AUTOGRAD_LENS_STATE": str(folder)}
     command = [sys.executable, *prefix, "train.py"]
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as program:
+    with subprocess.Popen(
+        [sys.executable, "-c", AS_USUAL, *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+    ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"on\n"
         time.sleep(0.3)
@@ -46,6 +51,12 @@ def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) 
     return program.returncode, int((folder / "steps").read_text().split("\n")[-2])
 
 
+# Whoever runs the tests may ignore SIGHUP, as nohup does, and children inherit that.
+AS_USUAL = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 LOOKS = "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL"
 INTERRUPTS = "signal.default_int_handler"
 RECORDED = ("-m", "autograd_lens", "run")
