@@ -24,6 +24,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
+from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
@@ -208,8 +209,9 @@ class Replayer:
         name = attempt.check.outputs[0].name
         if attempt.own and not donor.plan.template.lean:
             first = next((call.kernel.generator for call in donor.plan.draws), None)
-            unknown = first is not None and not isinstance(donor.slots[first], bytes)
-            return "The random numbers that it drew were not kept." if unknown else ""
+            if first is not None and not isinstance(donor.slots[first], bytes):
+                return "The random numbers that it drew were not kept."
+            return _own_functions(donor)
         if attempt.own:
             return (
                 f"The kernels of step {step} do not give its {name}: something changed it that is "
@@ -492,6 +494,22 @@ class Provider:
         except ReplayError as error:
             light = self._trace.light(step)
             return changed(light, omitted=(*light.omitted, str(error)))
+
+
+def _own_functions(donor: Donor) -> str:
+    """Why a full step with custom Functions may give something else; ``""`` where it has none.
+
+    What is executed in their place is put together from the kernels that they ran: what they
+    did beside these (handing an argument on as it is, writing into one) is the program's code.
+    """
+    nodes = (node for backward in donor.plan.template.backwards for node in backward.nodes)
+    names = dict.fromkeys(node.name for node in nodes if is_custom(node.name))
+    if not names:
+        return ""
+    return (
+        f"{', '.join(names)} is a custom autograd.Function: its backward is the program's own "
+        "code, and what the recorded kernels tell of it does not give what it gave."
+    )
 
 
 def stay_on_one_thread() -> None:

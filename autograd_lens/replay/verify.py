@@ -90,7 +90,9 @@ class _Ledger:
     def skip(self, step: int, reason: str) -> None:
         """A step could not be checked."""
         general = re.sub(rf"\b[Ss]tep {step}\b", "the step", reason)
-        self._skipped.setdefault(general[:1].upper() + general[1:], []).append(step)
+        if "." not in general.partition(" ")[0]:  # else it is a name
+            general = general[:1].upper() + general[1:]
+        self._skipped.setdefault(general, []).append(step)
 
     def result(self) -> CheckResult:
         """The finished check."""
