@@ -23,6 +23,7 @@ Exit status 1: a program was disturbed, or a step was told to differ.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ast
 import hashlib
 import importlib.metadata
@@ -174,7 +175,8 @@ def run(program: Program, folder: Path, full: str | None, longest: float) -> Ran
             stderr=errors,
             start_new_session=True,
         )
-        output, loop, after = _read(process, longest)
+        with process.stdout or contextlib.nullcontext():
+            output, loop, after = _read(process, longest)
     traces = sorted(folder.glob("*.lens"))
     return Ran(
         status=process.returncode if process.returncode != -signal.SIGKILL else None,

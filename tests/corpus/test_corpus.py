@@ -15,7 +15,7 @@ _OPEN = {
     "checkpointed_autocast": "forward kernels that run again in the backward",
     "compiled_mlp": "compiled code has no kernels of its own in the tape",
     "custom_function": "the program's own backward",
-    "gan_penalty": "a leaf made in each step; two optimizers in turn",
+    "schedule_accumulate": "a norm is read behind the turn of the loop that made it",
 }
 _BARE = Ran(0, "loss 0.5 in 1.2 s\n", "", 1.0, 0.0, {"model.pt": "a", "log.txt": "b"}, None)
 
