@@ -23,8 +23,8 @@ Exit status 1: a program was disturbed, or a step was told to differ.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
