@@ -243,7 +243,7 @@ def test_a_light_step_that_cannot_be_replayed_says_why(tmp_path: Path) -> None:
     with (
         lens.open(tmp_path / "run.lens") as trace,
         pytest.raises(
-            ReplayError, match=r"loss of step 1 cannot be computed .*w.grad was recorded in another"
+            ReplayError, match=r"loss of step 1 cannot be computed .*runs other kernels than the"
         ),
     ):
         trace.plot_path(step=1)
@@ -257,6 +257,6 @@ def test_a_step_without_backward_has_no_surface(tmp_path: Path) -> None:
                 (w**2).sum().backward()
     with (
         lens.open(tmp_path / "run.lens") as trace,
-        pytest.raises(ReplayError, match=r"without backward"),
+        pytest.raises(ReplayError, match=r"The step has no backward"),
     ):
         trace.plot_path(step=1)
