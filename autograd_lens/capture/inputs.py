@@ -23,6 +23,8 @@ from autograd_lens.live.reading import RawValue, bytes_at, read
 
 __all__ = ["InputObserver", "RandomState", "generator_state"]
 
+_functorch_level = torch._C._functorch.peek_interpreter_stack
+
 _EAGER = 64
 _SELDOM = 16
 _MAX_DEPTH = 4
@@ -65,15 +67,20 @@ def generator_state() -> bytes:
 class InputObserver:
     """Collects the tensors that module calls and data loaders hand to a step.
 
+    Args:
+        budget: See the attribute.
+        failed: Called with what goes wrong here: the program must not meet it.
+
     Attributes:
         active: Whether the program is observed.
         budget: Bytes that may still be kept.
         on_item: Called with each tensor that is collected, in order.
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, failed: Callable[[Exception], None]) -> None:
         self.active = False
         self.budget = budget
+        self._failed = failed
         self.on_item: Callable[[torch.Tensor], None] = _nothing
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
         self._values: list[RawValue] = []
@@ -116,8 +123,13 @@ class InputObserver:
 
     def collect(self, *arguments: Any) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
-        with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
-            self._keep(arguments)
+        if _functorch_level() is not None:
+            return  # vmap and the like hand on wrappers, which have no memory to read
+        try:
+            with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
+                self._keep(arguments)
+        except Exception as error:  # noqa: BLE001  must not fail the program
+            self._failed(error)
 
     def _keep(self, arguments: tuple[Any, ...]) -> None:
         for tensor in _tensors(arguments, 0):

@@ -106,7 +106,7 @@ class Recorder:
         self._rows = writer.rows
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
-        self.inputs = InputObserver(limits.inputs)
+        self.inputs = InputObserver(limits.inputs, self.fail)
         keyframes = Keyframes(writer.keep, limits.keyframes)
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         self._full = FullRecorder(services, full, limits.value, limits.step)

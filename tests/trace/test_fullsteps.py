@@ -83,6 +83,7 @@ TEMPLATE: dict[str, Any] = {
     "backwards": [
         {
             "kind": "backward",
+            "position": 1,
             "roots": [["t", 1, Y]],
             "gradients": [["v", 0, ONE]],
             "inputs": [],
