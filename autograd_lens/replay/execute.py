@@ -244,15 +244,20 @@ class Execution:
         """The kernels of an update by the optimizer that made them."""
         ends: dict[int, Settings] = {}
         for settings in self.situation.settings:
-            kernels = [
+            kernels = {
                 kernel
                 for one in self.plan.template.updates
                 if one.parameter in settings.parameters
                 for kernel in one.kernels
-                if stage.calls[0].index <= kernel <= stage.calls[-1].index
+            }
+            state = self._state_of(settings)
+            made = [
+                call.index
+                for call in stage.calls
+                if call.index in kernels or not state.isdisjoint(call.reads)
             ]
-            if kernels:
-                ends[max(kernels)] = settings
+            if made:
+                ends[made[-1]] = settings
         start = 0
         for end in sorted(ends):
             stop = next(n for n, call in enumerate(stage.calls, 1) if call.index >= end)
@@ -261,6 +266,14 @@ class Execution:
             start = max(start, stop)
         if start < len(stage.calls):
             yield stage.calls[start:], None
+
+    def _state_of(self, settings: Settings) -> frozenset[int]:
+        """Ids of an optimizer's state; some optimizers change it behind their parameters."""
+        return frozenset(
+            number
+            for number, spec in enumerate(self.plan.specs)
+            if spec.role == "state" and spec.name.rpartition(".")[0] in settings.parameters
+        )
 
     # -- one kernel -----------------------------------------------------------------------
 

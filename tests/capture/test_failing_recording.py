@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import autograd_lens as lens
-from autograd_lens.capture import backward_tape, full_recorder, recorder, stream, tape_mode
+from autograd_lens.capture import full_recorder, inputs, needs, recorder
 from autograd_lens.errors import RecordingError, SelectionError, TraceExistsError
+from autograd_lens.live import backward, frames, mode, stream
 from autograd_lens.live.reading import read
 from autograd_lens.trace import writer as trace_writer
 from tests.capture.programs.shapes import SHAPES
@@ -41,14 +42,18 @@ def fails(*_args: Any, **_kwargs: Any) -> Any:
         (full_recorder.FullRecorder, "_hook"),
         (full_recorder.FullRecorder, "_write"),
         (full_recorder, "graph_dot"),
-        (full_recorder, "find_boundary"),
-        (full_recorder.TemplateBuilder, "build"),
-        (backward_tape.BackwardTape, "_hook_nodes"),
-        (backward_tape.BackwardTape, "_saved_pattern"),
+        (full_recorder, "build_template"),
+        (needs.Needs, "see"),
+        (inputs.InputObserver, "_keep"),
+        (backward.BackwardTape, "_hook_nodes"),
+        (backward.BackwardTape, "_saved_pattern"),
+        (frames.ModulePaths, "path_of"),
+        (mode.TapeMode, "_caller"),
+        (mode.TapeMode, "_note_writes"),
         (stream.Stream, "use"),
+        (stream.Stream, "make"),
         (stream.Stream, "register"),
         (stream.Stream, "pattern"),
-        (tape_mode.TapeMode, "_note_writes"),
     ],
     ids=lambda part: part if isinstance(part, str) else part.__name__.rpartition(".")[2],
 )
