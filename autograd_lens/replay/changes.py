@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from autograd_lens.replay.donors import Donor
 from autograd_lens.replay.optimizer import Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.records import Parameter
+from autograd_lens.trace.selection import find_scalar
 from autograd_lens.trace.tape import numbers_in
 
 __all__ = ["WAY_OUT", "Changes", "Start"]
@@ -182,17 +182,10 @@ def _start(name: str, value: float, parameters: Mapping[str, Parameter]) -> Star
     """The place that a name means; None where it is no parameter's."""
     if name in parameters:
         return Start(name, None, value)
-    match = re.fullmatch(r"(.*)\[([-\d,\s]*)\]", name)
-    if match is None or match[1] not in parameters:
+    if name.rpartition("[")[0].strip() not in parameters:
         return None
-    shape = parameters[match[1]].shape
-    index = tuple(int(part) for part in match[2].split(",") if re.fullmatch(r"\s*-?\d+\s*", part))
-    inside = all(-size <= i < size for i, size in zip(index, shape, strict=False))
-    if len(index) != len(shape) or not inside:
-        msg = f"{name!r} is no element of {match[1]}, which has shape {tuple(shape)}."
-        last = ",".join(str(size - 1) for size in shape)
-        raise SelectionError(msg, hint=f'The last one is "{match[1]}[{last}]".')
-    return Start(match[1], index, value)
+    place = find_scalar(name, {known: one.shape for known, one in parameters.items()})
+    return Start(place.parameter, place.index, value)
 
 
 def _unknown(name: str, constants: list[str], parameters: list[str]) -> SelectionError:
