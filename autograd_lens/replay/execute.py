@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.functions import CustomFunction, applied, is_custom
 from autograd_lens.replay.generator import drawing_from, generator_state
+from autograd_lens.replay.limits import allowance, memory_of_at_most
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Settings, Update
 from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
@@ -108,12 +109,11 @@ class Execution:
         self._observer = observer
         self._private = torch.Generator()
         self._number = -1  # of the run of the engine that goes on
-        found = situation.found
+        found = situation.found.items()
+        other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
+        self._allowance = plan.allowance or (allowance(plan.specs) if other else 0)
         self._careful = (
-            observer is not None
-            or bool(situation.dropped)
-            or not situation.redraw
-            or any(tuple(one.shape) != plan.specs[n].shape for n, one in found.items())
+            observer is not None or bool(situation.dropped) or not situation.redraw or other
         )
 
     # -- what it leaves -------------------------------------------------------------------
@@ -146,6 +146,8 @@ class Execution:
         """
         self._bring_in()
         with drawing_from(self.situation.random), contextlib.ExitStack() as stack:
+            if self._allowance:
+                stack.enter_context(memory_of_at_most(self._allowance))
             if self._observer is not None:
                 stack.enter_context(self._observer.observing())
             stages = self.plan.stages

@@ -29,6 +29,7 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.live.mode import UNSET
 from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
+from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
 from autograd_lens.replay.values import wider
 from autograd_lens.trace.records import Constant, TensorSpec
@@ -227,6 +228,12 @@ class Plan:
     def backwards(self) -> tuple[TapeBackward, ...]:
         """The runs of the engine."""
         return self.template.backwards
+
+    @cached_property
+    def allowance(self) -> int:
+        """Bytes that executing it may take; 0 where it cannot take many."""
+        tame = all(is_tame(kernel, self.specs) for kernel in self.template.kernels)
+        return 0 if tame else allowance(self.specs)
 
     # -- order --------------------------------------------------------------------------
 
