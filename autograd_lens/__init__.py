@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autograd_lens import doctor
-    from autograd_lens.api import Trace, open  # noqa: A004  read as lens.open
+    from autograd_lens.api import Trace, assert_same, diff, open  # noqa: A004  read as lens.open
     from autograd_lens.capture import record
     from autograd_lens.errors import (
         ConditionError,
@@ -57,6 +57,8 @@ __all__ = [
     "TraceError",
     "TraceExistsError",
     "__version__",
+    "assert_same",
+    "diff",
     "doctor",
     "open",
     "record",
@@ -66,6 +68,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Trace": "autograd_lens.api",
+    "assert_same": "autograd_lens.api",
+    "diff": "autograd_lens.api",
     "open": "autograd_lens.api",
     "record": "autograd_lens.capture",
 }

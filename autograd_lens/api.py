@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.reader import Trace as RecordedTrace
@@ -14,7 +14,9 @@ from autograd_lens.trace.records import Graph, Step
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Trace", "open", "replaying"]
+    from autograd_lens.analysis.comparison import Comparison
+
+__all__ = ["Trace", "assert_same", "diff", "open", "replaying"]
 
 _METHOD = "_repr_html_"
 
@@ -105,6 +107,48 @@ def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = N
 
     trace.replayer = replay
     return trace
+
+
+def diff(one: RecordedTrace, other: RecordedTrace, *, tolerance: float = 0.0) -> Comparison:
+    """Lay two runs beside each other, and find where they first part.
+
+    Args:
+        one: An open trace.
+        other: Another.
+        tolerance: Absolute differences up to this count as none.
+    """
+    from autograd_lens.analysis.comparison import compare
+
+    return compare(one, other, _judge, tolerance)
+
+
+def assert_same(
+    one: RecordedTrace, other: RecordedTrace, *, tolerance: float | Literal["derived"] = "derived"
+) -> None:
+    """Fail where two runs are not the same; for tests of training code.
+
+    Args:
+        one: An open trace.
+        other: Another.
+        tolerance: Absolute differences up to this count as none; ``"derived"`` lets rounding
+            pass, where executing the step again in float64 shows that it is no more.
+
+    Raises:
+        AssertionError: They differ; the message says where first, and in what.
+    """
+    derived = tolerance == "derived"
+    found = diff(one, other, tolerance=0.0 if isinstance(tolerance, str) else tolerance)
+    if found.equal or (derived and found.rounding):
+        return
+    from autograd_lens.render.diff import sentence
+
+    raise AssertionError(sentence(found))
+
+
+def _judge(one: Step, other: Step, partners: Mapping[str, str]) -> tuple[bool | None, str]:
+    from autograd_lens.replay.precise import agree_in_float64
+
+    return agree_in_float64(one, other, partners)
 
 
 def _show_in_notebooks() -> None:

@@ -21,6 +21,7 @@ VERBS = (
     "run",
     "rerun",
     "verify",
+    "diff",
     "whatif",
     "trace",
     "graph",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Bytes", "draws", "prints", "reads", "records"]
+__all__ = ["Bytes", "draws", "prints", "reads", "records", "width_option"]
 
 _PATH = click.Path(path_type=Path)
 
@@ -52,11 +52,14 @@ def prints(*, as_json: str = "", width: bool = True, output: str = "") -> Decora
     if as_json:
         parts.append(click.option("--json", "as_json", is_flag=True, help=as_json))
     if width:
-        columns = click.IntRange(40)
-        parts.append(
-            click.option("--width", type=columns, help="Columns.  [default: the terminal's]")
-        )
+        parts.append(width_option())
     return _together(*parts, *(_writing(output) if output else ()))
+
+
+def width_option() -> Decorator:
+    """The option ``--width`` of a verb that fills lines."""
+    columns = click.IntRange(40)
+    return click.option("--width", type=columns, help="Columns.  [default: the terminal's]")
 
 
 def draws(output: str) -> Decorator:

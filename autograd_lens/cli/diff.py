@@ -1,0 +1,78 @@
+"""``autograd-lens diff``: where two recordings first part, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.options import width_option
+from autograd_lens.errors import SelectionError
+
+__all__ = ["command"]
+
+_ROUNDING = 3  # exit status
+
+
+@click.command("diff", short_help="Where two recordings first part, and why.")
+@click.argument("one", type=click.Path(path_type=Path), metavar="A")
+@click.argument("other", type=click.Path(path_type=Path), metavar="B")
+@click.option(
+    "--tolerance",
+    default="derived",
+    show_default=True,
+    metavar="derived|0|1e-6",
+    help="What counts as rounding: what float64 shows to be, nothing, or so much.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@width_option()
+@click.pass_context
+def command(
+    ctx: click.Context, one: Path, other: Path, tolerance: str, as_json: bool, width: int | None
+) -> None:
+    """Lay two recordings beside each other, and say where they first differ: step, kernel, line.
+
+    Parameters are the same by name, else by what they begin with. The exit status is 0 where
+    the runs are equal, 3 where they differ by rounding alone, and 1 where they differ.
+
+    \b
+    autograd-lens diff before.lens after.lens
+    autograd-lens diff a.lens b.lens --tolerance 1e-6
+    """
+    most = _tolerance(tolerance)
+    with open_trace(one, replay=True) as left, open_trace(other, replay=True) as right:
+        from autograd_lens.api import diff
+        from autograd_lens.render.diff import diff_json, render_diff
+
+        found = diff(left, right, tolerance=most or 0.0)
+        if as_json:
+            click.echo(json.dumps(diff_json(found)))
+        else:
+            with printer(None, width) as console:
+                names = _names(one, other)
+                console.print(render_diff(found, names, width=console.width))
+    rounding = found.rounding and most is None
+    ctx.exit(0 if found.equal else _ROUNDING if rounding else 1)
+
+
+def _tolerance(text: str) -> float | None:
+    """The number that was given; None for ``derived``."""
+    if text == "derived":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        msg = f"{text!r} is no tolerance."
+        raise SelectionError(msg, hint="Write derived, 0, or a small number such as 1e-6.")
+    return number
+
+
+def _names(one: Path, other: Path) -> tuple[str, str]:
+    """Short names of both files, told apart."""
+    if one.name != other.name:
+        return one.stem, other.stem
+    return str(one), str(other)

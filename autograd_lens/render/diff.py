@@ -1,0 +1,177 @@
+"""Two runs laid beside each other: one sentence, a table of what follows, and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from autograd_lens.analysis.comparison import Comparison, Growth, Kind, Parting, Side
+from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
+from autograd_lens.render.numbers import brief_value, scalar
+from autograd_lens.trace.records import Source
+from autograd_lens.trace.values import Value
+
+__all__ = ["diff_json", "render_diff", "sentence"]
+
+_NAMES = 6  # parameters that are named
+_WHAT: dict[Kind, str] = {
+    "start": "they begin with another {what}",
+    "input": "{what} is another one",
+    "draw": "other random numbers were drawn",
+    "constant": "a constant of the program is another one: {what}, where it was {was}",
+    "kernel": "other kernels ran: {what}, where it was {was}",
+    "result": "the same kernel, given the same, has another result",
+    "order": "the same kernels ran in another order",
+    "update": "the update is another one",
+    "unknown": "where in it is not known",
+}
+
+
+def sentence(found: Comparison) -> str:
+    """Whether two runs are the same and, where not, where they part first and in what."""
+    if found.parting is None:
+        if found.equal:
+            return f"Equal: {_steps(found.steps[0])}, bit for bit."
+        shorter = min(found.steps)
+        return (
+            f"One run is longer: {found.steps[0]:,} and {_steps(found.steps[1])}; the {shorter:,} "
+            "that both have are equal, bit for bit."
+        )
+    parting = found.parting
+    kernel = parting.one.kernel or parting.other.kernel
+    where = f" at kernel {kernel.index} ({kernel.op})" if kernel is not None else ""
+    what = _WHAT[parting.kind].format(what=parting.other.what, was=parting.one.what)
+    size = "" if math.isnan(parting.apart) else f", by {parting.apart:.3g}"
+    verdict = "Rounding only" if found.rounding else "Different"
+    return f"{verdict}: the runs part in step {parting.step}{where}: {what}{size}."
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count:,} steps"
+
+
+def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -> Group:
+    """The verdict, both sides of the place where the runs part, and how it goes on.
+
+    Args:
+        found: The comparison.
+        names: What to call the two runs.
+        width: Columns.
+    """
+    style = "bold green" if found.equal else "bold yellow" if found.rounding else "bold red"
+    lines = [*folded(sentence(found), width, style)]
+    parting = found.parting
+    if parting is not None:
+        lines += [Text(), *_sides(parting, names, width)]
+        if parting.judgement.why:
+            lines += [Text(), *folded(parting.judgement.why, width)]
+        lines += [Text(), *_growth(found.growth)]
+        if parting.reached:
+            lines += [Text(), *folded(_reached(parting.reached), width)]
+    lines += _unmatched(found, names, width)
+    return Group(*lines)
+
+
+def _sides(parting: Parting, names: tuple[str, str], width: int) -> Iterator[Text]:
+    sides = parting.one, parting.other
+    rows = [
+        [
+            Text(name, style=NAME),
+            Text(side.what),
+            _value(side.value),
+            Text(_place(side.source), QUIET),
+        ]
+        for name, side in zip(names, sides, strict=True)
+    ]
+    yield from table(rows)
+    lines = dict.fromkeys(side.line for side in sides if side.line)
+    for line in lines:
+        yield from (Text("  ").append_text(part) for part in folded(line, width - 2, CODE))
+
+
+def _value(value: Value | None) -> Text:
+    return brief_value(value) if value is not None else Text("")
+
+
+def _place(source: Source | None) -> str:
+    return f"{source.file.rsplit('/', 1)[-1]}:{source.line}" if source is not None else ""
+
+
+def _growth(growth: tuple[Growth, ...]) -> Iterator[Text]:
+    head = ("step", "loss", "", "apart", "parameters apart")
+    rows = [[Text(cell, style=QUIET) for cell in head]]
+    for one in growth:
+        apart = abs(one.losses[0] - one.losses[1])
+        cells = (f"{one.step:,}", *map(scalar, one.losses), _size(apart), _size(one.parameters))
+        rows.append([Text(cell) for cell in cells])
+    yield from table(rows)
+
+
+def _size(number: float) -> str:
+    return "not known" if math.isnan(number) else f"{number:.2g}"
+
+
+def _reached(names: tuple[str, ...]) -> str:
+    few = ", ".join(names[:_NAMES])
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"Behind that step it has reached {few}{more}."
+
+
+def _unmatched(found: Comparison, names: tuple[str, str], width: int) -> Iterator[Text]:
+    for name, unmatched in zip(names, found.unmatched, strict=True):
+        if unmatched:
+            few = ", ".join(unmatched[:_NAMES])
+            more = f" and {len(unmatched) - _NAMES} more" if len(unmatched) > _NAMES else ""
+            yield from folded(f"Only {name} has {few}{more}; they were not compared.", width)
+
+
+def diff_json(found: Comparison) -> dict[str, Any]:
+    """The comparison as plain data."""
+    parting = found.parting
+    return {
+        "verdict": "equal" if found.equal else "rounding" if found.rounding else "different",
+        "sentence": sentence(found),
+        "steps": list(found.steps),
+        "parting": None
+        if parting is None
+        else {
+            "step": parting.step,
+            "kind": parting.kind,
+            "sides": [_side_json(parting.one), _side_json(parting.other)],
+            "apart": _number(parting.apart),
+            "rounding": parting.judgement.rounding,
+            "why": parting.judgement.why,
+            "reached": list(parting.reached),
+        },
+        "partners": dict(found.partners),
+        "unmatched": [list(names) for names in found.unmatched],
+        "growth": [
+            {
+                "step": one.step,
+                "losses": [_number(loss) for loss in one.losses],
+                "parameters": _number(one.parameters),
+            }
+            for one in found.growth
+        ],
+    }
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    kernel, source = side.kernel, side.source
+    return {
+        "kernel": None if kernel is None else kernel.index,
+        "op": None if kernel is None else kernel.op,
+        "module": None if kernel is None else kernel.module,
+        "what": side.what,
+        "file": None if source is None else source.file,
+        "line": None if source is None else source.line,
+        "code": side.line,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
