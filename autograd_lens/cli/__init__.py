@@ -22,6 +22,7 @@ VERBS = (
     "rerun",
     "verify",
     "diff",
+    "find",
     "whatif",
     "trace",
     "graph",
