@@ -13,6 +13,7 @@ from autograd_lens.cli.files import open_trace, printer
 from autograd_lens.cli.options import prints
 
 if TYPE_CHECKING:
+    from autograd_lens.doctor.chain import Link
     from autograd_lens.trace.reader import Trace
 
 __all__ = ["command"]
@@ -60,7 +61,7 @@ def command(
     ctx.exit(0 if steps else 1)
 
 
-def _data(trace: Trace, condition: str, steps: list[int], links: tuple[object, ...]) -> object:
+def _data(trace: Trace, condition: str, steps: list[int], links: tuple[Link, ...]) -> object:
     from autograd_lens.render.chain import link_json
 
     return {
