@@ -297,6 +297,7 @@ class FullRecorder:
             self._tape = None
             self._name_grads()
         self._marked = marked
+        self._after = len(self._stream.keys)
         if marked:
             return
         self._chasing -= 1
@@ -304,7 +305,6 @@ class FullRecorder:
         self._switch(on=wanted)
         self.next_switch = self._schedule.next(step + 1) - 1
         self.mode.rebase()
-        self._after = len(self._stream.keys)
         self.mode.begin_tail(self._after)
 
     def _start_step(self, event: int) -> None:

@@ -194,3 +194,27 @@ def test_the_forward_of_an_episode_belongs_to_its_own_step(tmp_path: Path) -> No
             expected = [10 * episode + turn for turn in range(2)]
             # Nothing is seen before the first kernel that makes a node.
             assert found == (expected if episode else expected[1:])
+
+
+def test_an_update_is_what_ran_behind_backward_for_it(tmp_path: Path) -> None:
+    w = torch.tensor([2.0], requires_grad=True)
+    rate = torch.tensor([0.1], requires_grad=True)
+    with lens.record(tmp_path / "run.lens", full="all") as run:
+        for _ in run.steps(2, progress=False):
+            with torch.no_grad():
+                before = w.exp()  # of the forward's region, though the update reads it
+            (w * 3).sum().backward()
+            learned = rate.sinh()  # of the next graph, though the update reads it
+            assert w.grad is not None
+            half = w.grad * 0.5
+            w.data -= learned.detach() * before * half
+            w.grad = None
+            learned.sum().backward()
+            rate.grad = None
+    template = template_of(tmp_path / "run.lens")
+    (update,) = template.updates
+    ran = [template.kernels[index].op.split(".")[1] for index in update.kernels]
+    assert {"sub_", "mul"} <= set(ran)
+    assert not {"exp", "sinh"} & set(ran)
+    phases = {one.op.split(".")[1]: one.phase for one in template.kernels}
+    assert (phases["exp"], phases["sinh"], phases["sub_"]) == ("forward", "forward", "update")
