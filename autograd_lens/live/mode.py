@@ -232,6 +232,8 @@ class TapeMode(TorchDispatchMode):
         loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
             it is unknown. Both, as the next call of another function may get the frame's place.
         left: Whether a kernel was called outside of that frame since it was set.
+        turns_at: Where the last backward was called in that frame: what runs before it again
+            belongs to the next step. -1 where it has been seen, or is not known.
     """
 
     def __init__(
@@ -262,6 +264,7 @@ class TapeMode(TorchDispatchMode):
         self._draws = Draws()
         self._position = -1  # of the last kernel in the loop's frame
         self._turned = False  # whether the loop has turned since a kernel drew
+        self.turns_at = -1
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -395,6 +398,13 @@ class TapeMode(TorchDispatchMode):
                 if position < self._position:
                     self._turned = True  # a step may begin here: its tape has to stand alone
                 self._position = position
+                if stream.lean and 0 <= position < self.turns_at:
+                    self.turns_at = -1
+                    stream.turn()  # what the last step made comes from outside from here on
+                    if not (operator.mutated or operator.draws):
+                        stream.undo(first_slot, first_use)
+                        pattern, keywords = self._read(args, kwargs)
+                        results = stream.make(result)
                 if operator.draws and self._turned:
                     slots[drawn_at], self._turned = self._draws.found, False
                 if operator.mutated:
@@ -422,6 +432,16 @@ class TapeMode(TorchDispatchMode):
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
+
+    def _read(self, args: tuple[Any, ...], kwargs: Any) -> tuple[list[Any], Any]:
+        """What a kernel of a lean step was given: its arguments, and those by name."""
+        stream, pattern = self._stream, []
+        for argument in args:
+            if argument.__class__ is int:
+                stream.slots.append(argument)
+            pattern.append(NUMBER if argument.__class__ is int else stream.pattern(argument))
+        named = tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
+        return pattern, named
 
     def _put_aside(self, error: BaseException, key: KernelKey, mark: Mark) -> None:
         """Take back what a kernel read that raised: the program may catch that and go on."""

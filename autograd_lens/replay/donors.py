@@ -25,7 +25,7 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
-from autograd_lens.replay.plan import Plan
+from autograd_lens.replay.plan import Call, Plan
 from autograd_lens.replay.values import as_tensor, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
@@ -35,6 +35,7 @@ from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
 
+_ROWS = frozenset({"parameter", "gradient"})
 _FAR = 64  # rows behind a step in which the next state of the generator is looked for
 
 Key = tuple[str, str, tuple[int, ...]]
@@ -251,6 +252,7 @@ class Donors:
         held = _held(donor) if own else {}
         dropped = _makers_of(plan, given)
         found = self._found(step, donor, carried, given.keys())
+        dropped |= _idle(plan, plan.outside.keys() - found.keys() - given.keys())
         return Situation(
             found={**found, **given, **held},
             grads=self._grads(step, donor, carried),
@@ -266,6 +268,7 @@ class Donors:
             random=self.random(step),
             dropped=_unavailable(plan, dropped, {*given, *held}, own=own),
             own=own,
+            frozen=_frozen(light),
         )
 
     def _given(self, step: int, donor: Donor) -> dict[int, torch.Tensor]:
@@ -463,6 +466,12 @@ def _other_object(tensor: torch.Tensor) -> torch.Tensor:
     return other.set_(tensor.untyped_storage(), tensor.storage_offset(), size, strides)
 
 
+def _frozen(light: LightStep) -> frozenset[str]:
+    """The parameters that no run of the engine reaches."""
+    reached = {index for graph in light.graphs for index in graph.reached}
+    return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
+
+
 def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:
     """The shape of an input: the recorded one, or that of a batch of another size."""
     if not isinstance(entry, bytes) or not spec.shape:
@@ -502,6 +511,24 @@ def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
         else:
             used.update(call.reads)
     return frozenset(dropped)
+
+
+def _idle(plan: Plan, missing: Collection[int]) -> frozenset[int]:
+    """The kernels that need what is missing, where nothing needs them: a norm that is printed."""
+    lost = {number for number in missing if plan.specs[number].role not in _ROWS}
+    found: list[Call] = []
+    for call in plan.calls if lost else ():
+        if not (call.engine or lost.isdisjoint(call.reads)):
+            found.append(call)
+            lost.update(call.makes)
+    runs = (tensors_in(*one.roots, *one.gradients, *one.inputs) for one in plan.backwards)
+    wanted = {use.tensor for uses in runs for use in uses}
+    wanted |= {*plan.ends.values(), *plan.state, *(n for n, _ in plan.named_gradients)}
+    if found and {call.index for call in plan.needed(wanted, plan.calls)}.isdisjoint(
+        call.index for call in found
+    ):
+        return frozenset(call.index for call in found)
+    return frozenset()
 
 
 def _unavailable(

@@ -55,6 +55,7 @@ class Situation:
         dropped: Kernels that are not executed.
         redraw: Whether random kernels draw again; else they give what was recorded.
         own: Whether the slots are those of this step itself.
+        frozen: Parameters that no run of the engine reaches: they do not require grad.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
     """
@@ -67,6 +68,7 @@ class Situation:
     dropped: frozenset[int] = field(default=frozenset())
     redraw: bool = True
     own: bool = False
+    frozen: frozenset[str] = field(default=frozenset())
     settings: Sequence[Settings] = ()
 
 
@@ -199,6 +201,8 @@ class Execution:
         for number in leaves:
             tensor = self.registers[number]
             if tensor is None or tensor.grad_fn is not None:
+                continue
+            if self.plan.leaves[number] in self.situation.frozen:
                 continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:

@@ -619,7 +619,7 @@ class _Compiler:
             makes=makes,
             changes=frozenset(use.tensor for use in changed),
             grad=kernel.grad_mode,
-            plain=not (named or obstacle or random) and len(makes) == 1,
+            plain=_gives_one(operator) and not (named or obstacle or random) and len(makes) == 1,
             draws=random,
             engine=kernel.phase == "backward" and index >= self._begins[kernel.backward],
             obstacle=obstacle,
@@ -655,6 +655,12 @@ class _Compiler:
         if self._wide and constant.kind == "dtype":
             constant = Constant("dtype", wider(str(constant.value)))
         return to_constant(constant, operator=op)
+
+
+def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
+    """Whether it returns a tensor, rather than a list of one, or nothing."""
+    returns = operator._schema.returns if operator is not None else ()
+    return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
 def _refuse(*_args: Any, **_keywords: Any) -> Any:

@@ -48,6 +48,11 @@ __all__ = [
 OnWay = Callable[[int | None, int], None]
 """Takes a step that is replayed, None behind the last, and the one that was asked for."""
 
+_INPUTS_MADE = "The kernels that made the inputs are left out; the inputs are there."
+_LEFT_OUT = (
+    "Kernels on which neither a gradient nor an update depends are left out: what they read was "
+    "made in the step before, and not kept."
+)
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
 
 
@@ -164,7 +169,7 @@ class Replayer:
             )
             attempt = self._without_update(attempt)
         if situation.dropped:
-            notes.append("The kernels that made the inputs are left out; the inputs are there.")
+            notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
             msg = "It was not observed."
             raise ReplayError(msg)
