@@ -469,7 +469,28 @@ class Plan:
                 name = self.specs[place.tensor].name
                 what = f"{name} in " if name else ""
                 names[place.slot] = f"{what}kernel {call.index}, {call.op}"
+        for slot, name in self._slots_of_graphs():
+            names.setdefault(slot, name)
         return names
+
+    def _slots_of_graphs(self) -> Iterator[tuple[int, str]]:
+        """What nodes have saved, and the gradients that passed: slot and name."""
+        for backward in self.backwards:
+            for node in backward.nodes:
+                for one in node.saved:
+                    name = f"_saved_{one.name} of {node.name}"
+                    yield from ((use.slot, name) for use in tensors_in(one.value))
+            for run in backward.runs:
+                name = backward.nodes[run.node].name
+                yield from (
+                    (p.slot, f"grad_outputs of {name}") for p in tensors_in(*run.grad_outputs)
+                )
+                yield from (
+                    (p.slot, f"grad_inputs of {name}") for p in tensors_in(*run.grad_inputs)
+                )
+            for write in backward.writes:
+                slots = (p.slot for p in tensors_in(write.before, write.incoming, write.after))
+                yield from ((slot, f"{write.parameter}.grad") for slot in slots)
 
     def describe(self, tensor: int) -> str:
         """A tensor in a few words."""
