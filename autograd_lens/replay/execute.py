@@ -407,11 +407,10 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
-        if number:
-            for name in self.situation.cleared[number]:
-                if name in self.leaves:
-                    self.leaves[name].grad = None
-        elif self.plan.draws:
+        for name in self.situation.cleared[number]:
+            if name in self.leaves:
+                self.leaves[name].grad = None
+        if number == 0 and self.plan.draws:
             self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
         roots = self._roots(backward)

@@ -309,8 +309,9 @@ class Plan:
         for call in self.calls:
             if call.engine or not call.grad:
                 continue
-            makes_node = call.kernel.node is not None or bool(call.kernel.makes_node)
-            ready = waiting.intersection(call.reads) - call.changes if makes_node else None
+            # Of the first kernel behind a backward it is not always known.
+            may_make = call.kernel.node is not None or call.kernel.makes_node is not False
+            ready = waiting.intersection(call.reads) - call.changes if may_make else None
             if ready:
                 found[call.index] = tuple(sorted(ready))
                 waiting -= ready
