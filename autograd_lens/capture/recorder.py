@@ -114,7 +114,7 @@ class Recorder:
         self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
-        self._full.described = lambda: self._numbers.used
+        self._full.described = lambda: self._numbers.tell
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()

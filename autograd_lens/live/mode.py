@@ -31,6 +31,7 @@ from autograd_lens.live.unused import LONG, drop_unused
 
 __all__ = [
     "IN_BACKWARD",
+    "IN_HOOK",
     "KernelKey",
     "Operator",
     "TapeMode",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 IN_BACKWARD = "in backward"
+IN_HOOK = "in a hook that backward ran"
 
 _sequence_number = torch._C._autograd._get_sequence_nr
 _current_node = torch._C._current_autograd_node
@@ -47,6 +49,7 @@ _get_frame = sys._getframe
 _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
+_FUNCTION: Any = torch.autograd.function.BackwardCFunction.apply  # runs a custom backward
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
@@ -108,7 +111,7 @@ class KernelKey(NamedTuple):
         site: The line of the program that asked for it.
         where: In backward, the node that ran it, -1 where that is not known; else how many nodes
             were made since the last backward.
-        context: ``IN_BACKWARD``, the call of a known optimizer as (phase, number), or None.
+        context: ``IN_BACKWARD``, ``IN_HOOK``, the call of a known optimizer as (phase, number), or None.
         module: Path of the innermost module that is running, and whether it is in training mode.
         grad_mode: Whether gradients were switched on.
     """
@@ -368,7 +371,9 @@ class TapeMode(TorchDispatchMode):
                 if frame is self._engine_frame:
                     frame = self._backward_frame
                 else:
-                    module, frame = self._module_in_backward(frame), self._caller(frame)
+                    module, hooked = self._inside_backward(frame)
+                    context = IN_HOOK if hooked else IN_BACKWARD
+                    frame = self._caller(frame)
             else:
                 known = self._known_frames
                 call = None
@@ -469,13 +474,20 @@ class TapeMode(TorchDispatchMode):
         stream.slots += raised.slots
         stream.uses += raised.uses
 
-    def _module_in_backward(self, frame: FrameType | None) -> tuple[str, bool | None]:
-        """The module that runs while the engine does, as activation checkpointing makes it."""
+    def _inside_backward(self, frame: FrameType | None) -> tuple[tuple[str, bool | None], bool]:
+        """What Python runs while the engine does.
+
+        Returns:
+            The innermost module, as activation checkpointing calls it again; and whether all this
+            is a hook, on a tensor or on what a node saved, rather than a node's own code.
+        """
+        outermost, call = None, None
         while frame is not None and frame.f_code is not _ENGINE:
-            if frame.f_code is MODULE_CALL:
-                return self._modules.path_of(frame)
-            frame = frame.f_back
-        return OUTSIDE
+            if call is None and frame.f_code is MODULE_CALL:
+                call = frame
+            outermost, frame = frame, frame.f_back
+        module = OUTSIDE if call is None else self._modules.path_of(call)
+        return module, outermost is not None and outermost.f_code is not _FUNCTION.__code__
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The program's frame that a kernel of the engine comes from, kept for the next ones."""

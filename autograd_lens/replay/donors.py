@@ -358,6 +358,8 @@ class Donors:
             for tensor in call.reads
             if plan.specs[tensor].role == "gradient"
         }
+        own = plan.gradients if donor.step == step else ()
+        read = {plan.specs[n].name.removesuffix(".grad"): n for n in own}
         place = self.trace.rows.of_step(step).start
         before = self.trace.rows.row(place - 1) if early and place else None
         owners = {name: number for number, name in plan.leaves.items() if name}
@@ -370,6 +372,8 @@ class Donors:
             if before is not None and known.name in early:
                 entries = before.grads_after
             entry = self.trace.whole(entries[index]) if index < len(entries) else None
+            if known.name in read:  # an update may have changed it since, as clipping does
+                entry = donor.slots[plan.outside[read[known.name]]] or entry
             value = as_tensor(entry, known.dtype, known.shape, known.device)
             if value is None and entry is not None:
                 key = (f"{known.name}.grad", known.dtype, known.shape)

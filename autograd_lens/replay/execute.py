@@ -407,6 +407,10 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
+        with _disable_current_modes():
+            for tensor, name in self.plan.put_in_place(number):
+                if name in self.leaves and self.registers[tensor] is not None:
+                    self.leaves[name].grad = self.registers[tensor].detach()
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None

@@ -459,6 +459,18 @@ class Plan:
         """Slots of the numbers that the update computes with."""
         return self.numbers_of("update")
 
+    def put_in_place(self, number: int) -> Iterator[tuple[int, str]]:
+        """What the program itself made the ``.grad`` of a parameter since the last backward.
+
+        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows.
+        """
+        first = self.backwards[number - 1].position if number else 0
+        named = dict(self.named_gradients)
+        for call in self.calls[first : self.backwards[number].position]:
+            if not call.engine:
+                new = (one for one in call.makes if one not in call.reads)
+                yield from ((one, named[one]) for one in new if one in named)
+
     # -- for messages -----------------------------------------------------------------------
 
     @cached_property
