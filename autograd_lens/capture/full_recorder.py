@@ -258,6 +258,7 @@ class FullRecorder:
         new = fingerprint not in self._seen
         lean = self._is_lean(step)
         wanted = self._hooked or new or lean or step in self._schedule
+        self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
             self._seen.add(fingerprint)
             self._hooked = True

@@ -286,6 +286,8 @@ class Execution:
     def _one(self, call: Call, registers: Registers) -> None:
         """Call one kernel with a look at everything that may be out of the ordinary."""
         if call.index in self.situation.dropped or (call.echo and self._observer is None):
+            if call.draws and not call.obstacle:
+                self._draw_aside(call)
             return
         if call.inner:
             registers[call.out] = registers[call.reads[0]]
@@ -307,6 +309,18 @@ class Execution:
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         keep(call, made, registers)
+
+    def _draw_aside(self, call: Call) -> None:
+        """Let a draw that is left out move the generator on."""
+        args = call.get(self.registers)
+        if any(arg is None for arg in args):
+            return
+        with _disable_current_modes(), torch.no_grad():
+            if call.kernel.generator is not None and self.situation.own:
+                self._set_generator(call, call.kernel.generator)
+            copies = (one.clone() if isinstance(one, torch.Tensor) else one for one in args)
+            keywords = {name: get(self.registers)[0] for name, get in call.named}
+            call.run(*copies, **call.keywords, **keywords)
 
     def _set_generator(self, call: Call, slot: int) -> None:
         """Draw from where the program drew: its tape tells where that is not where it was left."""
@@ -366,8 +380,15 @@ class Execution:
 
     def _apply(self, function: CustomFunction) -> None:
         results = applied(function, self.registers, self._in_backward, self._run_of)
-        for number, tensor in results:
-            self.registers[number] = tensor
+        try:
+            for number, tensor in results:
+                self.registers[number] = tensor
+        except REFUSALS as error:
+            msg = (
+                f"{function.name} is a custom autograd.Function that hands on what it was given, "
+                "or writes into it: it cannot be put together again from the kernels on the tape."
+            )
+            raise ReplayError(msg) from error
         if self._observer is not None:
             self._observer.applied(function.before)
 

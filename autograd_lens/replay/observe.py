@@ -269,7 +269,7 @@ def _runs(ops: Sequence[str]) -> list[tuple[range, str]]:
 
 def _other_kernels(op: str, recorded: str) -> str:
     msg = "The replayed backward runs other kernels than the recorded one"
-    return f"{msg}: {op or 'none'} in place of {recorded or 'none'}." if op != recorded else f"{msg}."
+    return msg + (f": {op or 'none'} in place of {recorded or 'none'}." if op != recorded else ".")
 
 
 class _NoFormulas(DerivativeTable):
