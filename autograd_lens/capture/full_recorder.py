@@ -198,7 +198,8 @@ class FullRecorder:
         """The program says that a step begins: all before it belongs to the current one."""
         if self.on and self._whole and self._hooked:
             self._write(current, len(self._stream.keys), [])
-        self._switch(on=upcoming in self._schedule or self._chasing > 0 or self._needs.tapes)
+        wanted = upcoming in self._schedule or self._chasing > 0
+        self._switch(on=wanted or self._needs.tape_of(upcoming))
         self._stream.lean = self._is_lean(upcoming)
         if self.on:
             self._start_step(len(self._stream.keys))
@@ -252,10 +253,12 @@ class FullRecorder:
         self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
         self.mode.left = False
         self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
+        self.mode.turns_at = self._turn
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         lean = self._is_lean(step)
         wanted = self._hooked or new or lean or step in self._schedule
+        self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
             self._seen.add(fingerprint)
             self._hooked = True
@@ -272,7 +275,7 @@ class FullRecorder:
 
     def _is_lean(self, step: int) -> bool:
         """Whether a step is recorded without the values that follow from others."""
-        return self._needs.tapes and step not in self._schedule
+        return step not in self._schedule and self._needs.tape_of(step)
 
     def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
@@ -301,8 +304,8 @@ class FullRecorder:
         if marked:
             return
         self._chasing -= 1
-        wanted = self._schedule.next(step) <= step + 1 or self._chasing > 0 or self._needs.tapes
-        self._switch(on=wanted)
+        wanted = self._schedule.next(step) <= step + 1 or self._chasing > 0
+        self._switch(on=wanted or self._needs.tape_of(step + 1))
         self.next_switch = self._schedule.next(step + 1) - 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
@@ -423,7 +426,7 @@ class FullRecorder:
         self._writer.full(step, written.number, slots, lean=self._lean)
         if not self._lean:
             self._needs.see(
-                written.template, slots, described=self.described(), state=self._states[0]
+                step, written.template, slots, described=self.described(), state=self._states[0]
             )
 
     def _afford(self, value: Any) -> Any:

@@ -7,6 +7,11 @@ handed tensors are kept from then on. Where they differ in anything else (a batc
 number of the forward, random numbers drawn in between, the kernels themselves), no light row
 can hold it, and every step from then on is recorded *lean*: its kernels and what they read from
 outside, without what they compute.
+
+NOTE 2 [Until it was compared]: a graph that was recorded in full once, as that of a step which
+trains a second network every fifth time, has nothing yet that it could be compared with. The
+steps behind it are recorded lean, too, until it comes again, but not for ever. What stands
+before the training loop is not recorded, so the run's first step is no measure for others.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import Any
 from autograd_lens.live.mode import UNSET
 from autograd_lens.trace.tape import (
     Arg,
+    ArgList,
     Const,
     TapeKernel,
     Template,
@@ -27,7 +33,9 @@ from autograd_lens.trace.tape import (
 
 __all__ = ["Needs", "read_from_outside"]
 
+_ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
+_NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
 _PLAIN = frozenset({"parameter", "gradient", "state"})
 _RUNNING = frozenset({"running_mean", "running_var"})
 
@@ -65,9 +73,15 @@ class Needs:
     inputs: bool = False
     tapes: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
+    _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
+
+    def tape_of(self, step: int) -> bool:
+        """Whether a step has to be recorded, at least lean."""
+        return self.tapes or any(step <= first + _ALONE for first in self._alone.values())
 
     def see(
         self,
+        step: int,
         template: Template,
         slots: Sequence[Any],
         *,
@@ -77,6 +91,7 @@ class Needs:
         """Compare a full step with the one before it of the same graph.
 
         Args:
+            step: Its number.
             template: Its structure.
             slots: Its values.
             described: Whether the numbers of its update are kept beside light rows.
@@ -91,18 +106,23 @@ class Needs:
         self._known[graphs] = now
         if before is None:
             self.tapes = len(self._known) > _STRUCTURES
+            self._alone[graphs] = step
             return
+        first = self._alone.pop(graphs, step)
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
             self.inputs = self.inputs or read != {*before.handed, *before.outside}
             return
-        first = _first_draw(template, slots)
         self.inputs = self.inputs or now.handed != before.handed
+        other = (now.kernels, now.outside) != (before.kernels, before.outside)
+        if other and not first:
+            self._alone[graphs] = step  # it was compared with the run's first step
+            return
         self.tapes = (
-            (now.kernels, now.outside) != (before.kernels, before.outside)
+            other
             or (not described and now.update_differs(before))
-            or (first is not None and state is not None and first != state)
+            or _draws_otherwise(template, slots, state)
         )
 
 
@@ -122,16 +142,20 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
     )
 
 
-def _first_draw(template: Template, slots: Sequence[Any]) -> bytes | None:
-    """The state of the generator before the step's first draw."""
+def _draws_otherwise(template: Template, slots: Sequence[Any], state: bytes | None) -> bool:
+    """Whether a step's first draw began from another state of the generator than is known."""
     places = (kernel.generator for kernel in template.kernels if kernel.generator is not None)
-    state = next((slots[place] for place in places), None)
-    return state if isinstance(state, bytes) else None
+    first = next(places, None)
+    return first is not None and state is not None and slots[first] != state
 
 
 def _outside(template: Template) -> Iterator[tuple[int, int]]:
-    """Tensors that the forward reads and that nothing made or changes: id and slot."""
-    changed = {use.tensor for kernel in template.kernels for use in kernel.makes}
+    """Tensors that the forward reads and that nothing made or changes: id and slot.
+
+    New memory that no kernel wrote is among them: NumPy did.
+    """
+    made = (kernel.makes for kernel in template.kernels if not kernel.op.startswith(_NOTHING_SET))
+    changed = {use.tensor for uses in made for use in uses}
     for kernel in template.kernels:
         if kernel.phase != "forward":
             continue
@@ -144,9 +168,12 @@ def _outside(template: Template) -> Iterator[tuple[int, int]]:
 
 
 def _constants(kernel: TapeKernel) -> Iterator[Any]:
+    sizes = not kernel.reads  # those of what it makes of nothing; else they may be the batch's
     for argument in kernel.args:
         if isinstance(argument.value, Const):
             yield argument.value.value
+        elif sizes and isinstance(argument.value, ArgList):
+            yield from (one.value for one in argument.value.items if isinstance(one, Const))
 
 
 def _numbers(kernel: TapeKernel) -> Iterator[int]:

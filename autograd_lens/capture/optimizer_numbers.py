@@ -26,18 +26,21 @@ class OptimizerNumbers:
         index_of: The index of a parameter.
 
     Attributes:
-        used: Whether any such optimizer has made an update.
+        tell: Whether they tell all that the updates computed with: every optimizer so far was
+            one of ``torch.optim``, and there was one.
     """
 
     def __init__(self, index_of: Callable[[torch.Tensor], int | None]) -> None:
-        self.used = False
+        self.tell = False
+        self._others = False
         self._index_of = index_of
         self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
         self._changed: list[Any] = []
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
-        self.used = True
+        self._others = self._others or type(optimizer).__module__.partition(".")[0] != "torch"
+        self.tell = not self._others
         groups = optimizer.param_groups
         now = tuple([v for group in groups for v in group.values() if type(v) in _NUMBERS])
         if self._last.get(optimizer) != now:

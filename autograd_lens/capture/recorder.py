@@ -114,12 +114,13 @@ class Recorder:
         self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
-        self._full.described = lambda: self._numbers.used
+        self._full.described = lambda: self._numbers.tell
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
         self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
+        self._processes = 1  # that train together
         self._inside = False
         self.other_thread = False
         self.failed_step = -1
@@ -355,6 +356,14 @@ class Recorder:
         if self.registry.shared:
             self._writer.extra("shared", json.dumps(self.registry.shared).encode())
 
+    def _note_processes(self) -> None:
+        """Keep how many processes train together: they share their gradients."""
+        distributed = sys.modules.get("torch.distributed")
+        if self._processes == 1 and distributed is not None and distributed.is_available():
+            if distributed.is_initialized() and distributed.get_world_size() > 1:
+                self._processes = distributed.get_world_size()
+                self._writer.extra("processes", str(self._processes).encode())
+
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():
             return self._random.before_step()
@@ -365,6 +374,7 @@ class Recorder:
         """Walk the graph, and register leaves that were not known."""
         types, leaves = leaf_outline(root_nodes(outputs))
         self.registry.discover(leaves, sys._getframe(3), max(self.steps.index, 0))
+        self._note_processes()
         index_of = self.registry.index_of
         self.inputs.add_roots(self.registry.roots)
         reached = sorted([i for leaf in leaves if (i := index_of(leaf)) is not None])

@@ -31,6 +31,7 @@ from autograd_lens.live.unused import LONG, drop_unused
 
 __all__ = [
     "IN_BACKWARD",
+    "IN_HOOK",
     "KernelKey",
     "Operator",
     "TapeMode",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 IN_BACKWARD = "in backward"
+IN_HOOK = "in a hook that backward ran"
 
 _sequence_number = torch._C._autograd._get_sequence_nr
 _current_node = torch._C._current_autograd_node
@@ -47,6 +49,7 @@ _get_frame = sys._getframe
 _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
+_FUNCTION: Any = torch.autograd.function.BackwardCFunction.apply  # runs a custom backward
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
@@ -108,7 +111,7 @@ class KernelKey(NamedTuple):
         site: The line of the program that asked for it.
         where: In backward, the node that ran it, -1 where that is not known; else how many nodes
             were made since the last backward.
-        context: ``IN_BACKWARD``, the call of a known optimizer as (phase, number), or None.
+        context: ``IN_BACKWARD``, ``IN_HOOK``, the call of a known optimizer as (phase, number), or None.
         module: Path of the innermost module that is running, and whether it is in training mode.
         grad_mode: Whether gradients were switched on.
     """
@@ -232,6 +235,8 @@ class TapeMode(TorchDispatchMode):
         loop: ``id`` of the frame whose loop is the training loop, and of its code; None while
             it is unknown. Both, as the next call of another function may get the frame's place.
         left: Whether a kernel was called outside of that frame since it was set.
+        turns_at: Where the last backward was called in that frame: what runs before it again
+            belongs to the next step. -1 where it has been seen, or is not known.
     """
 
     def __init__(
@@ -262,6 +267,7 @@ class TapeMode(TorchDispatchMode):
         self._draws = Draws()
         self._position = -1  # of the last kernel in the loop's frame
         self._turned = False  # whether the loop has turned since a kernel drew
+        self.turns_at = -1
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -365,7 +371,9 @@ class TapeMode(TorchDispatchMode):
                 if frame is self._engine_frame:
                     frame = self._backward_frame
                 else:
-                    module, frame = self._module_in_backward(frame), self._caller(frame)
+                    module, hooked = self._inside_backward(frame)
+                    context = IN_HOOK if hooked else IN_BACKWARD
+                    frame = self._caller(frame)
             else:
                 known = self._known_frames
                 call = None
@@ -395,6 +403,13 @@ class TapeMode(TorchDispatchMode):
                 if position < self._position:
                     self._turned = True  # a step may begin here: its tape has to stand alone
                 self._position = position
+                if stream.lean and 0 <= position < self.turns_at:
+                    self.turns_at = -1
+                    stream.turn()  # what the last step made comes from outside from here on
+                    if not (operator.mutated or operator.draws):
+                        stream.undo(first_slot, first_use)
+                        pattern, keywords = self._read(args, kwargs)
+                        results = stream.make(result)
                 if operator.draws and self._turned:
                     slots[drawn_at], self._turned = self._draws.found, False
                 if operator.mutated:
@@ -423,6 +438,16 @@ class TapeMode(TorchDispatchMode):
             self._on_failure(error)
         return result
 
+    def _read(self, args: tuple[Any, ...], kwargs: Any) -> tuple[list[Any], Any]:
+        """What a kernel of a lean step was given: its arguments, and those by name."""
+        stream, pattern = self._stream, []
+        for argument in args:
+            if argument.__class__ is int:
+                stream.slots.append(argument)
+            pattern.append(NUMBER if argument.__class__ is int else stream.pattern(argument))
+        named = tuple([(k, stream.pattern(v)) for k, v in kwargs.items()]) if kwargs else None
+        return pattern, named
+
     def _put_aside(self, error: BaseException, key: KernelKey, mark: Mark) -> None:
         """Take back what a kernel read that raised: the program may catch that and go on."""
         stream = self._stream
@@ -449,13 +474,20 @@ class TapeMode(TorchDispatchMode):
         stream.slots += raised.slots
         stream.uses += raised.uses
 
-    def _module_in_backward(self, frame: FrameType | None) -> tuple[str, bool | None]:
-        """The module that runs while the engine does, as activation checkpointing makes it."""
+    def _inside_backward(self, frame: FrameType | None) -> tuple[tuple[str, bool | None], bool]:
+        """What Python runs while the engine does.
+
+        Returns:
+            The innermost module, as activation checkpointing calls it again; and whether all this
+            is a hook, on a tensor or on what a node saved, rather than a node's own code.
+        """
+        outermost, call = None, None
         while frame is not None and frame.f_code is not _ENGINE:
-            if frame.f_code is MODULE_CALL:
-                return self._modules.path_of(frame)
-            frame = frame.f_back
-        return OUTSIDE
+            if call is None and frame.f_code is MODULE_CALL:
+                call = frame
+            outermost, frame = frame, frame.f_back
+        module = OUTSIDE if call is None else self._modules.path_of(call)
+        return module, outermost is not None and outermost.f_code is not _FUNCTION.__code__
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The program's frame that a kernel of the engine comes from, kept for the next ones."""

@@ -36,7 +36,7 @@ from autograd_lens.live.backward import (
 )
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site
-from autograd_lens.live.mode import IN_BACKWARD, KernelKey
+from autograd_lens.live.mode import IN_BACKWARD, IN_HOOK, KernelKey
 from autograd_lens.live.reading import DTYPE_NAMES
 from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Opaque, Spec, Stream, TensorEntry, Write
 from autograd_lens.trace.records import Phase, Role, Source
@@ -341,7 +341,7 @@ class _Builder:
         generator = cursor.skip() if key.operator.draws else None
         several = isinstance(key.results, tuple)
         outs = [cursor.arg(r) for r in (key.results[1:] if several else (key.results,))]
-        in_backward = key.context is IN_BACKWARD
+        in_backward = key.context is IN_BACKWARD or key.context is IN_HOOK
         index = len(self._kernels)
         self._kernel_of_event[position] = index
         made = None if in_backward else self._makes_node(position, key)
@@ -361,6 +361,7 @@ class _Builder:
             makes_node=made,
             grad_mode=key.grad_mode,
             generator=generator,
+            hooked=key.context is IN_HOOK,
         )
         self._kernels.append(
             _Kernel(

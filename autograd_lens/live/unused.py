@@ -5,8 +5,8 @@ graph, write nothing that lives on, and all their results are gone by the time t
 begins. An event behind the last backward stays where one of these holds:
 
 - it made a node, drew random numbers, or belongs to a known optimizer;
-- a tensor that it made or wrote is still there;
-- an event that stays reads what it made or wrote.
+- a tensor that it made or wrote, or one on the memory that it wrote, is still there;
+- an event that stays reads what it made, or memory that it wrote.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def drop_unused(stream: Stream, first: int) -> int:
     keys, marks = stream.keys, stream.marks
     ends = [*marks[first + 1 :], Mark(len(stream.slots), len(stream.uses))]
     written = {write.event for write in stream.writes}
-    needed: set[TensorEntry] = set()
+    homes = _homes(stream, first, ends)
+    needed: set[TensorEntry] = set()  # tensors
+    memory = {homes.get(one, one) for one in homes if one.reference() is not None}
     kept: list[int] = []
     for event in reversed(range(first, len(keys))):
         key: Any = keys[event]
@@ -39,14 +41,29 @@ def drop_unused(stream: Stream, first: int) -> int:
             or ends[event - first].sequence != marks[event].sequence
             or key.operator.draws
             or any(one in needed or one.reference() is not None for one in made)
+            or (key.operator.mutated and any(homes.get(one, one) in memory for one in made))
         )
         if stays:
             kept.append(event)
             needed.update(stream.uses[low:high])
+            memory.update(homes.get(one, one) for one in stream.uses[low:high])
     dropped = len(keys) - first - len(kept)
     if dropped:
         _keep_only(stream, first, kept[::-1], ends)
     return dropped
+
+
+def _homes(stream: Stream, first: int, ends: list[Mark]) -> dict[TensorEntry, TensorEntry]:
+    """Whose memory each view is on; everything that is viewed is its own."""
+    homes: dict[TensorEntry, TensorEntry] = {}
+    for event in range(first, len(stream.keys)):
+        key: Any = stream.keys[event]
+        if key.operator.views:
+            low, high = stream.marks[event].use, ends[event - first].use
+            base = homes.setdefault(stream.uses[low], stream.uses[low])
+            made = stream.uses[high - _count(key.results) : high]
+            homes.update((one, base) for one in made if one not in homes)
+    return homes
 
 
 def _count(pattern: Any) -> int:

@@ -75,7 +75,12 @@ class Check(Watcher):
         if self.light.behind is None:
             self.unknown.extend(leaves)
             return
-        self._leaves(self.updates, leaves, self.light.behind.values, "")
+        values = self.light.rows[0].values if self.light.rows else ()
+        there = {
+            one.name for one, v in zip(self.light.known, values, strict=False) if v is not None
+        }
+        old = {name: leaf for name, leaf in leaves.items() if name in there}  # not made meanwhile
+        self._leaves(self.updates, old, self.light.behind.values, "")
 
     def _leaves(
         self,

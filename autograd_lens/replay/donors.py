@@ -25,7 +25,7 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
-from autograd_lens.replay.plan import Plan
+from autograd_lens.replay.plan import Call, Plan
 from autograd_lens.replay.values import as_tensor, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
@@ -134,9 +134,11 @@ class Donors:
             return
         alike = self._structures.get(self._structure(step), ()) or self._alike(step)
         if not alike:
-            fingerprint = ", ".join(self._structure(step)) or "without backward"
-            msg = f"No step with the graph of step {step} ({fingerprint}) was recorded in full."
-            raise ReplayError(msg)
+            nodes = sum(graph.nodes for graph in self.light(step).graphs)
+            runs = len(self._structure(step))
+            what = f"a graph of {nodes} nodes" if runs == 1 else f"{runs} backwards, {nodes} nodes"
+            msg = f"No other step like step {step} ({what}) was recorded in full."
+            raise ReplayError(msg + f" See it with: autograd-lens rerun FILE --full {step}")
         seen: set[tuple[object, ...]] = set()
         cleared, handed = self._cleared(step), len(self.items(step))
 
@@ -250,7 +252,11 @@ class Donors:
         given = {} if own else self._given(step, donor)
         held = _held(donor) if own else {}
         dropped = _makers_of(plan, given)
+        if not own or plan.template.lean:
+            dropped |= _settled(plan)
         found = self._found(step, donor, carried, given.keys())
+        dropped |= _idle(plan, plan.outside.keys() - found.keys() - given.keys())
+        self._refuse_lost(step, donor, {*found, *given}, dropped)
         return Situation(
             found={**found, **given, **held},
             grads=self._grads(step, donor, carried),
@@ -264,8 +270,9 @@ class Donors:
             ],
             numbers=donor.slots,
             random=self.random(step),
-            dropped=_unavailable(plan, dropped, {*given, *held}, own=own),
+            dropped=_unavailable(plan, dropped, {*found, *given, *held}, own=own),
             own=own,
+            frozen=_frozen(light),
         )
 
     def _given(self, step: int, donor: Donor) -> dict[int, torch.Tensor]:
@@ -293,7 +300,11 @@ class Donors:
         return found
 
     def _found(
-        self, step: int, donor: Donor, carried: Carried | None, given: Collection[int]
+        self,
+        step: int,
+        donor: Donor,
+        carried: Carried | None,
+        given: Collection[int],
     ) -> dict[int, torch.Tensor]:
         """All that is there when the step begins, but what it was handed and ``.grad``."""
         plan, own = donor.plan, donor.step == step
@@ -311,7 +322,8 @@ class Donors:
                 found[number] = found[same]
                 continue
             row = self._row_entry(step, spec)
-            value = donor.tensor(number) if own else None
+            by_row = spec.role == "parameter" and plan.template.lean
+            value = donor.tensor(number) if own and not by_row else None
             if value is None and spec.role == "parameter":
                 value = _recorded(self.trace.whole(row), plan, number)
             if value is None and carried is not None:
@@ -319,12 +331,26 @@ class Donors:
                 recorded = donor.slots[slot] if own else row
                 value = carried.get(key, recorded)
                 value = value if value is None else _laid_out(value, plan, number)
-            if value is None and spec.role == "parameter":
-                raise ReplayError(self._lost_parameter(spec, row, step))
-            value = donor.tensor(number) if value is None and not own else value
+            if value is None and not own and spec.role != "parameter":
+                value = donor.tensor(number)
             if value is not None:
                 found[number] = value
         return found
+
+    def _refuse_lost(
+        self, step: int, donor: Donor, there: Collection[int], dropped: Collection[int]
+    ) -> None:
+        """Raise where the value of a parameter that something reads is not known."""
+        plan = donor.plan
+        for name, number in plan.parameters.items():
+            readers = (call.index for call in plan.calls if number in call.reads)
+            if number not in there and not all(one in dropped for one in readers):
+                spec = plan.specs[number]
+                if self._row_entry(step, spec) is None:
+                    msg = f"{name} is sparse or else has no dense values that can be kept."
+                    raise ReplayError(msg)
+                msg = f"{name} was too large to be kept whole at step {step}."
+                raise ReplayError(msg)
 
     def _row_entry(self, step: int, spec: TensorSpec) -> Entry:
         """What the step's first row holds of a parameter."""
@@ -334,12 +360,6 @@ class Donors:
             return None
         index, values = names.index(spec.name), light.rows[0].values
         return values[index] if index < len(values) else None
-
-    @staticmethod
-    def _lost_parameter(spec: TensorSpec, row: Entry, step: int) -> str:
-        if row is None:
-            return f"{spec.name} is sparse or else has no dense values that can be kept."
-        return f"{spec.name} was too large to be kept whole at step {step}."
 
     def _grads(self, step: int, donor: Donor, carried: Carried | None) -> dict[int, torch.Tensor]:
         """``.grad`` when the tape begins, by the id of its parameter.
@@ -355,6 +375,8 @@ class Donors:
             for tensor in call.reads
             if plan.specs[tensor].role == "gradient"
         }
+        own = plan.gradients if donor.step == step else ()
+        read = {plan.specs[n].name.removesuffix(".grad"): n for n in own}
         place = self.trace.rows.of_step(step).start
         before = self.trace.rows.row(place - 1) if early and place else None
         owners = {name: number for number, name in plan.leaves.items() if name}
@@ -367,6 +389,9 @@ class Donors:
             if before is not None and known.name in early:
                 entries = before.grads_after
             entry = self.trace.whole(entries[index]) if index < len(entries) else None
+            if known.name in early and known.name in read:
+                # What the last run left may have been changed since, as clipping does.
+                entry = donor.slots[plan.outside[read[known.name]]] or entry
             value = as_tensor(entry, known.dtype, known.shape, known.device)
             if value is None and entry is not None:
                 key = (f"{known.name}.grad", known.dtype, known.shape)
@@ -463,6 +488,12 @@ def _other_object(tensor: torch.Tensor) -> torch.Tensor:
     return other.set_(tensor.untyped_storage(), tensor.storage_offset(), size, strides)
 
 
+def _frozen(light: LightStep) -> frozenset[str]:
+    """The parameters that no run of the engine reaches."""
+    reached = {index for graph in light.graphs for index in graph.reached}
+    return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
+
+
 def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:
     """The shape of an input: the recorded one, or that of a batch of another size."""
     if not isinstance(entry, bytes) or not spec.shape:
@@ -502,6 +533,38 @@ def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
         else:
             used.update(call.reads)
     return frozenset(dropped)
+
+
+def _settled(plan: Plan) -> frozenset[int]:
+    """What changed a parameter before the first backward: a row holds it as that one found it."""
+    first = min((backward.position for backward in plan.backwards), default=0)
+    memory = {plan.memory[number] for number in plan.parameters.values()}
+    return frozenset(
+        call.index
+        for call in plan.calls[:first]
+        if not (call.engine or call.grad)
+        and any(plan.memory[number] in memory for number in call.changes)
+    )
+
+
+def _idle(plan: Plan, missing: Collection[int]) -> frozenset[int]:
+    """The kernels that need what is missing, where nothing needs them: a norm that is printed."""
+    lost = {number for number in missing if plan.specs[number].role != "gradient"}
+    gone = {number for number in lost if plan.specs[number].role == "parameter"}
+    found: list[Call] = []
+    for call in plan.calls if lost else ():
+        if not (call.engine or lost.isdisjoint(call.reads)):
+            found.append(call)
+            lost.update(call.makes)
+    runs = (tensors_in(*one.roots, *one.gradients, *one.inputs) for one in plan.backwards)
+    wanted = {use.tensor for uses in runs for use in uses}
+    wanted |= {*plan.ends.values(), *plan.state, *(n for n, _ in plan.named_gradients)}
+    wanted -= gone
+    if found and {call.index for call in plan.needed(wanted, plan.calls)}.isdisjoint(
+        call.index for call in found
+    ):
+        return frozenset(call.index for call in found)
+    return frozenset()
 
 
 def _unavailable(

@@ -55,6 +55,7 @@ class Situation:
         dropped: Kernels that are not executed.
         redraw: Whether random kernels draw again; else they give what was recorded.
         own: Whether the slots are those of this step itself.
+        frozen: Parameters that no run of the engine reaches: they do not require grad.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
     """
@@ -67,6 +68,7 @@ class Situation:
     dropped: frozenset[int] = field(default=frozenset())
     redraw: bool = True
     own: bool = False
+    frozen: frozenset[str] = field(default=frozenset())
     settings: Sequence[Settings] = ()
 
 
@@ -200,6 +202,8 @@ class Execution:
             tensor = self.registers[number]
             if tensor is None or tensor.grad_fn is not None:
                 continue
+            if self.plan.leaves[number] in self.situation.frozen:
+                continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:
                 tensor.grad = self.situation.grads[number]
@@ -282,6 +286,8 @@ class Execution:
     def _one(self, call: Call, registers: Registers) -> None:
         """Call one kernel with a look at everything that may be out of the ordinary."""
         if call.index in self.situation.dropped or (call.echo and self._observer is None):
+            if call.draws and not call.obstacle:
+                self._draw_aside(call)
             return
         if call.inner:
             registers[call.out] = registers[call.reads[0]]
@@ -303,6 +309,18 @@ class Execution:
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         keep(call, made, registers)
+
+    def _draw_aside(self, call: Call) -> None:
+        """Let a draw that is left out move the generator on."""
+        args = call.get(self.registers)
+        if any(arg is None for arg in args):
+            return
+        with _disable_current_modes(), torch.no_grad():
+            if call.kernel.generator is not None and self.situation.own:
+                self._set_generator(call, call.kernel.generator)
+            copies = (one.clone() if isinstance(one, torch.Tensor) else one for one in args)
+            keywords = {name: get(self.registers)[0] for name, get in call.named}
+            call.run(*copies, **call.keywords, **keywords)
 
     def _set_generator(self, call: Call, slot: int) -> None:
         """Draw from where the program drew: its tape tells where that is not where it was left."""
@@ -362,8 +380,15 @@ class Execution:
 
     def _apply(self, function: CustomFunction) -> None:
         results = applied(function, self.registers, self._in_backward, self._run_of)
-        for number, tensor in results:
-            self.registers[number] = tensor
+        try:
+            for number, tensor in results:
+                self.registers[number] = tensor
+        except REFUSALS as error:
+            msg = (
+                f"{function.name} is a custom autograd.Function that hands on what it was given, "
+                "or writes into it: it cannot be put together again from the kernels on the tape."
+            )
+            raise ReplayError(msg) from error
         if self._observer is not None:
             self._observer.applied(function.before)
 
@@ -403,11 +428,14 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
-        if number:
-            for name in self.situation.cleared[number]:
-                if name in self.leaves:
-                    self.leaves[name].grad = None
-        elif self.plan.draws:
+        with _disable_current_modes():
+            for tensor, name in self.plan.put_in_place(number):
+                if name in self.leaves and self.registers[tensor] is not None:
+                    self.leaves[name].grad = self.registers[tensor].detach()
+        for name in self.situation.cleared[number]:
+            if name in self.leaves:
+                self.leaves[name].grad = None
+        if number == 0 and self.plan.draws:
             self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
         roots = self._roots(backward)

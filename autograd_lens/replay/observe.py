@@ -55,6 +55,7 @@ Change = TypeVar("Change", TapeUpdate, TapeGradChange)
 _VALUE_LIMIT = 1 << 20  # bytes; of larger values a replayed step keeps a summary, too
 _STEP_LIMIT = 1 << 28
 _NOBODY = -1
+_ECHOES = frozenset({"aten.detach.default", "aten.alias.default"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Observer:
             if position < len(calls) and calls[position].op == op:
                 self._origins.append(position)
                 position += 1
-            elif op in {"aten.detach.default", "aten.alias.default"}:
+            elif op in _ECHOES:
                 self._origins.append(_NOBODY)
             else:
                 where = f"{calls[position].op} (kernel {position})"
@@ -212,25 +213,30 @@ class Observer:
         self._mode.rebase()
         kernels = (call for call in self._plan.calls if call.engine)
         own = [call for call in kernels if call.kernel.backward == number]
-        self._align(own)
+        self._align([call for call in own if not call.kernel.hooked])
         self.position = max([self.position, *(call.index + 1 for call in own)])
 
     def _align(self, own: Sequence[Call]) -> None:
-        """Tell which kernels of a backward passed."""
+        """Tell which kernels of a backward passed.
+
+        How often a tensor is detached depends on who unpacks it: where the numbers of such
+        kernels between two others are not the same, it is not told which of them is which.
+        """
         passed = list(self._passed())
-        ops = [call.op for call in own]
-        if passed == ops:
-            self._origins += [call.index for call in own]
-        elif self._plan.template.lean and not own:
+        if self._plan.template.lean and not own:
             self._origins += [_NOBODY] * len(passed)
-        else:
-            pairs = enumerate(zip(passed, ops, strict=False))
-            place = next((at for at, (one, other) in pairs if one != other), None)
-            msg = "The replayed backward runs other kernels than the recorded one."
-            if place is not None:
-                other = f"{passed[place]} in place of {ops[place]} (kernel {own[place].index})"
-                msg = f"{msg.removesuffix('.')}: {other}."
-            raise ReplayError(msg)
+            return
+        ours, theirs = _runs(passed), _runs([call.op for call in own])
+        for (echoes, op), (its_echoes, its_op) in zip(ours, theirs, strict=False):
+            if op != its_op:
+                raise ReplayError(_other_kernels(op, its_op))
+            same = len(echoes) == len(its_echoes)
+            self._origins += [own[i].index if same else _NOBODY for i in its_echoes[: len(echoes)]]
+            self._origins += [_NOBODY] * (len(echoes) - len(its_echoes))
+            if op:
+                self._origins.append(own[its_echoes.stop].index)
+        if len(ours) != len(theirs):
+            raise ReplayError(_other_kernels("", ""))
 
     # -- the step -------------------------------------------------------------------------
 
@@ -248,6 +254,22 @@ class Observer:
             self._built[key] = merger.merged(), merger.slots
         template, places = self._built[key]
         return Observed(template, segment.slots, places)
+
+
+def _runs(ops: Sequence[str]) -> list[tuple[range, str]]:
+    """Each operator with the positions of the detaching ones before it; ``""`` at the end."""
+    found: list[tuple[range, str]] = []
+    start = 0
+    for place, op in enumerate([*ops, ""]):
+        if op not in _ECHOES:
+            found.append((range(start, place), op))
+            start = place + 1
+    return found
+
+
+def _other_kernels(op: str, recorded: str) -> str:
+    msg = "The replayed backward runs other kernels than the recorded one"
+    return msg + (f": {op or 'none'} in place of {recorded or 'none'}." if op != recorded else ".")
 
 
 class _NoFormulas(DerivativeTable):

@@ -309,8 +309,9 @@ class Plan:
         for call in self.calls:
             if call.engine or not call.grad:
                 continue
-            makes_node = call.kernel.node is not None or bool(call.kernel.makes_node)
-            ready = waiting.intersection(call.reads) - call.changes if makes_node else None
+            # Of the first kernel behind a backward it is not always known.
+            may_make = call.kernel.node is not None or call.kernel.makes_node is not False
+            ready = waiting.intersection(call.reads) - call.changes if may_make else None
             if ready:
                 found[call.index] = tuple(sorted(ready))
                 waiting -= ready
@@ -458,6 +459,18 @@ class Plan:
         """Slots of the numbers that the update computes with."""
         return self.numbers_of("update")
 
+    def put_in_place(self, number: int) -> Iterator[tuple[int, str]]:
+        """What the program itself made the ``.grad`` of a parameter since the last backward.
+
+        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows.
+        """
+        first = self.backwards[number - 1].position if number else 0
+        named = dict(self.named_gradients)
+        for call in self.calls[first : self.backwards[number].position]:
+            if not call.engine:
+                new = (one for one in call.makes if one not in call.reads)
+                yield from ((one, named[one]) for one in new if one in named)
+
     # -- for messages -----------------------------------------------------------------------
 
     @cached_property
@@ -469,7 +482,28 @@ class Plan:
                 name = self.specs[place.tensor].name
                 what = f"{name} in " if name else ""
                 names[place.slot] = f"{what}kernel {call.index}, {call.op}"
+        for slot, name in self._slots_of_graphs():
+            names.setdefault(slot, name)
         return names
+
+    def _slots_of_graphs(self) -> Iterator[tuple[int, str]]:
+        """What nodes have saved, and the gradients that passed: slot and name."""
+        for backward in self.backwards:
+            for node in backward.nodes:
+                for one in node.saved:
+                    name = f"_saved_{one.name} of {node.name}"
+                    yield from ((use.slot, name) for use in tensors_in(one.value))
+            for run in backward.runs:
+                name = backward.nodes[run.node].name
+                yield from (
+                    (p.slot, f"grad_outputs of {name}") for p in tensors_in(*run.grad_outputs)
+                )
+                yield from (
+                    (p.slot, f"grad_inputs of {name}") for p in tensors_in(*run.grad_inputs)
+                )
+            for write in backward.writes:
+                slots = (p.slot for p in tensors_in(write.before, write.incoming, write.after))
+                yield from ((slot, f"{write.parameter}.grad") for slot in slots)
 
     def describe(self, tensor: int) -> str:
         """A tensor in a few words."""
@@ -619,7 +653,7 @@ class _Compiler:
             makes=makes,
             changes=frozenset(use.tensor for use in changed),
             grad=kernel.grad_mode,
-            plain=not (named or obstacle or random) and len(makes) == 1,
+            plain=_gives_one(operator) and not (named or obstacle or random) and len(makes) == 1,
             draws=random,
             engine=kernel.phase == "backward" and index >= self._begins[kernel.backward],
             obstacle=obstacle,
@@ -655,6 +689,12 @@ class _Compiler:
         if self._wide and constant.kind == "dtype":
             constant = Constant("dtype", wider(str(constant.value)))
         return to_constant(constant, operator=op)
+
+
+def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
+    """Whether it returns a tensor, rather than a list of one, or nothing."""
+    returns = operator._schema.returns if operator is not None else ()
+    return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
 def _refuse(*_args: Any, **_keywords: Any) -> Any:

@@ -48,6 +48,11 @@ __all__ = [
 OnWay = Callable[[int | None, int], None]
 """Takes a step that is replayed, None behind the last, and the one that was asked for."""
 
+_INPUTS_MADE = "The kernels that made the inputs are left out; the inputs are there."
+_LEFT_OUT = (
+    "Kernels on which neither a gradient nor an update depends are left out: what they read was "
+    "made in the step before, and not kept."
+)
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
 
 
@@ -164,7 +169,7 @@ class Replayer:
             )
             attempt = self._without_update(attempt)
         if situation.dropped:
-            notes.append("The kernels that made the inputs are left out; the inputs are there.")
+            notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
             msg = "It was not observed."
             raise ReplayError(msg)
@@ -207,16 +212,15 @@ class Replayer:
             return ""
         step, donor = attempt.step, attempt.donor
         name = attempt.check.outputs[0].name
-        if attempt.own and not donor.plan.template.lean:
-            first = next((call.kernel.generator for call in donor.plan.draws), None)
-            if first is not None and not isinstance(donor.slots[first], bytes):
-                return "The random numbers that it drew were not kept."
-            return _own_functions(donor)
-        if attempt.own:
+        processes = self._trace.extra("processes")
+        if processes is not None and name.endswith((".grad", ".grad before")):
             return (
-                f"The kernels of step {step} do not give its {name}: something changed it that is "
-                "no kernel, as a hook does, or NumPy."
+                f"Its {name} is no result of this process alone: {processes.decode()} processes "
+                "of torch.distributed average their gradients, and what the others computed is "
+                "not in this recording. Record the program as one process to have it checked."
             )
+        if attempt.own:
+            return _own_difference(step, donor, name)
         found = self.donors.varying(donor, step)
         if found:
             return f"The inputs of step {step} were not kept: {', '.join(found)}."
@@ -252,7 +256,8 @@ class Replayer:
             try:
                 attempt = self._by(step, donor, observe=observe)
             except ReplayError as error:
-                obstacle = obstacle or error
+                own = _own_functions(donor)
+                obstacle = obstacle or (ReplayError(own) if own else error)
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
                 first = attempt
@@ -284,6 +289,7 @@ class Replayer:
 
     def _by(self, step: int, donor: Donor, *, observe: bool) -> Attempt:
         """Execute a step by one tape, in each way in which it may have gone."""
+        _refuse_compiled(donor)
         carried = self._carried_to(step, donor)
         random = self.donors.random(step)
         first = self._among(self._ways(step, donor, random), step, donor, carried, observe=observe)
@@ -494,6 +500,33 @@ class Provider:
         except ReplayError as error:
             light = self._trace.light(step)
             return changed(light, omitted=(*light.omitted, str(error)))
+
+
+def _refuse_compiled(donor: Donor) -> None:
+    """Say of a compiled step that it is one, before anything fails over what it lacks."""
+    nodes = (node.name for one in donor.plan.backwards for node in one.nodes)
+    name = next((one for one in nodes if one.startswith("CompiledFunction")), None)
+    if name is not None:
+        msg = (
+            f"A part of it was compiled by torch.compile, and ran as one node, {name}, whose "
+            "kernels no tape shows. To have them, set TORCH_COMPILE_DISABLE=1 and record it again."
+        )
+        raise ReplayError(msg)
+
+
+def _own_difference(step: int, donor: Donor, name: str) -> str:
+    """Why a step's own tape may give something else; ``""`` where it may not."""
+    functions = _own_functions(donor)
+    if donor.plan.template.lean and not functions:
+        return (
+            f"The kernels of step {step} do not give its {name}: something changed it that is "
+            "no kernel, as a hook does, or NumPy."
+        )
+    first = next((call.kernel.generator for call in donor.plan.draws), None)
+    if not donor.plan.template.lean and first is not None:
+        if not isinstance(donor.slots[first], bytes):
+            return "The random numbers that it drew were not kept."
+    return functions
 
 
 def _own_functions(donor: Donor) -> str:

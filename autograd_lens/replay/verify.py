@@ -193,9 +193,13 @@ def unlike(attempt: Attempt) -> list[Difference]:
 def _same(recorded: Entry, live: Entry) -> bool:
     if isinstance(recorded, float) and isinstance(live, float):
         return recorded == live or (recorded != recorded and live != live)  # noqa: PLR0124  NaN
-    if isinstance(recorded, Summary):
-        digest = live.digest if isinstance(live, Summary) else None
-        if isinstance(live, bytes):
-            digest = xxhash.xxh3_128_hexdigest(live)
-        return recorded.digest == digest
+    if isinstance(recorded, Summary) or isinstance(live, Summary):
+        return _digest(recorded) == _digest(live)
     return recorded == live
+
+
+def _digest(entry: Entry) -> str | None:
+    """Of a value, whether it was kept whole or not: either side may have had no room for it."""
+    if isinstance(entry, Summary):
+        return entry.digest
+    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None

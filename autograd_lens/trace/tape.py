@@ -207,6 +207,8 @@ class TapeKernel(Struct, frozen=True):
         generator: Where it may draw random numbers, the slot that holds the state of the
             generator it draws from, as bytes; None stands there where the state is the one
             that the last such kernel of the step left, and where it is not known.
+        hooked: In backward, whether a hook of the program ran it: one on a tensor, or on what a
+            node saved, as activation checkpointing has to compute a forward again.
     """
 
     op: str
@@ -221,6 +223,7 @@ class TapeKernel(Struct, frozen=True):
     makes_node: bool | None
     grad_mode: bool
     generator: int | None
+    hooked: bool = False
 
     @property
     def reads(self) -> list[TensorSlot]:
