@@ -108,7 +108,24 @@ class BatchAxis:
         if self.size:
             for kernel in self._step.kernels:
                 if kernel.phase == "forward":
-                    yield from self._kernel(kernel)
+                    met = list(self._kernel(kernel))
+                    yield from (one for one in met if one.kernel.index in self._trains)
+
+    @cached_property
+    def _trains(self) -> frozenset[int]:
+        """Kernels that lead to what a backward started from, not to an attribution beside it."""
+        backwards = self._step.backwards
+        kinds = {one.kind for one in backwards}
+        wanted = {one.index for one in backwards if one.kind == "backward" or len(kinds) == 1}
+        found, needed = set[int](), set[int]()
+        for kernel in reversed(self._step.kernels):
+            if kernel.phase != "forward":
+                continue
+            own = kernel.node is not None and kernel.backward in wanted
+            if own or any(output.tensor in needed for output in kernel.outputs):
+                found.add(kernel.index)
+                needed.update(use.tensor for use in tensors(kernel.inputs))
+        return frozenset(found)
 
     @cached_property
     def _data(self) -> frozenset[int]:

@@ -16,6 +16,7 @@ from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
 
 __all__ = [
     "DROPOUT",
+    "LOSSES",
     "VERSION_ERROR",
     "Touch",
     "is_clip",
@@ -106,6 +107,20 @@ def trainable_behind(tape: TapeIndex, tensor: int, before: int) -> list[Kernel]:
         if kernel.phase == "forward" and kernel.requires_grad
     ]
 
+
+LOSSES = frozenset(
+    {
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "huber_loss",
+        "l1_loss",
+        "mse_loss",
+        "nll_loss_forward",
+        "smooth_l1_loss",
+        "soft_margin_loss",
+    }
+)
+"""Kernels that compare their first argument, a prediction, with their second, a target."""
 
 DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
 """Kernels that draw which elements are dropped."""
