@@ -23,6 +23,7 @@ __all__ = [
     "life_lines",
     "trainable_behind",
     "training_kernel",
+    "training_path",
     "version_pair",
 ]
 
@@ -121,6 +122,22 @@ LOSSES = frozenset(
     }
 )
 """Kernels that compare their first argument, a prediction, with their second, a target."""
+
+
+def training_path(step: Step) -> frozenset[int]:
+    """Kernels that lead to what a backward started from, not to an attribution beside it."""
+    kinds = {one.kind for one in step.backwards}
+    wanted = {one.index for one in step.backwards if one.kind == "backward" or len(kinds) == 1}
+    found, needed = set[int](), set[int]()
+    for kernel in reversed(step.kernels):
+        if kernel.phase != "forward":
+            continue
+        own = kernel.node is not None and kernel.backward in wanted
+        if own or any(output.tensor in needed for output in kernel.outputs):
+            found.add(kernel.index)
+            needed.update(use.tensor for use in tensors(kernel.inputs))
+    return frozenset(found)
+
 
 DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})
 """Kernels that draw which elements are dropped."""

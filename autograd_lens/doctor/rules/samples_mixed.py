@@ -1,7 +1,7 @@
 """Samples of a batch influence each other inside the model.
 
 What it finds:
-    A softmax, a mean, a recurrence, a position code or a reshape that runs along the batch axis:
+    A softmax, a mean, a recurrence, attention, a position code or a reshape along the batch axis:
     what the model says of one sample depends on which others are in the batch with it.
 
 Why it is bad:
@@ -53,6 +53,11 @@ _WHAT = {
         "a recurrent layer takes the batch for time",
         "it goes through the samples one after the other, each the next step of the same sequence",
         "nn.LSTM(..., batch_first=True)  # or x.transpose(0, 1)",
+    ),
+    "attention": (
+        "attention runs over the batch",
+        "each sample attends to the others, and never to the steps of its own",
+        "nn.MultiheadAttention(..., batch_first=True)  # or x.transpose(0, 1)",
     ),
     "reshape": (
         "a reshape tears the batch apart",

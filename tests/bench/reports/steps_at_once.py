@@ -13,7 +13,7 @@ for epoch in range(5):
         loss = ((model(x[rows]) - y[rows]) ** 2).mean() / parts
         loss.backward()
         if number % parts == 0:  # bug
-        # fix: if (number + 1) % parts == 0:
+            # fix: if (number + 1) % parts == 0:
             optimizer.step()
             optimizer.zero_grad()
 print(loss.item())
