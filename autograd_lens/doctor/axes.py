@@ -147,8 +147,9 @@ class BatchAxis:
         axis = self._axis[first.tensor]
         if operator_name(kernel) in _ELEMENTWISE and kernel.module:
             yield from self._together(kernel, given, first)
-        if self._attends(kernel, given):
-            yield Meeting(kernel, "attention", first, axis)
+        keys = self._keys(kernel, given)
+        if keys is not None:
+            yield Meeting(kernel, "attention", keys, self._axis[keys.tensor])
             return
         moved = _move(kernel, first, axis, self.size)
         if isinstance(moved, int):
@@ -163,16 +164,19 @@ class BatchAxis:
         elif moved is not None and moved != "mean" and self._counts(kernel, moved, first):
             yield Meeting(kernel, moved, first, axis)
 
-    def _attends(self, kernel: Kernel, given: list[TensorUse]) -> bool:
-        """Whether queries and keys have the samples where they should have the steps."""
-        name, pair = operator_name(kernel), given[-_PAIR:] if given else []
+    def _keys(self, kernel: Kernel, given: list[TensorUse]) -> TensorUse | None:
+        """The keys, where they and the queries have the samples where the steps should be."""
+        name = operator_name(kernel)
         if name.startswith("_scaled_dot_product"):
-            axes = [self._axis.get(use.tensor, 0) - len(use.spec.shape) for use in given[:_PAIR]]
-            return axes == [-_PAIR, -_PAIR] and self._one_each
-        if name not in ("bmm", "baddbmm") or not kernel.module or len(pair) < _PAIR:
-            return False
-        axes = [self._axis.get(use.tensor, 0) for use in pair]
-        return axes == [1, 2] and pair[0].spec.shape[0] > 1 and self._one_each
+            pair, wanted = given[:_PAIR], [-_PAIR, -_PAIR]
+        elif name in ("bmm", "baddbmm") and kernel.module:
+            pair, wanted = given[-_PAIR:], [-_PAIR, -1]
+        else:
+            return None
+        known = len(pair) == _PAIR and all(use.tensor in self._axis for use in pair)
+        axes = [self._axis[use.tensor] - len(use.spec.shape) for use in pair] if known else []
+        several = known and pair[0].spec.shape[0] > 1  # not of a loss that compares all pairs
+        return pair[1] if axes == wanted and several and self._one_each else None
 
     def _counts(self, kernel: Kernel, how: _How, use: TensorUse) -> bool:
         if how == "softmax":

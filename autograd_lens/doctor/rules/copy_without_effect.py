@@ -1,9 +1,9 @@
 """Parameters are copied or averaged without any effect.
 
 What it finds:
-    A network that is loaded with its own state, also one that was kept without a copy; a target network that is the trained network
-    itself; an average that is given to a loop's variable and not to the parameter; weights that
-    go back to where they began, again and again.
+    A network that is loaded with its own state, also one that was kept without a copy; a target
+    network that is the trained network itself; an average that is given to a loop's variable and
+    not to the parameter; weights that go back to where they began, again and again.
 
 Why it is bad:
     The target, the teacher or the average is not what the program believes: it never changes, or

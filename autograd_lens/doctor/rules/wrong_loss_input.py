@@ -1,10 +1,10 @@
 """A loss or a softmax is given what it cannot work with.
 
 What it finds:
-    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; a rate where ``poisson_nll_loss`` expects its logarithm; scores that went
-    through a ReLU on their way into a softmax or a loss on logits; a softmax over an axis of
-    size 1; prediction and target of a cross-entropy in the wrong order; labels that the loss
-    does not know.
+    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; a rate
+    where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
+    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
+    a cross-entropy in the wrong order; labels that the loss does not know.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -62,6 +62,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     _rate(tape, kernel),
                     _swapped(tape, kernel),
                     _labels(tape, kernel),
+                    _outside(tape, kernel),
                 ):
                     if case is not None and case[1] not in told:
                         told.add(case[1])
@@ -169,44 +170,45 @@ def _swapped(tape: TapeIndex, kernel: Kernel) -> _Case | None:
 
 
 def _labels(tape: TapeIndex, kernel: Kernel) -> _Case | None:
-    """Labels that are none of those that a loss knows."""
-    name, line = operator_name(kernel), "target * 2 - 1  # labels of 0 and 1 as -1 and 1"
-    if name == "where":  # cosine_embedding_loss: what is neither 1 nor -1 costs nothing
-        chosen = tape.maker(list(tensors(kernel.inputs))[0].tensor, kernel.index)
-        label = argument(chosen, "self") if chosen and operator_name(chosen) == "eq" else None
-        known = chosen is not None and constant(chosen, "other") == -1
-        if label is None or not known or not _zero_or_one(label.value):
-            return None
-    elif name == "soft_margin_loss":
-        label = argument(kernel, "target")
-        if label is None or not _zero_or_one(label.value):
-            return None
-    elif name.startswith("binary_cross_entropy"):
-        label, line = (
-            argument(kernel, "target"),
-            "(target + 1) / 2  # labels of -1 and 1 as 0 and 1",
-        )
-        if label is None or label.tensor in tape.differentiable:
-            return None
-        lowest = _lowest(label.value) if label is not None else None
-        highest = _highest(label.value) if label is not None else None
-        if lowest is None or highest is None or (lowest >= 0 and highest <= 1):
-            return None
-        return (
-            kernel,
-            "targets lie outside of 0 to 1",
-            f"""they go from {number(lowest)} to {number(highest)}, and the loss falls without end
-            where a target is no probability""",
-            line,
-        )
-    else:
+    """Labels of 0 and 1 for a loss that knows -1 and 1."""
+    label = argument(kernel, "target") if operator_name(kernel) == "soft_margin_loss" else None
+    if operator_name(kernel) == "where":  # of cosine_embedding_loss: what is neither costs nothing
+        chosen = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
+        if chosen is not None and _asks_for(chosen, -1):
+            label = argument(chosen, "self")
+            others = tape.readers(label.tensor) if label is not None else []
+            label = label if any(_asks_for(one, 1) for one in others) else None
+    if label is None or not _zero_or_one(label.value):
         return None
     return (
         kernel,
         "labels are 0 and 1 where -1 and 1 are meant",
         """the loss knows the labels 1 and -1, and the labels of this batch are 0 and 1: samples
         with the label 0 give no gradient of their own""",
-        line,
+        "target * 2 - 1  # labels of 0 and 1 as -1 and 1",
+    )
+
+
+def _asks_for(kernel: Kernel, label: int) -> bool:
+    """Whether a kernel compares with a label."""
+    return operator_name(kernel) == "eq" and constant(kernel, "other") == label
+
+
+def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Targets of a binary cross-entropy that are no probabilities."""
+    label = argument(kernel, "target")
+    binary = operator_name(kernel).startswith("binary_cross_entropy")
+    if not binary or label is None or label.tensor in tape.differentiable:
+        return None
+    lowest, highest = _lowest(label.value), _highest(label.value)
+    if lowest is None or highest is None or (lowest >= 0 and highest <= 1):
+        return None
+    return (
+        kernel,
+        "targets lie outside of 0 to 1",
+        f"""they go from {number(lowest)} to {number(highest)}, and the loss falls without end
+        where a target is no probability""",
+        "(target + 1) / 2  # labels of -1 and 1 as 0 and 1",
     )
 
 
