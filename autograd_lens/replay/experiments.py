@@ -212,7 +212,7 @@ def _compared(forward: _Forward, run: NodeRun) -> Iterator[Slope]:
     if len(arriving) != len(forward.results) or any(one is None for one in arriving):
         return
     positions = list(forward.leaves)
-    made = torch.autograd.grad(
+    made: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
         list(forward.results),
         [forward.leaves[position] for position in positions],
         [one for one in arriving if one is not None],

@@ -84,25 +84,24 @@ def _only_rate(evidence: Evidence) -> float | None:
 
 def _uncalled(tree: ast.AST) -> _Case | None:
     for node in ast.walk(tree):
-        bare = isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute)
-        if bare and isinstance(node.value, ast.Attribute) and node.value.attr in _METHODS:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute):
             text = ast.unparse(node.value)
-            return (
-                node.lineno,
-                f"{text} is named and not called",
-                f"`{text}` without brackets is the method itself: the line does nothing.",
-                f"{text}()",
-            )
+            if node.value.attr in _METHODS:
+                return (
+                    node.lineno,
+                    f"{text} is named and not called",
+                    f"`{text}` without brackets is the method itself: the line does nothing.",
+                    f"{text}()",
+                )
     return None
 
 
 def _elsewhere(evidence: Evidence, tree: ast.AST, rated: str) -> _Case | None:
     names = {one.name for one in evidence.optimizers}
     for node in ast.walk(tree):
-        copies = isinstance(node, ast.For) and ast.unparse(node.iter).replace('"', "'")
-        if copies and copies.endswith(".state_dict()['param_groups']"):
-            owner = copies.partition(".state_dict")[0]
-            if any(_sets_lr(one) for one in ast.walk(node)):
+        if isinstance(node, ast.For) and any(_sets_lr(one) for one in ast.walk(node)):
+            owner, copied, _ = ast.unparse(node.iter).partition(".state_dict()['param_groups']")
+            if copied:
                 return (
                     node.lineno,
                     "a rate is set in copies of the parameter groups",
@@ -110,11 +109,10 @@ def _elsewhere(evidence: Evidence, tree: ast.AST, rated: str) -> _Case | None:
                     f"for group in {owner}.param_groups:",
                 )
         for target in node.targets if isinstance(node, ast.Assign) else ():
-            attribute = isinstance(target, ast.Attribute) and target.attr == "lr"
-            if attribute and ast.unparse(target).removesuffix(".lr") in names:
-                owner = ast.unparse(target).removesuffix(".lr")
+            owner, attribute, rest = ast.unparse(target).partition(".lr")
+            if attribute and not rest and owner in names:
                 return (
-                    node.lineno,
+                    target.lineno,
                     f"{owner}.lr is read by nobody",
                     f"An optimizer keeps its rate in its parameter groups, and {rated}.",
                     f'for group in {owner}.param_groups: group["lr"] = ...',
