@@ -28,6 +28,7 @@ References:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,6 +43,7 @@ from autograd_lens.trace.values import Value
 RULE = Rule("AL408", "mask-without-effect", "error", "full")
 
 _SHARE = 1e-3
+_FILLED = re.compile(r",\s*[-+.\de]+\)")
 _FEWEST_STEPS = 3
 
 
@@ -122,7 +124,7 @@ def _of_scores(evidence: Evidence, step: Step, kernel: Kernel, share: float) -> 
         message=f"""In step {step.index}, `{evidence.line(place.source)}` fills masked scores with
             {number(filled or 0.0)}, which is a score like any other: the softmax behind it gives
             a masked element up to {number(share)} of 1.""",
-        fix="scores.masked_fill(mask, float('-inf'))  # e to the power of that is 0",
+        fix=_FILLED.sub(r", float('-inf'))", evidence.line(place.source).strip()),
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
         source=place.source,

@@ -38,6 +38,7 @@ RULE = Rule("AL305", "symmetric-units", "error", "light")
 
 _FEWEST_UPDATES = 3
 _MATRIX = 2
+_MOVED = 1e-3  # of the largest element
 _ROUNDING = 1e-5  # of the largest element: sums of one row are added up in another order
 
 
@@ -49,7 +50,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             continue
         gaps = [gap for window in evidence.gaps(index) for gap in window if gap.updated]
         ends = (gaps[0].value, gaps[-1].after) if len(gaps) >= _FEWEST_UPDATES else ()
-        if ends and all(map(_alike, ends)):
+        if ends and all(map(_alike, ends)) and _moved(*ends):
             names.append(parameter.name)
     if names:
         yield RULE.finding(
@@ -63,6 +64,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             source=evidence.loop,
             line=evidence.line(evidence.loop),
         )
+
+
+def _moved(before: Value | None, after: Value | None) -> bool:
+    """Whether training changed it by more than rounding."""
+    if before is None or after is None:
+        return False
+    apart = np.abs(after.array - before.array).max(initial=0.0)
+    return bool(apart > _MOVED * np.abs(before.array).max(initial=0.0))
 
 
 def _alike(value: Value | None) -> bool:

@@ -56,12 +56,17 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             title=f"{listed(names)}: the update goes along the gradient, not against it",
             message=f"""In every step, {listed(names)} moved along the gradient, to where the loss
                 grows; it went from {number(losses[0])} to {number(losses[-1])}.""",
-            fix="weight -= rate * weight.grad",
+            fix=_down(evidence.line(source)),
             step=step.index if step else 0,
             events=("values and gradients of all steps",),
             source=source,
             line=evidence.line(source),
         )
+
+
+def _down(line: str) -> str:
+    """``w -= 0.1 * w.grad`` for ``w += 0.1 * w.grad``."""
+    return line.strip().replace("+=", "-=") if "+=" in line else "weight -= rate * weight.grad"
 
 
 def _climbs(evidence: Evidence, index: int) -> bool:
