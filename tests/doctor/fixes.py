@@ -57,7 +57,9 @@ def _beside(lines: list[str], finding: Finding) -> list[str] | None:
 def _instead(lines: list[str], finding: Finding) -> list[str] | None:
     """Put a statement in the place of the finding's line, which gives the same name or call."""
     line = finding.source.line - 1 if finding.source else -1
-    if not 0 <= line < len(lines) or not _parses(finding.fix) or not _parses(lines[line].strip()):
+    moved = "before" in finding.fix.partition("#")[2]
+    parses = _parses(finding.fix) and 0 <= line < len(lines) and _parses(lines[line].strip())
+    if moved or not parses:
         return None
     new, old = ast.parse(finding.fix).body, ast.parse(lines[line].strip()).body
     if not new or not old or "..." in finding.fix or _subject(new[0]) != _subject(old[0]):
