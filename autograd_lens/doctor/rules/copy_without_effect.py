@@ -99,22 +99,18 @@ def _onto_itself(tree: ast.AST) -> _Case | None:
 def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:
     """``best = net.state_dict()`` among the updates, and ``net.load_state_dict(best)`` later."""
     line = evidence.loop.line if evidence.loop else 0
-    calls = [
-        ast.unparse(one) for one in ast.walk(tree) if isinstance(one, ast.Call) and _loads(one)
-    ]
-    for node in ast.walk(tree) if calls else ():
+    loaded = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and _loads(one)]
+    text = ast.unparse(tree) if loaded else ""
+    for node in ast.walk(tree) if loaded else ():
         owner = _state_of(node.value) if isinstance(node, ast.Assign) else ""
         if not owner or not isinstance(node, ast.Assign):
             continue
         name = ast.unparse(node.targets[0])
-        loads = [
-            call.lineno
-            for call in ast.walk(tree)
-            if isinstance(call, ast.Call)
-            and ast.unparse(call) == f"{owner}.load_state_dict({name})"
-        ]
+        wanted = f"{owner}.load_state_dict({name})"
+        loads = [call.lineno for call in loaded if ast.unparse(call) == wanted]
         updated = any(_around(loop, line) for loop in loops_around(tree, node.lineno))
-        if owner and loads and updated and loads[-1] > node.lineno:
+        changed = f"{name}[" in text or f"{name}.update(" in text
+        if loads and updated and not changed and loads[-1] > node.lineno:
             return (
                 node.lineno,
                 f"{name} is no copy: it changes with every update",

@@ -20,7 +20,8 @@ Corrected:
     loss = (losses * valid).sum() / valid.sum()
 
 When it is silent:
-    Masks that leave the same share in every batch, and masks that depend on the prediction.
+    Masks that leave the same share in every batch, masks that depend on the prediction, and
+    products that are no losses of torch: a label of 0 or 1 chooses between two terms like that.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
@@ -35,7 +36,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.tape import trainable_behind, training_path
+from autograd_lens.doctor.tape import LOSSES, trainable_behind, training_path
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
@@ -102,6 +103,10 @@ def _masked_share(tape: TapeIndex, kernel: Kernel) -> float | None:
     fixed = [use for use in masks if not trainable_behind(tape, use.tensor, maker.index)]
     if len(sides) != len(fixed) + 1 or len(fixed) != 1:
         return None
+    (each,) = [use for use in sides if use is not fixed[0]]
+    loss = tape.through_views(each.tensor, maker.index)
+    if loss is None or operator_name(loss) not in LOSSES | {"nll_loss2d_forward"}:
+        return None  # a label chooses between two terms just so
     array = _array(fixed[0].value)
     return None if array is None else float((array == 0).mean())
 

@@ -17,7 +17,8 @@ Corrected:
     loss = criterion(model(x[rows]), y[rows])
 
 When it is silent:
-    Predictions that go back to the targets' rows as well, as with mixed samples.
+    Predictions that go back to the targets' rows as well, as with mixed samples; targets that are
+    all so many rows behind, as in a forecast.
 
 References:
     https://docs.pytorch.org/docs/stable/data.html
@@ -26,8 +27,10 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
@@ -39,7 +42,30 @@ RULE = Rule("AL409", "rows-apart", "error", "full")
 
 _FEWEST_STEPS = 2
 _FEWEST_ROWS = 4
-_Pick = tuple[int, np.ndarray]  # rows of what was picked from, and which rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """Rows that were picked.
+
+    Attributes:
+        base: Id of what they were picked from.
+        count: How many rows that has.
+        rows: Their numbers.
+    """
+
+    base: int
+    count: int
+    rows: npt.NDArray[np.int64]
+
+    def fits(self, other: _Pick) -> bool:
+        """Whether both pick as many from data of the same length."""
+        return self.count == other.count and len(self.rows) == len(other.rows)
+
+    def follows(self, other: _Pick) -> bool:
+        """Whether these are the same rows, or all so many behind, or of the same data."""
+        apart = set((self.rows - other.rows).tolist())
+        return len(apart) == 1 or self.base == other.base
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -69,15 +95,11 @@ def _apart(step: Step) -> Kernel | None:
             continue
         target = tape.through_views(given[-1].tensor, kernel.index)
         wanted = _pick(target) if target is not None else None
-        if wanted is None or target is None or len(wanted[1]) < _FEWEST_ROWS:
+        if wanted is None or len(wanted.rows) < _FEWEST_ROWS:
             continue
         behind = map(_pick, tape.ancestors(given[0].tensor, kernel.index))
-        rows = [
-            pick[1]
-            for pick in behind
-            if pick is not None and pick[0] == wanted[0] and len(pick[1]) == len(wanted[1])
-        ]
-        if rows and not any(np.array_equal(one, wanted[1]) for one in rows):
+        inputs = [pick for pick in behind if pick is not None and pick.fits(wanted)]
+        if inputs and not any(one.follows(wanted) for one in inputs):
             return target
     return None
 
@@ -92,4 +114,4 @@ def _pick(kernel: Kernel) -> _Pick | None:
     whole = known and rows.value is not None and rows.value.array.dtype.kind == "i"
     if not whole or rows.value is None or not base.spec.shape:
         return None
-    return base.spec.shape[0], rows.value.array
+    return _Pick(base.tensor, base.spec.shape[0], rows.value.array)
