@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 
 _FIRST_STEPS = 3  # of a descent: they tell how long more of them take
 _MOST_STEPS = 20
+_ALWAYS = 2  # rates that are tried, whatever comes of the first
 
 
 class Experiments:
@@ -73,8 +74,8 @@ class Experiments:
         Where the loss grows with both, the rate that is proposed is tried as well.
         """
         told, falls, count = list[str](), False, 0
-        for smaller in (rate / 2, rate / 10, proposed):
-            if falls and smaller == proposed:
+        for number_of_try, smaller in enumerate((rate / 2, rate / 10, proposed)):
+            if falls and number_of_try == _ALWAYS:
                 break
             what = self._descend(first, steps, smaller)
             if what is None:
