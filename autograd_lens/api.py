@@ -163,8 +163,8 @@ def _laboratory(trace: RecordedTrace) -> Laboratory:
 
     return Laboratory(
         lambda first, steps, changes: real().descend(first, steps, changes),
-        lambda disturbance: real().spread(disturbance),
-        lambda step: real().slopes(step),
+        lambda disturbance, seconds: real().spread(disturbance, seconds),
+        lambda step, seconds: real().slopes(step, seconds),
     )
 
 

@@ -21,7 +21,7 @@ SECONDS = 10.0
 
 _T = TypeVar("_T")
 
-_FIRST_STEPS = 3  # of a descent: they tell how long more of them take
+_SLOW = 1.0  # seconds for one step of a descent
 _MOST_STEPS = 20
 _ALWAYS = 2  # rates that are tried, whatever comes of the first
 
@@ -62,11 +62,12 @@ class Experiments:
     def spread(self, disturbance: Disturbance) -> tuple[int, ...] | None:
         """The rows of a result that change when the first row of a tensor is overwritten."""
         what = f"overwriting a sample in step {disturbance.step}"
-        return self._tried(what, lambda lab: lab.spread(disturbance))
+        return self._tried(what, lambda lab: lab.spread(disturbance, self._left))
 
     def slopes(self, step: int) -> tuple[Slope, ...]:
         """The gradients of a step's custom Functions against those of their forwards."""
-        return self._tried(f"deriving step {step}", lambda lab: lab.slopes(step)) or ()
+        what = f"deriving step {step}"
+        return self._tried(what, lambda lab: lab.slopes(step, self._left)) or ()
 
     def smaller_rates(self, first: int, steps: int, rate: float, proposed: float) -> str:
         """What comes of half a rate and of a tenth; ``""`` where that is not known.
@@ -91,15 +92,14 @@ class Experiments:
 
     def _descend(self, first: int, steps: int, rate: float) -> WhatIf | None:
         """A descent of as many steps as there is time for; ends where the loss is no number."""
-        start, count = time.perf_counter(), min(_FIRST_STEPS, steps)
-        changes = {"lr": rate}
-        done = self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, count, changes))
-        each = (time.perf_counter() - start) / count
+        start, changes = time.perf_counter(), {"lr": rate}
+        done = self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, 1, changes))
+        took = time.perf_counter() - start
+        each = took if took > _SLOW else took / 5  # of a short one, most is for the beginning
         more = min(steps, _MOST_STEPS, int(self._left / 3 / max(each, 1e-9)))
-        if done is None or more <= count:
-            return done
-        longer = self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, more, changes))
-        return longer or done
+        if done is None or more < 2:  # noqa: PLR2004  one loss tells no way
+            return None
+        return self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, more, changes))
 
 
 def _silent(_what: str) -> None:

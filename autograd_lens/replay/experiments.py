@@ -8,6 +8,7 @@ reason, and nothing is said of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,12 +46,12 @@ def laboratory(trace: Trace) -> Laboratory:
     def descend(first: int, steps: int, changes: Mapping[str, float]) -> WhatIf:
         return what_if(trace, first, steps, changes)
 
-    def spread(disturbance: Disturbance) -> tuple[int, ...]:
-        return _spread(trace, disturbance)
+    def spread(disturbance: Disturbance, seconds: float) -> tuple[int, ...]:
+        return _spread(_within(trace, seconds), trace, disturbance)
 
-    def slopes(step: int) -> tuple[Slope, ...]:
+    def slopes(step: int, seconds: float) -> tuple[Slope, ...]:
         with recorded_threads(trace):
-            donor, situation = _own(trace, step)
+            donor, situation = _own(_within(trace, seconds), step)
             execution = _Forwards(donor.plan, situation)
             execution.run()
             return tuple(_slopes(execution, trace.steps[step]))
@@ -58,13 +59,25 @@ def laboratory(trace: Trace) -> Laboratory:
     return Laboratory(descend, spread, slopes)
 
 
-def _own(trace: Trace, step: int) -> tuple[Donor, Situation]:
+def _within(trace: Trace, seconds: float) -> Replayer:
+    """Replays steps until the time is over."""
+    end = time.perf_counter() + seconds
+
+    def on_way(_step: int | None, _target: int) -> None:
+        if time.perf_counter() > end:
+            msg = "The time for experiments is over."
+            raise ReplayError(msg)
+
+    return Replayer(trace, on_way)
+
+
+def _own(replayer: Replayer, step: int) -> tuple[Donor, Situation]:
     """A step's own tape, and what it found.
 
     Raises:
         ReplayError: The step has none, or is not proved.
     """
-    donor, situation = Replayer(trace).found(step)
+    donor, situation = replayer.found(step)
     if donor.step != step:
         msg = f"Step {step} was not recorded in full."
         raise ReplayError(msg)
@@ -105,15 +118,11 @@ class _Disturbed(Execution):
         super()._one(call, registers)
 
 
-def _spread(trace: Trace, what: Disturbance) -> tuple[int, ...]:
+def _spread(replayer: Replayer, trace: Trace, what: Disturbance) -> tuple[int, ...]:
     with recorded_threads(trace):
-        replayer = Replayer(trace)
         found = []
         for overwrite in (False, True):
-            donor, situation = replayer.found(what.step)
-            if donor.step != what.step:
-                msg = f"Step {what.step} was not recorded in full."
-                raise ReplayError(msg)
+            donor, situation = _own(replayer, what.step)
             execution = _Disturbed(donor, situation, what, overwrite=overwrite)
             try:
                 execution.run()

@@ -176,10 +176,10 @@ class Laboratory:
 
     Attributes:
         descend: From a step on, so many steps, with constants or parameters changed.
-        spread: The rows that change when one row is overwritten.
-        slopes: A step's custom Functions, as far as their forward is smooth.
+        spread: The rows that change when one row is overwritten; takes the seconds there are.
+        slopes: A step's custom Functions, as far as their forward is smooth; the same.
     """
 
     descend: Callable[[int, int, Mapping[str, float]], WhatIf]
-    spread: Callable[[Disturbance], tuple[int, ...]]
-    slopes: Callable[[int], tuple[Slope, ...]]
+    spread: Callable[[Disturbance, float], tuple[int, ...]]
+    slopes: Callable[[int, float], tuple[Slope, ...]]

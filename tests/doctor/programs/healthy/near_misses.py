@@ -28,10 +28,10 @@ class Net(nn.Module):
 
 net, side = Net(), nn.Linear(12, 2)
 optimizer = torch.optim.Adam([*net.parameters(), *side.parameters()], lr=5e-3)
-tokens = torch.randint(1, 20, (48, 6)) * (torch.rand(48, 6) > 0.2)
+tokens = torch.randint(1, 20, (32, 6)) * (torch.rand(32, 6) > 0.2)
 label = tokens.sum(1) % 3
 best, lowest = copy.deepcopy(net.state_dict()), float("inf")
-for rows in torch.randperm(48).split(8):
+for rows in torch.randperm(32).split(8):
     each = nn.functional.cross_entropy(net(tokens[rows]), label[rows], reduction="none")
     counts = (torch.rand(8) > 0.3).float()
     mean, spread = side(net.words(tokens[rows]).mean(1)).chunk(2, dim=1)
