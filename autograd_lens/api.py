@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from autograd_lens.doctor.finding import Finding
+from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.reader import Trace as RecordedTrace
 from autograd_lens.trace.records import Graph, Step
 
@@ -106,6 +107,7 @@ def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = N
         return provider(step)
 
     trace.replayer = replay
+    trace.laboratory = _laboratory(trace)
     return trace
 
 
@@ -149,6 +151,21 @@ def _judge(one: Step, other: Step, partners: Mapping[str, str]) -> tuple[bool | 
     from autograd_lens.replay.precise import agree_in_float64
 
     return agree_in_float64(one, other, partners)
+
+
+def _laboratory(trace: RecordedTrace) -> Laboratory:
+    """What the doctor can try; torch is imported with the first experiment."""
+
+    def real() -> Laboratory:
+        from autograd_lens.replay.experiments import laboratory
+
+        return laboratory(trace)
+
+    return Laboratory(
+        lambda first, steps, changes: real().descend(first, steps, changes),
+        lambda disturbance, seconds: real().spread(disturbance, seconds),
+        lambda step, seconds: real().slopes(step, seconds),
+    )
 
 
 def _show_in_notebooks() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import open_trace, printer, record_script, say, shown
+from autograd_lens.cli.files import ReplayStatus, open_trace, printer, record_script, say, shown
 from autograd_lens.cli.options import records
 from autograd_lens.errors import LensError, SelectionError
 from autograd_lens.trace.reader import Trace
@@ -37,6 +37,12 @@ class _OfTraceOrScript(click.Command):
 @click.command("doctor", cls=_OfTraceOrScript, short_help="Find what is wrong with a training run.")
 @click.option("--select", metavar="RULES", default="", help=_WORDS)
 @click.option("--ignore", metavar="RULES", default="", help="Leave these out.")
+@click.option(
+    "--no-experiments",
+    "still",
+    is_flag=True,
+    help="Do not execute steps with something changed to try what a finding says.",
+)
 @click.option("--explain", metavar="RULE", help="Print the page of a rule.")
 @click.option("--rules", "listing", is_flag=True, help="List all rules.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each finding.")
@@ -49,6 +55,7 @@ def command(
     ctx: click.Context,
     select: str,
     ignore: str,
+    still: bool,
     explain: str | None,
     listing: bool,
     as_json: bool,
@@ -64,8 +71,9 @@ def command(
     all traces in it.
 
     Each finding says what happened, how the trace shows it, and how to correct it. Where a
-    finding rests on a step that was not recorded in full, that step is replayed. The exit status
-    is 1 where a finding of severity error stands.
+    finding rests on a step that was not recorded in full, that step is replayed. What can be
+    tried is tried, for at most ten seconds: recorded steps are executed again with another rate,
+    or with a sample overwritten. The exit status is 1 where a finding of severity error stands.
 
     \b
     autograd-lens doctor train.lens
@@ -85,7 +93,7 @@ def command(
     grave = False
     for one in files:
         with open_trace(one, replay=True) as trace:
-            findings = _examine(trace, select, ignore)
+            findings = _examine(trace, select, ignore, experiments=not still)
             _print_findings(trace, findings, as_json=as_json, width=width)
         grave = grave or any(finding.severity == "error" for finding in findings)
     if grave:
@@ -136,10 +144,17 @@ def _print_pages(explain: str | None, width: int | None) -> None:
             console.print(render_page(find_rule(explain), console.width))
 
 
-def _examine(trace: Trace, select: str, ignore: str) -> tuple[Finding, ...]:
+def _examine(trace: Trace, select: str, ignore: str, *, experiments: bool) -> tuple[Finding, ...]:
     from autograd_lens.doctor import examine
+    from autograd_lens.doctor.experiments import SECONDS
 
-    return examine(trace, select=_words(select), ignore=_words(ignore))
+    return examine(
+        trace,
+        select=_words(select),
+        ignore=_words(ignore),
+        seconds=SECONDS if experiments else 0.0,
+        on_way=ReplayStatus().trying,
+    )
 
 
 def _print_findings(

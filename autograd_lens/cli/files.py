@@ -272,6 +272,15 @@ class ReplayStatus:
             self._stream.flush()
             self._last, self._written = now, True
 
+    def trying(self, what: str) -> None:
+        """Say what is tried; ``""`` takes the line away."""
+        if not what:
+            self.clear()
+        elif self._stream.isatty():
+            self._stream.write(f"{_CLEAR}Trying {what} ...")
+            self._stream.flush()
+            self._written = True
+
     def clear(self) -> None:
         """Take the line away."""
         if self._written:

@@ -9,6 +9,7 @@
     tape.py       one full step: the life line of each gradient, modes, what changed under autograd
     axes.py       the batch axis through a step's kernels: where samples meet
     numbers.py    how numbers move, shrink, blow up, get lost in rounding and turn into NaN
+    experiments.py a rule's guess tried: recorded steps executed with one thing changed
     source.py     questions to the program's text: what stands in the loop around backward
     rules/        one rule a file, found by itself; its docstring is its page
 
@@ -29,6 +30,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from autograd_lens.doctor.engine import examine, rules
+from autograd_lens.doctor.experiments import SECONDS
 from autograd_lens.doctor.finding import Finding, Rule, Severity
 from autograd_lens.trace.reader import Trace
 
@@ -39,10 +41,15 @@ class _Doctor(ModuleType):
     """This package, which is called like the function that it is named after."""
 
     def __call__(
-        self, trace: Trace, *, select: Iterable[str] = (), ignore: Iterable[str] = ()
+        self,
+        trace: Trace,
+        *,
+        select: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        seconds: float = SECONDS,
     ) -> tuple[Finding, ...]:
         """What is wrong with a recorded run; see ``examine``."""
-        return examine(trace, select=select, ignore=ignore)
+        return examine(trace, select=select, ignore=ignore, seconds=seconds)
 
 
 sys.modules[__name__].__class__ = _Doctor

@@ -16,12 +16,13 @@ from functools import cached_property
 from math import prod
 from typing import Literal
 
+from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, Step, TensorUse
 
 __all__ = ["BatchAxis", "Meeting"]
 
-_How = Literal["softmax", "mean", "recurrence", "reshape", "positions"]
+_How = Literal["softmax", "mean", "recurrence", "reshape", "positions", "attention"]
 _Sizes = tuple[int, ...]
 
 _SPREADS = frozenset({"var", "std", "var_mean", "std_mean", "native_batch_norm", "norm", "pow"})
@@ -106,9 +107,11 @@ class BatchAxis:
     def meetings(self) -> Iterator[Meeting]:
         """Kernels at which samples meet, in order."""
         if self.size:
+            trains = training_path(self._step)
             for kernel in self._step.kernels:
                 if kernel.phase == "forward":
-                    yield from self._kernel(kernel)
+                    met = list(self._kernel(kernel))
+                    yield from (one for one in met if one.kernel.index in trains)
 
     @cached_property
     def _data(self) -> frozenset[int]:
@@ -144,17 +147,36 @@ class BatchAxis:
         axis = self._axis[first.tensor]
         if operator_name(kernel) in _ELEMENTWISE and kernel.module:
             yield from self._together(kernel, given, first)
+        keys = self._keys(kernel, given)
+        if keys is not None:
+            yield Meeting(kernel, "attention", keys, self._axis[keys.tensor])
+            return
         moved = _move(kernel, first, axis, self.size)
         if isinstance(moved, int):
             for output in kernel.outputs:
                 sizes = output.spec.shape
                 clear = sizes.count(self.size) <= 1  # else two axes may be the batch's
-                if moved < len(sizes) and sizes[moved] % self.size == 0 and clear:
-                    self._axis[output.tensor] = moved
+                place = 0 if _is_state(kernel, len(sizes)) else moved
+                if place < len(sizes) and sizes[place] % self.size == 0 and clear:
+                    self._axis[output.tensor] = place
         elif moved == "mean" and kernel.module and kernel.requires_grad:
             self._folded[kernel.outputs[0].tensor] = Meeting(kernel, moved, first, axis)
         elif moved is not None and moved != "mean" and self._counts(kernel, moved, first):
             yield Meeting(kernel, moved, first, axis)
+
+    def _keys(self, kernel: Kernel, given: list[TensorUse]) -> TensorUse | None:
+        """The keys, where they and the queries have the samples where the steps should be."""
+        name = operator_name(kernel)
+        if name.startswith("_scaled_dot_product"):
+            pair, wanted = given[:_PAIR], [-_PAIR, -_PAIR]
+        elif name in ("bmm", "baddbmm") and kernel.module:
+            pair, wanted = given[-_PAIR:], [-_PAIR, -1]
+        else:
+            return None
+        known = len(pair) == _PAIR and all(use.tensor in self._axis for use in pair)
+        axes = [self._axis[use.tensor] - len(use.spec.shape) for use in pair] if known else []
+        several = known and pair[0].spec.shape[0] > 1  # not of a loss that compares all pairs
+        return pair[1] if axes == wanted and several and self._one_each else None
 
     def _counts(self, kernel: Kernel, how: _How, use: TensorUse) -> bool:
         if how == "softmax":
@@ -248,9 +270,21 @@ def _recur(_kernel: Kernel, _sizes: _Sizes, axis: int, _size: int) -> int | _How
     return axis or "recurrence"
 
 
+def _is_state(kernel: Kernel, axes: int) -> bool:
+    """Whether a result is the last state of a recurrence: (batch, size), without the time."""
+    return operator_name(kernel) == "mkldnn_rnn_layer" and axes == _PAIR
+
+
+def _squeeze(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int:
+    """Axes of size 1 that are given, or all of them, go."""
+    dims = _integers(next((one for one in kernel.inputs if one.name == "dim"), None))
+    gone = {dim % len(sizes) for dim in dims} or set(range(len(sizes)))
+    return axis - sum(sizes[dim] == 1 for dim in gone if dim < axis)
+
+
 def _insert(kernel: Kernel, _sizes: _Sizes, axis: int, _size: int) -> int:
-    at = _dim(kernel, len(_result(kernel)))
-    return axis + (at is not None and at <= axis)
+    at = _dim(kernel, len(_result(kernel))) or 0
+    return axis + (at <= axis)
 
 
 def _pick(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int | None:
@@ -306,9 +340,11 @@ def _view(kernel: Kernel, before: _Sizes, axis: int, size: int) -> int | _How | 
                 return place if one % size == 0 else None  # rows times steps, taken apart again
             return None if _divided(after[place:], length) else "reshape"
         if passed > start:
-            return None
+            break
         passed *= one
-    return None
+    # Several rows of what stands in front of the samples are now one sample's.
+    torn = axis > 0 and length == size and bool(after) and after[0] == size
+    return "reshape" if torn else None
 
 
 def _divided(sizes: _Sizes, length: int) -> bool:
@@ -328,6 +364,7 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("t", "transpose", "permute"), _turn),
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "_reshape_alias"), _view),
     **dict.fromkeys(("unsqueeze", "stack"), _insert),
+    **dict.fromkeys(("squeeze", "squeeze_"), _squeeze),
     **dict.fromkeys(("select", "slice", "cat", "split", "narrow", "gather"), _pick),
     "unbind": _unbind,
     "mkldnn_rnn_layer": _recur,

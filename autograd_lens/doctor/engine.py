@@ -10,6 +10,7 @@ from importlib import import_module
 
 from autograd_lens.doctor import rules as rules_package
 from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.experiments import SECONDS, Experiments
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.errors import SelectionError
 from autograd_lens.trace.reader import Trace
@@ -73,7 +74,12 @@ def find_rule(word: str) -> KnownRule:
 
 
 def examine(
-    trace: Trace, *, select: Iterable[str] = (), ignore: Iterable[str] = ()
+    trace: Trace,
+    *,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    seconds: float = SECONDS,
+    on_way: Callable[[str], None] | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with a recorded run, gravest first, then in the order it happened.
 
@@ -81,11 +87,14 @@ def examine(
         trace: The run.
         select: Codes, beginnings of codes (``"AL1"``) or names; none means all.
         ignore: The same, to be left out.
+        seconds: How long experiments may take; 0 for none. A trace that replays its steps, as
+            those of ``lens.open`` do, can be experimented with.
+        on_way: Called with each experiment that begins, and with ``""`` behind it.
     """
     wanted, unwanted = tuple(select), tuple(ignore)
     for word in (*wanted, *unwanted):
         _check_word(word)
-    evidence = Evidence(trace)
+    evidence = Evidence(trace, Experiments(trace.laboratory, seconds, on_way))
     # Every rule is asked, so that what follows from a cause is left out of a selection as well.
     found = _causes([finding for known in rules() for finding in known.check(evidence)])
     kept = [one for one in found if _chosen(one, wanted, unwanted)]

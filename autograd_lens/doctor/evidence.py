@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.doctor.experiments import Experiments
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
@@ -133,14 +134,17 @@ class Evidence:
 
     Args:
         trace: The trace.
+        experiments: What may be tried; by default nothing.
 
     Attributes:
         trace: The trace.
+        experiments: What may be tried.
         parameters: All parameters by index.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, experiments: Experiments | None = None) -> None:
         self.trace = trace
+        self.experiments = experiments or Experiments(None)
         self.parameters: tuple[Parameter, ...] = tuple(trace.parameters.values())
         self._gaps: dict[int, list[list[Gap]]] = {}
         self._codes: dict[str, Code] = {}

@@ -16,12 +16,14 @@ from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
 
 __all__ = [
     "DROPOUT",
+    "LOSSES",
     "VERSION_ERROR",
     "Touch",
     "is_clip",
     "life_lines",
     "trainable_behind",
     "training_kernel",
+    "training_path",
     "version_pair",
 ]
 
@@ -105,6 +107,36 @@ def trainable_behind(tape: TapeIndex, tensor: int, before: int) -> list[Kernel]:
         for kernel in tape.ancestors(tensor, before)
         if kernel.phase == "forward" and kernel.requires_grad
     ]
+
+
+LOSSES = frozenset(
+    {
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "huber_loss",
+        "l1_loss",
+        "mse_loss",
+        "nll_loss_forward",
+        "smooth_l1_loss",
+        "soft_margin_loss",
+    }
+)
+"""Kernels that compare their first argument, a prediction, with their second, a target."""
+
+
+def training_path(step: Step) -> frozenset[int]:
+    """Kernels that lead to what a backward started from, not to an attribution beside it."""
+    kinds = {one.kind for one in step.backwards}
+    wanted = {one.index for one in step.backwards if one.kind == "backward" or len(kinds) == 1}
+    found, needed = set[int](), set[int]()
+    for kernel in reversed(step.kernels):
+        if kernel.phase != "forward":
+            continue
+        own = kernel.node is not None and kernel.backward in wanted
+        if own or any(output.tensor in needed for output in kernel.outputs):
+            found.add(kernel.index)
+            needed.update(use.tensor for use in tensors(kernel.inputs))
+    return frozenset(found)
 
 
 DROPOUT = frozenset({"bernoulli", "bernoulli_", "native_dropout"})

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CheckResult", "Descent", "Mismatch", "Skipped", "Verification", "WhatIf"]
+__all__ = [
+    "CheckResult",
+    "Descent",
+    "Disturbance",
+    "Laboratory",
+    "Mismatch",
+    "Skipped",
+    "Slope",
+    "Verification",
+    "WhatIf",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +126,60 @@ class WhatIf:
     changes: Mapping[str, str]
     originals: Mapping[str, str]
     proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """One row of a tensor overwritten with another, in the middle of a step.
+
+    Attributes:
+        step: The step.
+        kernel: The kernel in front of which it happens.
+        tensor: Id of the tensor, which that kernel reads.
+        axis: The axis of its rows.
+        reader: The kernel that reads what comes of it.
+        result: Id of the tensor that is looked at, its rows along the first axis.
+    """
+
+    step: int
+    kernel: int
+    tensor: int
+    axis: int
+    reader: int
+    result: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A gradient of a custom Function against that of its forward, where they differ most.
+
+    Attributes:
+        function: The Function.
+        kernel: Position of the last kernel of its forward.
+        position: Which of its inputs.
+        given: What its backward gave.
+        right: What autograd gives for the kernels of its forward.
+        scale: The largest gradient that autograd gives for that input.
+    """
+
+    function: str
+    kernel: int
+    position: int
+    given: float
+    right: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """What can be tried with a trace by executing it again; each raises a ReplayError or not.
+
+    Attributes:
+        descend: From a step on, so many steps, with constants or parameters changed.
+        spread: The rows that change when one row is overwritten; takes the seconds there are.
+        slopes: A step's custom Functions, as far as their forward is smooth; the same.
+    """
+
+    descend: Callable[[int, int, Mapping[str, float]], WhatIf]
+    spread: Callable[[Disturbance, float], tuple[int, ...]]
+    slopes: Callable[[int, float], tuple[Slope, ...]]

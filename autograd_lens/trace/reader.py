@@ -27,6 +27,7 @@ from autograd_lens.trace.fulls import Fulls
 from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.history import ParameterHistory, read_losses
 from autograd_lens.trace.info import Ending, Owner, RunInfo
+from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import LightGraph, Rows
 from autograd_lens.trace.schema import damaged, visible
@@ -80,6 +81,7 @@ class Trace:
         path: The file.
         rows: The light rows as they were written.
         items: What the trace defines once, as it was written.
+        laboratory: What can be tried by executing steps again; None where nothing can.
         replayer: Opens a light step in full where it can, else returns None; ``steps`` asks
             it for each light step.
 
@@ -91,6 +93,7 @@ class Trace:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self.replayer: Callable[[int], Step | None] | None = None
+        self.laboratory: Laboratory | None = None
         self._database = Database(self.path)
         try:
             self._blobs = BlobReader(self._database)

@@ -1,12 +1,16 @@
 """What the doctor finds, what it cries out over, and how long it takes.
 
-    python tests/bench/doctor.py [--steps 5000]
+    python tests/bench/doctor.py [--steps 5000] [--fixes]
 
 Every program under ``tests/doctor/programs`` is recorded and examined. Recall counts the bad
 programs that gave their own finding; a false alarm is any finding of a healthy program. Recall of
-the programs under ``tests/doctor/reports``, which were written after public reports by someone
-who had not read the rules, is shown apart. Then a linear regression of many steps is recorded and
-examined: opening it and reading its losses is shown apart from the examination.
+the programs under ``tests/doctor/reports`` and ``tests/bench/reports``, which were written after
+public reports by someone who had not read the rules, is shown apart. Then a linear regression of
+many steps is recorded and examined: opening it and reading its losses is shown apart from the
+examination.
+
+With ``--fixes`` each fix that is code is put into its bad program, which then has to run without
+that finding.
 """
 
 from __future__ import annotations
@@ -23,19 +27,23 @@ import warnings
 from pathlib import Path
 
 import autograd_lens
-from autograd_lens.doctor import examine, rules
+from autograd_lens.doctor import Finding, examine, rules
 from autograd_lens.trace.reader import Trace
 
 ROOT = Path(autograd_lens.__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.doctor.twins import REPORTS, Twins  # noqa: E402  the tests are no package elsewhere
+from tests.doctor.fixes import applied  # noqa: E402  the tests are no package elsewhere
+from tests.doctor.twins import REPORTS, Twins  # noqa: E402
 
 PROGRAMS = ROOT / "tests" / "doctor" / "programs"
+MORE_REPORTS = ROOT / "tests" / "bench" / "reports"
+TURNS = 3  # lines that findings of one rule are about, one after the other
 
 
-def diagnose(program: Path, folder: Path) -> list[str]:
-    """Record a program in silence, and name what is wrong with it."""
+def examined(program: Path, folder: Path) -> tuple[Finding, ...]:
+    """Record a program in silence, and examine it with experiments."""
     from autograd_lens.capture import run_script
+    from autograd_lens.replay.experiments import laboratory
 
     target = folder / "program.lens"
     silence = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
@@ -43,7 +51,13 @@ def diagnose(program: Path, folder: Path) -> list[str]:
         warnings.simplefilter("always")  # torch's own are evidence
         run_script(str(program), [], target, force=True)
     with Trace(target) as trace:
-        return [finding.name for finding in examine(trace)]
+        trace.laboratory = laboratory(trace)
+        return examine(trace)
+
+
+def diagnose(program: Path, folder: Path) -> list[str]:
+    """Name what is wrong with a program."""
+    return [finding.name for finding in examined(program, folder)]
 
 
 def print_recall(folder: Path) -> None:
@@ -68,12 +82,44 @@ def print_false_alarms(folder: Path) -> None:
 
 def print_reports(folder: Path) -> None:
     """How many faults of public reports are named, and how many corrected twins are not quiet."""
-    all_twins = [Twins.read(path) for path in sorted(REPORTS.glob("*.py"))]
-    missed = [one.name for one in all_twins if not diagnose(one.write_bug(folder), folder)]
-    alarms = [one.name for one in all_twins if diagnose(one.write_fixed(folder), folder)]
-    total = len(all_twins)
-    print(f"{'recall of reported faults':38}{total - len(missed):3} of {total}", *missed)
-    print(f"{'false alarms of their corrections':38}{len(alarms):3} of {total}", *alarms)
+    for name, reports in (("reported faults", REPORTS), ("more of these", MORE_REPORTS)):
+        all_twins = [Twins.read(path) for path in sorted(reports.glob("*.py"))]
+        missed = [one.name for one in all_twins if not diagnose(one.write_bug(folder), folder)]
+        alarms = [one.name for one in all_twins if diagnose(one.write_fixed(folder), folder)]
+        total = len(all_twins)
+        print(f"{f'recall of {name}':38}{total - len(missed):3} of {total}", *missed)
+        print(f"{'false alarms of their corrections':38}{len(alarms):3} of {total}", *alarms)
+
+
+def print_fixes(folder: Path) -> None:
+    """How many printed fixes can be put in by rule, and which of these do not help."""
+    programs = [*PROGRAMS.glob("*/bad*.py")]
+    for reports in (REPORTS, MORE_REPORTS):
+        programs += [Twins.read(path).write_bug(folder) for path in reports.glob("*.py")]
+    tried, stay = 0, list[str]()
+    for program in sorted(programs):
+        for finding in examined(program, folder):
+            left = after_fixes(program.read_text("utf-8"), finding, folder)
+            tried += left is not None
+            if left:
+                stay.append(f"{program.parent.name}/{program.stem} ({finding.code}: {left})")
+    print(f"{'fixes that are code and help':38}{tried - len(stay):3} of {tried}", *stay)
+
+
+def after_fixes(text: str, finding: Finding, folder: Path) -> str | None:
+    """What is still found once a fix is applied, line after line; None where it cannot be."""
+    fixed, found = applied(text, finding), [finding]
+    if fixed is None:
+        return None
+    for _ in range(TURNS):
+        program = folder / "fixed.py"
+        program.write_text(fixed, "utf-8")
+        found = list(examined(program, folder))
+        again = [one for one in found if one.code == finding.code]
+        fixed = applied(fixed, again[0]) if again else None
+        if fixed is None:
+            break
+    return ", ".join(one.code for one in found)
 
 
 def print_time(folder: Path, steps: int) -> None:
@@ -110,6 +156,7 @@ def print_time(folder: Path, steps: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Recall, false alarms and time of the doctor.")
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--fixes", action="store_true", help="apply what is printed as a fix")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -117,6 +164,8 @@ def main() -> None:
         print_recall(folder)
         print_false_alarms(folder)
         print_reports(folder)
+        if arguments.fixes:
+            print_fixes(folder)
 
 
 if __name__ == "__main__":

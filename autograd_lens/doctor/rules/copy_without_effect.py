@@ -1,9 +1,9 @@
 """Parameters are copied or averaged without any effect.
 
 What it finds:
-    A network that is loaded with its own state; a target network that is the trained network
-    itself; an average that is given to a loop's variable and not to the parameter; weights that
-    go back to where they began, again and again.
+    A network that is loaded with its own state, also one that was kept without a copy; a target
+    network that is the trained network itself; an average that is given to a loop's variable and
+    not to the parameter; weights that go back to where they began, again and again.
 
 Why it is bad:
     The target, the teacher or the average is not what the program believes: it never changes, or
@@ -53,6 +53,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     tree = evidence.code(source).tree
     for case in (
         _onto_itself(tree),
+        _kept_alive(evidence, tree),
         _same_network(evidence, source),
         _by_name(evidence, tree),
         _back_again(evidence, tree),
@@ -93,6 +94,51 @@ def _onto_itself(tree: ast.AST) -> _Case | None:
                     None,
                 )
     return None
+
+
+def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:
+    """``best = net.state_dict()`` among the updates, and ``net.load_state_dict(best)`` later."""
+    line = evidence.loop.line if evidence.loop else 0
+    loaded = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and _loads(one)]
+    text = ast.unparse(tree) if loaded else ""
+    for node in ast.walk(tree) if loaded else ():
+        owner = _state_of(node.value) if isinstance(node, ast.Assign) else ""
+        if not owner or not isinstance(node, ast.Assign):
+            continue
+        name = ast.unparse(node.targets[0])
+        wanted = f"{owner}.load_state_dict({name})"
+        loads = [call.lineno for call in loaded if ast.unparse(call) == wanted]
+        updated = any(_around(loop, line) for loop in loops_around(tree, node.lineno))
+        changed = f"{name}[" in text or f"{name}.update(" in text
+        if loads and updated and not changed and loads[-1] > node.lineno:
+            return (
+                node.lineno,
+                f"{name} is no copy: it changes with every update",
+                f"""`{ast.unparse(node)}` names the parameters of {owner}, which
+                {plural(len(evidence.losses), "step")} updated in place. Line {loads[-1]} loads
+                {owner} with what it has already.""",
+                f"{name} = copy.deepcopy({owner}.state_dict())",
+                None,
+            )
+    return None
+
+
+def _state_of(node: ast.expr) -> str:
+    """``net`` for ``net.state_dict()`` and its shallow copies, else ``""``."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr == "state_dict" and not node.args:
+            return ast.unparse(node.func.value)
+        if node.func.attr != "copy" or node.args:
+            break
+        node = node.func.value
+    if isinstance(node, ast.Call) and called(node) in ("dict", "copy") and len(node.args) == 1:
+        return _state_of(node.args[0])
+    return ""
+
+
+def _around(loop: ast.AST, line: int) -> bool:
+    first, last = getattr(loop, "lineno", 0), getattr(loop, "end_lineno", 0)
+    return bool(first <= line <= last)
 
 
 def _same_network(evidence: Evidence, source: Source) -> _Case | None:

@@ -48,10 +48,13 @@ from autograd_lens.trace.records import Source
 RULE = Rule("AL109", "discarded-gradient", "warning", "light")
 
 _ENOUGH = 2
+_ASKING = frozenset({"LBFGS"})  # call a closure several times for one update, which clears
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find gradients of one line that are used at times and thrown away at others."""
+    if any(one.kind in _ASKING for one in evidence.optimizers):
+        return
     ledger = evidence.ledger
     found: list[tuple[int, list[Use], list[Use]]] = []
     for index in range(len(evidence.parameters)):

@@ -19,7 +19,8 @@ Corrected:
 
 When it is silent:
     Dropout layers that are switched to training mode by themselves, and ``training=True`` in the
-    text: both are meant (dropout as a measure of doubt). Frozen layers in front of trained ones.
+    text: both are meant (dropout as a measure of doubt). Frozen layers in front of trained ones,
+    or beside them, as in an adapter: what they compute is compared, not compared with.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
@@ -31,7 +32,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
-from autograd_lens.doctor.tape import DROPOUT
+from autograd_lens.doctor.tape import DROPOUT, LOSSES
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
@@ -105,7 +106,11 @@ def _trained(evidence: Evidence, name: str) -> bool:
 
 
 def _meets_loss(evidence: Evidence, tape: TapeIndex, start: int, index: int) -> bool:
-    """Whether it goes into the loss without passing a trained layer."""
+    """Whether it is what a loss compares with, and no part of what is compared.
+
+    So no trained layer reads it, it meets what carries a gradient where a loss takes its target,
+    and from there to the loss nothing else comes in.
+    """
     waiting, seen = [(start, index)], {start}
     met = False
     while waiting:
@@ -113,10 +118,11 @@ def _meets_loss(evidence: Evidence, tape: TapeIndex, start: int, index: int) -> 
         for reader in tape.readers(tensor):
             if reader.index <= after:
                 continue
-            names = [u.spec.name for u in tensors(reader.inputs) if u.spec.role == "parameter"]
-            if any(_trained(evidence, name) for name in names):
+            if any(_trained(evidence, name) for name in _weights(tape, reader)):
                 return False
             if reader.requires_grad:
+                if not (_is_target(tape, reader, tensor) and _only_loss(tape, reader)):
+                    return False
                 met = True
                 continue
             for output in reader.outputs:
@@ -124,6 +130,46 @@ def _meets_loss(evidence: Evidence, tape: TapeIndex, start: int, index: int) -> 
                     seen.add(output.tensor)
                     waiting.append((output.tensor, reader.index))
     return met
+
+
+def _weights(tape: TapeIndex, kernel: Kernel) -> list[str]:
+    """The parameters that a kernel is given, their views too."""
+    named = {
+        tape.memory(use.tensor): use.spec.name
+        for one in tape.kernels
+        for use in tensors(one.inputs)
+        if use.spec.role == "parameter"
+    }
+    places = [tape.memory(use.tensor) for use in tensors(kernel.inputs)]
+    return [named[place] for place in places if place in named]
+
+
+def _is_target(tape: TapeIndex, kernel: Kernel, tensor: int) -> bool:
+    """Whether a kernel compares a prediction with that tensor."""
+    name, given = operator_name(kernel), list(tensors(kernel.inputs))
+    if name == "mul":
+        others = [use for use in given if use.tensor != tensor]
+        makers = [tape.through_views(use.tensor, kernel.index) for use in others]
+        return any(one is not None and operator_name(one) == "_log_softmax" for one in makers)
+    if name in LOSSES:
+        return [use.tensor for use in given[1:2]] == [tensor]
+    return name in ("sub", "rsub")
+
+
+def _only_loss(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether only sums and functions of what a kernel made lead from it to the loss."""
+    waiting, seen = [kernel], {kernel.index}
+    while waiting:
+        one = waiting.pop()
+        for output in one.outputs:
+            for reader in tape.readers(output.tensor):
+                apart = [use for use in tensors(reader.inputs) if use.tensor != output.tensor]
+                if any(use.spec.role == "input" for use in apart) or _weights(tape, reader):
+                    return False
+                if reader.index not in seen:
+                    seen.add(reader.index)
+                    waiting.append(reader)
+    return True
 
 
 def _in_evaluation(evidence: Evidence, step: Step, kernel: Kernel) -> Finding:

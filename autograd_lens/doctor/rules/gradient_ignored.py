@@ -40,7 +40,7 @@ from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Node, NodeRun, Source, Step
 from autograd_lens.trace.values import Value
 
-RULE = Rule("AL217", "gradient-ignored", "error", "full")
+RULE = Rule("AL217", "gradient-ignored", "error", "full", explains=("AL219",))
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

@@ -79,16 +79,27 @@ def _finding(evidence: Evidence, grown: list[Move]) -> Finding:
     first, last = grown[0], grown[-1]
     curvature, known = _curvature(evidence, grown)
     limit = 2 / curvature if curvature > 0 else None
+    lower = _lower(evidence, last, limit)
     return RULE.finding(
         title=f"the loss grows and the updates alternate from step {first.step} on",
         message=f"""From step {first.step} to {last.step} the loss grew from {number(first.loss)} to
             {number(last.loss)}, and every update pointed back against the one before: the steps
-            jump over the valley, each time further. {_against(evidence, last, limit, known)}""",
-        fix=_fix(evidence, last, limit),
+            jump over the valley, each time further. {_against(evidence, last, limit, known)}
+            {_tried(evidence, first, last, lower)}""",
+        fix=f"lr={number(lower)}" if lower else "lr=0.1 * lr",
         step=first.step,
         events=(f"losses of steps {first.step} to {last.step}", "signs of the updates"),
         look=f"autograd-lens step {{file}} --at {first.step}:update",
     )
+
+
+def _tried(evidence: Evidence, first: Move, last: Move, lower: float | None) -> str:
+    """What came of smaller rates, in a sentence; ``""`` where they could not be tried."""
+    rates = find_rates(evidence.trace).at(first.step)
+    if not rates or lower is None:
+        return ""
+    steps = last.step - first.step + 1
+    return evidence.experiments.smaller_rates(first.step, steps, rates[-1], lower)
 
 
 def _curvature(evidence: Evidence, grown: list[Move]) -> tuple[float, str]:
@@ -111,12 +122,12 @@ def _curvature(evidence: Evidence, grown: list[Move]) -> tuple[float, str]:
     )
 
 
-def _fix(evidence: Evidence, last: Move, limit: float | None) -> str:
+def _lower(evidence: Evidence, last: Move, limit: float | None) -> float | None:
     """A rate that is smaller than the one in use, whatever the curvature says."""
     rates = find_rates(evidence.trace).at(last.step)
     lower = [rates[-1] / 10] if rates else []
     lower += [limit / 4] if limit else []
-    return f"lr={number(min(lower))}" if lower else "lr=0.1 * lr"
+    return min(lower, default=None)
 
 
 def _against(evidence: Evidence, last: Move, limit: float | None, known: str) -> str:

@@ -30,6 +30,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,6 +45,7 @@ RULE = Rule("AL502", "learning-rate-too-low", "warning", "light", explains=("AL5
 _STEPS = 40
 _PROGRESS = 1e-3  # of the loss, over the whole run
 _TENTH, _PERCENT = 0.1, 0.01
+_MOST = 12  # powers of ten
 _STRAIGHT = 0.999  # cosine of first and last gradient
 
 
@@ -93,11 +95,19 @@ def _negligible(evidence: Evidence) -> list[Finding]:
                 {first.loss:.6g} to {last.loss:.6g}. The gradient is as large as in the beginning
                 ({number(float(np.linalg.norm(last.grad)))}) and points the same way: the
                 minimum is far, and the steps are too short. {_pace(len(whole), fallen)}""",
-            fix=_faster(evidence, 100),
+            fix=_faster(evidence, _factor(whole)),
             step=last.step,
             events=("losses of all steps", "first and last gradient"),
         )
     ]
+
+
+def _factor(whole: list[Move]) -> float:
+    """How many times longer steps lower the loss by a tenth in as many, along the slope."""
+    each = abs(float(whole[-1].grad @ whole[-1].change))
+    wanted = _TENTH * abs(whole[-1].loss) / len(whole)
+    exponent = math.floor(math.log10(wanted / each)) if each and wanted else 0
+    return 10.0 ** min(max(exponent, 1), _MOST)
 
 
 def _pace(steps: int, fallen: float) -> str:

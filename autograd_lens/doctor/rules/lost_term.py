@@ -20,7 +20,8 @@ Corrected:
     loss = cross_entropy(scores, y) + penalty
 
 When it is silent:
-    Factors and targets that are detached on purpose, and terms that no model was part of.
+    Factors and targets that are detached on purpose, terms that are 0, and terms that no model
+    was part of.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
@@ -48,7 +49,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for place in range(len(step.backwards)):
             root = tape.loss_kernel(place)
             for summand, at in _constants(tape, root) if root else ():
-                cut = _cut(tape, summand, at)
+                nothing = summand.value is not None and is_zero(summand.value)
+                cut = None if nothing else _cut(tape, summand, at)
                 if cut is not None:
                     yield _finding(evidence, step, summand, cut)
                     return
@@ -80,6 +82,8 @@ def _cut(tape: TapeIndex, summand: TensorUse, at: int) -> Kernel | None:
     for kernel in tape.ancestors(summand.tensor, at):
         if kernel.requires_grad or kernel.phase in ("update", "zero_grad"):
             continue
+        if operator_name(kernel).endswith("_like") or operator_name(kernel).startswith("new_"):
+            continue  # it reads the shape, no number
         for use in tensors(kernel.inputs):
             maker = tape.maker(use.tensor, kernel.index)
             grown = maker is not None and maker.phase == "forward" and maker.requires_grad

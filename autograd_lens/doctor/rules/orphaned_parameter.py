@@ -2,8 +2,9 @@
 
 What it finds:
     A parameter that gets a gradient in every step and never moves, because no optimizer holds
-    it, while others of the same model are trained: a parameter group that was left out, or a
-    layer that was put in after the optimizer had been made.
+    it, while others of the same model are trained: a parameter group that was left out, a layer
+    that was put in or made trainable after the optimizer had been made, or an ``nn.Parameter``
+    of a loss of the program's own.
 
 Why it is bad:
     It stays as it was made, and its gradients pile up for nothing.
@@ -30,6 +31,8 @@ References:
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
@@ -40,6 +43,7 @@ from autograd_lens.trace.records import Source
 RULE = Rule("AL210", "orphaned-parameter", "error", "light", explains=("AL506",))
 
 _GAPS = 3
+_THAWS = re.compile(r"requires_grad_\((True)?\)|\.requires_grad = True")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -66,10 +70,35 @@ def _belongs(evidence: Evidence, index: int, moved: list[int], *, stale: bool) -
     """Whether others of its model are trained, and something nearer to the input is."""
     kin = [other for other in moved if _model(evidence, other) == _model(evidence, index)]
     replaced = stale and evidence.parameters[index].first_step > 0
-    if replaced or (stale and not moved):
+    if replaced or (stale and not moved) or (_is_late(evidence, index) and _thaws(evidence)):
+        return True
+    if moved and not kin and _is_made_by_hand(evidence, index):
         return True
     order = _order(evidence)
     return bool(kin) and min(order.get(one, 0) for one in kin) < order.get(index, -1)
+
+
+def _is_late(evidence: Evidence, index: int) -> bool:
+    """Whether the run had begun when it got its first gradient."""
+    gaps = [gap for window in evidence.gaps(index)[:1] for gap in window]
+    return any(gap.written for gap in gaps) and not gaps[0].written
+
+
+def _thaws(evidence: Evidence) -> bool:
+    """Whether the program's text lets layers be trained that were not before."""
+    text = evidence.trace.source(evidence.loop.file) if evidence.loop else None
+    return bool(text) and _THAWS.search(text or "") is not None
+
+
+def _is_made_by_hand(evidence: Evidence, index: int) -> bool:
+    """Whether a class of the program makes it with ``nn.Parameter``: it is meant to be trained."""
+    name = evidence.parameters[index].name.rpartition(".")[2]
+    for call in evidence.code(evidence.loop).makes({"Parameter"}):
+        statement = evidence.code(evidence.loop).statement(call.lineno)
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if [ast.unparse(one) for one in targets] == [f"self.{name}"]:
+            return True
+    return False
 
 
 def _model(evidence: Evidence, index: int) -> str:

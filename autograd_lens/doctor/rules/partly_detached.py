@@ -33,15 +33,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, warned
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import ever_reached, standing_still
 from autograd_lens.trace.graph import operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step
+from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL209", "partly-detached", "warning", "full")
 
 _STEPS = 3
+_CUT = "None of the inputs have requires_grad=True"
 _COPIES = frozenset({"clone", "copy_", "detach", "lerp_", "_to_copy"})
 
 
@@ -54,7 +55,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     still = [index for index in sorted(held - trained) if standing_still(evidence, [index])]
     lost = [evidence.parameters[index].name for index in still]
     used = [(name, *place) for name in lost if (place := _reader(evidence, name)) is not None]
-    if used and not _freezes(evidence, used[0][2]):
+    cut = warned(evidence, _CUT)
+    if cut is not None and lost:
+        yield _of_checkpoint(evidence, lost, cut[1])
+    elif used and not _freezes(evidence, used[0][2]):
         yield _finding(evidence, used)
 
 
@@ -99,6 +103,21 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
         events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
         source=kernel.source,
         line=evidence.line(kernel.source),
+    )
+
+
+def _of_checkpoint(evidence: Evidence, lost: list[str], place: Source | None) -> Finding:
+    names = listed(lost)
+    return RULE.finding(
+        title=f"{names}: cut off by checkpoint()",
+        message=f"""torch warned that none of the inputs of a checkpoint requires a gradient: with
+            use_reentrant=True it then gives none to what runs inside. No backward of
+            {plural(len(evidence.losses), "step")} reached {names}, which the optimizer holds.""",
+        fix="checkpoint(block, x, use_reentrant=False)",
+        step=0,
+        events=("torch's warning", "all backwards"),
+        source=place,
+        line=evidence.line(place),
     )
 
 

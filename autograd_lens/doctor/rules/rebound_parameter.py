@@ -105,12 +105,20 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, name: str, target: 
         title=f"`{line}` makes a new tensor; the parameter stays as it was",
         message=f"""In step {step.index}, `{line}` computed a new tensor out of {name} and its
             gradient, and bound the name {target} to it. The parameter did not change. {then}""",
-        fix=f"with torch.no_grad():\n    {_in_place(line)}",
+        fix=f"with torch.no_grad():\n    {_in_place(line)}{_clearing(evidence, kernel, target)}",
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
         source=kernel.source,
         line=line,
     )
+
+
+def _clearing(evidence: Evidence, kernel: Kernel, target: str) -> str:
+    """A new tensor has no ``.grad``; the old one has, and something has to clear it."""
+    text = evidence.trace.source(kernel.source.file) if kernel.source else None
+    words = ("zero_grad", f"{target}.grad.zero_", f"{target}.grad = None")
+    cleared = any(word in (text or "") for word in words)
+    return "" if cleared else f"\n    {target}.grad = None"
 
 
 def _in_place(line: str) -> str:

@@ -1,7 +1,7 @@
 """Samples of a batch influence each other inside the model.
 
 What it finds:
-    A softmax, a mean, a recurrence, a position code or a reshape that runs along the batch axis:
+    A softmax, a mean, a recurrence, attention, a position code or a reshape along the batch axis:
     what the model says of one sample depends on which others are in the batch with it.
 
 Why it is bad:
@@ -31,8 +31,10 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.axes import BatchAxis, Meeting
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.trace.graph import operator_name
+from autograd_lens.doctor.finding import Finding, Rule, plural, shape
+from autograd_lens.doctor.tape import LOSSES
+from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.outcomes import Disturbance
 from autograd_lens.trace.records import Source, Step
 
 RULE = Rule("AL406", "samples-mixed", "error", "full")
@@ -53,6 +55,11 @@ _WHAT = {
         "a recurrent layer takes the batch for time",
         "it goes through the samples one after the other, each the next step of the same sequence",
         "nn.LSTM(..., batch_first=True)  # or x.transpose(0, 1)",
+    ),
+    "attention": (
+        "attention runs over the batch",
+        "each sample attends to the others, and never to the steps of its own",
+        "nn.MultiheadAttention(..., batch_first=True)  # or x.transpose(0, 1)",
     ),
     "reshape": (
         "a reshape tears the batch apart",
@@ -79,11 +86,47 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 places.append((step, meeting))
     for places in seen.values():
         if len(places) >= min(_STEPS, len(steps)):
-            yield _finding(evidence, *places[0])
-            return
+            rows = _changed_rows(evidence, *places[0])
+            if rows != (0,):  # the others did not change: nothing meets there
+                yield _finding(evidence, *places[0], rows or ())
+                return
 
 
-def _finding(evidence: Evidence, step: Step, meeting: Meeting) -> Finding:
+def _changed_rows(evidence: Evidence, step: Step, meeting: Meeting) -> tuple[int, ...] | None:
+    """The rows of the prediction that change with the first sample; None where not known.
+
+    Batch normalisation changes them all, whatever else does, and a code of places none.
+    """
+    names = {operator_name(kernel) for kernel in step.kernels}
+    if meeting.how == "positions" or any("batch_norm" in name for name in names):
+        return None
+    size = meeting.tensor.spec.shape[meeting.axis]
+    made = meeting.kernel.outputs[0].tensor
+    for kernel in step.kernels[meeting.kernel.index + 1 :]:
+        seen = next(tensors(kernel.inputs), None)
+        if seen is None or seen.spec.shape[:1] != (size,):
+            continue
+        if operator_name(kernel) in LOSSES or (meeting.how == "softmax" and seen.tensor == made):
+            return evidence.experiments.spread(
+                Disturbance(
+                    step=step.index,
+                    kernel=meeting.kernel.index,
+                    tensor=meeting.tensor.tensor,
+                    axis=meeting.axis,
+                    reader=kernel.index,
+                    result=seen.tensor,
+                )
+            )
+    return None
+
+
+def _finding(evidence: Evidence, step: Step, meeting: Meeting, rows: tuple[int, ...]) -> Finding:
+    shown = (
+        f"""Shown by executing step {step.index} again with the first sample overwritten there:
+        what comes of it changed in {plural(len(rows), "row")}, not in the first alone."""
+        if rows
+        else ""
+    )
     title, what, fix = _WHAT[meeting.how]
     kernel = meeting.kernel
     source = _layer(evidence, kernel.source) if meeting.how == "recurrence" else kernel.source
@@ -91,7 +134,7 @@ def _finding(evidence: Evidence, step: Step, meeting: Meeting) -> Finding:
         title=title,
         message=f"""In step {step.index}, {operator_name(kernel).strip("_")} was given a tensor of
             shape {shape(meeting.tensor.spec.shape)}, whose axis {meeting.axis} is the batch:
-            {what}.""",
+            {what}. {shown}""",
         fix=fix,
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),

@@ -2,7 +2,8 @@
 
 What it finds:
     A cosine that is over long before the run and comes up again, a scheduler whose first call
-    comes before the first update, a rate that jumps back up where training is resumed.
+    comes before the first update, a rate that jumps back up where training is resumed, a
+    LambdaLR whose function returns the rate instead of a factor.
 
 Why it is bad:
     The run has other learning rates than were planned: an annealed model is shaken up again, or
@@ -28,6 +29,7 @@ References:
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -61,6 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             _waves(evidence, source, lrs, rates),
             _early(evidence, source, rates),
             _jump(evidence, source, lrs, rates),
+            _squared(evidence, source, lrs, rates),
         ):
             if case is not None:
                 yield _finding(evidence, source, case)
@@ -149,6 +152,25 @@ def _jump(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) ->
                 loads[-1] if loads else made[-1] if made else source.line,
             )
     return None
+
+
+def _squared(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
+    """A factor that begins as the rate itself, and never exceeds it."""
+    begun = rates.groups[0][0].get("initial_lr")
+    made = evidence.code(source).makes({"LambdaLR"})
+    if not made or not begun or begun == 1 or len(set(lrs)) < _TURNS:
+        return None
+    if not math.isclose(lrs[0], begun * begun, rel_tol=1e-6) or max(lrs) > lrs[0]:
+        return None
+    return (
+        f"the rate begins with {number(lrs[0])}, the square of {number(begun)}",
+        f"""The optimizer was made with {number(begun)}, and LambdaLR multiplies that with what
+        its function returns, which begins with {number(begun)} as well: a factor was meant, and
+        the function returns a rate. No update used more than {number(lrs[0])}.""",
+        "LambdaLR(optimizer, lambda epoch: 0.95**epoch)  # the factor alone",
+        rates.steps[0],
+        made[0].lineno,
+    )
 
 
 def _schedules(node: ast.Call) -> bool:

@@ -1,9 +1,10 @@
 """A loss or a softmax is given what it cannot work with.
 
 What it finds:
-    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; scores
-    that went through a ReLU on their way into a softmax or a loss on logits; a softmax over an
-    axis of size 1.
+    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; a rate
+    where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
+    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
+    a cross-entropy in the wrong order; labels that the loss does not know.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -40,6 +41,7 @@ RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 _ROUNDING = 1e-3
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
+_POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
 _Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
 _Line = tuple[str, int, str]
@@ -53,8 +55,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         tape = TapeIndex(step)
         for kernel in step.kernels:
             if kernel.phase == "forward" and kernel.requires_grad:
-                cases = (_divergence(tape, kernel), _rectified(tape, kernel), _single(kernel, ones))
-                for case in cases:
+                for case in (
+                    _divergence(tape, kernel),
+                    _rectified(tape, kernel),
+                    _single(kernel, ones),
+                    _rate(tape, kernel),
+                    _swapped(tape, kernel),
+                    _labels(tape, kernel),
+                    _outside(tape, kernel),
+                ):
                     if case is not None and case[1] not in told:
                         told.add(case[1])
                         yield _finding(evidence, tape, kernel, case)
@@ -119,6 +128,102 @@ def _single(kernel: Kernel, ones: set[_Line]) -> _Case | None:
         every result is 1, and no gradient goes back""",
         "torch.softmax(x, dim=...)  # the axis along which the numbers compete",
     )
+
+
+def _rate(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """``poisson_nll_loss`` is ``exp(input) - target * input`` unless it is told otherwise."""
+    if operator_name(kernel) != "sub":
+        return None
+    makers = [tape.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs)]
+    names = [operator_name(one) if one else "" for one in makers]
+    if names != ["exp", "mul"] or makers[0] is None or makers[1] is None:
+        return None
+    (rate,) = tensors(makers[0].inputs)
+    maker = tape.through_views(rate.tensor, makers[0].index)
+    positive = maker is not None and operator_name(maker) in _POSITIVE
+    if not positive or rate.tensor not in [use.tensor for use in tensors(makers[1].inputs)]:
+        return None
+    return (
+        kernel,
+        "the loss takes the exponential of what is a rate already",
+        f"""the model ends with {operator_name(maker).strip("_") if maker else ""}, so that its
+        result is above 0, and poisson_nll_loss takes it for the logarithm of the rate""",
+        "nn.PoissonNLLLoss(log_input=False)",
+    )
+
+
+def _swapped(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """The cross-entropy of a prediction under the data."""
+    if not operator_name(kernel).startswith("binary_cross_entropy"):
+        return None
+    sides = list(tensors(kernel.inputs))[:_PAIR]
+    carried = [use.tensor in tape.differentiable for use in sides]
+    if carried != [False, True]:
+        return None
+    return (
+        kernel,
+        "prediction and target are swapped",
+        """the first argument is data and carries no gradient, the second is computed by the
+        model: the loss takes the data for the prediction""",
+        "F.binary_cross_entropy_with_logits(logits, target)",
+    )
+
+
+def _labels(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Labels of 0 and 1 for a loss that knows -1 and 1."""
+    label = argument(kernel, "target") if operator_name(kernel) == "soft_margin_loss" else None
+    if operator_name(kernel) == "where":  # of cosine_embedding_loss: what is neither costs nothing
+        chosen = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
+        if chosen is not None and _asks_for(chosen, -1):
+            label = argument(chosen, "self")
+            others = tape.readers(label.tensor) if label is not None else []
+            label = label if any(_asks_for(one, 1) for one in others) else None
+    if label is None or not _zero_or_one(label.value):
+        return None
+    return (
+        kernel,
+        "labels are 0 and 1 where -1 and 1 are meant",
+        """the loss knows the labels 1 and -1, and the labels of this batch are 0 and 1: samples
+        with the label 0 give no gradient of their own""",
+        "target * 2 - 1  # labels of 0 and 1 as -1 and 1",
+    )
+
+
+def _asks_for(kernel: Kernel, label: int) -> bool:
+    """Whether a kernel compares with a label."""
+    return operator_name(kernel) == "eq" and constant(kernel, "other") == label
+
+
+def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Targets of a binary cross-entropy that are no probabilities."""
+    label = argument(kernel, "target")
+    binary = operator_name(kernel).startswith("binary_cross_entropy")
+    if not binary or label is None or label.tensor in tape.differentiable:
+        return None
+    lowest, highest = _lowest(label.value), _highest(label.value)
+    if lowest is None or highest is None or (lowest >= 0 and highest <= 1):
+        return None
+    return (
+        kernel,
+        "targets lie outside of 0 to 1",
+        f"""they go from {number(lowest)} to {number(highest)}, and the loss falls without end
+        where a target is no probability""",
+        "(target + 1) / 2  # labels of -1 and 1 as 0 and 1",
+    )
+
+
+def _zero_or_one(value: Value | None) -> bool:
+    """Whether labels are known, and are 0 and 1."""
+    known = value is not None and value.complete
+    return known and value is not None and set(value.array.ravel().tolist()) == {0, 1}
+
+
+def _lowest(value: Value | None) -> float | None:
+    if value is None:
+        return None
+    if value.complete:
+        return float(value.array.min()) if value.numel else None
+    return value.summary.minimum if value.summary else None
 
 
 def _of_one(kernel: Kernel) -> bool:

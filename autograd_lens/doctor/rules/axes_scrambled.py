@@ -1,0 +1,82 @@
+"""A view is used to swap axes.
+
+What it finds:
+    A view or reshape whose result has the sizes of its input in another order, as a transpose
+    would have, while the numbers stay where they are.
+
+Why it is bad:
+    A view reads the numbers in the same order, row by row, and cuts them elsewhere: what were
+    channels of one time are now mixed with other times. The shapes fit, and nothing complains.
+
+Evidence it needs:
+    A full step: shapes along the way from the data to the loss.
+
+Example:
+    x = x.view(batch, channels, time)        # x: (batch, time, channels)
+
+Corrected:
+    x = x.transpose(1, 2)
+
+When it is silent:
+    Axes of size 1, and views that merge or divide axes, or leave their order.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, shape
+from autograd_lens.doctor.tape import training_path
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Kernel, TensorUse
+
+RULE = Rule("AL407", "axes-scrambled", "error", "full")
+
+_VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias"})
+_FEWEST = 2  # axes that change places
+_HANDED = frozenset({"clone", "contiguous"})
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first such view."""
+    for step in evidence.full:
+        path, tape = training_path(step), TapeIndex(step)
+        for kernel in step.kernels:
+            given = next(tensors(kernel.inputs), None)
+            if kernel.index not in path or given is None or operator_name(kernel) not in _VIEWS:
+                continue
+            after = kernel.outputs[0].spec.shape
+            if _swapped(given.spec.shape, after) and not _turns(tape, kernel, given):
+                yield RULE.finding(
+                    title=f"a view makes {shape(after)} of {shape(given.spec.shape)}",
+                    message=f"""In step {step.index}, `{evidence.line(kernel.source)}` gives a
+                        tensor of shape {shape(given.spec.shape)} the shape {shape(after)}, the
+                        same sizes in another order. No axis is moved: the numbers stay in their
+                        order and are cut elsewhere, so that each row holds parts of several.""",
+                    fix="x.transpose(1, 2)  # or permute: a view never moves an axis",
+                    step=step.index,
+                    events=(f"kernel {kernel.index} {kernel.op}",),
+                    source=kernel.source,
+                    line=evidence.line(kernel.source),
+                )
+                return
+
+
+def _swapped(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether the first axis stays and others of more than one element change places."""
+    old, new = ([one for one in sizes if one > 1] for sizes in (before, after))
+    same = len(before) == len(after) and sorted(old) == sorted(new) and old[:1] == new[:1]
+    return same and sum(one != other for one, other in zip(old, new, strict=True)) >= _FEWEST
+
+
+def _turns(tape: TapeIndex, kernel: Kernel, given: TensorUse) -> bool:
+    """Whether the numbers were moved before, so that the view only names the axes anew."""
+    maker = tape.maker(given.tensor, kernel.index)
+    while maker is not None and operator_name(maker) in _HANDED:
+        base = next(tensors(maker.inputs), None)
+        maker = tape.maker(base.tensor, maker.index) if base else None
+    return maker is not None and operator_name(maker) in ("transpose", "permute", "t")

@@ -1,0 +1,157 @@
+"""What is masked takes part all the same.
+
+What it finds:
+    Scores that are masked with a number near 0 before a softmax (``1e-9`` where ``-1e9`` was
+    meant): they keep a share. And a mean over losses of which a mask made some 0, in another
+    part of each batch: they are counted.
+
+Why it is bad:
+    Padding is attended to; batches with more padding weigh less than others.
+
+Evidence it needs:
+    Full steps: the mask, and what came of the masked elements.
+
+Example:
+    scores = scores.masked_fill(padding, 1e-9)
+    loss = (losses * valid).mean()
+
+Corrected:
+    scores = scores.masked_fill(padding, float("-inf"))
+    loss = (losses * valid).sum() / valid.sum()
+
+When it is silent:
+    Masks that leave the same share in every batch, masks that depend on the prediction, and
+    products that are no losses of torch: a label of 0 or 1 chooses between two terms like that.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.tape import LOSSES, trainable_behind, training_path
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step, TensorUse
+from autograd_lens.trace.values import Value
+
+RULE = Rule("AL408", "mask-without-effect", "error", "full")
+
+_SHARE = 1e-3
+_FILLED = re.compile(r",\s*[-+.\de]+\)")
+_FEWEST_STEPS = 3
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find a mask of scores, and a mask of losses."""
+    shares: dict[str, list[tuple[float, Step, Kernel]]] = {}
+    told = False
+    for step in evidence.full:
+        tape, path = TapeIndex(step), training_path(step)
+        for kernel in step.kernels:
+            if kernel.index not in path:
+                continue
+            if not told and (share := _kept_share(tape, kernel)) > _SHARE:
+                told = True
+                yield _of_scores(evidence, step, kernel, share)
+            masked = _masked_share(tape, kernel)
+            if masked is not None:
+                line = str(kernel.source.line if kernel.source else "")
+                shares.setdefault(line, []).append((masked, step, kernel))
+    for found in shares.values():
+        if len(found) >= _FEWEST_STEPS and len({share for share, _, _ in found}) > 1:
+            yield _of_losses(evidence, found)
+            return
+
+
+def _kept_share(tape: TapeIndex, kernel: Kernel) -> float:
+    """The largest share that a softmax gives to an element that was masked; 0 where none is."""
+    given = argument(kernel, "self")
+    if operator_name(kernel) != "_softmax" or given is None or not kernel.outputs:
+        return 0.0
+    maker = tape.through_views(given.tensor, kernel.index)
+    if maker is None or not operator_name(maker).startswith("masked_fill"):
+        return 0.0
+    mask, filled = argument(maker, "mask"), constant(maker, "value")
+    shares = _array(kernel.outputs[0].value)
+    hidden = _array(mask.value) if mask is not None else None
+    if shares is None or hidden is None or filled is None or abs(filled) > 1:
+        return 0.0
+    try:
+        among = shares[np.broadcast_to(hidden.astype(bool), shares.shape)]
+    except ValueError:  # the shape was changed on the way
+        return 0.0
+    return float(among.max(initial=0.0))
+
+
+def _masked_share(tape: TapeIndex, kernel: Kernel) -> float | None:
+    """The share of zeros in the mask of losses that a mean counts; None where it is no such."""
+    given = next(tensors(kernel.inputs), None)
+    if operator_name(kernel) != "mean" or given is None or kernel.outputs[0].spec.shape:
+        return None
+    maker = tape.maker(given.tensor, kernel.index)
+    if maker is None or operator_name(maker) != "mul":
+        return None
+    sides = list(tensors(maker.inputs))
+    masks = [use for use in sides if _is_mask(use.value)]
+    fixed = [use for use in masks if not trainable_behind(tape, use.tensor, maker.index)]
+    if len(sides) != len(fixed) + 1 or len(fixed) != 1:
+        return None
+    (each,) = [use for use in sides if use is not fixed[0]]
+    loss = tape.through_views(each.tensor, maker.index)
+    if loss is None or operator_name(loss) not in LOSSES | {"nll_loss2d_forward"}:
+        return None  # a label chooses between two terms just so
+    array = _array(fixed[0].value)
+    return None if array is None else float((array == 0).mean())
+
+
+def _is_mask(value: Value | None) -> bool:
+    array = _array(value)
+    return array is not None and array.size > 1 and bool(np.isin(array, (0, 1)).all())
+
+
+def _array(value: Value | None) -> np.ndarray | None:
+    return value.array if value is not None and value.complete else None
+
+
+def _of_scores(evidence: Evidence, step: Step, kernel: Kernel, share: float) -> Finding:
+    maker = TapeIndex(step).through_views(_given(kernel).tensor, kernel.index)
+    filled = constant(maker, "value") if maker else None
+    place = maker or kernel
+    return RULE.finding(
+        title="masked scores keep a share of the softmax",
+        message=f"""In step {step.index}, `{evidence.line(place.source)}` fills masked scores with
+            {number(filled or 0.0)}, which is a score like any other: the softmax behind it gives
+            a masked element up to {number(share)} of 1.""",
+        fix=_FILLED.sub(r", float('-inf'))", evidence.line(place.source).strip()),
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=place.source,
+        line=evidence.line(place.source),
+    )
+
+
+def _given(kernel: Kernel) -> TensorUse:
+    return next(tensors(kernel.inputs))
+
+
+def _of_losses(evidence: Evidence, found: list[tuple[float, Step, Kernel]]) -> Finding:
+    masked, step, kernel = max(found, key=lambda one: one[0])
+    least = min(share for share, _, _ in found)
+    return RULE.finding(
+        title="a mean counts losses that a mask made 0",
+        message=f"""In step {step.index}, `{evidence.line(kernel.source)}` is a mean over all
+            elements, and a mask made {masked:.0%} of them 0; in other steps {least:.0%}. The more
+            a batch is masked, the less its samples count.""",
+        fix="loss = (losses * mask).sum() / mask.sum()",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )

@@ -1,0 +1,117 @@
+"""Inputs and targets are other samples.
+
+What it finds:
+    Inputs that are drawn by one list of rows, and targets that are drawn by another.
+
+Why it is bad:
+    The model is told the answers of other samples: it can learn nothing but their mean.
+
+Evidence it needs:
+    Full steps in which the program picks rows itself: the row numbers.
+
+Example:
+    loss = criterion(model(x[torch.randperm(n)[:k]]), y[torch.randperm(n)[:k]])
+
+Corrected:
+    rows = torch.randperm(n)[:k]
+    loss = criterion(model(x[rows]), y[rows])
+
+When it is silent:
+    Predictions that go back to the targets' rows as well, as with mixed samples; targets that are
+    all so many rows behind, as in a forecast.
+
+References:
+    https://docs.pytorch.org/docs/stable/data.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.tape import LOSSES
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Kernel, Step
+
+RULE = Rule("AL409", "rows-apart", "error", "full")
+
+_FEWEST_STEPS = 2
+_FEWEST_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """Rows that were picked.
+
+    Attributes:
+        base: Id of what they were picked from.
+        count: How many rows that has.
+        rows: Their numbers.
+    """
+
+    base: int
+    count: int
+    rows: npt.NDArray[np.int64]
+
+    def fits(self, other: _Pick) -> bool:
+        """Whether both pick as many from data of the same length."""
+        return self.count == other.count and len(self.rows) == len(other.rows)
+
+    def follows(self, other: _Pick) -> bool:
+        """Whether these are the same rows, or all so many behind, or of the same data."""
+        apart = set((self.rows - other.rows).tolist())
+        return len(apart) == 1 or self.base == other.base
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find losses that compare different rows."""
+    found = [(step, place) for step in evidence.full if (place := _apart(step)) is not None]
+    if len(found) >= _FEWEST_STEPS:
+        step, kernel = found[0]
+        yield RULE.finding(
+            title="inputs and targets come from different rows",
+            message=f"""In step {step.index}, `{evidence.line(kernel.source)}` picks the targets
+                by other row numbers than those the inputs were picked by, from data with as many
+                rows. It is so in {len(found)} steps.""",
+            fix="rows = torch.randperm(n)[:k]  # once, for x[rows] and y[rows]",
+            step=step.index,
+            events=(f"kernel {kernel.index} {kernel.op}",),
+            source=kernel.source,
+            line=evidence.line(kernel.source),
+        )
+
+
+def _apart(step: Step) -> Kernel | None:
+    """The kernel that picks a loss's targets by rows that no input was picked by."""
+    tape = TapeIndex(step)
+    for kernel in step.kernels:
+        given = list(tensors(kernel.inputs))[:2]
+        if operator_name(kernel) not in LOSSES or kernel.requires_grad is not True:
+            continue
+        target = tape.through_views(given[-1].tensor, kernel.index)
+        wanted = _pick(target) if target is not None else None
+        if wanted is None or len(wanted.rows) < _FEWEST_ROWS:
+            continue
+        behind = map(_pick, tape.ancestors(given[0].tensor, kernel.index))
+        inputs = [pick for pick in behind if pick is not None and pick.fits(wanted)]
+        if inputs and not any(one.follows(wanted) for one in inputs):
+            return target
+    return None
+
+
+def _pick(kernel: Kernel) -> _Pick | None:
+    """What an ``x[rows]`` picks, where x is data and the rows are known."""
+    given = list(tensors(kernel.inputs))
+    if operator_name(kernel) != "index" or kernel.requires_grad or len(given) != 2:  # noqa: PLR2004  data and rows
+        return None
+    base, rows = given
+    known = rows.value is not None and rows.value.complete and len(rows.spec.shape) == 1
+    whole = known and rows.value is not None and rows.value.array.dtype.kind == "i"
+    if not whole or rows.value is None or not base.spec.shape:
+        return None
+    return _Pick(base.tensor, base.spec.shape[0], rows.value.array)

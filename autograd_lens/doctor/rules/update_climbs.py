@@ -1,0 +1,85 @@
+"""An update by hand goes up the slope.
+
+What it finds:
+    A parameter that the program itself moves along its gradient, while the loss rises.
+
+Why it is bad:
+    The gradient points to where the loss grows. Training subtracts it.
+
+Evidence it needs:
+    Light steps: values, gradients and losses.
+
+Example:
+    weight += rate * weight.grad
+
+Corrected:
+    weight -= rate * weight.grad
+
+When it is silent:
+    Parameters that an optimizer holds, and runs whose loss falls all the same.
+
+References:
+    https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence, Gap
+from autograd_lens.doctor.finding import Finding, Rule, listed, number
+
+RULE = Rule("AL514", "update-climbs", "error", "light", explains=("AL501",))
+
+_FEWEST_UPDATES = 3
+_ALONG = 0.999  # cosine of the angle between the move and the gradient
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find parameters that go up."""
+    losses = evidence.losses[np.isfinite(evidence.losses)]
+    if len(losses) < _FEWEST_UPDATES or not losses[-1] > losses[0]:
+        return
+    held = evidence.ledger.holders
+    names = [
+        parameter.name
+        for index, parameter in enumerate(evidence.parameters)
+        if index not in held and _climbs(evidence, index)
+    ]
+    if names:
+        step = next((one for one in evidence.full if one.updates), None)
+        updates = [one for one in step.updates if one.parameter == names[0]] if step else []
+        source = updates[0].source if updates else evidence.loop
+        yield RULE.finding(
+            title=f"{listed(names)}: the update goes along the gradient, not against it",
+            message=f"""In every step, {listed(names)} moved along the gradient, to where the loss
+                grows; it went from {number(losses[0])} to {number(losses[-1])}.""",
+            fix=_down(evidence.line(source)),
+            step=step.index if step else 0,
+            events=("values and gradients of all steps",),
+            source=source,
+            line=evidence.line(source),
+        )
+
+
+def _down(line: str) -> str:
+    """``w -= 0.1 * w.grad`` for ``w += 0.1 * w.grad``."""
+    return line.strip().replace("+=", "-=") if "+=" in line else "weight -= rate * weight.grad"
+
+
+def _climbs(evidence: Evidence, index: int) -> bool:
+    gaps = [gap for window in evidence.gaps(index) for gap in window if gap.updated]
+    angles = [_cosine(gap) for gap in gaps]
+    return len(angles) >= _FEWEST_UPDATES and all(angle > _ALONG for angle in angles)
+
+
+def _cosine(gap: Gap) -> float:
+    """Cosine of the angle between a move and the gradient; 0 where it is not known."""
+    kept = [one for one in (gap.value, gap.after, gap.grad) if one is not None and one.complete]
+    if len(kept) != 3 or len({one.shape for one in kept}) != 1:  # noqa: PLR2004  all of the three
+        return 0.0
+    value, after, grad = (one.array.real.astype(np.float64).ravel() for one in kept)
+    size = float(np.linalg.norm(after - value) * np.linalg.norm(grad))
+    return float((after - value) @ grad) / size if size else 0.0

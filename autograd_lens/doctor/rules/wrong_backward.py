@@ -1,0 +1,73 @@
+"""A custom Function's backward is not the derivative of its forward.
+
+What it finds:
+    An ``autograd.Function`` whose own backward gives other gradients than autograd gives for the
+    kernels that its forward ran.
+
+Why it is bad:
+    Everything in front of it is trained along a wrong slope, and nothing complains.
+
+Evidence it needs:
+    An experiment: the forward's kernels are executed again under autograd.
+
+Example:
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * x              # forward returned x * x
+
+Corrected:
+        return grad * 2 * x
+
+When it is silent:
+    Forwards that round, compare, clamp or only hand on what they are given: such a Function has
+    a backward of its own for a reason (straight through, reversed, scaled). Without experiments.
+
+References:
+    https://docs.pytorch.org/docs/stable/notes/extending.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.trace.outcomes import Slope
+from autograd_lens.trace.records import Step
+
+RULE = Rule("AL219", "wrong-backward", "error", "full")
+
+_APART = 0.01  # of the largest gradient
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Derive the forwards of the last full step that ran custom Functions."""
+    for step in reversed(evidence.full):
+        if not _runs_functions(step):
+            continue
+        for slope in evidence.experiments.slopes(step.index):
+            if abs(slope.given - slope.right) > _APART * slope.scale > 0:
+                yield _finding(evidence, step, slope)
+                return
+        return
+
+
+def _runs_functions(step: Step) -> bool:
+    """Whether a node has no name of PyTorch's own, which end in a number."""
+    graphs = [one.graph for one in step.backwards if one.graph is not None]
+    return any(node.name.endswith("Backward") for graph in graphs for node in graph.nodes)
+
+
+def _finding(evidence: Evidence, step: Step, slope: Slope) -> Finding:
+    kernel = step.kernels[slope.kernel]
+    return RULE.finding(
+        title=f"{slope.function}: its backward is not the derivative of its forward",
+        message=f"""Shown by executing step {step.index} again: for input {slope.position} of
+            {slope.function}, autograd gives {number(slope.right)} for the kernels of its forward,
+            and its own backward gave {number(slope.given)} there.""",
+        fix=f"torch.autograd.gradcheck({slope.function}.apply, inputs)  # in float64",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
