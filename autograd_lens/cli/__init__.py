@@ -26,6 +26,7 @@ VERBS = (
     "trace",
     "graph",
     "path",
+    "view",
     "step",
     "debug",
     "explain",

@@ -17,7 +17,7 @@ from autograd_lens.analysis.story import NodeStory, Outgoing, formula, operation
 from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import Markup, markup
 from autograd_lens.render.graph_outline import Outline
-from autograd_lens.render.metrics import em
+from autograd_lens.render.metrics import text_width
 from autograd_lens.render.numbers import scalar, shape
 from autograd_lens.render.rooms import Box, Rooms
 from autograd_lens.trace.records import Constant, GradWrite, Node
@@ -100,7 +100,7 @@ def card(
 
 def _header(title: str, subtitle: str, color: str) -> str:
     """The operation, and what PyTorch calls its node."""
-    width = _width((title, _TITLE), (f"   {subtitle}", _SIZE))
+    width = _width(text_width(title, _TITLE, bold=True) + text_width(f"   {subtitle}", _SIZE))
     return (
         f'<TR><TD COLSPAN="2" ALIGN="LEFT" BGCOLOR="{color}"{width}>'
         f'<FONT POINT-SIZE="{_TITLE}" COLOR="{INK}"><B>{markup(title)}</B></FONT>'
@@ -114,7 +114,9 @@ def _cell(line: Line | None, tint: str, span: str) -> str:
     size = _SMALL if line.mono else _SIZE
     face = f' FACE="{_MONO}"' if line.mono else ""
     label = f'<FONT POINT-SIZE="{_SMALL}" COLOR="{QUIET}">{markup(line.label)}  </FONT>'
-    width = _width((f"{line.label}  ", _SMALL), (line.text, size))
+    width = _width(
+        text_width(f"{line.label}  ", _SMALL) + text_width(f"{line.text}  ", size, mono=line.mono)
+    )
     return (
         f'<TD{span} BGCOLOR="{tint}" ALIGN="LEFT"{width}>'
         f"{label if line.label else ''}"
@@ -122,11 +124,8 @@ def _cell(line: Line | None, tint: str, span: str) -> str:
     )
 
 
-def _width(*parts: tuple[str, int]) -> str:
-    """A least width in points, where an engine may not know how wide the letters are."""
-    if all(words.isascii() for words, _ in parts):
-        return ""
-    points = sum(em(letter) * size for words, size in parts for letter in words)
+def _width(points: float) -> str:
+    """A least width in points: an engine may measure with another font, or not at all."""
     return f' WIDTH="{round(points) + 8}"'
 
 

@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 
-__all__ = ["em", "with_lengths"]
+__all__ = ["text_width", "with_lengths"]
 
 # Thousandths of the font's size, of the printable ASCII letters from the blank on.
 _REGULAR = (
@@ -46,8 +46,14 @@ _MONO = 0.6
 _TEXT = re.compile(r'<text ([^>]*?font-size="([\d.]+)"[^>]*)>([^<]*)</text>')
 
 
-def em(letter: str, *, bold: bool = False) -> float:
-    """About how wide a letter is, in units of the font's size; Chinese fills its square."""
+def text_width(text: str, size: float, *, bold: bool = False, mono: bool = False) -> float:
+    """About how wide a text is, in the unit of its size; Chinese letters fill their square."""
+    return size * sum(_em(letter, bold=bold, mono=mono) for letter in text)
+
+
+def _em(letter: str, *, bold: bool, mono: bool) -> float:
+    if mono and unicodedata.east_asian_width(letter) not in "WF":
+        return _MONO
     if " " <= letter <= "~":
         return (_BOLD if bold else _REGULAR)[ord(letter) - 32] / 1000
     if letter in _OTHERS:
@@ -66,6 +72,6 @@ def _with_length(found: re.Match[str]) -> str:
     if not text.strip() or not all(letter in _OTHERS or " " <= letter <= "~" for letter in text):
         return found[0]
     mono, bold = "Courier" in attributes, 'font-weight="bold"' in attributes
-    widths = (_MONO if mono else em(letter, bold=bold) for letter in text)
-    length = f'textLength="{sum(widths) * size:.1f}" lengthAdjust="spacingAndGlyphs"'
+    width = text_width(text, size, bold=bold, mono=mono)
+    length = f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"'
     return f"<text {attributes} {length}>{inside}</text>"

@@ -258,6 +258,12 @@ class Rooms:
             raise RenderError(msg, hint=hint if known else "It ran through no module at all.")
         return self._joined(room, self._boxes(nodes, path, depth, opened))
 
+    def flat(self) -> Sheet:
+        """Every node as a box of its own, those of leaves too."""
+        boxes = tuple(Box("node", "", None, ((node.index,),)) for node in self._nodes)
+        pairs = ((edge.to_node, edge.from_node) for edge in self._of.graph.edges)
+        return Sheet("", boxes, boxes, Counter(pairs), {node: node for node in range(len(boxes))})
+
     def fitting(self, room: str = "", most: int = _MOST) -> Sheet:
         """The sheet with as many modules open as a page has room for, large ones first."""
         best, opened, tried = self.sheet(room), frozenset[str](), set[str]()
