@@ -81,8 +81,25 @@ def write_handout(
     written = document(found, options)
     if output.suffix.lower() == ".html":
         _write(output, _html(written, found, trace, levels))
+    elif output.suffix.lower() == ".md":
+        _write_markdown(output, written)
     else:
         _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
+
+
+def _write_markdown(output: Path, written: Document) -> None:
+    """Markdown, with its pictures in a folder beside it."""
+    from autograd_lens.render.handout import markdown
+    from autograd_lens.render.handout.markdown import pictures
+
+    folder = output.with_name(f"{output.stem}_files")
+    found = pictures(written)
+    with explained(folder):
+        if found:
+            folder.mkdir(exist_ok=True)
+        for name, svg in found.items():
+            (folder / name).write_text(svg, encoding="utf-8")
+    _write(output, markdown(written, folder.name).encode())
 
 
 def levels_of(trace: Trace, found: Lesson) -> Levels | None:
