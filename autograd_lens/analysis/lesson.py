@@ -209,12 +209,13 @@ class Lesson:
         return self.steps[0]
 
 
-def lesson(trace: Trace, steps: Sequence[int]) -> Lesson:
+def lesson(trace: Trace, steps: Sequence[int], play: Sequence[int] = ()) -> Lesson:
     """All that a handout says about a run.
 
     Args:
         trace: The run.
         steps: The steps to show; the first of them at full level is gone through in detail.
+        play: Steps that a page can play beside those that were recorded in full.
 
     Raises:
         NotRecordedError: The run has no step.
@@ -226,7 +227,7 @@ def lesson(trace: Trace, steps: Sequence[int]) -> Lesson:
     first = shown[0].step
     played = [
         step_lesson(trace.steps[index], trace.source)
-        for index in _spread(trace.full_steps, _PLAYED)
+        for index in sorted({*_spread(trace.full_steps, _PLAYED), *play})
     ]
     regression = recognise(first)
     path = _path(trace, regression)

@@ -27,6 +27,7 @@ VERBS = (
     "trace",
     "graph",
     "path",
+    "view",
     "step",
     "debug",
     "explain",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+import re
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -13,6 +15,9 @@ from autograd_lens.cli.options import draws
 from autograd_lens.errors import NotRecordedError, RenderError
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.selection import select_step
+
+if TYPE_CHECKING:
+    from autograd_lens.render.graph import GraphOptions
 
 __all__ = ["command", "draw_graph", "full_step"]
 
@@ -27,8 +32,10 @@ Fold = Literal["auto", "always", "never"]
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
     show_default=True,
-    help="Draw modules as one box each; auto does where there are very many nodes.",
+    help="Draw modules as one box each; auto does where there are many nodes.",
 )
+@click.option("--depth", default=0, help="Levels of modules to draw.  [default: what fits a page]")
+@click.option("--module", default="", metavar="PATH", help="Draw the inside of a module.")
 @click.option(
     "--dot",
     metavar="PROGRAM",
@@ -42,18 +49,36 @@ def command(
     output: Path | None,
     force: bool,
     fold: Fold,
+    depth: int,
+    module: str,
     dot: str | None,
 ) -> None:
     """Draw torchviz's graph of one step's loss, with formulas, values and gradients.
 
     \b
     autograd-lens graph train.lens --step 0 -o graph.svg
+    autograd-lens graph train.lens --module encoder.layers.0
     """
+    from autograd_lens.render.graph import GraphOptions
+
     with open_trace(file, replay=True) as trace:
         chosen = full_step(trace, select_step(step, len(trace.steps)))
         target = output or named_after(trace.path, f"step{chosen.index}.svg")
         writable(target, force=force)
-        draw_graph(trace, chosen, target, backward=backward, fold=fold, program=dot)
+        look = GraphOptions(trace.source, fold, module=module, depth=depth)
+        look = replace(look, stopped=_stopped(trace, chosen))
+        draw_graph(trace, chosen, target, backward=backward, look=look, program=dot)
+
+
+def _stopped(trace: Trace, step: Step) -> str:
+    """The error that ended the program in a step, with its line; ``""`` for none."""
+    for event in trace.events:
+        if event.kind == "exception" and event.step == step.index:
+            lines = re.findall(r'File "(.+?)", line (\d+)', event.detail)
+            own = [line for line in lines if trace.source(line[0]) is not None]
+            where = f" ({PurePath(own[-1][0]).name}, line {own[-1][1]})" if own else ""
+            return f"{event.message}{where}"
+    return ""
 
 
 def draw_graph(
@@ -62,7 +87,7 @@ def draw_graph(
     output: Path,
     *,
     backward: int = -1,
-    fold: Fold = "auto",
+    look: GraphOptions | None = None,
     program: str | None = None,
 ) -> None:
     """Draw the graph of a full step into a file, and say so."""
@@ -70,7 +95,7 @@ def draw_graph(
     from autograd_lens.render.graph import GraphOptions, graph_dot
 
     format_of(output)  # an unknown suffix is told before any work is done
-    source = graph_dot(step, backward, GraphOptions(source=trace.source, fold=fold))
+    source = graph_dot(step, backward, look or GraphOptions(source=trace.source))
     with explained(output):
         drawing = save_dot(source, output, program)
     say(f"Wrote {shown(drawing.path)}")

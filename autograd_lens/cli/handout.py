@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autograd_lens.render.handout import Document
     from autograd_lens.render.handout.figures import Levels
 
-__all__ = ["command", "write_handout", "write_worksheet"]
+__all__ = ["command", "drawn", "levels_of", "write_handout", "write_worksheet"]
 
 _FOOTER = "autograd_lens"
 _STEPS = 20  # of a run with another rate: enough to tell slow from wild, and made in seconds
@@ -74,18 +74,35 @@ def write_handout(
 
     _known(output)
     found = lesson(trace, steps)
-    graph, missing = _graph(trace, found, across=True, prefix="")
-    levels = _levels(trace, found)
+    graph, missing = _graph(trace, found)
+    levels = levels_of(trace, found)
     tried = () if found.ending else _tried_rates(trace)
     options = HandoutOptions(language, title, graph, missing, levels, tried)
     written = document(found, options)
     if output.suffix.lower() == ".html":
         _write(output, _html(written, found, trace, levels))
+    elif output.suffix.lower() == ".md":
+        _write_markdown(output, written)
     else:
         _write(output, _WRITERS[output.suffix.lower()](written, found, trace))
 
 
-def _levels(trace: Trace, found: Lesson) -> Levels | None:
+def _write_markdown(output: Path, written: Document) -> None:
+    """Markdown, with its pictures in a folder beside it."""
+    from autograd_lens.render.handout import markdown
+    from autograd_lens.render.handout.markdown import pictures
+
+    folder = output.with_name(f"{output.stem}_files")
+    found = pictures(written)
+    with explained(folder):
+        if found:
+            folder.mkdir(exist_ok=True)
+        for name, svg in found.items():
+            (folder / name).write_text(svg, encoding="utf-8")
+    _write(output, markdown(written, folder.name).encode())
+
+
+def levels_of(trace: Trace, found: Lesson) -> Levels | None:
     """The loss around the first two numbers, where nothing simpler tells it."""
     if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
         return None
@@ -132,29 +149,37 @@ def _write(output: Path, data: bytes) -> None:
     say(f"Wrote {shown(output)}")
 
 
-def _graph(trace: Trace, found: Lesson, *, across: bool, prefix: str) -> tuple[str, str]:
-    """The graph of the first step, or why there is none."""
-    from autograd_lens.render.engines import render_dot
+def _graph(trace: Trace, found: Lesson) -> tuple[str, str]:
+    """The graph of the first step for paper, or why there is none."""
     from autograd_lens.render.handout.graph import cleaned, lesson_dot
 
     if found.first.step.level != "full":
         return "", ""
-    dot = lesson_dot(found.first, trace.source, across=across)
+    dot = lesson_dot(found.first, trace.source)
     if not dot:
         return "", ""
     try:
-        return cleaned(render_dot(dot, "svg").decode(), prefix), ""
+        return cleaned(drawn(dot), ""), ""
     except RenderError as error:
         return "", str(error)
+
+
+def drawn(dot: str) -> str:
+    """DOT as SVG, by the first engine that is installed."""
+    from autograd_lens.render.engines import render_dot
+
+    return render_dot(dot, "svg").decode()
 
 
 def _html(
     written: Document, found: Lesson | None, trace: Trace, levels: Levels | None = None
 ) -> bytes:
-    from autograd_lens.render.handout import PageOptions, page
+    from autograd_lens.render.handout import PageOptions, page, player
+    from autograd_lens.render.handout.texts import texts
 
-    graph = _graph(trace, found, across=False, prefix="g-")[0] if found else ""
-    options = PageOptions(graph, None, _FOOTER, levels)
+    words = texts(written.language)
+    made = player(found, trace, words, draw=drawn) if found else None
+    options = PageOptions(made, None, _FOOTER, levels)
     text = page(written, found, options)
     font = _font(text) if written.language == "zh" else None
     if font is not None:

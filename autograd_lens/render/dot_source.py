@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["DotEdge", "DotGraph", "Markup", "markup", "parse", "write"]
+__all__ = ["Cluster", "DotEdge", "DotGraph", "Markup", "markup", "parse", "write"]
 
 _ATTRIBUTE = r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([\w.]+))'
 _BARE_ATTRIBUTE = r'\w+=(?:"(?:[^"\\]|\\.)*"|[\w.]+)'
@@ -44,6 +44,21 @@ class DotEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """A frame around nodes.
+
+    Attributes:
+        key: Its key, unique in the graph.
+        attributes: Graphviz attributes.
+        inside: Keys of the nodes in it, and further frames.
+    """
+
+    key: str
+    attributes: Mapping[str, str]
+    inside: tuple[str | Cluster, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DotGraph:
     """A directed graph.
 
@@ -51,11 +66,13 @@ class DotGraph:
         nodes: Attributes of each node by key, in the order of appearance.
         edges: All arrows; equal ones may repeat.
         defaults: Attributes by target: ``"graph"``, ``"node"``, ``"edge"``.
+        clusters: Frames around some of the nodes.
     """
 
     nodes: Mapping[str, Mapping[str, str]]
     edges: tuple[DotEdge, ...]
     defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    clusters: tuple[Cluster, ...] = ()
 
 
 def markup(text: str) -> Markup:
@@ -77,7 +94,19 @@ def write(graph: DotGraph) -> str:
     lines = [f"  {target} {_list(given)}" for target, given in graph.defaults.items()]
     lines += [f"  {key} {_list(given)}" for key, given in graph.nodes.items()]
     lines += [f"  {edge.tail} -> {edge.head} {_list(edge.attributes)}" for edge in graph.edges]
+    lines += [line for cluster in graph.clusters for line in _cluster(cluster, "  ")]
     return "\n".join(["digraph {", *lines, "}", ""])
+
+
+def _cluster(cluster: Cluster, indent: str) -> Iterator[str]:
+    yield f"{indent}subgraph cluster_{cluster.key} {{"
+    yield f"{indent}  graph {_list(cluster.attributes)}"
+    for each in cluster.inside:
+        if isinstance(each, Cluster):
+            yield from _cluster(each, f"{indent}  ")
+        else:
+            yield f"{indent}  {each}"
+    yield f"{indent}}}"
 
 
 def _list(attributes: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from typing import Literal
 from graphviz.backend.execute import ExecutableNotFound, run_check
 
 from autograd_lens.errors import RenderError
+from autograd_lens.render.metrics import with_lengths
 
 __all__ = [
     "ENVIRONMENT",
@@ -213,7 +214,7 @@ def _draw(dot: str, wanted: Format, engine: Engine) -> bytes:
 
 
 def _with_families(svg: bytes) -> bytes:
-    text = svg.decode()
+    text = with_lengths(svg.decode())
     for family, families in _FAMILIES.items():
         text = text.replace(family, families)
     return text.encode()

@@ -1,21 +1,22 @@
 """The picture of one backward: torchviz's graph, with what happened written on it.
 
-NOTE 1 [Three levels of detail]: up to ``cards`` nodes, each node is a card with its line of
-code, values, formula and gradients. Up to ``nodes``, each is one line. Above, nodes are
-folded into groups by module and line of code, and the picture says so.
+NOTE 1 [Levels of detail]: up to ``cards`` nodes, each node is a card with its line of code,
+values, formula and gradients. Above, nodes are folded into boxes by module and line of code
+(``rooms``), and the picture says so; where folding is switched off, each is one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from autograd_lens.render import graph_cards as cards
 from autograd_lens.render import graph_text as text
-from autograd_lens.render.dot_source import DotEdge, DotGraph, Markup, markup, write
-from autograd_lens.render.graph_outline import Arrow, Outline, fold, outline
+from autograd_lens.render.dot_source import Cluster, DotEdge, DotGraph, Markup, markup, write
+from autograd_lens.render.graph_outline import Arrow, Outline, outline
 from autograd_lens.render.graph_text import SourceOf
+from autograd_lens.render.rooms import Box, Rooms, Sheet, framed
 from autograd_lens.trace.records import Node, Step
 from autograd_lens.trace.values import Value
 
@@ -35,15 +36,19 @@ class GraphOptions:
     Attributes:
         source: Gives the text of a source file, for example ``trace.source``; None where it
             is unknown.
-        fold: Whether nodes are folded into groups: ``"auto"`` above ``nodes`` nodes.
+        fold: Whether nodes are folded into boxes: ``"auto"`` above ``cards`` nodes.
         cards: Most nodes that are drawn as cards.
-        nodes: Most nodes that are drawn one by one; also the most groups of a folded graph.
+        module: The module whose inside is drawn; ``""`` for all.
+        depth: How many levels of modules are drawn; 0 for as many as a page has room for.
+        stopped: What ended the program in this step; ``""`` for nothing.
     """
 
     source: SourceOf = _no_source
     fold: Literal["auto", "always", "never"] = "auto"
     cards: int = 60
-    nodes: int = 150
+    module: str = ""
+    depth: int = 0
+    stopped: str = ""
 
 
 def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = None) -> str:
@@ -63,15 +68,22 @@ def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = Non
     options = options or GraphOptions()
     of = outline(step, backward, options.source)
     count = len(of.graph.nodes)
-    if options.fold == "always" or (options.fold == "auto" and count > options.nodes):
+    asked = bool(options.module or options.depth)
+    if options.fold != "never" and (asked or options.fold == "always" or count > options.cards):
         return _draw_folded(of, options)
-    return _draw_nodes(of, brief=count > options.cards)
+    return _draw_nodes(of, options, brief=count > options.cards)
 
 
-def _draw_nodes(of: Outline, *, brief: bool) -> str:
+def _draw_nodes(of: Outline, options: GraphOptions, *, brief: bool) -> str:
     nodes = {key: {"id": key, **_look(of, key, base, brief=brief)} for key, base in of.base.items()}
     edges = [DotEdge(a.tail, a.head, _arrow(of, a, brief=brief)) for a in of.arrows]
-    return write(DotGraph(nodes, tuple(edges), _defaults(of, "")))
+    if options.stopped and not of.backward.roots:
+        nodes["stopped"] = {"label": cards.stopped(options.stopped)}
+        used = {arrow.tail for arrow in of.arrows}
+        edges += [
+            DotEdge(key, "stopped", {"style": "dashed"}) for key in of.base if key not in used
+        ]
+    return write(DotGraph(nodes, tuple(edges), _defaults(of, "", options)))
 
 
 def _look(of: Outline, key: str, base: Mapping[str, str], *, brief: bool) -> dict[str, str]:
@@ -117,37 +129,83 @@ def _flowing(of: Outline, arrow: Arrow) -> Value | None:
 
 
 def _draw_folded(of: Outline, options: GraphOptions) -> str:
-    folded = fold(of, options.cards)
+    rooms = Rooms(of)
+    depth = options.depth
+    sheet = rooms.sheet(options.module, depth) if depth else rooms.fitting(options.module)
+    key = {id(leaf): f"g{place}" for place, leaf in enumerate(sheet.leaves)}
+    columns = sheet.columns()
+    within = {id(leaf): box.name for box in framed(sheet.boxes) for leaf in box.inside if box.name}
     nodes: dict[str, Mapping[str, str]] = {
-        f"g{number}": {"id": f"g{number}", "label": cards.group(of, group)}
-        for number, group in enumerate(folded.groups)
+        f"g{place}": {
+            "id": f"g{place}",
+            "label": cards.box(of, rooms, leaf, within.get(id(leaf), "")),
+        }
+        for place, leaf in enumerate(sheet.leaves)
     }
     edges = [
-        DotEdge(f"g{tail}", f"g{head}", {"label": f" ×{count:,} "} if count > 1 else {})
-        for (tail, head), count in folded.arrows.items()
+        DotEdge(f"g{tail}", f"g{head}", _bundle(tail, head, count, columns))
+        for (tail, head), count in sheet.arrows.items()
     ]
     for arrow in of.arrows:
-        if arrow.head[0] == "r" and (node := of.node(arrow.tail)) is not None:
-            nodes[arrow.head] = {
-                "id": arrow.head,
-                "label": cards.root(of, int(arrow.head[1:]), node),
-            }
-            edges.append(DotEdge(f"g{folded.group_of[node.index]}", arrow.head))
-    note = (
-        f"{len(of.graph.nodes):,} nodes, folded into {len(folded.groups)} groups "
-        f"by {'module and line of code' if folded.by_name else 'their place in the graph'}"
-    )
-    return write(DotGraph(nodes, tuple(edges), _defaults(of, note)))
+        if arrow.head[0] != "r" or (node := of.node(arrow.tail)) is None:
+            continue
+        if (place := sheet.box_of.get(node.index)) is not None:
+            label = cards.root(of, int(arrow.head[1:]), node)
+            nodes[arrow.head] = {"id": arrow.head, "label": label}
+            edges.append(DotEdge(f"g{place}", arrow.head))
+    clusters = [_frame(of, each, key) for each in sheet.boxes if each.inside]
+    note = _fold_note(of, sheet, options)
+    return write(DotGraph(nodes, tuple(edges), _defaults(of, note, options), tuple(clusters)))
+
+
+def _bundle(tail: int, head: int, count: int, columns: Sequence[int]) -> dict[str, str]:
+    """The arrow between two boxes.
+
+    One into the next column, or back into the next turn of a loop, does not move them.
+    """
+    look = {"label": f" ×{count:,} "} if count > 1 else {}
+    if tail > head:
+        look["style"] = "dashed"
+    if tail > head or columns[tail] != columns[head]:
+        look["constraint"] = "false"
+    return look
+
+
+def _frame(of: Outline, item: Box, key: Mapping[int, str]) -> Cluster:
+    leaves = [key[id(leaf)] for leaf in item.leaves()]
+    turns = f"again and again, {len(item.copies):,} times" if item.kind == "loop" else ""
+    title = turns or cards.box_title(of, item)
+    inside = tuple(_frame(of, each, key) if each.inside else key[id(each)] for each in item.inside)
+    look = {
+        "label": Markup(f'<FONT POINT-SIZE="12"><B>{markup(title)}</B></FONT>'),
+        "labeljust": "l",
+        "style": "rounded",
+        "color": cards.QUIET,
+        "margin": "10",
+    }
+    return Cluster(leaves[0], look, inside)
+
+
+def _fold_note(of: Outline, sheet: Sheet, options: GraphOptions) -> str:
+    count = len(of.graph.nodes)
+    if {box.kind for box in sheet.leaves} == {"part"}:
+        how = "their place in the graph"
+    else:
+        how = "module and line of code"
+    boxes = "1 box" if len(sheet.leaves) == 1 else f"{len(sheet.leaves)} boxes"
+    where = f" of module {options.module}" if options.module else ""
+    shown = f"{count:,} nodes{where and ' in all'}, folded into {boxes}{where}"
+    return f"{shown} by {how}"
 
 
 # --- around the graph ----------------------------------------------------------------------
 
 
-def _defaults(of: Outline, note: str) -> dict[str, Mapping[str, str]]:
+def _defaults(of: Outline, note: str, options: GraphOptions) -> dict[str, Mapping[str, str]]:
     return {
         "graph": {
             "fontname": _FONT,
-            "label": _caption(of, note),
+            "label": _caption(of, note, options),
             "labelloc": "t",
             "labeljust": "l",
             "bgcolor": "white",
@@ -168,12 +226,12 @@ def _defaults(of: Outline, note: str) -> dict[str, Mapping[str, str]]:
     }
 
 
-def _caption(of: Outline, note: str) -> Markup:
+def _caption(of: Outline, note: str, options: GraphOptions) -> Markup:
     """The title, and what the colours mean."""
     lines = [f'<FONT POINT-SIZE="16"><B>{markup(_title(of))}</B></FONT>']
     lines += [
         f'<FONT POINT-SIZE="11" COLOR="{cards.BACKWARD}">{markup(remark)}</FONT>'
-        for remark in _remarks(of)
+        for remark in _remarks(of, options)
     ]
     lines += [f'<FONT POINT-SIZE="11">{markup(note)}</FONT>'] if note else []
     rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, cards.LEGEND])
@@ -186,7 +244,9 @@ def _title(of: Outline) -> str:
     return f"Step {of.step.index}{loss}{which if len(of.step.backwards) > 1 else ''}"
 
 
-def _remarks(of: Outline) -> Iterable[str]:
+def _remarks(of: Outline, options: GraphOptions) -> Iterable[str]:
+    if options.stopped and not of.backward.error:
+        yield "The program stopped in this step; its gradients were not computed"
     if of.backward.error:
         yield f"This backward stopped: {text.shorten(of.backward.error, 90)}"
     if of.step.provenance == "proved":

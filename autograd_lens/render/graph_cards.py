@@ -1,4 +1,4 @@
-"""The cards of the graph picture: what each node, leaf, root and group has to say.
+"""The cards of the graph picture: what each node, leaf, root and box has to say.
 
 A card is a header and two columns of lines, as an HTML-like label. The columns are the same in
 every card: what the forward did on the left, what the backward did on the right.
@@ -6,7 +6,7 @@ every card: what the forward did on the left, what the backward did on the right
 
 from __future__ import annotations
 
-import unicodedata
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,10 @@ from pathlib import PurePath
 from autograd_lens.analysis.story import NodeStory, Outgoing, formula, operation
 from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import Markup, markup
-from autograd_lens.render.graph_outline import Group, Outline
-from autograd_lens.render.numbers import shape
+from autograd_lens.render.graph_outline import Outline
+from autograd_lens.render.metrics import text_width
+from autograd_lens.render.numbers import scalar, shape
+from autograd_lens.render.rooms import Box, Rooms
 from autograd_lens.trace.records import Constant, GradWrite, Node
 from autograd_lens.trace.values import Value
 
@@ -27,26 +29,31 @@ __all__ = [
     "LEGEND",
     "QUIET",
     "Line",
+    "arrivals",
+    "box",
+    "box_title",
     "brief",
     "card",
-    "group",
+    "grad_of",
     "leaf",
     "node",
     "not_run",
     "root",
+    "stopped",
     "tensor",
 ]
 
 FORWARD, BACKWARD, SAVED, QUIET, INK = "#1D4ED8", "#BE123C", "#92600A", "#64748B", "#0F172A"
 # torchviz's colours of functions, leaves, outputs and saved tensors, a little softer
-GREY, BLUE, GREEN, AMBER = "#E2E8F0", "#BFDDF5", "#D3F59B", "#FBDFA6"
+GREY, BLUE, GREEN, AMBER, ALARM = "#E2E8F0", "#BFDDF5", "#D3F59B", "#FBDFA6", "#FCA5A5"
 _BORDER = "#94A3B8"
 _FORWARD_TINT, _BACKWARD_TINT = "#F3F7FF", "#FFF5F6"
 _MONO = "Courier New"
 _SIZE, _SMALL, _TITLE = 10, 9, 13  # points
 _FORMULA_WIDTH = 48  # letters
 _FEW = 4  # elements that are all written out
-_LISTED = 4  # operations and parameters of a group
+_LISTED = 3  # operations of a box
+_WRITTEN_OUT = 2  # parameters of a box
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ def card(
 
 def _header(title: str, subtitle: str, color: str) -> str:
     """The operation, and what PyTorch calls its node."""
-    width = _width((title, _TITLE), (f"   {subtitle}", _SIZE))
+    width = _width(text_width(title, _TITLE, bold=True) + text_width(f"   {subtitle}", _SIZE))
     return (
         f'<TR><TD COLSPAN="2" ALIGN="LEFT" BGCOLOR="{color}"{width}>'
         f'<FONT POINT-SIZE="{_TITLE}" COLOR="{INK}"><B>{markup(title)}</B></FONT>'
@@ -107,7 +114,9 @@ def _cell(line: Line | None, tint: str, span: str) -> str:
     size = _SMALL if line.mono else _SIZE
     face = f' FACE="{_MONO}"' if line.mono else ""
     label = f'<FONT POINT-SIZE="{_SMALL}" COLOR="{QUIET}">{markup(line.label)}  </FONT>'
-    width = _width((f"{line.label}  ", _SMALL), (line.text, size))
+    width = _width(
+        text_width(f"{line.label}  ", _SMALL) + text_width(f"{line.text}  ", size, mono=line.mono)
+    )
     return (
         f'<TD{span} BGCOLOR="{tint}" ALIGN="LEFT"{width}>'
         f"{label if line.label else ''}"
@@ -115,19 +124,9 @@ def _cell(line: Line | None, tint: str, span: str) -> str:
     )
 
 
-def _width(*parts: tuple[str, int]) -> str:
-    """A least width in points, where an engine may not know how wide the letters are."""
-    if all(words.isascii() for words, _ in parts):
-        return ""
-    points = sum(_em(letter) * size for words, size in parts for letter in words)
+def _width(points: float) -> str:
+    """A least width in points: an engine may measure with another font, or not at all."""
     return f' WIDTH="{round(points) + 8}"'
-
-
-def _em(letter: str) -> float:
-    """About how wide a letter is, in units of the font's size; Chinese fills its square."""
-    if letter.isascii():
-        return 0.55
-    return 1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.65
 
 
 def _first(lines: Sequence[Line], noun: str, most: int = 8) -> Iterable[Line]:
@@ -166,6 +165,11 @@ def brief(of: Outline, index: int) -> Markup:
 def not_run(label: str) -> Markup:
     """The card of what torchviz drew and no engine ran."""
     return card(label, "not run", [], [], header=GREY)
+
+
+def stopped(message: str) -> Markup:
+    """The card of the error that ended a forward."""
+    return card("The program stopped", text.shorten(message, 110), [], [], header=ALARM)
 
 
 def leaf(of: Outline, item: Node, *, short: bool = False) -> Markup:
@@ -292,53 +296,123 @@ def _short(tensor: Value | None) -> str:
     return text.value(tensor) if tensor is None or tensor.numel <= _FEW else text.brief(tensor)
 
 
-# --- groups --------------------------------------------------------------------------------
+# --- boxes of a folded graph ---------------------------------------------------------------
 
 
-def group(of: Outline, folded: Group) -> Markup:
-    """What a group holds: how many of which operations, and which parameters."""
-    nodes = [of.graph.nodes[index] for index in folded.nodes]
-    noun = "node" if len(nodes) == 1 else "nodes"
-    left = [*_operations(of, nodes), *_result(of, nodes)]
-    right = [*_arrived(of, nodes[0]), *_parameters(of, nodes)]
-    return card(_group_title(of, folded), f"{len(nodes):,} {noun}", left, right, header=GREY)
+def box(of: Outline, rooms: Rooms, item: Box, within: str = "") -> Markup:
+    """What many nodes did together: the last result, what came back, what went to parameters.
+
+    Args:
+        of: The graph.
+        rooms: Its rooms.
+        item: The nodes.
+        within: The module that the frame around it names, so that it need not.
+    """
+    nodes = [of.graph.nodes[index] for index in item.nodes]
+    count = "" if len(nodes) == 1 else f"{len(nodes):,} nodes"
+    title = box_title(of, item).removeprefix(f"{within}.")
+    if len(nodes) == 1 and item.kind == "node":
+        count = nodes[0].name
+    left = [*_operations(of, nodes if item.kind != "node" else ()), *_result(of, nodes)]
+    right = [*_arrived(of, item), *_parameters(of, rooms, item)]
+    header, warning = _state(of, rooms, item)
+    return card(f"{title}{warning}", count, left, right, header=header)
 
 
-def _group_title(of: Outline, folded: Group) -> str:
-    if folded.module:
-        return folded.module
-    if folded.part >= 0:
-        return f"part {folded.part + 1}"
-    if folded.source is None:
-        return "other nodes"
-    name = f"{PurePath(folded.source.file).name}:{folded.source.line}"
-    line = text.shorten(text.line(folded.source, of.source), 60)
-    return f"{line}  ({name})" if line else name
+def box_title(of: Outline, item: Box) -> str:
+    """The name of a box: its module, line or operation, and how often it was there."""
+    times = f"  ×{len(item.copies):,}" if len(item.copies) > 1 else ""
+    if item.kind == "room":
+        return f"{_span(item.names)}{times}"
+    if item.kind == "part":
+        return f"part {int(item.name) + 1}{times}"
+    if item.kind == "node":
+        last = of.graph.nodes[item.nodes[-1]]
+        return f"{operation(last, of.kernel(last))}{times}"
+    if item.source is None:
+        return f"other nodes{times}"
+    name = f"{PurePath(item.source.file).name}:{item.source.line}"
+    line = text.shorten(text.line(item.source, of.source), 60)
+    return f"{line}  ({name}){times}" if line else f"{name}{times}"
+
+
+def _span(names: Sequence[str]) -> str:
+    """``layers.0`` to ``layers.11``; one name where all are the same."""
+    different = list(dict.fromkeys(names))
+    if len(different) < 2:  # noqa: PLR2004
+        return different[0] if different else ""
+    return f"{different[0]} … {different[-1].rpartition('.')[2]}"
+
+
+def _state(of: Outline, rooms: Rooms, item: Box) -> tuple[str, str]:
+    """The colour of the header, and what is wrong with the gradients, in words."""
+    found = [_worst(value) for value in arrivals(of, item)]
+    found += [_worst(grad_of(of, name)) for name in rooms.parameters(item.nodes)]
+    for word in ("NaN", "infinite", "zero"):
+        if word in found:
+            what = "all zero" if word == "zero" else word
+            return (ALARM if word != "zero" else AMBER), f"   gradient {what}"
+    return GREY, ""
+
+
+def _worst(value: Value | None) -> str:
+    """What stands out in a gradient: ``"NaN"``, ``"infinite"``, ``"zero"`` or nothing."""
+    if value is None:
+        return ""
+    norm = value.norm
+    if math.isnan(norm):
+        return "NaN"
+    return "infinite" if math.isinf(norm) else "zero" if norm == 0 else ""
+
+
+def arrivals(of: Outline, item: Box) -> list[Value | None]:
+    """The gradient that arrived at each repetition of a box."""
+    return [
+        next((each.value for each in of.stories.of(copy[-1]).incoming[:1]), None)
+        for copy in item.copies
+    ]
+
+
+def grad_of(of: Outline, name: str) -> Value | None:
+    """A parameter's ``.grad`` behind the backward."""
+    known = of.step.parameters.get(name)
+    return known.grad if known else None
 
 
 def _operations(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
-    names = Counter(operation(item, of.kernel(item)) for item in nodes).most_common()
-    lines = [Line(f"{name} ×{count:,}" if count > 1 else name) for name, count in names]
-    return _first(lines, "operations", _LISTED)
+    names = Counter(operation(item, of.kernel(item)) for item in nodes)
+    words = [f"{name} ×{count:,}" if count > 1 else name for name, count in names.most_common()]
+    if words:
+        more = f", … {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+        yield Line(f"{', '.join(words[:_LISTED])}{more}", QUIET)
 
 
-def _result(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
-    """The forward's last result: the group's first node that a kernel made."""
-    made = next((kernel for item in nodes if (kernel := of.kernel(item))), None)
+def _result(of: Outline, nodes: Sequence[Node]) -> Iterable[Line]:
+    """The forward's last result."""
+    made = next((kernel for item in reversed(nodes) if (kernel := of.kernel(item))), None)
     if made is not None and made.outputs:
-        yield Line(text.value(made.outputs[0].value), FORWARD, "=")
+        yield Line(text.brief(made.outputs[0].value), FORWARD, "=")
 
 
-def _arrived(of: Outline, item: Node) -> Iterable[Line]:
-    for incoming in of.stories.of(item.index).incoming[:1]:
-        yield Line(text.value(incoming.value), BACKWARD, "in")
+def _arrived(of: Outline, item: Box) -> Iterable[Line]:
+    values = arrivals(of, item)
+    norms = [value.norm for value in values if value is not None]
+    if len(values) > 1 and norms:
+        yield Line(f"norm {scalar(min(norms), 4)} to {scalar(max(norms), 4)}", BACKWARD, "in")
+    elif norms:
+        yield Line(text.brief(values[0]), BACKWARD, "in")
 
 
-def _parameters(of: Outline, nodes: Iterable[Node]) -> Iterable[Line]:
-    names = [item.variable for item in nodes if item.variable is not None]
-    return _first([_grad(of, name) for name in names], "parameters", _LISTED)
-
-
-def _grad(of: Outline, name: str) -> Line:
-    known = of.step.parameters.get(name)
-    return Line(text.brief(known.grad if known else None), BACKWARD, f"{name}.grad")
+def _parameters(of: Outline, rooms: Rooms, item: Box) -> Iterable[Line]:
+    names = rooms.parameters([node for copy in item.copies for node in copy])
+    if len(names) <= _WRITTEN_OUT:
+        prefix = f"{item.name}." if item.kind == "room" else ""
+        for name in names:
+            label = f"{name.removeprefix(prefix)}.grad"
+            yield Line(text.brief(grad_of(of, name)), BACKWARD, label)
+        return
+    norms = [value.norm for name in names if (value := grad_of(of, name)) is not None]
+    low, high = (scalar(pick(norms), 4) for pick in (min, max)) if norms else ("", "")
+    missing = f", {len(names) - len(norms)} None" if len(norms) < len(names) else ""
+    size = f"norm {low} to {high}" if norms else "None"
+    yield Line(f"{size}{missing}", BACKWARD, f"{len(names)} parameters’ .grad")

@@ -171,8 +171,10 @@ class _Runner:
 
     def _execute(self, step: int, donor: Donor, situation: Situation) -> tuple[float, _State]:
         """Make one step: by PyTorch's own optimizers where they are its, else by the tape."""
-        if self._by_optimizer:
-            changed = tuple(map(self.changes.changed, self._replayer.optimizers.at(step)))
+        changed = tuple(map(self.changes.changed, self._replayer.optimizers.at(step)))
+        theirs = frozenset().union(*(one.parameters for one in changed))
+        updated = {update.parameter for update in donor.plan.template.updates}
+        if self._by_optimizer and updated <= theirs:  # else the program's own class made some
             try:
                 return _run(donor, replace(_copy(situation), settings=changed))
             except ReplayError:

@@ -45,6 +45,19 @@ def test_a_picture_is_drawn(recording: Path, tmp_path: Path) -> None:
     assert "all 8 recorded updates bit for bit" in result.output
 
 
+def test_a_class_of_the_program_that_is_called_as_torchs_follows_the_change(
+    recording: Path,
+) -> None:
+    from autograd_lens.replay.whatif import what_if
+
+    with lens.open(recording) as trace:
+        made = what_if(trace, 0, 3, {"lr": 0.01})
+    assert made.originals == {"lr": "0.1"}
+    u, v = 0.98, 0.94  # one step from 1 and 1 against 2 u and 6 v
+    assert made.changed.losses[:2].tolist() == pytest.approx([4.0, u**2 + 3 * v**2])
+    assert made.recorded.losses[1] != made.changed.losses[1]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [("lr", "'lr' is no change"), ("lr=fast", "is no change"), ("rate=1", "neither a constant")],

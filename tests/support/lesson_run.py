@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class LessonRun:
     text: str | None = SOURCE
     events: tuple[Event, ...] = ()
     kept: dict[str, bytes] = field(default_factory=dict)
+    rows: Any = field(default_factory=lambda: SimpleNamespace(extra_column=lambda _: []))
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -61,6 +63,9 @@ class LessonRun:
         }
         modes = np.full(len(own), "set")
         return History(np.array(values), np.array([each.grad.array for each in own]), held, modes)
+
+    def light(self, step: int) -> Step:
+        return self.steps[step]
 
     def extra(self, key: str) -> bytes | None:
         return self.kept.get(key)

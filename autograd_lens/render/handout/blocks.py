@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from autograd_lens.trace.expr import Equation
@@ -139,6 +140,18 @@ class Document:
     lead: str
     blocks: tuple[Block, ...]
     roomy: bool = False
+
+    def figures(self) -> Iterator[Figure]:
+        """Its pictures, in order."""
+        return _figures(self.blocks)
+
+
+def _figures(blocks: tuple[Block, ...]) -> Iterator[Figure]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Pair):
+            yield from _figures((*block.left, *block.right))
 
 
 def code(text: str) -> Run:

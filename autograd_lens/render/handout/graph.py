@@ -8,37 +8,36 @@ fit whichever engine draws them and whichever fixed-width font shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from autograd_lens.analysis.lesson import StepLesson
 from autograd_lens.render.dot_source import DotEdge, DotGraph, write
 from autograd_lens.render.graph import GraphOptions, graph_dot
 from autograd_lens.render.graph_text import shorten
 from autograd_lens.render.handout.wording import computation, real, written
+from autograd_lens.render.rooms import Sheet
 from autograd_lens.trace.records import Node
 from autograd_lens.trace.values import Value
 
-__all__ = ["MOST_NODES", "boxes", "cleaned", "lesson_dot"]
+__all__ = ["cleaned", "lesson_dot", "live_dot"]
 
-MOST_NODES = 150  # a page can be scrolled
 _ON_PAPER = 40
-_WIDTH = 17  # letters of a box
+_WIDTH, _WIDEST = 17, 26  # letters of a box
 
 
-def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None], *, across: bool) -> str:
-    """The graph of a full step as DOT; folded by module where it is large.
+def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None]) -> str:
+    """The graph of a full step for paper, as DOT; folded by module where it is large.
 
     Args:
         lesson: A step at full level.
         source: Gives the text of a source file.
-        across: From left to right, for paper; else from top to bottom.
     """
     graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
     if graph is None:
         return ""
-    if len(graph.nodes) > (_ON_PAPER if across else MOST_NODES):
+    if len(graph.nodes) > _ON_PAPER:
         return graph_dot(lesson.step, -1, GraphOptions(source=source, fold="always"))
-    texts = boxes(lesson)
+    texts = dict(_boxes(lesson))
     nodes = {
         f"n{node.index}": {
             "id": f"n{node.index}",
@@ -55,7 +54,37 @@ def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None], *, acros
         )
         for edge in graph.edges
     )
-    return write(DotGraph(nodes, edges, _look(across=across)))
+    return write(DotGraph(nodes, edges, _look(across=True)))
+
+
+def live_dot(sheet: Sheet, titles: Sequence[str]) -> str:
+    """A sheet as DOT, with two empty lines in each box that a page writes numbers into.
+
+    Args:
+        sheet: The sheet.
+        titles: What stands in each of its closed boxes.
+    """
+    wide = max(_WIDTH, min(max(map(len, titles), default=0), _WIDEST))
+    nodes = {}
+    for place, (box, title) in enumerate(zip(sheet.leaves, titles, strict=True)):
+        lines = (shorten(title, wide), " ", " ")
+        kind = "room" if box.names else "op"
+        look = {"style": "filled"} if kind == "room" else {}
+        label = "\n".join(line.ljust(wide) if line == " " else line for line in lines)
+        nodes[f"b{place}"] = {"id": f"b{place}", "label": label, "class": kind, **look}
+    edges = tuple(
+        DotEdge(f"b{tail}", f"b{head}", {"id": f"e{tail}_{head}", **_way(tail, head, sheet)})
+        for tail, head in sheet.arrows
+    )
+    defaults = _look(across=False)
+    defaults["node"]["width"] = f"{wide * 6 / 72 + 0.16:.2f}"
+    return write(DotGraph(nodes, edges, defaults))
+
+
+def _way(tail: int, head: int, sheet: Sheet) -> dict[str, str]:
+    """An arrow back into the next turn of a loop moves no box."""
+    loops = any(len(box.copies) > 1 for box in sheet.leaves)
+    return {"constraint": "false", "style": "dashed"} if loops and tail > head else {}
 
 
 def _look(*, across: bool) -> dict[str, dict[str, str]]:
@@ -81,12 +110,8 @@ def _look(*, across: bool) -> dict[str, dict[str, str]]:
     }
 
 
-def boxes(lesson: StepLesson) -> dict[int, tuple[str, str, str]]:
-    """Three lines for each node: what it is, its value, the gradient of that value."""
-    return dict(_boxes(lesson))
-
-
 def _boxes(lesson: StepLesson) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    """Three lines for each node: what it is, its value, the gradient of that value."""
     graph = lesson.step.backwards[-1].graph
     runs = {run.node: run for run in lesson.step.backwards[-1].node_runs}
     for node in graph.nodes if graph else ():

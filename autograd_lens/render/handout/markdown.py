@@ -1,6 +1,7 @@
 """A document as Markdown, and as a Jupyter notebook that opens the recording and can be run.
 
-Formulas stand between dollar signs, pictures are inside.
+Formulas stand between dollar signs. Pictures are inside of a notebook; code hosts show none that
+stand in Markdown itself, so there they are files beside it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from autograd_lens.render.handout.blocks import (
     Block,
@@ -29,22 +31,32 @@ from autograd_lens.render.handout.blocks import (
 from autograd_lens.render.handout.figures import graph_on_paper, on_paper
 from autograd_lens.trace.expr import LATEX, Equation, write
 
-__all__ = ["markdown", "notebook"]
+__all__ = ["markdown", "notebook", "pictures"]
 
 
-def markdown(document: Document) -> str:
-    """The whole document as Markdown."""
-    return "\n\n".join(part for _, part in _pieces(document)) + "\n"
+def markdown(document: Document, folder: str = "") -> str:
+    """The whole document as Markdown.
+
+    Args:
+        document: What it says.
+        folder: Where its ``pictures`` lie, seen from it; ``""`` to put them inside.
+    """
+    return "\n\n".join(part for _, part in _pieces(document, folder)) + "\n"
 
 
-def _pieces(document: Document) -> Iterator[tuple[str, str]]:
+def pictures(document: Document) -> Mapping[str, str]:
+    """The pictures of a document as SVG, by the names of their files."""
+    return {f"{each.name}.svg": _svg(each) for each in document.figures()}
+
+
+def _pieces(document: Document, folder: str = "") -> Iterator[tuple[str, str]]:
     """The document piece by piece: ``"markdown"`` or ``"code"``, and its text."""
     yield "markdown", f"# {_escaped(document.title)}\n\n{_escaped(document.lead)}"
     for block in document.blocks:
-        yield from _block(block)
+        yield from _block(block, folder)
 
 
-def _block(block: Block) -> Iterator[tuple[str, str]]:
+def _block(block: Block, folder: str) -> Iterator[tuple[str, str]]:
     match block:
         case Heading():
             yield "markdown", f"## {_escaped(block.text)}"
@@ -60,10 +72,10 @@ def _block(block: Block) -> Iterator[tuple[str, str]]:
         case Table():
             yield "markdown", _table(block)
         case Figure():
-            yield "markdown", _figure(block)
+            yield "markdown", _figure(block, folder)
         case Pair():
             for each in (*block.left, *block.right):
-                yield from _block(each)
+                yield from _block(each, folder)
 
 
 def _listing(lines: Sequence[str]) -> str:
@@ -84,7 +96,11 @@ def _part(part: Run | Equation) -> str:
 
 
 def _code(text: str) -> str:
-    flat = text.replace("\n", " ").replace("|", "\\|")
+    flat = text.replace("\n", " ")
+    if "\\|" in flat:  # in a table nobody agrees on what escapes what
+        written = re.sub(r"[^ \w.,:;()+=/-]", lambda one: f"&#{ord(one[0])};", flat)
+        return f"<code>{written}</code>"
+    flat = flat.replace("|", "\\|")
     fence = "`" * (_longest([flat]) + 1)
     return f"{fence} {flat} {fence}" if len(fence) > 1 else f"`{flat}`"
 
@@ -106,14 +122,19 @@ def _table(table: Table) -> str:
     return caption + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _figure(figure: Figure) -> str:
-    if figure.name == "graph":
-        svg = graph_on_paper(figure.svg, "monospace")
-    else:
-        svg = on_paper(figure.svg, "sans-serif")
-    data = base64.b64encode(svg.encode()).decode()
+def _figure(figure: Figure, folder: str) -> str:
+    place = f"{quote(folder)}/{figure.name}.svg"
+    if not folder:
+        data = base64.b64encode(_svg(figure).encode()).decode()
+        place = f"data:image/svg+xml;base64,{data}"
     words = _escaped(figure.caption)
-    return f"![{words}](data:image/svg+xml;base64,{data})\n\n*{words}*"
+    return f"![{words}]({place})\n\n*{words}*"
+
+
+def _svg(figure: Figure) -> str:
+    if figure.name == "graph":
+        return graph_on_paper(figure.svg, "monospace")
+    return on_paper(figure.svg, "sans-serif")
 
 
 # --- a notebook ----------------------------------------------------------------------------

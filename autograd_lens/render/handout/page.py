@@ -1,4 +1,4 @@
-"""The handout as one self-contained page that plays the run.
+"""Self-contained pages that play a run: the handout, with its chapters, and the run alone.
 
 The page asks the network for nothing: styles and script are inside and named in its
 Content-Security-Policy by their hashes, so that nothing else runs, whatever a run's names hold.
@@ -16,7 +16,7 @@ from html import escape
 from importlib.resources import files
 
 from autograd_lens.analysis.lesson import Lesson
-from autograd_lens.render.handout.blocks import Code, Document
+from autograd_lens.render.handout.blocks import Document
 from autograd_lens.render.handout.figures import (
     DARK,
     LIGHT,
@@ -25,33 +25,33 @@ from autograd_lens.render.handout.figures import (
     descent,
     loss_curve,
 )
-from autograd_lens.render.handout.html import blocks_html, listing
+from autograd_lens.render.handout.html import blocks_html
 from autograd_lens.render.handout.paper import chinese_fonts
-from autograd_lens.render.handout.player import player_data
+from autograd_lens.render.handout.player import Player
 from autograd_lens.render.handout.texts import texts
 
-__all__ = ["PageOptions", "page", "subset"]
+__all__ = ["PageOptions", "page", "subset", "view"]
 
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """What the page needs beside the document.
+    """What a page needs beside its document.
 
     Attributes:
-        graph: The graph for the player as SVG, from top to bottom; ``""`` for none.
+        player: What plays the run; None for a page that plays nothing.
         font: A font that holds the page's Chinese letters, as WOFF; None to use the reader's.
         footer: Stands at the end.
         levels: Lines of equal loss, for a run that is no linear regression.
     """
 
-    graph: str = ""
+    player: Player | None = None
     font: bytes | None = None
     footer: str = ""
     levels: Levels | None = None
 
 
 def page(document: Document, lesson: Lesson | None, options: PageOptions) -> str:
-    """The whole page.
+    """The whole handout.
 
     Args:
         document: What it says.
@@ -59,30 +59,54 @@ def page(document: Document, lesson: Lesson | None, options: PageOptions) -> str
         options: What else it needs.
     """
     words = texts(document.language)
-    style, script = _style(options.font), _asset("player.js") if lesson else ""
+    section = _player(lesson, words, options) if lesson and options.player else ""
+    body = (
+        f"<body><main><header><h1>{escape(document.title)}</h1>"
+        f'<p class="lead">{escape(document.lead)}</p></header>\n{section}\n'
+        f"<article>{blocks_html(document.blocks)}</article>"
+        f"<footer>{escape(options.footer)}</footer></main>"
+    )
+    return _whole(document.title, document.language, body, options)
+
+
+def view(lesson: Lesson, language: str, options: PageOptions) -> str:
+    """A page that is nothing but the run, to explore.
+
+    Args:
+        lesson: The run.
+        language: The language of its words.
+        options: What else it needs.
+    """
+    words = texts(language)
+    title = words["view_title"].format(
+        program=lesson.program or words["title_none"], count=f"{lesson.count:,}"
+    )
+    body = f'<body class="view"><main>{_player(lesson, words, options, title)}</main>'
+    return _whole(title, language, body, options)
+
+
+def _whole(title: str, language: str, body: str, options: PageOptions) -> str:
+    style, script = _style(options.font), _asset("player.js") if options.player else ""
     allowed = _hash(script) if script else "'none'"
     policy = (
         f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"font-src data:; style-src {_hash(style)}; "
         f"script-src {allowed}"
     )
-    language = {"zh": "zh-CN"}.get(document.language, document.language)
-    player = _player(lesson, words, options) if lesson else ""
-    data = player_data(lesson, words) if lesson else ""
+    data = options.player.data if options.player else ""
     scripts = (
         f'<script type="application/json" id="run">{data}</script><script>{script}</script>'
-        if lesson
+        if options.player
         else ""
     )
     return (
-        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{ {"zh": "zh-CN"}.get(language, language) }">'
+        '<head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(document.title)}</title><style>{style}</style></head>\n<body><main>"
-        f'<header><h1>{escape(document.title)}</h1><p class="lead">{escape(document.lead)}</p>'
-        f"</header>\n{player}\n<article>{blocks_html(document.blocks)}</article>"
-        f"<footer>{escape(options.footer)}</footer></main>\n{scripts}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head>\n"
+        f"{body}\n{scripts}</body></html>\n"
     )
 
 
@@ -104,40 +128,120 @@ def _style(font: bytes | None) -> str:
         face = f'@font-face{{font-family:"Handout";src:url(data:font/woff;base64,{data})}}'
     return (
         f"{face}:root{{{light}}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        f"@media screen and (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{{dark}}}}}"
+        f"@media screen{{:root[data-theme=dark]{{{dark}color-scheme:dark}}"
+        f":root[data-theme=light]{{color-scheme:light}}}}"
         f"{PICTURE_RULES}{_asset('page.css')}"
     )
 
 
-def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions) -> str:
-    """The part of the page that moves."""
-    codes = (
-        "".join(listing(Code(block.lines, block.first), "L") for block in lesson.code)
-        or f'<p class="aside">{escape(words["code_missing"])}</p>'
-    )
-    losses = loss_curve(lesson.path.losses, words).replace('id="losses"', 'id="play-losses"')
-    lines = options.levels.lines if options.levels else ()
-    pictures = descent(lesson, words, lines).replace('id="descent"', 'id="play-descent"')
-    pictures = pictures.replace("inside", "play-inside") + losses
-    legend = f'<p class="hint">{words["graph_legend"]}</p>'
-    graph = f'<h3>{words["graph_title"]}</h3><div class="wide">{options.graph}</div>{legend}'
+# --- the player ----------------------------------------------------------------------------
+
+
+def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions, title: str = "") -> str:
+    """The part of a page that moves; with a title it is the whole page."""
+    player = options.player or Player("", "", "", "")
+    code = player.code or f'<p class="aside">{escape(words["code_missing"])}</p>'
+    tag, pane, hint = ("h1", "h2", "view_hint") if title else ("h2", "h3", "play_hint")
+    heads = {
+        name: f'<{pane} class="pane-title">{words[name]}</{pane}>'
+        for name in ("code", "graph_title", "values", "state", "over_steps")
+    }
+    missing = f'<p class="aside">{escape(player.missing)}</p>' if player.missing else ""
     return (
-        f'<section id="player" aria-label="{escape(words["play"])}"><h2>{words["play"]}</h2>'
-        f'<p class="hint">{escape(words["play_hint"])}</p>'
+        f'<section id="player" aria-label="{escape(words["play"])}">'
+        f'<div class="head"><{tag}>{escape(title or words["play"])}</{tag}>'
+        f'<p class="hint">{escape(words[hint])}</p>{_tools(words)}</div>'
         f'<noscript><p class="aside">{escape(words["no_script"])}</p></noscript>'
         f"{_controls(lesson, words)}"
-        f'<div class="stage"><div class="col"><h3>{words["code"]}</h3>'
-        f'<div class="codes">{codes}</div></div>'
-        f'<div class="col graph-col">{graph if options.graph else ""}</div>'
-        f'<div class="col"><h3>{words["values"]}</h3><div class="scroll" tabindex="0">'
+        f'<div class="stage"><div class="col pane code-col">{heads["code"]}'
+        f'<div class="codes" tabindex="0">{code}</div></div>'
+        f'<div class="col pane graph-col">{heads["graph_title"]}'
+        f'<div id="rooms"></div><div id="sheets" tabindex="0">{player.sheets}</div>{missing}'
+        f'<p class="hint">{words["graph_legend"]} {words["graph_size"]}</p></div>'
+        f'<div class="col pane values-col">{heads["values"]}'
+        f'<div class="scroll" tabindex="0">'
         f'<table id="values"><thead><tr><th scope="col">{words["tensor"]}</th>'
         f'<th scope="col">{words["shape"]}</th><th scope="col">{words["numbers"]}</th></tr></thead>'
-        '<tbody id="event-rows"></tbody></table></div>'
-        f'<div class="scroll" tabindex="0"><table id="followed"><thead><tr>'
-        f'<th scope="col">{words["parameter"]}</th><th scope="col">{words["before"]}</th>'
-        f'<th scope="col">.grad</th><th scope="col">{words["after"]}</th></tr></thead>'
-        f'<tbody id="followed-rows"></tbody></table></div><div class="pictures">{pictures}</div>'
-        "</div></div></section>"
+        f'<tbody id="event-rows"></tbody></table></div>{heads["state"]}'
+        f'<div class="scroll state" tabindex="0"><table id="followed"><thead><tr>'
+        f'<th scope="col">{words["parameter"]}</th><th scope="col">{words["value"]}</th>'
+        f'<th scope="col">.grad</th></tr></thead>'
+        f'<tbody id="followed-rows"></tbody></table></div></div>'
+        f'<div class="col pane time-col">{heads["over_steps"]}'
+        f'<div class="pictures">{_pictures(lesson, words, options)}</div></div></div>'
+        f"{_dialogs(words)}</section>"
+    )
+
+
+def _pictures(lesson: Lesson, words: Mapping[str, str], options: PageOptions) -> str:
+    """What can be seen over the steps: the loss, the descent, rates, and maps of all layers."""
+    losses = loss_curve(lesson.path.losses, words).replace('id="losses"', 'id="play-losses"')
+    lines = options.levels.lines if options.levels else ()
+    path = descent(lesson, words, lines).replace('id="descent"', 'id="play-descent"')
+    rate = words["learning_rate"]
+    rates = (
+        f'<figure><svg class="figure" id="rates" viewBox="0 0 420 72" role="img" '
+        f'aria-label="{rate}"><text class="tick" x="47" y="16" text-anchor="end"></text>'
+        f"</svg><figcaption>{rate}</figcaption></figure>"
+    )
+    maps = "".join(
+        f'<figure class="map"><figcaption>{words[said]} <output></output></figcaption>'
+        f'<div class="field"><canvas id="map-{name}" role="img" aria-label="{words[said]}">'
+        '</canvas><div class="mark"></div></div></figure>'
+        for name, said in (("grads", "grad_norm"), ("shares", "update_ratio"))
+    )
+    return (
+        f"<div>{losses}{rates}</div>{f'<div>{path}</div>' if path else ''}"
+        f'<div class="maps">{maps}<p class="hint">{words["map_legend"]}</p></div>'
+    ).replace("inside", "play-inside")
+
+
+def _tools(words: Mapping[str, str]) -> str:
+    """The search and the switches."""
+    switches = "".join(
+        f'<button type="button" class="switch" id="{name}" aria-pressed="false">'
+        f"{escape(words[name])}</button>"
+        for name in ("whole", "present", "hide")
+    )
+    return (
+        f'<div class="tools"><div class="finder"><input type="search" id="search" '
+        f'aria-label="{escape(words["search"])}" placeholder="{escape(words["search_hint"])}">'
+        f'<ol id="hits" hidden></ol></div>{switches}'
+        f'<button type="button" class="switch" id="dark">{escape(words["dark"])}</button>'
+        f'<button type="button" class="switch" id="ask">{escape(words["keys"])}</button></div>'
+    )
+
+
+_KEYS = (
+    ("← → h l", "key_event"),
+    ("p n", "key_step"),
+    ("↑ ↓", "key_full"),
+    ("f b u z", "key_phase"),
+    ("Home End g", "key_ends"),
+    ("Space - +", "key_play"),
+    ("/ [ ]", "key_search"),
+    ("e", "key_wrong"),
+    ("⌫", "key_room"),
+    ("a P H", "key_all"),
+    ("1 2 3 4 m", "key_panes"),
+    ("d ?", "key_look"),
+)
+
+
+def _dialogs(words: Mapping[str, str]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{keys}</th><td>{escape(words[said])}</td></tr>'
+        for keys, said in _KEYS
+    )
+    return (
+        f'<dialog id="help" aria-label="{escape(words["keys"])}"><form method="dialog">'
+        f'<table>{rows}</table><p class="hint">{words["graph_legend"]} {words["graph_size"]}</p>'
+        f"<button>{escape(words['close'])}</button></form></dialog>"
+        f'<dialog id="goto" aria-label="{escape(words["goto"])}"><form method="dialog">'
+        f'<label>{escape(words["goto"])} <input id="goto-step" autocomplete="off"></label> '
+        f'<button value="go">{escape(words["go"])}</button></form></dialog>'
     )
 
 
@@ -171,8 +275,8 @@ def _controls(lesson: Lesson, words: Mapping[str, str]) -> str:
         f'<input type="range" id="slider" aria-label="{escape(words["play_steps"])}" '
         f'min="0" max="{last}" value="0" step="1">'
         '<output id="where" for="slider"></output></div>'
-        '<div id="event" aria-live="polite"><b id="event-title"></b>'
-        '<span id="event-more"></span></div>'
+        '<div id="event" aria-live="polite"><b id="event-title"></b> '
+        '<small id="event-module"></small><div id="event-more"></div></div>'
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def paper_source(document: Document, footer: str) -> PaperSource:
         document: What to set.
         footer: Stands at the foot of each page, beside the page number.
     """
-    inputs = {f"svg-{each.name}": _picture(each, document) for each in _figures(document.blocks)}
+    inputs = {f"svg-{each.name}": _picture(each, document) for each in document.figures()}
     body = "\n".join(_block(block) for block in document.blocks)
     lead = f"#lead[{_literal(document.lead)}]\n" if document.lead else ""
     head = f"#title-line[{_literal(document.title)}]\n{lead}"
@@ -128,14 +128,6 @@ def _picture(figure: Figure, document: Document) -> str:
     if figure.name == "graph":
         return graph_on_paper(figure.svg, _MONO)
     return on_paper(figure.svg, ", ".join(f"'{face}'" for face in FACES[document.language]))
-
-
-def _figures(blocks: tuple[Block, ...]) -> Iterator[Figure]:
-    for block in blocks:
-        if isinstance(block, Figure):
-            yield block
-        elif isinstance(block, Pair):
-            yield from _figures((*block.left, *block.right))
 
 
 def _literal(text: str) -> str:

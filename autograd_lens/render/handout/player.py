@@ -1,39 +1,117 @@
-"""What the page's player knows: the run as numbers, and the events of its full steps."""
+"""What a page's player knows: the run as numbers, its full steps event by event, its graphs.
+
+NOTE 1 [Form and numbers]: steps of one structure have the same events. What they have in common
+(titles, lines, names, nodes) is a *form*, stored once; a step is the number of its form and, for
+each event, the strings that differ.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.analysis.cursor import States
+from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.analysis.lesson import KEPT, Lesson, StepLesson
 from autograd_lens.analysis.names import Names
-from autograd_lens.analysis.story import NodeStory
+from autograd_lens.analysis.rates import RateGroup, find_rates
+from autograd_lens.analysis.story import NodeStory, Stories, operation
+from autograd_lens.errors import RenderError
+from autograd_lens.render.graph_cards import box_title
+from autograd_lens.render.graph_outline import Outline, outline
+from autograd_lens.render.graph_text import SourceOf, line, shorten
+from autograd_lens.render.handout.blocks import Code
 from autograd_lens.render.handout.figures import Axes, best_point, descent_axes, loss_axes
-from autograd_lens.render.handout.graph import MOST_NODES, boxes
-from autograd_lens.render.handout.html import text_html
-from autograd_lens.render.handout.wording import computation, reason, shape_text, value_text
+from autograd_lens.render.handout.graph import cleaned, live_dot
+from autograd_lens.render.handout.html import listing, text_html
+from autograd_lens.render.handout.wording import (
+    computation,
+    first_element,
+    reason,
+    shape_text,
+    value_text,
+)
+from autograd_lens.render.rooms import Rooms, Sheet
 from autograd_lens.render.worked import worked_node, worked_update
 from autograd_lens.trace.expr import Equation
-from autograd_lens.trace.records import GradWrite, Kernel, ParameterUpdate, TensorUse, ZeroGrad
+from autograd_lens.trace.graph import TapeIndex
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
 
-__all__ = ["player_data"]
+__all__ = ["Player", "player"]
 
 Words = Mapping[str, str]
-Event = dict[str, Any]
+Json = dict[str, Any]
 
 _MOST_STEPS = 5000
-_MOST_EVENTS = 200  # of one step
+_MOST_EVENTS = 12_000  # of all full steps together; of these at least two are played
+_WORKED = 200  # events of a step whose formulas are worked out with its numbers
+_FLAT = 40  # nodes of a graph that is drawn whole
+_COLUMNS = 240  # of the maps over the steps
+_SAID = (
+    *("event_of", "light_event", "event_loss", "event_grads", "event_updates", "run", "pause"),
+    *(
+        "step",
+        "loss",
+        "not_kept",
+        "brief_hint",
+        "whole_graph",
+        "found",
+        "found_none",
+        "hidden",
+        "copy_of",
+    ),
+    *("grad_norm", "update_ratio"),
+)
 
 
-def player_data(lesson: Lesson, words: Words) -> str:
-    """Everything the player needs, as JSON that may stand inside a page."""
-    steps, path = _sampled(lesson), lesson.path
+@dataclass(frozen=True, slots=True)
+class Player:
+    """The parts of a page that plays a run.
+
+    Attributes:
+        data: What its script reads, as JSON that may stand inside a page.
+        sheets: The drawings of the graph's rooms, as HTML.
+        code: The program's lines, as HTML.
+        missing: Why there are no drawings; ``""`` where there are.
+    """
+
+    data: str
+    sheets: str
+    code: str
+    missing: str
+
+
+def player(
+    lesson: Lesson,
+    run: Trace,
+    words: Words,
+    *,
+    draw: Callable[[str], str],
+    whole: bool = False,
+) -> Player:
+    """Make all that a page needs to play a run.
+
+    Args:
+        lesson: The run, ordered for reading.
+        run: The run as it was recorded.
+        words: The words of a language.
+        draw: Draws DOT as SVG.
+        whole: Whether whole source files are shown, and not just what the lesson shows.
+    """
+    steps = _sampled(lesson)
+    made = _Maker(run, words, draw)
+    full = made.steps(lesson)
+    blocks = _files(run, made.files) if whole else _excerpts(lesson, made.files)
+    path = lesson.path
     plain = {
         "steps": None if len(steps) == lesson.count else steps.tolist(),
         "count": len(steps),
@@ -47,18 +125,20 @@ def player_data(lesson: Lesson, words: Words) -> str:
         ),
         "descent": _frame(descent_axes(path, best_point(lesson))),
         "lossFrame": _frame(loss_axes(path.losses, words)),
-        "full": {str(each.step.index): list(_events(each, words)) for each in lesson.played},
-        "graph": _nodes(lesson.first),
+        "parameters": list(made.parameters),
+        "forms": made.forms,
+        "full": full,
+        "maps": _maps(lesson.count, run),
+        "rates": [_rate(group) for group in find_rates(run).groups],
         "words": {key: words[key] for key in _SAID},
     }
     # `</script>` in a name of the program must not end the script
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    code = "".join(listing(Code(lines, first), f"L{file}-") for file, first, lines in blocks)
+    return Player(data, "".join(made.sheets.values()), code, made.missing)
 
 
-_SAID = (
-    *("event_of", "light_event", "event_loss", "event_grads", "event_updates", "run", "pause"),
-    *("step", "loss", "not_kept"),
-)
+# --- numbers over the steps ----------------------------------------------------------------
 
 
 def _sampled(lesson: Lesson) -> npt.NDArray[np.int64]:
@@ -79,7 +159,7 @@ def _packed(numbers: npt.NDArray[np.float64]) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
 
 
-def _frame(axes: Axes | None) -> dict[str, Any] | None:
+def _frame(axes: Axes | None) -> Json | None:
     if axes is None:
         return None
     right, bottom = axes.width - axes.right, axes.height - axes.bottom
@@ -87,64 +167,331 @@ def _frame(axes: Axes | None) -> dict[str, Any] | None:
     return {"x": axes.x, "y": axes.y, "box": box, "log": axes.log}
 
 
-def _nodes(first: StepLesson) -> dict[str, Any]:
-    graph = first.step.backwards[-1].graph if first.step.backwards else None
-    if graph is None or len(graph.nodes) > MOST_NODES:
-        return {}
-    return {
-        "leaves": {node.variable: node.index for node in graph.nodes if node.variable},
-        "root": 0,
-    }
+def _rate(group: RateGroup) -> Json:
+    return {"name": group.optimizer, "rates": group.rates, "sampled": group.sampled}
 
 
-# --- the events of a full step -------------------------------------------------------------
+def _maps(count: int, run: Trace) -> Json:
+    """Norms of gradients, and updates as shares of the weights: rows of parameters, over steps.
+
+    NaN is not known, -1 is a gradient of None, infinity one that is not finite.
+    """
+    steps = np.unique(np.linspace(0, count - 1, min(count, _COLUMNS)).round().astype(int)).tolist()
+    names = list(run.parameters)
+    grads = np.full((len(names), len(steps)), np.nan, np.float32)
+    shares = grads.copy()
+    broken = []
+    for column, step in enumerate(steps):
+        known = run.light(step).parameters
+        for row, name in enumerate(names):
+            if (each := known.get(name)) is None:
+                continue
+            norm = -1.0 if each.grad is None else each.grad.norm
+            if not np.isfinite(norm):
+                broken.append(step)
+            grads[row, column] = norm if np.isfinite(norm) else np.inf
+            shares[row, column] = _share(each.before, each.after)
+    packed = [base64.b64encode(table.astype("<f4").tobytes()).decode() for table in (grads, shares)]
+    return {"steps": steps, "grads": packed[0], "shares": packed[1], "broken": sorted({*broken})}
 
 
-def _events(lesson: StepLesson, words: Words) -> Iterator[Event]:
-    graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
-    small = graph is not None and len(graph.nodes) <= MOST_NODES
-    lines = boxes(lesson) if small else {}
-    made = {node.forward_kernel: node.index for node in graph.nodes} if graph else {}
-    made.pop(None, None)
-    leaves = [node.index for node in graph.nodes if node.variable] if graph else []
-    say = _Teller(lesson.names, words, lines)
-    for kernel in lesson.forward[:_MOST_EVENTS]:
-        yield say.forward(kernel, made.get(kernel.index), leaves)
-    for story in lesson.backward[:_MOST_EVENTS]:
-        yield say.backward(story, lesson)
-    for update in lesson.step.updates[:_MOST_EVENTS]:
-        yield say.update(update, lesson)
-    for zero in lesson.step.zero_grads[:_MOST_EVENTS]:
-        yield say.zero(zero)
+def _share(before: Value | None, after: Value | None) -> float:
+    """The size of an update as a share of what it changed; NaN where it is not known."""
+    if before is None or after is None or not (before.complete and after.complete):
+        return np.nan
+    if before.shape != after.shape:
+        return np.nan
+    size = before.norm
+    with np.errstate(all="ignore"):
+        moved = float(np.linalg.norm((after.array - before.array).astype(np.complex128).ravel()))
+    return moved / size if size else np.nan
+
+
+# --- code ----------------------------------------------------------------------------------
+
+_Block = tuple[int, int, tuple[str, ...]]
+_MOST_LINES = 4000
+
+
+def _files(run: Trace, files: Mapping[str, int]) -> list[_Block]:
+    """The whole text of each file that an event stands in."""
+    found = []
+    for file, number in files.items():
+        lines = (run.source(file) or "").splitlines()[:_MOST_LINES]
+        if lines:
+            found.append((number, 1, tuple(lines)))
+    return found
+
+
+def _excerpts(lesson: Lesson, files: Mapping[str, int]) -> list[_Block]:
+    return [(files.get(block.file, len(files)), block.first, block.lines) for block in lesson.code]
+
+
+# --- full steps ----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Maker:
+    """Puts the full steps of a run into forms and numbers (NOTE 1).
+
+    Attributes:
+        run: The run.
+        words: The words of a language.
+        draw: Draws DOT as SVG.
+        forms: The forms.
+        sheets: The HTML of each drawing by its DOT.
+        files: The number of each source file.
+        missing: Why nothing was drawn; ``""`` where it was.
+    """
+
+    run: Trace
+    words: Words
+    draw: Callable[[str], str]
+    forms: list[Json] = field(default_factory=list)
+    sheets: dict[str, str] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    missing: str = ""
+    _known: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The number of each parameter."""
+        return {name: number for number, name in enumerate(self.run.parameters)}
+
+    def steps(self, lesson: Lesson) -> Json:
+        """Each step that is played, by its number."""
+        found: Json = {}
+        room = _MOST_EVENTS
+        for each in _spread(lesson):
+            events = step_events(each.step, self.run.events)
+            room -= len(events)
+            if room < 0 and len(found) > 1:
+                break
+            found[str(each.step.index)] = self._step(each.step, each.names, events)
+        return dict(sorted(found.items(), key=lambda item: int(item[0])))
+
+    def _step(self, step: Step, names: Names, events: Sequence[StepEvent]) -> Json:
+        say = _Teller(step, names, self, worked=len(events) <= _WORKED)
+        told = [say.event(event) for event in events]
+        states = States(step, events)
+        changes = [list(self._changes(states, place)) for place in range(len(events))]
+        form = {
+            "events": [
+                {**event, "c": [change[:2] for change in changed]}
+                for (event, _), changed in zip(told, changes, strict=True)
+            ],
+            "graphs": [self._graph(each) for each in say.outlines],
+        }
+        key = json.dumps(form)
+        if key not in self._known:
+            self._known[key] = len(self.forms)
+            self.forms.append(form)
+        first = states.at(0)
+        return {
+            "form": self._known[key],
+            "v": [numbers for _, numbers in told],
+            "c": [[change[2] for change in changed] for changed in changes],
+            "p": [
+                [self.text(held.before), self.text(held.grad_before)] if held else None
+                for held in (first.get(name) for name in self.run.parameters)
+            ],
+            "n": [list(_node_numbers(each)) for each in say.outlines],
+            "said": step.provenance if step.provenance != "recorded" else "",
+        }
+
+    def _changes(self, states: States, place: int) -> Iterator[tuple[int, str, str]]:
+        for name, held in states.at(place).items():
+            if held.moved:
+                yield self.parameters[name], "v", self.text(held.after)
+            if held.regraded:
+                yield self.parameters[name], "g", self.text(held.grad)
+
+    def text(self, value: Value | None) -> str:
+        """A value in a few words."""
+        return value_text(value, self.words)
+
+    def file(self, name: str) -> int:
+        """The number of a source file."""
+        return self.files.setdefault(name, len(self.files))
+
+    # --- graphs ----------------------------------------------------------------------------
+
+    def _graph(self, of: Outline) -> Json:
+        rooms = Rooms(of)
+        leaving: dict[int, list[int]] = {}
+        for edge in of.graph.edges:
+            leaving.setdefault(edge.from_node, []).append(edge.to_node)
+        waiting, drawn = [""], dict[str, Json]()
+        while waiting:
+            room = waiting.pop()
+            sheet = rooms.flat() if len(of.graph.nodes) <= _FLAT else rooms.sheet(room)
+            drawn[room] = self._room(of, rooms, sheet)
+            below = {name for box in sheet.boxes for leaf in box.leaves() for name in leaf.names}
+            waiting += sorted(below - drawn.keys() - {*waiting})
+        nodes = of.graph.nodes
+        return {
+            "nodes": [operation(node, of.kernel(node)) for node in nodes],
+            "variables": {node.index: node.variable for node in nodes if node.variable},
+            "out": [leaving.get(node.index, []) for node in nodes],
+            "rooms": drawn,
+        }
+
+    def _room(self, of: Outline, rooms: Rooms, sheet: Sheet) -> Json:
+        boxes = [
+            {
+                "copies": leaf.copies,
+                "names": leaf.names,
+                "uses": rooms.parameters(leaf.nodes) if leaf.kind != "node" else (),
+            }
+            for leaf in sheet.leaves
+        ]
+        return {"sheet": self._drawn(of, sheet), "boxes": boxes}
+
+    def _drawn(self, of: Outline, sheet: Sheet) -> int:
+        titles = [_title(of, sheet, place) for place in range(len(sheet.leaves))]
+        dot = live_dot(sheet, titles)
+        if dot not in self.sheets and not self.missing:
+            number = len(self.sheets)
+            try:
+                svg = cleaned(self.draw(dot), f"s{number}-")
+            except RenderError as error:
+                self.missing = str(error)
+                return -1
+            self.sheets[dot] = f'<div class="sheet" id="sheet{number}" hidden>{svg}</div>'
+        return list(self.sheets).index(dot) if dot in self.sheets else -1
+
+
+def _spread(lesson: Lesson) -> Iterator[StepLesson]:
+    """The steps that can be played: ends first, so that what fits tells of the whole run."""
+    played = list(lesson.played)
+    order = [*played[:2], *played[-1:], *played[2:-1]] if len(played) > 2 else played  # noqa: PLR2004
+    return iter(order)
+
+
+def _title(of: Outline, sheet: Sheet, place: int) -> str:
+    box = sheet.leaves[place]
+    node = of.graph.nodes[box.nodes[-1]]
+    if node.variable is not None:
+        return node.variable
+    if box.kind == "node" and (kernel := of.kernel(node)) is not None:
+        named = any(of.stories.names.known(use.tensor) for use in kernel.outputs)
+        said = computation(kernel, of.stories.names, 12 if named else 22)
+        said = said if named else said.partition(" → ")[0]
+        times = f" ×{len(box.copies)}" if len(box.copies) > 1 else ""
+        return f"{said}{times}"
+    return box_title(of, box).removeprefix(f"{sheet.room}.")
+
+
+def _node_numbers(of: Outline) -> Iterator[list[Any]]:
+    """The first number of each node's value and gradient, and the gradient's norm."""
+    runs = {run.node: run for run in of.backward.node_runs}
+    for node in of.graph.nodes:
+        kernel, run = of.kernel(node), runs.get(node.index)
+        known = of.step.parameters.get(node.variable or "")
+        value = kernel.outputs[0].value if kernel and kernel.outputs else None
+        value = known.before if known else value
+        grad = next((each for each in run.grad_outputs if each is not None), None) if run else None
+        norm = float(grad.norm) if grad is not None else None
+        finite = norm is None or np.isfinite(norm)
+        size = float(f"{norm:.4g}") if norm is not None and finite else None
+        yield [_first(value), _first(grad), size if finite else str(norm)]
+
+
+def _first(value: Value | None) -> str:
+    text = first_element(value)
+    return f"{text} …" if text and value is not None and value.numel > 1 else text
+
+
+_Told = tuple[Json, list[list[str]], str]
+"""What is the same in steps of one form; rows of names, shapes and numbers; a remark."""
 
 
 class _Teller:
-    """Puts the events of one step into words."""
+    """Puts the events of one step into words: what steps of its form share, and its numbers."""
 
-    def __init__(self, names: Names, words: Words, lines: Mapping[int, tuple[str, ...]]) -> None:
+    def __init__(self, step: Step, names: Names, maker: _Maker, *, worked: bool) -> None:
+        self.step = step
+        self._worked = worked
         self.names = names
-        self.words = words
-        self.lines = lines
+        self.words = maker.words
+        self._maker = maker
+        self._index = TapeIndex(step)
+        source: SourceOf = maker.run.source
+        self._source = source
+        self.outlines: list[Outline] = []
+        self._graph_of: dict[int, int] = {}
+        for backward in step.backwards:
+            if backward.graph is not None and backward.graph.nodes:
+                self._graph_of[backward.index] = len(self.outlines)
+                self.outlines.append(outline(step, backward.index, source))
+        if not step.backwards and any(kernel.requires_grad for kernel in step.kernels):
+            self.outlines.append(outline(step, 0, source))
+        self._made: dict[int, dict[int, int]] = {}
+        for graph, of in enumerate(self.outlines):
+            for node in of.graph.nodes:
+                if node.forward_kernel is not None:
+                    self._made.setdefault(node.forward_kernel, {})[graph] = node.index
+        self._stories: dict[int, Stories] = {}
 
-    def forward(self, kernel: Kernel, node: int | None, leaves: list[int]) -> Event:
+    def event(self, event: StepEvent) -> tuple[Json, list[str]]:
+        """What an event says: its form, and its numbers."""
+        tell = {
+            "line": self._line,
+            "kernel": self._kernel,
+            "engine": self._engine,
+            "node": self._node,
+            "grad": self._grad,
+            "update": self._update,
+            "zero": self._zero,
+            "run": self._run,
+        }
+        form, rows, more = tell[event.kind](event)
+        source = event.source
+        module = form.pop("m", "")
+        plain = {
+            "k": event.kind,
+            "p": event.phase,
+            "l": [self._maker.file(source.file), source.line] if source else None,
+            "m": module,
+            "g": self._graph_of.get(event.backward, -1),
+            **form,
+            "r": [row[:2] for row in rows],
+        }
+        return plain, [*(row[2] for row in rows), more]
+
+    def _line(self, event: StepEvent) -> _Told:
+        code = line(event.source, self._source) or "…"
+        rows = []
+        if event.kernels and (last := self.step.kernels[event.kernels[-1]]).outputs:
+            rows = [self._row(f"→ {self.names(last.outputs[0])}", last.outputs[0])]
+        return {"t": shorten(code, 90)}, rows, ""
+
+    def _kernel(self, event: StepEvent) -> _Told:
+        kernel: Kernel = self.step.kernels[event.item]
         uses = [each.value for each in kernel.inputs if isinstance(each.value, TensorUse)]
         rows = [self._row(self.names(use), use) for use in uses]
         rows += [self._row(f"→ {self.names(use)}", use) for use in kernel.outputs]
-        shown = [each for each in (node, *leaves) if each is not None]
         title = self.words["event_forward"].format(what=computation(kernel, self.names))
-        return {
-            "phase": "forward",
-            "title": title,
-            "line": kernel.source.line if kernel.source else 0,
-            "node": node,
-            "edges": [],
-            "set": [[each, 1, self._line(each, 1)] for each in shown],
-            "rows": rows,
-            "more": "",
-        }
+        form = {"t": title, "g": -1, "m": kernel.module}
+        if made := self._made.get(kernel.index):
+            form |= {"n": made, "g": next(iter(made))}
+        return form, rows, ""
 
-    def backward(self, story: NodeStory, lesson: StepLesson) -> Event:
-        node, write = story.node.index, story.write
+    def _engine(self, event: StepEvent) -> _Told:
+        code = line(event.source, self._source) or "backward()"
+        backward = self.step.backwards[event.backward]
+        rows = [self._number(self.words["loss"], value) for value in backward.roots]
+        title = self.words["event_engine"].format(what=shorten(code, 60))
+        return {"t": title}, rows, escape(backward.error)
+
+    def _story(self, event: StepEvent) -> NodeStory:
+        if event.backward not in self._stories:
+            self._stories[event.backward] = Stories(self._index, self.names, event.backward)
+        stories = self._stories[event.backward]
+        return stories.of(stories.backward.node_runs[event.item].node)
+
+    def _node(self, event: StepEvent) -> _Told:
+        story = self._story(event)
         arrived = [each.value for each in story.incoming if each.value]
         rows = [self._number(self.words["event_in"], value) for value in arrived]
         rows += [
@@ -152,77 +499,54 @@ class _Teller:
             for out in story.outgoing
             if out.receiver is not None
         ]
-        if write is not None:
-            rows.append(self._number(f"{write.parameter}.grad", write.after))
-        return {
-            "phase": "backward",
-            "title": self._backward_title(story, write),
-            "line": lesson.call.line if lesson.call else 0,
-            "node": node,
-            "edges": self._edges(node, lesson),
-            "set": [[node, 2, self._line(node, 2)]],
-            "rows": rows,
-            "more": self._why(story),
-        }
+        title = self.words["event_backward"].format(what=story.node.name)
+        graph = self._graph_of.get(event.backward, -1)
+        form = {"t": title, "n": {graph: story.node.index}, "m": story.module}
+        why = text_html(reason(story, self.words))
+        if not self._worked:
+            return {**form, "why": why}, rows, ""
+        equations = " ".join(text_html((equation,)) for equation in worked_node(story))
+        return form, rows, f"{why} {equations}"
 
-    def _backward_title(self, story: NodeStory, write: GradWrite | None) -> str:
-        if write is not None:
-            key = "event_write" if write.mode == "set" else "event_write_add"
-            return self.words[key].format(name=write.parameter)
-        return self.words["event_backward"].format(what=story.node.name)
-
-    def _edges(self, node: int, lesson: StepLesson) -> list[str]:
-        graph = lesson.step.backwards[-1].graph
-        edges = graph.edges if graph else ()
-        return [
-            f"e{edge.from_node}_{edge.input_position}" for edge in edges if edge.from_node == node
+    def _grad(self, event: StepEvent) -> _Told:
+        write = self.step.backwards[event.backward].grad_writes[event.item]
+        key = "event_write" if write.mode == "set" else "event_write_add"
+        rows = [
+            self._number(f"{write.parameter}.grad", write.before),
+            self._number(self.words["event_in"], write.incoming),
+            self._number(f"→ {write.parameter}.grad", write.after),
         ]
+        return {"t": self.words[key].format(name=write.parameter), "a": write.parameter}, rows, ""
 
-    def _why(self, story: NodeStory) -> str:
-        parts = [text_html(reason(story, self.words))]
-        parts += [text_html((equation,)) for equation in worked_node(story)]
-        return " ".join(parts)
-
-    def update(self, update: ParameterUpdate, lesson: StepLesson) -> Event:
-        found = worked_update(update, lesson.step.kernels)
+    def _update(self, event: StepEvent) -> _Told:
+        update = self.step.updates[event.item]
+        found = worked_update(update, self.step.kernels)
         what = f"{update.parameter} ← {update.expression or '…'}"
         values = (
             (update.parameter, update.before),
             (f"{update.parameter}.grad", update.grad),
             (f"→ {update.parameter}", update.after),
         )
-        return {
-            "phase": "update",
-            "title": self.words["event_update"].format(what=what),
-            "line": update.source.line if update.source else 0,
-            "node": None,
-            "parameter": update.parameter,
-            "edges": [],
-            "set": [],
-            "rows": [self._number(name, value) for name, value in values if value is not None],
-            "more": text_html((Equation((found.formula, found.result)),)) if found else "",
-        }
+        rows = [self._number(name, value) for name, value in values if value is not None]
+        more = text_html((Equation((found.formula, found.result)),)) if found else ""
+        title = self.words["event_update"].format(what=what)
+        return {"t": title, "a": update.parameter}, rows, more
 
-    def zero(self, zero: ZeroGrad) -> Event:
-        values = ((f"{zero.parameter}.grad", zero.before), (f"→ {zero.parameter}.grad", zero.after))
-        return {
-            "phase": "zero",
-            "title": self.words["event_zero"].format(name=zero.parameter),
-            "line": zero.source.line if zero.source else 0,
-            "node": None,
-            "parameter": zero.parameter,
-            "edges": [],
-            "set": [],
-            "rows": [self._number(name, value) for name, value in values],
-            "more": "",
-        }
+    def _zero(self, event: StepEvent) -> _Told:
+        zero = self.step.zero_grads[event.item]
+        rows = [
+            self._number(f"{zero.parameter}.grad", zero.before),
+            self._number(f"→ {zero.parameter}.grad", zero.after),
+        ]
+        title = self.words["event_zero"].format(name=zero.parameter)
+        return {"t": title, "a": zero.parameter}, rows, ""
+
+    def _run(self, event: StepEvent) -> _Told:
+        happened = self._maker.run.events[event.item]
+        return {"t": happened.message}, [], ""
 
     def _number(self, name: str, value: Value | None) -> list[str]:
         return [name, shape_text(value.shape) if value else "", value_text(value, self.words)]
 
     def _row(self, name: str, use: TensorUse) -> list[str]:
         return [name, shape_text(use.spec.shape), value_text(use.value, self.words)]
-
-    def _line(self, node: int, place: int) -> str:
-        lines = self.lines.get(node)
-        return lines[place] if lines else ""

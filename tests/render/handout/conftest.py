@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from autograd_lens.analysis.lesson import Lesson, lesson
-from autograd_lens.render.engines import find_engines, render_dot
-from autograd_lens.render.handout import Document, HandoutOptions, PageOptions, document, page
-from autograd_lens.render.handout.graph import cleaned, lesson_dot
+from autograd_lens.render.engines import render_dot
+from autograd_lens.render.handout import (
+    Document,
+    HandoutOptions,
+    PageOptions,
+    Player,
+    document,
+    page,
+    player,
+)
+from autograd_lens.render.handout.texts import texts
 from tests.support.lesson_run import LessonRun, regression_run
 
 Made = Callable[..., Document]
@@ -44,18 +54,44 @@ def html() -> Callable[..., str]:
 
     def build(run: LessonRun, language: str = "en", title: str = "", steps: Any = (0,)) -> str:
         found = lesson(run, steps)
-        graph = _graph(found, run)
-        options = PageOptions(graph, None, "made by a test")
+        options = PageOptions(played(found, run, language), None, "made by a test")
         return page(made(run, language, title, steps), found, options)
 
     return build
 
 
-def _graph(found: Lesson, run: LessonRun) -> str:
-    if found.first.step.level != "full" or not find_engines():
-        return ""
-    dot = lesson_dot(found.first, run.source, across=False)
-    return cleaned(render_dot(dot, "svg").decode(), "g-")
+@pytest.fixture(scope="session")
+def browser() -> Any:
+    """A real browser; tests that ask for it are left out where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+def opened(browser: Any, html: str, file: Path, **given: Any) -> Any:
+    """A page that is open; says nothing on its console while it is used."""
+    file.write_text(html, encoding="utf-8")
+    screen = {"viewport": {"width": 1280, "height": 900}, "offline": True, **given}
+    context = browser.new_context(**screen)
+    shown = context.new_page()
+    said = []
+    shown.on("console", lambda message: said.append(message.text))
+    shown.on("pageerror", lambda error: said.append(str(error)))
+    shown.goto(file.as_uri())
+    yield shown
+    assert said == []
+    context.close()
+
+
+def played(found: Lesson, run: Any, language: str = "en", *, whole: bool = False) -> Player:
+    """The player of a run."""
+    draw = lambda dot: render_dot(dot, "svg").decode()  # noqa: E731  one line, used here
+    return player(found, run, texts(language), draw=draw, whole=whole)
 
 
 @pytest.fixture

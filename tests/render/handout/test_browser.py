@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,41 +9,17 @@ from typing import Any
 import pytest
 
 from autograd_lens.render.numbers import scalar
-from tests.support.lesson_run import LessonRun
-
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+from tests.render.handout.conftest import opened
+from tests.support.lesson_run import LessonRun, regression_run
 
 
 def shown(number: float) -> str:
     return scalar(float(number)).replace("-", "−")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    with sync_api.sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
 @pytest.fixture
 def page(browser: Any, run: LessonRun, html: Any, tmp_path: Path) -> Any:
     yield from opened(browser, html(run, steps=(0, 1, 5)), tmp_path / "handout.html")
-
-
-def opened(browser: Any, html: str, file: Path) -> Any:
-    file.write_text(html, encoding="utf-8")
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    shown = context.new_page()
-    said = []
-    shown.on("console", lambda message: said.append(message.text))
-    shown.on("pageerror", lambda error: said.append(str(error)))
-    shown.goto(file.as_uri())
-    yield shown
-    assert said == []
-    context.close()
 
 
 def rows(page: Any, name: str) -> Any:
@@ -62,22 +37,26 @@ def test_slider_moves_numbers_point_and_cursor_together(page: Any, run: LessonRu
     before = places()
     page.locator("#slider").fill("4")
     step = run.steps[4]
-    assert rows(page, "followed-rows") == [
-        [name, *(shown(value.item()) for value in (each.before, each.grad, each.after))]
+    expected = {
+        name: [shown(value.item()) for value in (each.before, each.grad)]
         for name, each in step.parameters.items()
-    ]
+    }
+    assert rows(page, "followed-rows") == [[name, *each] for name, each in expected.items()]
     assert shown(step.loss) in page.locator("#where").inner_text()
     assert all(new != old for new, old in zip(places(), before, strict=True))
 
 
 def test_keys_walk_through_the_events_and_light_node_line_and_edge(page: Any) -> None:
     page.locator("#slider").focus()
-    for _ in range(6):
-        page.keyboard.press("ArrowRight")
-    assert page.locator("#event-title").inner_text() == "Backward: MeanBackward0"
+    page.keyboard.press("b")
+    assert page.locator("#event-title").inner_text() == "Backward begins: loss.backward()"
     assert page.locator(".line.now").inner_text().strip() == "loss.backward()"
-    assert page.locator("svg.graph .node.now").get_attribute("id") == "g-n0"
-    assert page.locator("svg.graph .edge.now").get_attribute("id") == "g-e0_0"
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#event-title").inner_text() == "Backward: MeanBackward0"
+    assert "torch.mean" in page.locator(".line.now").inner_text()
+    assert page.locator(".node.now text").first.text_content().startswith("mean(")
+    assert page.locator("svg.graph .edge.now").get_attribute("id") == "s0-e1_0"
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     assert page.locator("#event-title").inner_text().startswith("Forward: mean(")
     page.keyboard.press("End")
@@ -90,20 +69,20 @@ def test_keys_walk_through_the_events_and_light_node_line_and_edge(page: Any) ->
 def test_gradients_appear_in_the_graph_only_when_backward_has_reached_them(
     page: Any, run: LessonRun
 ) -> None:
-    leaf = page.locator("#g-n7 text")  # the box of w1
+    leaf = page.locator("#s0-b7 text")  # the box of w1
     page.locator("#slider").focus()
     assert leaf.nth(2).text_content() == ""
-    for _ in range(13):
-        page.keyboard.press("ArrowRight")
+    page.locator("#followed-rows tr").first.click()
     grad = run.steps[0].parameters["w1"].grad.item()
     assert leaf.nth(2).text_content() == f"∂ {shown(grad)}"
     assert page.locator("#event-title").inner_text() == "w1.grad is set"
+    assert rows(page, "followed-rows")[0][2] == f"None → {shown(grad)}"
 
 
 def test_the_page_writes_numbers_as_python_does(page: Any) -> None:
     numbers = [0, 1, -1.5, 1e-5, 123456.7, 1234567.0, 1e22, -3.0506871e-12, 0.1 + 0.2, 99999.95]
     script = files("autograd_lens.render.handout").joinpath("assets/player.js").read_text("utf-8")
-    start, end = script.index("const written"), script.index("const graph")
+    start, end = script.index("const written"), script.index("const held")
     body = f"(numbers) => {{ {script[start:end]} return numbers.map(written); }}"
     assert page.evaluate(body, numbers) == [shown(number) for number in numbers]
 
@@ -160,8 +139,9 @@ def test_nothing_stands_in_anybodys_way(
 def test_a_number_that_was_not_kept_is_told(
     browser: Any, partly: LessonRun, html: Any, tmp_path: Path
 ) -> None:
+    partly.steps[:] = regression_run(3, light=(2,)).steps
     for page in opened(browser, html(partly, steps=(0, 2)), tmp_path / "partly.html"):
         page.locator("#slider").fill("2")
         assert [row[1] for row in rows(page, "followed-rows")] == ["not kept"] * 2
         page.locator("#slider").fill("0")
-        assert "NaN" not in page.inner_text("#player")
+        assert "NaN" not in page.inner_text("#player table")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autograd_lens.render.handout import Document, markdown
 from autograd_lens.render.handout.blocks import Run, Table
-from autograd_lens.render.handout.markdown import notebook
+from autograd_lens.render.handout.markdown import notebook, pictures
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.expr import Equation, Name
 from tests.support.lesson_run import LessonRun
@@ -24,6 +24,15 @@ def test_numbers_formulas_and_pictures_are_in_the_markdown(run: LessonRun, hando
     assert scalar(run.steps[0].loss) in text
     assert r"\frac{\partial L}{\partial w_{1}}" in text
     assert text.count("data:image/svg+xml;base64,") == 3
+
+
+def test_pictures_may_be_files_beside_it(run: LessonRun, handout: Any) -> None:
+    text = markdown(handout(run), "my lesson_files")
+    found = pictures(handout(run))
+    links = re.findall(r"\]\((.*?)\)\n", text)
+    assert links == [f"my%20lesson_files/{name}" for name in found]
+    assert all(svg.startswith("<svg") for svg in found.values())
+    assert "data:" not in text
 
 
 def test_a_title_keeps_its_letters(run: LessonRun, handout: Any) -> None:

@@ -14,12 +14,12 @@ import pytest
 from autograd_lens.analysis.lesson import KEPT, NOT_KEPT, lesson
 from autograd_lens.analysis.story import NodeStory
 from autograd_lens.render.handout import markdown
-from autograd_lens.render.handout.player import player_data
 from autograd_lens.render.handout.texts import LANGUAGES, texts
 from autograd_lens.render.handout.wording import reason
 from autograd_lens.render.worked import worked_node
 from autograd_lens.trace.expr import TEXTBOOK, Equation, evaluate, write
 from autograd_lens.trace.records import Argument, Constant, Step
+from tests.render.handout.conftest import played
 from tests.support.lesson_run import LessonRun, regression_run
 
 
@@ -73,7 +73,7 @@ def test_a_gradient_that_the_formula_does_not_give_is_not_worked_out() -> None:
 def test_a_number_that_was_not_kept_is_told_so_and_is_no_nan(partly: LessonRun) -> None:
     found = lesson(partly, [0, 2])
     assert (found.path.value_states[:, 0] == [KEPT, KEPT, NOT_KEPT, KEPT]).all()
-    data = json.loads(player_data(found, texts("en")))
+    data = json.loads(played(found, partly).data)
     values, grads, after = (list(base64.b64decode(each)) for each in data["states"])
     assert (values[4:], after[2:4], set(grads)) == ([0, 0], [0, 0], {1})
     assert data["words"]["not_kept"] == "not kept"

@@ -4,6 +4,10 @@
   const run = JSON.parse(byId("run").textContent);
   const words = run.words;
   const say = (text, given) => text.replace(/\{(\w+)\}/g, (_, key) => given[key]);
+  const make = (tag, given = {}) => Object.assign(document.createElement(tag), given);
+  const alone = document.body.classList.contains("view");
+
+  // --- numbers over the run ---------------------------------------------------------------
 
   const bytes = (packed) => Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   const numbers = (packed) => new Float64Array(bytes(packed).buffer);
@@ -15,6 +19,11 @@
   const states = new Map((run.states || []).map((packed, at) => [[values, grads, after][at], bytes(packed)]));
   const width = run.names.length;
   const stepAt = (place) => (run.steps ? run.steps[place] : place);
+  const placeOf = (step) => {
+    if (!run.steps) return Math.min(Math.max(step, 0), run.count - 1);
+    const found = run.steps.findIndex((each) => each >= step);
+    return found < 0 ? run.count - 1 : found;
+  };
 
   // As Python's "%.6g" writes it.
   const written = (number) => {
@@ -32,45 +41,240 @@
     return state === 1 ? written(at[place]) : state === 2 ? "None" : words.not_kept;
   };
 
-  const graph = document.querySelector("#player svg.graph");
-  // A graph of many nodes keeps the size of its letters and is scrolled to where the run is.
-  const tall = graph && graph.querySelectorAll(".node").length > 40 ? graph.parentElement : null;
-  if (tall) {
-    tall.classList.add("tall");
-    tall.tabIndex = 0;
-    graph.style.width = `${graph.dataset.width}px`;
-  }
-  const node = (index) => (graph && index !== null ? byId(`g-n${index}`) : null);
-  const write = (index, line, text) => {
-    const letters = node(index)?.querySelectorAll("text");
-    if (letters && letters[line]) letters[line].textContent = text;
-  };
+  // --- events -------------------------------------------------------------------------------
 
-  const state = { place: 0, event: 0, timer: 0 };
+  const state = { place: 0, event: 0, timer: 0, pace: 900, graph: -1, room: "", copy: 0, whole: false, hide: false, shown: true, hits: [], hit: -1 };
+  const fullAt = (place) => run.full[stepAt(place)];
+  const formAt = (place) => (fullAt(place) ? run.forms[fullAt(place).form] : null);
+  const fullSteps = Object.keys(run.full).map(Number);
+  // The form whose graph is drawn: of a step that was recorded in brief, that of the nearest other.
+  const drawnAt = (place) => {
+    if (fullAt(place) || !fullSteps.length) return formAt(place);
+    const far = (step) => Math.abs(step - stepAt(place));
+    return run.forms[run.full[fullSteps.reduce((best, step) => (far(step) < far(best) ? step : best))].form];
+  };
 
   // What is known of a step that was recorded in brief.
   const brief = (place) => {
-    const leaves = Object.entries(run.graph.leaves || {});
-    const row = (at) => (name) => {
-      const column = run.names.indexOf(name);
-      return column < 0 ? "" : held(at, place * width + column);
-    };
-    const filled = (line, sign, at) => leaves
-      .filter(([name]) => run.names.includes(name))
-      .map(([name, index]) => [index, line, `${sign} ${row(at)(name)}`]);
-    const root = "root" in run.graph ? run.graph.root : null;
-    const set = root === null ? [] : [[root, 1, `= ${written(losses[place])}`]];
-    const table = (at, suffix) => run.names.map((name) => [name + suffix, "", row(at)(name)]);
+    const table = (at, suffix) => run.names.map((name, column) => [name + suffix, "", held(at, place * width + column)]);
     return [
-      { phase: "forward", title: words.event_loss, node: root, set: [...set, ...filled(1, "=", values)], rows: [[words.loss, "", written(losses[place])]] },
-      { phase: "backward", title: words.event_grads, node: null, set: filled(2, "∂", grads), rows: table(grads, ".grad") },
-      { phase: "update", title: words.event_updates, node: null, set: [], rows: table(after, "") },
-    ].map((event) => ({ line: 0, edges: [], more: "", ...event }));
+      { p: "forward", t: words.event_loss, rows: [[words.loss, "", written(losses[place])]] },
+      { p: "backward", t: words.event_grads, rows: table(grads, ".grad") },
+      { p: "update", t: words.event_updates, rows: table(after, "") },
+    ].map((event) => ({ g: -1, why: say(words.brief_hint, { step: stepAt(place) }), ...event }));
   };
   const eventsOf = (place) => {
-    const found = run.full[stepAt(place)];
-    return found && found.length ? found : brief(place);
+    const form = formAt(place);
+    return form && form.events.length ? form.events : brief(place);
   };
+  const rowsOf = (place, at) => {
+    const event = eventsOf(place)[at];
+    if (event.rows) return event.rows;
+    return event.r.map(([name, shape], row) => [name, shape, fullAt(place).v[at][row]]);
+  };
+  const moreOf = (place, at) => {
+    const event = eventsOf(place)[at];
+    return event.why || (event.r ? fullAt(place).v[at][event.r.length] : "");
+  };
+
+  // --- the graph ------------------------------------------------------------------------------
+
+  const known = new Map();
+  const remembered = (key, found) => {
+    if (!known.has(key)) known.set(key, found());
+    return known.get(key);
+  };
+  // When each node's value and gradient came to be: [events of the forward, of the backward].
+  const timesOf = (form, graph) => remembered(`${run.forms.indexOf(form)}/${graph}`, () => {
+    const [there, back] = [new Map(), new Map()];
+    form.events.forEach((event, at) => {
+      if (!event.n || !(graph in event.n)) return;
+      (event.k === "node" ? back : there).set(event.n[graph], at);
+    });
+    return [there, back];
+  });
+  const boxesOf = (form, graph, room) => remembered(`${run.forms.indexOf(form)}/${graph}/${room}`, () => {
+    const found = new Map();
+    form.graphs[graph].rooms[room].boxes.forEach((box, at) => box.copies.forEach((copy, turn) => copy.forEach((node) => found.set(node, [at, turn]))));
+    return found;
+  });
+  // The box that shows a node; that of a leaf is the one that uses it, where it has none.
+  const boxOf = (form, graph, room, node) => {
+    const boxes = boxesOf(form, graph, room);
+    if (boxes.has(node)) return boxes.get(node);
+    const user = form.graphs[graph].out.findIndex((ends, from) => ends.includes(node) && boxOf(form, graph, room, from));
+    return user < 0 || user === node ? null : boxes.get(user) || boxOf(form, graph, room, user);
+  };
+  const doors = (form, graph) => form.graphs[graph].rooms;
+  const above = (form, graph, room) => {
+    const parts = room.split(".");
+    while (parts.length) {
+      parts.pop();
+      const up = parts.join(".");
+      if (up in doors(form, graph)) return up;
+    }
+    return "";
+  };
+  const leafOf = (form, graph, name) => {
+    const found = Object.entries(form.graphs[graph].variables).find(([, variable]) => variable === name);
+    return found ? Number(found[0]) : null;
+  };
+
+  // How large a gradient is among those of its step: 0 to 5, or what stands out.
+  const sizeOf = (norms, norm) => {
+    if (norm === null || norm === undefined) return "none";
+    if (typeof norm === "string") return "broken";
+    if (norm === 0) return "zero";
+    const [low, high] = norms;
+    return String(high > low ? Math.round(5 * (Math.log(norm) - low) / (high - low)) : 3);
+  };
+  const normsOf = (full, graph) => {
+    const sizes = full.n[graph].map((each) => each[2]).filter((norm) => typeof norm === "number" && norm > 0).map(Math.log);
+    return [Math.min(...sizes), Math.max(...sizes)];
+  };
+
+  const sheetOf = (form, graph) => {
+    const number = doors(form, graph)[state.room].sheet;
+    return [number, byId(`sheet${number}`)];
+  };
+
+  const drawGraph = (event) => {
+    const form = drawnAt(state.place);
+    document.querySelectorAll(".sheet").forEach((sheet) => { sheet.hidden = true; });
+    byId("rooms").replaceChildren();
+    if (!form || !form.graphs.length) return;
+    if (event.g >= 0 && !(event.n && state.graph in event.n)) state.graph = event.g;
+    if (state.graph < 0 || state.graph >= form.graphs.length) state.graph = form.graphs.length - 1;
+    const graph = state.graph;
+    let node = event.n?.[graph] ?? null;
+    if (event.a !== undefined) node = leafOf(form, graph, event.a);
+    if (!(state.room in doors(form, graph))) state.room = "";
+    while (node !== null && state.room && !boxOf(form, graph, state.room, node)) state.room = above(form, graph, state.room);
+    const lit = node === null ? null : boxOf(form, graph, state.room, node);
+    if (lit) [, state.copy] = lit;
+    const [number, sheet] = sheetOf(form, graph);
+    breadcrumb(form, graph);
+    if (!sheet) return;
+    sheet.hidden = false;
+    const drawing = sheet.querySelector("svg.graph");
+    // Letters of about the size of the page's, whatever the drawing holds.
+    if (!drawing.style.width) drawing.style.width = `${(drawing.dataset.width * 1.45).toFixed(0)}px`;
+    fill(form, graph, number);
+    sheet.querySelectorAll(".now").forEach((each) => each.classList.remove("now"));
+    if (!lit) return;
+    const box = byId(`s${number}-b${lit[0]}`);
+    box?.classList.add("now");
+    if (event.k === "node") {
+      form.graphs[graph].out[node].map((end) => boxOf(form, graph, state.room, end)).filter(Boolean)
+        .forEach(([end]) => byId(`s${number}-e${end}_${lit[0]}`)?.classList.add("now"));
+    }
+    const [room, place] = [byId("sheets").getBoundingClientRect(), box.getBoundingClientRect()];
+    byId("sheets").scrollTop += place.top - room.top - (room.height - place.height) / 2;
+    byId("sheets").scrollLeft += place.left - room.left - (room.width - place.width) / 2;
+  };
+
+  const fill = (form, graph, number) => {
+    const full = fullAt(state.place);
+    if (!full) { fillBrief(form, graph, number); return; }
+    const [there, back] = timesOf(form, graph);
+    const norms = normsOf(full, graph);
+    const variables = form.graphs[graph].variables;
+    doors(form, graph)[state.room].boxes.forEach((box, at) => {
+      const drawn = byId(`s${number}-b${at}`);
+      const letters = drawn.querySelectorAll("text");
+      const copy = box.copies[Math.min(state.copy, box.copies.length - 1)];
+      const last = copy[copy.length - 1];
+      const [value, grad, norm] = full.n[graph][last];
+      const begun = state.whole || last in variables || (there.get(last) ?? Infinity) <= state.event;
+      const reached = state.whole || (back.get(last) ?? Infinity) <= state.event;
+      const isNow = (back.get(last) === state.event || there.get(last) === state.event) && !state.shown;
+      letters[1].textContent = begun && value ? `= ${isNow && !reached ? "?" : value}` : "";
+      letters[2].textContent = reached ? `∂ ${isNow ? "?" : grad || (norm === null ? "None" : `norm ${norm}`)}` : "";
+      drawn.dataset.g = reached && !isNow ? sizeOf(norms, norm) : "";
+      drawn.tabIndex = 0;
+    });
+  };
+
+  // Of a step that was recorded in brief, the loss and single parameters are known.
+  const fillBrief = (form, graph, number) => {
+    const { variables } = form.graphs[graph];
+    const updated = state.event > 1;
+    doors(form, graph)[state.room].boxes.forEach((box, at) => {
+      const drawn = byId(`s${number}-b${at}`);
+      const letters = drawn.querySelectorAll("text");
+      const column = run.names.indexOf(variables[box.copies[0][0]]);
+      const place = state.place * width + column;
+      const root = box.copies[0].includes(0) && graph === form.graphs.length - 1;
+      letters[1].textContent = column >= 0 ? `= ${held(updated ? after : values, place)}` : root ? `= ${written(losses[state.place])}` : "";
+      letters[2].textContent = column >= 0 && state.event > 0 ? `∂ ${held(grads, place)}` : "";
+      drawn.dataset.g = "";
+      drawn.tabIndex = 0;
+    });
+  };
+
+  const breadcrumb = (form, graph) => {
+    const parts = [];
+    if (form.graphs.length > 1) {
+      const pick = make("select", { ariaLabel: "backward" });
+      form.graphs.forEach((_, at) => pick.append(make("option", { value: at, textContent: `backward ${at + 1}`, selected: at === graph })));
+      pick.addEventListener("change", () => { state.graph = Number(pick.value); state.room = ""; const first = form.events.findIndex((each) => each.g === state.graph && each.k === "engine"); goTo(state.place, Math.max(first, 0)); });
+      parts.push(pick);
+    }
+    const way = [state.room];
+    while (way[0]) way.unshift(above(form, graph, way[0]));
+    if (way.length > 1 || Object.keys(doors(form, graph)).length > 1) {
+      way.forEach((room, at) => {
+        const inside = at ? room.slice(way[at - 1] ? way[at - 1].length + 1 : 0) : words.whole_graph;
+        const button = make("button", { type: "button", className: "crumb", textContent: inside, disabled: room === state.room });
+        button.addEventListener("click", () => enter(room));
+        parts.push(button);
+      });
+    }
+    const copies = siblings(form, graph);
+    if (copies.length > 1) {
+      const pick = make("select", { ariaLabel: words.copy_of });
+      copies.forEach((room) => pick.append(make("option", { value: room, textContent: room, selected: room === state.room })));
+      pick.addEventListener("change", () => enter(pick.value));
+      parts.push(pick);
+    }
+    byId("rooms").replaceChildren(...parts);
+  };
+  const siblings = (form, graph) => {
+    if (!state.room) return [];
+    const up = doors(form, graph)[above(form, graph, state.room)];
+    return up.boxes.map((box) => [...new Set(box.names)]).find((names) => names.includes(state.room)) || [];
+  };
+  const enter = (room) => {
+    const form = formAt(state.place);
+    state.room = room;
+    if (!form) { show(); return; }
+    const boxes = boxesOf(form, state.graph, room);
+    const event = eventsOf(state.place)[state.event];
+    const node = event.n?.[state.graph] ?? null;
+    // An event outside of the room would lead back out: the first one inside is shown.
+    if (node !== null && boxes.has(node)) { show(); return; }
+    const kind = event.p === "backward" ? "node" : "kernel";
+    const first = form.events.findIndex((each) => each.k === kind && boxes.has(each.n?.[state.graph]));
+    if (first >= 0) goTo(state.place, first); else show();
+  };
+  const press = (drawn) => {
+    const [, number, at] = drawn.id.match(/^s(\d+)-b(\d+)$/);
+    const form = drawnAt(state.place);
+    const room = doors(form, state.graph)[state.room];
+    if (room.sheet !== Number(number)) return;
+    const box = room.boxes[Number(at)];
+    const turn = Math.min(state.copy, box.copies.length - 1);
+    if (box.names[turn] && box.names[turn] in doors(form, state.graph) && box.names[turn] !== state.room) { enter(box.names[turn]); return; }
+    if (!fullAt(state.place)) return;
+    const nodes = box.copies[turn];
+    const node = nodes[nodes.length - 1];
+    const [there, back] = timesOf(form, state.graph);
+    const wanted = eventsOf(state.place)[state.event].p === "forward" ? [there, back] : [back, there];
+    const found = wanted.map((times) => times.get(node)).find((each) => each !== undefined);
+    if (found !== undefined) goTo(state.place, found);
+  };
+
+  // --- what is shown ----------------------------------------------------------------------------
 
   const point = (frame, x, y) => {
     if (!frame) return null;
@@ -81,17 +285,33 @@
     return [left + scale(x, frame.x) * (right - left), bottom - scale(y, frame.y, frame.log) * (bottom - top)];
   };
 
-  const cells = (body, rows) => {
-    body.replaceChildren(...rows.map((row) => {
-      const line = document.createElement("tr");
-      line.append(...row.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  const cells = (body, rows, mark = () => false) => {
+    body.replaceChildren(...rows.map((row, at) => {
+      const line = make("tr", { className: mark(at) ? "changed" : "" });
+      line.append(...row.map((text) => make("td", { textContent: text })));
       return line;
     }));
   };
 
-  const light = (selector) => {
-    document.querySelectorAll("#player .now").forEach((each) => each.classList.remove("now"));
-    selector.filter(Boolean).forEach((each) => each.classList.add("now"));
+  // Values and grads as the program would print them if it were stopped behind this event.
+  const parametersAt = () => {
+    const full = fullAt(state.place);
+    const events = eventsOf(state.place);
+    if (!full) {
+      const updated = events.slice(0, state.event + 1).some((each) => each.p === "update");
+      return [run.names.map((name, column) => [name, held(updated ? after : values, state.place * width + column), held(grads, state.place * width + column)]), new Set()];
+    }
+    const rows = run.parameters.map((name, at) => (full.p[at] ? [name, ...full.p[at]] : [name, words.not_kept, words.not_kept]));
+    const changed = new Set();
+    events.slice(0, state.event + 1).forEach((event, at) => event.c.forEach(([parameter, what], change) => {
+      const column = what === "v" ? 1 : 2;
+      const text = full.c[at][change];
+      if (at === state.event) {
+        changed.add(parameter);
+        rows[parameter][column] = state.shown ? `${rows[parameter][column]} → ${text}` : `${rows[parameter][column]} → ?`;
+      } else rows[parameter][column] = text;
+    }));
+    return [rows, changed];
   };
 
   const show = () => {
@@ -100,44 +320,39 @@
     const events = eventsOf(place);
     state.event = Math.min(Math.max(state.event, 0), events.length - 1);
     const event = events[state.event];
-    const updated = events.slice(0, state.event + 1).some((each) => each.phase === "update");
-    const full = step in run.full;
+    const full = fullAt(place);
 
     byId("slider").value = String(place);
     byId("slider").setAttribute("aria-valuetext", `${words.step} ${step}`);
     const count = say(words.event_of, { event: state.event + 1, count: events.length });
-    byId("where").textContent = `${step} · ${words.loss} ${written(losses[place])} · ${count}${full ? "" : ` · ${words.light_event}`}`;
-    byId("event-title").textContent = event.title;
+    byId("where").textContent = [step, `${words.loss} ${written(losses[place])}`, count, full ? full.said : words.light_event].filter((each) => each !== "").join(" · ");
+    byId("event-title").textContent = event.t;
     // The formulas were written by autograd_lens, with every name in them escaped.
-    byId("event-more").innerHTML = event.more;
-    byId("event").dataset.phase = event.phase;
+    byId("event-more").innerHTML = state.shown ? moreOf(place, state.event) : words.hidden;
+    byId("event-module").textContent = event.m || "";
+    byId("event").dataset.phase = event.p;
 
-    graph?.querySelectorAll(".node").forEach((each) => {
-      const letters = each.querySelectorAll("text");
-      [1, 2].forEach((line) => { if (letters[line]) letters[line].textContent = ""; });
-    });
-    events.slice(0, state.event + 1).forEach((each) => each.set.forEach(([at, line, text]) => write(at, line, text)));
-    const leaf = event.parameter === undefined ? null : (run.graph.leaves || {})[event.parameter];
-    const lines = [byId(`L${event.line}`)];
-    const lit = node(event.node ?? leaf ?? null);
-    light([...lines, lit, ...event.edges.map((edge) => byId(`g-${edge}`))]);
-    if (lines[0]) {
-      const room = lines[0].closest(".codes");
-      const place_ = lines[0].offsetTop - room.offsetTop;
-      if (place_ < room.scrollTop || place_ > room.scrollTop + room.clientHeight - 40) room.scrollTop = place_ - 60;
+    drawGraph(event);
+    document.querySelectorAll(".line.now").forEach((each) => each.classList.remove("now"));
+    const line = event.l && byId(`L${event.l[0]}-${event.l[1]}`);
+    if (line) {
+      line.classList.add("now");
+      const room = line.closest(".codes");
+      const top = line.getBoundingClientRect().top - room.getBoundingClientRect().top;
+      if (top < 0 || top > room.clientHeight - 40) room.scrollTop += top - room.clientHeight / 3;
     }
 
-    if (lit && tall) {
-      const [room, box] = [tall.getBoundingClientRect(), lit.getBoundingClientRect()];
-      tall.scrollTop += box.top - room.top - (room.height - box.height) / 2;
-      tall.scrollLeft += box.left - room.left - (room.width - box.width) / 2;
+    cells(byId("event-rows"), rowsOf(place, state.event).map(([name, shape, text]) => [name, shape, state.shown ? text : "?"]));
+    const [rows, changed] = parametersAt();
+    cells(byId("followed-rows"), rows, (at) => changed.has(at));
+    byId("followed-rows").querySelectorAll("tr").forEach((row) => { row.tabIndex = 0; });
+    if (rows.length > 8 && changed.size) {
+      const row = byId("followed-rows").rows[Math.min(...changed)];
+      row.closest(".scroll").scrollTop = row.offsetTop - 60;
     }
-
-    cells(byId("event-rows"), event.rows);
-    cells(byId("followed-rows"), run.names.map((name, column) => [
-      name, ...[values, grads, after].map((at) => held(at, place * width + column)),
-    ]));
-    move(place, updated);
+    move(place, events.slice(0, state.event + 1).some((each) => each.p === "update"));
+    const wanted = `#step=${step}&event=${state.event}${state.room ? `&room=${encodeURIComponent(state.room)}` : ""}`;
+    if (alone && location.hash !== wanted) history.replaceState(null, "", wanted);
   };
 
   const move = (place, updated) => {
@@ -151,24 +366,57 @@
     const line = document.querySelector("#play-losses path.cursor");
     const across = line && point(run.lossFrame, stepAt(place), 1);
     if (across) line.setAttribute("d", `M${across[0].toFixed(1)} ${run.lossFrame.box[1]}V${run.lossFrame.box[3]}`);
+    maps.forEach((each) => each.mark(stepAt(place)));
   };
+
+  // --- going about ------------------------------------------------------------------------------
 
   const goTo = (place, event = 0) => {
     state.place = Math.min(Math.max(place, 0), run.count - 1);
     state.event = event;
+    state.shown = !state.hide;
     show();
   };
   const nextEvent = () => {
-    if (state.event + 1 < eventsOf(state.place).length) { state.event += 1; show(); return true; }
+    if (!state.shown) { state.shown = true; show(); return true; }
+    if (state.event + 1 < eventsOf(state.place).length) { goTo(state.place, state.event + 1); return true; }
     if (state.place + 1 < run.count) { goTo(state.place + 1); return true; }
     return false;
   };
   const previousEvent = () => {
-    if (state.event > 0) { state.event -= 1; show(); } else if (state.place > 0) goTo(state.place - 1, Infinity);
+    if (state.event > 0) goTo(state.place, state.event - 1); else if (state.place > 0) goTo(state.place - 1, Infinity);
   };
-  const fullPlaces = Array.from({ length: run.count }, (_, place) => place).filter((place) => stepAt(place) in run.full);
+  const otherStep = (by) => {
+    const same = formAt(state.place) && formAt(state.place) === formAt(Math.min(Math.max(state.place + by, 0), run.count - 1));
+    goTo(state.place + by, same ? state.event : 0);
+  };
+  const fullPlaces = Array.from({ length: run.count }, (_, place) => place).filter((place) => fullAt(place));
   const nextFull = () => goTo(fullPlaces.find((place) => place > state.place) ?? run.count - 1);
   const previousFull = () => goTo(fullPlaces.findLast((place) => place < state.place) ?? 0);
+  const phase = (name) => {
+    const found = eventsOf(state.place).findIndex((event) => event.p === name);
+    if (found >= 0) goTo(state.place, found);
+  };
+  const broken = () => {
+    const loss = losses.findIndex((each) => !Number.isFinite(each));
+    const places = [...(loss < 0 ? [] : [loss]), ...run.maps.broken.slice(0, 1).map(placeOf)];
+    const stop = run.forms.findIndex((form) => form.events.some((event) => event.k === "run"));
+    if (places.length) goTo(Math.min(...places), 0);
+    else if (stop >= 0) goTo(placeOf(Number(Object.keys(run.full).find((step) => run.full[step].form === stop))), Infinity);
+  };
+  const toParameter = (name) => {
+    const events = eventsOf(state.place);
+    const own = (kind) => events.findIndex((event) => event.a === name && event.k === kind);
+    const found = [own("grad"), own("update"), own("zero")].find((each) => each >= 0);
+    if (found !== undefined) goTo(state.place, found); else show();
+  };
+  const toLine = (file, number) => {
+    const events = eventsOf(state.place);
+    const here = (event) => event.l && event.l[0] === file && event.l[1] === number;
+    const later = events.findIndex((event, at) => at > state.event && here(event));
+    const found = later >= 0 ? later : events.findIndex(here);
+    if (found >= 0) goTo(state.place, found);
+  };
 
   const stop = () => {
     clearInterval(state.timer);
@@ -182,32 +430,228 @@
   };
   const play = () => {
     if (state.timer) { stop(); return; }
-    state.timer = setInterval(() => { if (!nextEvent()) stop(); }, 900);
+    state.timer = setInterval(() => { if (!nextEvent()) stop(); }, state.pace);
     label(words.pause);
   };
+  const speed = (factor) => {
+    state.pace = Math.min(Math.max(state.pace * factor, 60), 5000);
+    if (state.timer) { stop(); play(); }
+  };
+
+  // --- search -------------------------------------------------------------------------------------
+
+  const search = () => {
+    const wanted = byId("search").value.trim().toLowerCase();
+    const form = drawnAt(state.place);
+    const found = [];
+    if (wanted) {
+      if (form) {
+        form.graphs.forEach((graph, at) => Object.keys(graph.rooms).filter((room) => room.toLowerCase().includes(wanted))
+          .forEach((room) => found.push([room, () => { state.graph = at; enter(room); }])));
+      }
+      run.parameters.filter((name) => name.toLowerCase().includes(wanted)).forEach((name) => found.push([name, () => toParameter(name)]));
+      eventsOf(state.place).forEach((event, at) => {
+        if (`${event.t} ${event.m || ""}`.toLowerCase().includes(wanted)) found.push([`${event.t}${event.m ? ` · ${event.m}` : ""}`, () => goTo(state.place, at)]);
+      });
+      document.querySelectorAll("#player .line").forEach((line) => {
+        if (!line.textContent.toLowerCase().includes(wanted)) return;
+        const [file, number] = line.id.slice(1).split("-").map(Number);
+        found.push([`${number}: ${line.textContent.trim()}`, () => { toLine(file, number); line.scrollIntoView({ block: "center" }); }]);
+      });
+    }
+    [state.hits, state.hit] = [found, -1];
+    byId("hits").hidden = !wanted;
+    byId("hits").replaceChildren(...found.slice(0, 60).map(([text, go], at) => {
+      const item = make("li");
+      const button = make("button", { type: "button", textContent: text });
+      button.addEventListener("click", () => { state.hit = at; go(); });
+      item.append(button);
+      return item;
+    }), make("li", { textContent: found.length ? say(words.found, { count: found.length }) : words.found_none }));
+  };
+  const match = (by) => {
+    if (!state.hits.length) return;
+    state.hit = (state.hit + by + state.hits.length) % state.hits.length;
+    state.hits[state.hit][1]();
+  };
+
+  // --- maps over the steps --------------------------------------------------------------------------
+
+  const shade = (share) => {
+    const stops = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+    const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+    const [low, part] = [Math.min(Math.floor(at), stops.length - 2), at % 1];
+    const fine = at === stops.length - 1 ? 1 : part;
+    return stops[low].map((each, channel) => Math.round(each + (stops[low + 1][channel] - each) * fine));
+  };
+  const map = (canvas, packed, name) => {
+    const table = new Float32Array(bytes(packed).buffer);
+    const [across, down] = [run.maps.steps.length, run.parameters.length];
+    if (!across || !down) return null;
+    const logs = [...table].filter((each) => each > 0 && Number.isFinite(each)).map(Math.log);
+    const [low, high] = logs.reduce(([least, most], each) => [Math.min(least, each), Math.max(most, each)], [Infinity, -Infinity]);
+    [canvas.width, canvas.height] = [across, down];
+    const image = new ImageData(across, down);
+    table.forEach((each, at) => {
+      let colour = [128, 128, 128, 40]; // not known
+      if (each === -1) colour = [128, 128, 128, 130]; // None
+      else if (each === Infinity) colour = [230, 30, 40, 255];
+      else if (each === 0) colour = [0, 0, 0, 255];
+      else if (each > 0) colour = [...shade(high > low ? (Math.log(each) - low) / (high - low) : 0.5), 255];
+      image.data.set(colour, 4 * at);
+    });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    const [mark, note] = [canvas.parentElement.querySelector(".mark"), canvas.closest("figure").querySelector("output")];
+    const told = (row, column) => {
+      const each = table[row * across + column];
+      const text = each === -1 ? "None" : each === Infinity ? "NaN / inf" : Number.isNaN(each) ? words.not_kept : written(Number(each.toPrecision(4)));
+      return `${run.parameters[row]} · ${words.step} ${run.maps.steps[column]} · ${name} ${text}`;
+    };
+    const under = (event) => {
+      const area = canvas.getBoundingClientRect();
+      const column = Math.floor((event.clientX - area.left) / area.width * across);
+      const row = Math.floor((event.clientY - area.top) / area.height * down);
+      return [Math.min(Math.max(row, 0), down - 1), Math.min(Math.max(column, 0), across - 1)];
+    };
+    canvas.addEventListener("pointermove", (event) => { note.textContent = told(...under(event)); });
+    canvas.addEventListener("click", (event) => {
+      const [row, column] = under(event);
+      state.place = placeOf(run.maps.steps[column]);
+      state.event = 0;
+      toParameter(run.parameters[row]);
+      note.textContent = told(row, column);
+    });
+    return {
+      mark: (step) => {
+        const column = run.maps.steps.findLastIndex((each) => each <= step);
+        mark.style.left = `${(100 * (column + 0.5)) / across}%`;
+      },
+    };
+  };
+  const maps = [["map-grads", run.maps.grads, words.grad_norm], ["map-shares", run.maps.shares, words.update_ratio]]
+    .map(([id, packed, name]) => (byId(id) ? map(byId(id), packed, name) : null)).filter(Boolean);
+
+  const last = stepAt(run.count - 1);
+  const drawRates = (svg) => {
+    const all = run.rates.flatMap((group) => group.rates.map(([, rate]) => rate));
+    const most = Math.max(...all) || 1;
+    const x = (step) => 52 + (last ? step / last : 0) * 356;
+    const y = (rate) => 66 - (rate / most) * 54;
+    run.rates.forEach((group) => {
+      const way = group.rates.flatMap(([step, rate], at) => [...(at ? [`H${x(step)}`] : [`M${x(step)} ${y(rate)}`]), `V${y(rate)}`]);
+      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("class", "loss");
+      path.setAttribute("d", `${way.join("")}H${x(last)}`);
+      svg.append(path);
+    });
+    svg.querySelector("text").textContent = written(Number(most.toPrecision(4)));
+  };
+  if (byId("rates") && run.rates.length) drawRates(byId("rates"));
+
+  const losses_ = byId("play-losses");
+  losses_?.addEventListener("click", (event) => {
+    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(losses_.getScreenCTM().inverse());
+    const [left, , right] = run.lossFrame.box;
+    const [low, high] = run.lossFrame.x;
+    goTo(placeOf(Math.round(low + ((place.x - left) / (right - left)) * (high - low))));
+  });
+  byId("play-descent")?.addEventListener("click", (event) => {
+    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(byId("play-descent").getScreenCTM().inverse());
+    let [best, least] = [state.place, Infinity];
+    for (let at = 0; at < run.count; at += 1) {
+      const [x, y] = point(run.descent, values[at * width], values[at * width + 1]);
+      const far = (x - place.x) ** 2 + (y - place.y) ** 2;
+      if (far < least) [best, least] = [at, far];
+    }
+    goTo(best);
+  });
+
+  // --- clicks and keys --------------------------------------------------------------------------------
 
   byId("slider").max = String(run.count - 1);
   byId("slider").addEventListener("input", (event) => goTo(Number(event.target.value)));
-  byId("first").addEventListener("click", () => goTo(state.place - 1));
-  byId("last").addEventListener("click", () => goTo(state.place + 1));
+  byId("first").addEventListener("click", () => otherStep(-1));
+  byId("last").addEventListener("click", () => otherStep(1));
   byId("back").addEventListener("click", previousEvent);
   byId("forth").addEventListener("click", nextEvent);
   byId("play").addEventListener("click", play);
+  byId("sheets").addEventListener("click", (event) => {
+    const drawn = event.target.closest(".node");
+    if (drawn) press(drawn);
+  });
+  byId("followed-rows").addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row) toParameter(row.cells[0].textContent.replace(/\[.*$/, ""));
+  });
+  document.querySelector("#player .codes").addEventListener("click", (event) => {
+    const line = event.target.closest(".line");
+    if (line && String(getSelection()) === "") toLine(...line.id.slice(1).split("-").map(Number));
+  });
+  byId("search").addEventListener("input", search);
+  byId("search").addEventListener("keydown", (event) => {
+    if (event.key === "Enter") { event.preventDefault(); match(event.shiftKey ? -1 : 1); }
+    if (event.key === "Escape") { byId("search").value = ""; search(); byId("search").blur(); }
+  });
+
+  const toggled = (id, on) => byId(id)?.setAttribute("aria-pressed", String(on));
+  const whole = () => { state.whole = !state.whole; toggled("whole", state.whole); show(); };
+  const dark = () => {
+    const now = document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
+  };
+  const present = () => { toggled("present", document.body.classList.toggle("present")); show(); };
+  const hide = () => { state.hide = !state.hide; state.shown = !state.hide; toggled("hide", state.hide); show(); };
+  const help = () => { if (byId("help").open) byId("help").close(); else byId("help").showModal(); };
+  const pane = (number) => { document.querySelectorAll("#player .pane")[number - 1]?.classList.toggle("closed"); };
+  const zoom = () => {
+    const mine = document.activeElement?.closest(".pane") || document.querySelector("#player .graph-col");
+    const zoomed = mine.classList.toggle("zoomed");
+    byId("player").classList.toggle("zooming", zoomed);
+  };
+  const ask = () => { byId("goto").showModal(); byId("goto-step").select(); };
+  Object.entries({ whole, dark, present, hide, ask: help }).forEach(([id, act]) => byId(id)?.addEventListener("click", act));
+  byId("goto")?.addEventListener("close", () => {
+    const text = byId("goto-step").value.trim();
+    if (byId("goto").returnValue !== "go" || !text) return;
+    const number = text === "last" ? -1 : Number(text);
+    if (Number.isInteger(number)) goTo(placeOf(number < 0 ? last + 1 + number : number));
+  });
 
   const keys = {
     ArrowLeft: previousEvent, ArrowRight: nextEvent, ArrowUp: previousFull, ArrowDown: nextFull,
     PageUp: () => goTo(state.place - 100), PageDown: () => goTo(state.place + 100),
     Home: () => goTo(0), End: () => goTo(run.count - 1, Infinity), " ": play,
   };
-  // Only while the player is in use: elsewhere these keys scroll the page.
+  const letters = {
+    h: previousEvent, l: nextEvent, n: () => otherStep(1), p: () => otherStep(-1), g: ask,
+    f: () => phase("forward"), b: () => phase("backward"), u: () => phase("update"), z: () => phase("zero_grad"),
+    "+": () => speed(0.7), "=": () => speed(0.7), "-": () => speed(1.4), e: broken, "[": () => match(-1), "]": () => match(1),
+    "/": () => byId("search").focus(), a: whole, d: dark, P: present, H: hide, "?": help, m: zoom,
+    Backspace: () => { const form = drawnAt(state.place); if (form && state.room) enter(above(form, state.graph, state.room)); },
+    1: () => pane(1), 2: () => pane(2), 3: () => pane(3), 4: () => pane(4),
+    Enter: () => { const drawn = document.activeElement?.closest(".node"); if (drawn) press(drawn); document.activeElement?.closest("#followed-rows tr")?.click(); },
+    Escape: () => { document.querySelectorAll(".zoomed").forEach((each) => each.classList.remove("zoomed")); byId("player").classList.remove("zooming"); document.body.classList.remove("present"); toggled("present", false); },
+  };
+  // On a page with more than the player, these keys scroll and search elsewhere.
   document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.id !== "slider") return;
+    if (document.querySelector("dialog[open]") && event.key !== "?") return;
+    const inside = alone || byId("player").contains(event.target);
     // Left and right scroll no page, so they are ours everywhere; the others inside the player.
-    const ours = byId("player").contains(event.target) || /^Arrow(Left|Right)$/.test(event.key);
-    const act = ours && keys[event.key];
-    const pressed = event.key === " " && event.target.tagName === "BUTTON";
-    if (!act || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = inside || /^Arrow(Left|Right)$/.test(event.key) ? keys[event.key] || letters[event.key] : null;
+    const pressed = (event.key === " " || event.key === "Enter") && event.target.tagName === "BUTTON";
+    if (!act || pressed) return;
     event.preventDefault();
     act();
   });
-  show();
+
+  const linked = () => {
+    const given = new URLSearchParams(location.hash.slice(1));
+    if (!given.has("step")) { show(); return; }
+    state.room = given.get("room") || "";
+    goTo(placeOf(Number(given.get("step")) || 0), Number(given.get("event")) || 0);
+  };
+  if (alone) addEventListener("hashchange", linked);
+  if (alone) linked(); else show();
 })();

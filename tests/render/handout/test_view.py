@@ -1,0 +1,202 @@
+"""The page of any run, played in a real browser: all that is linked follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import autograd_lens as lens
+from autograd_lens.analysis.lesson import lesson
+from autograd_lens.render.handout import PageOptions, view
+from autograd_lens.render.numbers import scalar
+from tests.render.handout.conftest import opened, played
+
+BLOCKS = 6
+
+
+class Stack(nn.Module):
+    """A stack of equal blocks, large enough to be folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = [nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)) for _ in range(BLOCKS)]
+        self.body = nn.Sequential(*block)
+        self.head = nn.Linear(3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The head of the body."""
+        return self.head(self.body(x))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six steps, the last of them with a gradient that is not a number."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("view") / "stack.lens"
+    model, x = Stack(), torch.randn(4, 3)
+    unused = nn.Linear(2, 2)
+    with lens.record(path, full="0,1,5") as run:
+        optimizer = torch.optim.SGD([*model.parameters(), *unused.parameters()], lr=0.1)
+        model, optimizer, unused = run.watch(model, optimizer, unused)
+        for step in run.steps(6):
+            loss = model(x).pow(2).mean() * (float("nan") if step == 5 else 1.0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return path
+
+
+@pytest.fixture(scope="module")
+def html(recorded: Path) -> str:
+    with lens.open(recorded) as trace:
+        found = lesson(trace, [0])
+        return view(found, "en", PageOptions(played(found, trace, whole=True)))
+
+
+@pytest.fixture
+def page(browser: Any, html: str, tmp_path: Path) -> Any:
+    yield from opened(browser, html, tmp_path / "view.html")
+
+
+def title(page: Any) -> str:
+    return page.locator("#event-title").inner_text()
+
+
+def boxes(page: Any) -> list[str]:
+    return page.locator(".sheet:not([hidden]) .node text:first-of-type").all_text_contents()
+
+
+def test_modules_are_rooms_that_are_entered_and_left(page: Any) -> None:
+    assert boxes(page)[0] == "body.0 … 5 ×6"
+    page.locator(".node").filter(has_text="body.0").first.click()
+    assert boxes(page) == ["0", "1", "2"]  # the last room is entered
+    assert page.locator("#rooms .crumb").all_text_contents() == ["whole graph", "body.0"]
+    page.locator("#rooms select").select_option("body.2")
+    assert "room=body.2" in page.url
+    assert page.locator("#event-module").inner_text().startswith("body.2")
+    page.keyboard.press("Backspace")
+    assert len(boxes(page)) > 3
+    page.goto(page.url.split("#")[0] + "#step=1&event=0&room=body.1")
+    page.wait_for_function("document.querySelector('#where').textContent.startsWith('1 ')")
+    assert page.locator("#rooms .crumb").all_text_contents()[-1] == "body.1"
+
+
+def test_a_click_anywhere_moves_all_the_rest(page: Any, recorded: Path) -> None:
+    line = page.locator(".line").filter(has_text="loss.backward()").first
+    line.click()
+    assert title(page) == "Backward begins: loss.backward()"
+    page.locator("#followed-rows tr").filter(has_text="head.weight").click()
+    assert title(page) == "head.weight.grad is set"
+    assert page.locator(".node.now text").first.text_content() == "head"
+    assert "None → " in page.locator("#followed-rows tr.changed").inner_text()
+    losses = page.locator("#play-losses").bounding_box()
+    page.mouse.click(losses["x"] + losses["width"] * 0.13, losses["y"] + 40)
+    with lens.open(recorded) as trace:
+        shown = scalar(float(trace.losses[0]))
+    assert shown in page.locator("#where").inner_text()
+    page.locator("#map-grads").click(position={"x": 2, "y": 2})
+    assert "body.0.0.weight" in page.locator(".map output").first.inner_text()
+    assert title(page) == "body.0.0.weight.grad is set"
+
+
+def test_what_stands_out_is_seen(page: Any) -> None:
+    page.keyboard.press("e")
+    assert page.locator("#where").inner_text().startswith("5 ")
+    page.keyboard.press("a")
+    assert page.locator(".sheet:not([hidden]) .node[data-g=broken]").count() == len(boxes(page)) - 1
+    assert "∂ NaN" in page.locator(".node[data-g=broken]").first.text_content()
+    row = page.locator("#followed-rows tr").last
+    assert row.inner_text().split()[-1] == "None"  # no gradient reached what is unused
+
+
+def test_search_finds_modules_parameters_operations_and_lines(page: Any) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("body.1")
+    found = page.locator("#hits li").all_text_contents()
+    assert found[0] == "body.1"
+    assert "body.1.0.weight" in found
+    page.locator("#search").fill("tanh")
+    page.keyboard.press("Enter")
+    assert title(page).startswith("Forward: tanh(")
+    page.keyboard.press("Escape")
+    assert page.locator("#hits").is_hidden()
+
+
+def test_a_lecture_hides_what_comes_next(page: Any) -> None:
+    page.keyboard.press("P")
+    page.keyboard.press("H")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#event-rows").inner_text().rstrip().endswith("?")
+    assert page.locator("#event-more").inner_text() == "What comes next?"
+    before = title(page)
+    page.keyboard.press("ArrowRight")
+    assert (title(page), page.locator("#event-rows").inner_text()[-1] == "?") == (before, False)
+    size = page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
+    assert size > 20
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.body.className") == "view"
+
+
+KEYS = (
+    *("l", "h", "n", "p", "f", "b", "u", "z", "End", "Home", "ArrowDown", "ArrowUp", "PageDown"),
+    *("PageUp", "+", "-", " ", " ", "[", "]", "a", "a", "d", "d", "m", "m", "1", "1", "?", "?"),
+    *("Enter", "Backspace", "Escape"),
+)
+
+
+def test_every_key_and_button_does_something_and_complains_of_nothing(page: Any) -> None:
+    for key in KEYS:
+        page.keyboard.press(key)
+    for name in ("first", "last", "forth", "back", "play", "play", "whole", "dark", "present"):
+        page.locator(f"#{name}").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    assert page.locator("#where").inner_text().startswith("4 ")
+    assert "recorded in brief" in page.locator("#where").inner_text()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+@pytest.mark.parametrize("screen", [(1920, "light"), (390, "dark")], ids=str)
+def test_it_fits_every_screen_and_is_in_nobodys_way(
+    browser: Any, html: str, tmp_path: Path, screen: tuple[int, str]
+) -> None:
+    width, scheme = screen
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    given = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    for shown in opened(browser, html, tmp_path / "view.html", bypass_csp=True, **given):
+        shown.keyboard.press("b")
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.Axe().run(shown).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+def test_text_stays_in_its_box_whatever_fonts_there_are(browser: Any, recorded: Path) -> None:
+    from autograd_lens.render.engines import render_dot
+    from autograd_lens.render.graph import graph_dot
+
+    with lens.open(recorded) as trace:
+        svg = render_dot(graph_dot(trace.steps[0]), "svg").decode()
+    shown = browser.new_page()
+    shown.set_content(svg[svg.index("<svg") :])
+    for family in ("DejaVu Serif", "DejaVu Sans Mono"):
+        beyond = shown.evaluate(
+            """(family) => [...document.querySelectorAll(".node")].flatMap((node) => {
+                const boxes = [...node.querySelectorAll("polygon")].map((each) => each.getBBox());
+                const right = Math.max(...boxes.map((box) => box.x + box.width));
+                return [...node.querySelectorAll("text")].filter((text) => {
+                    text.setAttribute("font-family", family);
+                    const box = text.getBBox();
+                    return box.x + box.width > right + 1;
+                }).map((text) => text.textContent);
+            })""",
+            family,
+        )
+        assert beyond == []
+    shown.close()
