@@ -418,7 +418,7 @@ def _compared(
     apart = next(((x, y) for x, y in constants if x[1] != y[1]), None)
     if apart is not None:
         sides = [
-            _named(trace, kernel, f"{name} = {constant.value}", use.value)
+            _named(trace, kernel, f"{name} = {_shown(constant.value)}", use.value)
             for trace, kernel, (name, constant), use in (
                 (pair.one, one, apart[0], a),
                 (pair.other, other, apart[1], b),
@@ -464,6 +464,10 @@ def _constants(kernel: Kernel) -> Iterator[tuple[str, Constant]]:
     for argument in kernel.inputs:
         values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
         yield from ((argument.name, value) for value in values if isinstance(value, Constant))
+
+
+def _shown(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _same(one: Value | None, other: Value | None) -> bool:

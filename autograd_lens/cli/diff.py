@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import open_trace, printer
+from autograd_lens.cli.files import drawable, explained, open_trace, printer
 from autograd_lens.cli.options import width_option
 from autograd_lens.errors import SelectionError
+
+if TYPE_CHECKING:
+    from autograd_lens.analysis.comparison import Comparison
+    from autograd_lens.api import Trace
 
 __all__ = ["command"]
 
@@ -28,9 +33,20 @@ _ROUNDING = 3  # exit status
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @width_option()
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Draw both losses, too."
+)
+@click.option("-f", "--force", is_flag=True, help="Overwrite the picture.")
 @click.pass_context
 def command(
-    ctx: click.Context, one: Path, other: Path, tolerance: str, as_json: bool, width: int | None
+    ctx: click.Context,
+    one: Path,
+    other: Path,
+    tolerance: str,
+    as_json: bool,
+    width: int | None,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Lay two recordings beside each other, and say where they first differ: step, kernel, line.
 
@@ -40,8 +56,10 @@ def command(
     \b
     autograd-lens diff before.lens after.lens
     autograd-lens diff a.lens b.lens --tolerance 1e-6
+    autograd-lens diff a.lens b.lens -o diff.png
     """
     most = _tolerance(tolerance)
+    target = None if output is None else drawable(output, force=force)
     with open_trace(one, replay=True) as left, open_trace(other, replay=True) as right:
         from autograd_lens.api import diff
         from autograd_lens.render.diff import diff_json, render_diff
@@ -53,8 +71,23 @@ def command(
             with printer(None, width) as console:
                 names = _names(one, other)
                 console.print(render_diff(found, names, width=console.width))
+        if target is not None:
+            _draw(found, _names(one, other), (left, right), target)
     rounding = found.rounding and most is None
     ctx.exit(0 if found.equal else _ROUNDING if rounding else 1)
+
+
+def _draw(
+    found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace], target: Path
+) -> None:
+    from autograd_lens.render.diff import sentence
+    from autograd_lens.render.plots.diff import diff_figure
+    from autograd_lens.render.plots.style import figure_bytes
+
+    losses = traces[0].losses, traces[1].losses
+    figure = diff_figure(found, names, losses, sentence(found))
+    with explained(target):
+        target.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))  # type: ignore[arg-type]
 
 
 def _tolerance(text: str) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from autograd_lens.api import Trace, replaying
-from autograd_lens.errors import LensError, TraceError, TraceExistsError
+from autograd_lens.errors import LensError, RenderError, TraceError, TraceExistsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ReplayStatus",
+    "drawable",
     "explained",
     "named_after",
     "open_trace",
@@ -36,6 +37,7 @@ __all__ = [
 
 _INCOMPLETE = 3  # exit status where the program ended well and its recording did not
 
+_FIGURES = (".png", ".svg", ".pdf")
 _FILE_WIDTH = 100  # columns of a text file, where no terminal sets them
 _PATIENCE = 1.0  # seconds in which nobody wonders what is going on
 _AGAIN = 0.1
@@ -166,6 +168,19 @@ def writable(output: Path, *, force: bool) -> Path:
         msg = f"There is no directory {str(output.parent)!r} to write {output.name!r} in."
         raise LensError(msg, hint="Make it, or choose another -o.")
     return output
+
+
+def drawable(output: Path, *, force: bool) -> Path:
+    """The path, where a figure may be written there.
+
+    Raises:
+        RenderError: Its name ends in none of the kinds that figures are drawn in.
+        LensError: As for ``writable``.
+    """
+    if output.suffix.lower() not in _FIGURES:
+        msg = f"A picture cannot be drawn into {output.name!r}."
+        raise RenderError(msg, hint=f"Choose a name that ends in {', '.join(_FIGURES)}.")
+    return writable(output, force=force)
 
 
 def write_lines(output: Path | None, lines: Iterable[str]) -> None:

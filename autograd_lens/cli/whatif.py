@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
+from autograd_lens.cli.files import drawable, explained, named_after, open_trace, say, shown
 from autograd_lens.cli.options import draws
-from autograd_lens.errors import RenderError, ReplayError, SelectionError
+from autograd_lens.errors import ReplayError, SelectionError
 from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "draw_whatif"]
 
-_KINDS = (".png", ".svg", ".pdf")
 _FINEST = 121  # positions along each side of the surface
 _GROUPS = 2  # whose rates fit into a title
 _SECONDS = 2.5  # that the curvature may take
@@ -62,10 +61,7 @@ def command(
     """
     wanted = dict(map(_change, changes))
     with open_trace(file, replay=True) as trace:
-        target = writable(output or named_after(trace.path, "whatif.png"), force=force)
-        if target.suffix.lower() not in _KINDS:
-            msg = f"A picture cannot be drawn into {target.name!r}."
-            raise RenderError(msg, hint=f"Choose a name that ends in {', '.join(_KINDS)}.")
+        target = drawable(output or named_after(trace.path, "whatif.png"), force=force)
         first = select_step(start, len(trace.steps))
         say(draw_whatif(trace, target, first, steps, wanted, axes))
         say(f"Wrote {shown(target)}")

@@ -200,6 +200,17 @@ def test_what_follows_is_shown_over_the_steps(tmp_path: Path) -> None:
     assert "Behind that step it has reached first.weight" in result.output
 
 
+def test_both_losses_are_drawn(tmp_path: Path) -> None:
+    one = train(tmp_path / "one.lens")
+    other = train(tmp_path / "other.lens", lr=0.2)
+    picture = tmp_path / "diff.png"
+    result = CliRunner().invoke(app, ["diff", str(one), str(other), "-o", str(picture)])
+    assert result.exit_code == 1
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    refused = CliRunner().invoke(app, ["diff", str(one), str(other), "-o", str(picture)])
+    assert "exists" in refused.output
+
+
 def test_a_tolerance_lets_small_differences_pass(tmp_path: Path) -> None:
     one = train(tmp_path / "one.lens")
     other = train(tmp_path / "other.lens", loss_fn=in_another_order)
