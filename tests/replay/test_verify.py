@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xxhash
 
 import autograd_lens as lens
 from autograd_lens.replay.differences import check_gradients
@@ -19,6 +20,7 @@ from autograd_lens.replay.stretch import proved_at_once
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import CheckResult, Verification
 from autograd_lens.trace.reader import EncodedStep, Trace
+from autograd_lens.trace.values import Summary
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import programs
@@ -96,6 +98,25 @@ def test_a_flipped_bit_in_a_stored_value_is_found(trace: Trace) -> None:
     result = verify(altered(trace, flip), [20])
     assert [one.step for one in check(result, "stored values").mismatches] == [20]
     assert check(result, "stored values").mismatches[0].name.startswith("kernel ")
+
+
+@pytest.mark.parametrize(
+    ("digest", "equal"),
+    [(lambda found: found, True), (lambda _: "0" * 32, False), (lambda _: "f" * 32, False)],
+    ids=["the same", "a smaller one", "a larger one"],
+)
+def test_a_value_of_which_a_digest_was_kept_is_compared_by_it(
+    trace: Trace, digest: Callable[[str], str], equal: bool
+) -> None:
+    def summed_up(step: EncodedStep) -> Sequence[Any]:
+        out = step.template.kernels[-1].makes[0].slot
+        summary = Summary(digest(xxhash.xxh3_128_hexdigest(step.slots[out])), 0.0)
+        return [*step.slots[:out], summary, *step.slots[out + 1 :]]
+
+    result = verify(altered(trace, summed_up), [20])
+    assert check(result, "stored values").steps == 1
+    assert not check(result, "stored values").mismatches == equal
+    assert 0 < result.seconds < 600
 
 
 def test_an_edited_constant_of_the_update_is_found(trace: Trace) -> None:

@@ -61,6 +61,7 @@ def test_what_was_not_understood_is_quoted_with_a_hint(text: str, quoted: str) -
     ("text", "count", "message"),
     [
         ("10", 10, "Step 10 is not in the trace, which has steps 0 to 9."),
+        ("25", 10, "Step 25 is not in the trace, which has steps 0 to 9."),
         ("-11", 10, "Step -11 is not in the trace, which has steps 0 to 9."),
         ("1", 1, "Step 1 is not in the trace, which has only step 0."),
         ("12:20", 10, "No step lies in '12:20': the trace has steps 0 to 9."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,28 @@ def test_updates_of_light_steps_are_made_again(name: str, tmp_path: Path) -> Non
             replayed = Replayer(trace).step(3)
         assert not replayed.differences, f"{name}({numbers})"
         assert not replayed.updates, f"{name}({numbers}): {replayed.updates[0]}"
+
+
+def test_each_optimizer_makes_its_own_part_of_an_update(tmp_path: Path) -> None:
+    # ASGD changes its state behind its parameters: where one ends, the other begins.
+    class Both:
+        def __init__(self, parameters: Iterable[torch.Tensor]) -> None:
+            self.each = [torch.optim.ASGD([one], lr=0.02, lambd=0.1) for one in parameters]
+
+        def zero_grad(self) -> None:
+            for one in self.each:
+                one.zero_grad()
+
+        def step(self) -> None:
+            for one in self.each:
+                one.step()
+
+    path = tmp_path / "both.lens"
+    run(lambda problem: Both(problem.parameters), path, full="0:3")
+    with Trace(path) as trace:
+        replayed = Replayer(trace).step(3)
+    assert not replayed.differences
+    assert not replayed.updates
 
 
 # -- twins ----------------------------------------------------------------------------------
