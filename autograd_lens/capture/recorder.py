@@ -359,9 +359,10 @@ class Recorder:
     def _note_processes(self) -> None:
         """Keep how many processes train together: they share their gradients."""
         distributed = sys.modules.get("torch.distributed")
-        if self._processes == 1 and distributed is not None and distributed.is_available():
-            if distributed.is_initialized() and distributed.get_world_size() > 1:
-                self._processes = distributed.get_world_size()
+        there = distributed is not None and distributed.is_available()
+        if self._processes == 1 and there and distributed.is_initialized():
+            self._processes = distributed.get_world_size()
+            if self._processes > 1:
                 self._writer.extra("processes", str(self._processes).encode())
 
     def _random_state(self) -> bytes | None:

@@ -111,7 +111,8 @@ class KernelKey(NamedTuple):
         site: The line of the program that asked for it.
         where: In backward, the node that ran it, -1 where that is not known; else how many nodes
             were made since the last backward.
-        context: ``IN_BACKWARD``, ``IN_HOOK``, the call of a known optimizer as (phase, number), or None.
+        context: ``IN_BACKWARD``, ``IN_HOOK``, the call of a known optimizer as (phase, number),
+            or None.
         module: Path of the innermost module that is running, and whether it is in training mode.
         grad_mode: Whether gradients were switched on.
     """

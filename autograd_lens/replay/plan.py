@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -470,6 +471,32 @@ class Plan:
             if not call.engine:
                 new = (one for one in call.makes if one not in call.reads)
                 yield from ((one, named[one]) for one in new if one in named)
+
+    @cached_property
+    def hooks(self) -> tuple[str, ...]:
+        """Where hooks of the program took part in a backward: lines, or what they changed.
+
+        A hook that runs a kernel stands on the tape with its line. One that does not, as it
+        returns something that was there, is told by a gradient that no node and no sum sent.
+        """
+        lines = {
+            f"{PurePath(source[0]).name}, line {source[1]}"
+            for call in self.calls
+            if call.kernel.hooked and call.kernel.source is not None
+            for source in (self.template.sources[call.kernel.source],)
+        }
+        return tuple(sorted(lines)) or tuple(dict.fromkeys(self._replaced_gradients()))
+
+    def _replaced_gradients(self) -> Iterator[str]:
+        """Nodes that were given a gradient which the engine did not make."""
+        for number, backward in enumerate(self.backwards):
+            sent = {use.tensor for use in tensors_in(*backward.gradients)}
+            sent |= {u.tensor for run in backward.runs for u in tensors_in(*run.grad_inputs)}
+            engine = (one for one in self.calls if one.engine and one.kernel.backward == number)
+            sent |= {tensor for one in engine for tensor in one.makes}
+            for run in backward.runs:
+                if not sent.issuperset(u.tensor for u in tensors_in(*run.grad_outputs)):
+                    yield f"the gradient of {backward.nodes[run.node].name}"
 
     # -- for messages -----------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ _LEFT_OUT = (
     "Kernels on which neither a gradient nor an update depends are left out: what they read was "
     "made in the step before, and not kept."
 )
+_SHOWN = 3  # lines in a message
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
 
 
@@ -219,6 +220,8 @@ class Replayer:
                 "of torch.distributed average their gradients, and what the others computed is "
                 "not in this recording. Record the program as one process to have it checked."
             )
+        if donor.plan.hooks:
+            return _hooked(donor.plan.hooks)
         if attempt.own:
             return _own_difference(step, donor, name)
         found = self.donors.varying(donor, step)
@@ -514,6 +517,15 @@ def _refuse_compiled(donor: Donor) -> None:
         raise ReplayError(msg)
 
 
+def _hooked(places: Sequence[str]) -> str:
+    """Why a step in whose backward a hook changed something cannot be executed again."""
+    return (
+        f"A hook of the program took part in its backward ({', '.join(places[:_SHOWN])}): that is "
+        "the program's own code, and what it made of the gradients does not follow from them. A "
+        "step that was recorded in full shows it."
+    )
+
+
 def _own_difference(step: int, donor: Donor, name: str) -> str:
     """Why a step's own tape may give something else; ``""`` where it may not."""
     functions = _own_functions(donor)
@@ -523,9 +535,9 @@ def _own_difference(step: int, donor: Donor, name: str) -> str:
             "no kernel, as a hook does, or NumPy."
         )
     first = next((call.kernel.generator for call in donor.plan.draws), None)
-    if not donor.plan.template.lean and first is not None:
-        if not isinstance(donor.slots[first], bytes):
-            return "The random numbers that it drew were not kept."
+    drawn = None if first is None else donor.slots[first]
+    if not (donor.plan.template.lean or first is None or isinstance(drawn, bytes)):
+        return "The random numbers that it drew were not kept."
     return functions
 
 

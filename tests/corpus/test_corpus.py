@@ -12,10 +12,8 @@ from tests.bench.corpus import Program, Ran, corpus, measure, same_files, same_t
 _QUICK = [program for program in corpus() if program.quick]
 # What verify cannot show yet of these, and why: steps not known, or told to differ.
 _OPEN = {
-    "checkpointed_autocast": "forward kernels that run again in the backward",
     "compiled_mlp": "compiled code has no kernels of its own in the tape",
     "custom_function": "the program's own backward",
-    "schedule_accumulate": "a norm is read behind the turn of the loop that made it",
 }
 _BARE = Ran(0, "loss 0.5 in 1.2 s\n", "", 1.0, 0.0, {"model.pt": "a", "log.txt": "b"}, None)
 

@@ -1,0 +1,157 @@
+"""Kinds of programs whose steps were told to differ, or said not to be known, without reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+import autograd_lens as lens
+from autograd_lens.replay.verify import verify
+from autograd_lens.trace.outcomes import CheckResult
+
+STEPS = 8
+X = torch.linspace(-1, 1, 32).reshape(8, 4)
+
+
+def checks(path: Path, turn: Callable[[int], object]) -> dict[str, CheckResult]:
+    """Record a loop whose body is ``turn``, and execute all its steps again."""
+    with lens.record(path):
+        for step in range(STEPS):
+            turn(step)
+    return {one.name: one for one in verify(lens.open(path), range(STEPS)).checks}
+
+
+def all_proved(found: dict[str, CheckResult]) -> bool:
+    return all(not (one.mismatches or one.skipped) and one.steps for one in found.values())
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 1))
+
+
+def test_a_frozen_parameter_has_no_gradient_in_a_lean_step(tmp_path: Path) -> None:
+    net = small()
+    net[0].requires_grad_(False)
+    optimizer = torch.optim.AdamW(net[2].parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_an_operator_on_a_list_of_one_tensor_keeps_it(tmp_path: Path) -> None:
+    net = small()
+    groups = [{"params": [p]} for p in net.parameters()]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, fused=True)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_kernels_that_a_checkpoint_runs_again_are_told_from_the_engine_s(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        (checkpoint(net, X, use_reentrant=False) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_grad_that_the_program_makes_anew_is_found(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        for p in net.parameters():
+            if p.grad is not None:
+                p.grad = torch.zeros_like(p.grad)
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        nn.utils.clip_grad_value_(net.parameters(), 0.05)
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_line_search_clears_what_the_step_began_with(tmp_path: Path) -> None:
+    net = nn.Linear(4, 1)
+    search = "strong_wolfe"
+    optimizer = torch.optim.LBFGS(net.parameters(), lr=0.5, max_iter=3, line_search_fn=search)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = ((net(X) - 1) ** 2).mean()
+        loss.backward()
+        return loss
+
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(3):
+            optimizer.step(closure)
+    trace = lens.open(tmp_path / "run.lens")
+    found = verify(trace, range(len(trace.steps))).checks
+    assert all(not one.skipped and not one.mismatches for one in found)
+
+
+def scaled(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.clamp(-0.01, 0.01)
+
+
+def replaced(_gradient: torch.Tensor) -> torch.Tensor:
+    return GIVEN
+
+
+GIVEN = torch.full((8, 6), 0.01)
+
+
+@pytest.mark.parametrize("hook", [scaled, replaced])
+def test_what_a_hook_makes_of_a_gradient_is_not_known_and_never_differs(
+    tmp_path: Path, hook: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = net[0](X)
+        hidden.register_hook(hook)
+        (net[1:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    (skipped, *_) = found["gradients"].skipped
+    assert skipped.reason.startswith("A hook of the program took part in its backward")
+
+
+def test_an_evaluation_that_writes_into_views_is_left_out_as_a_whole(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen = []
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        optimizer.step()
+        with torch.no_grad():
+            total, count = torch.zeros(8, 1), torch.zeros(8, 1)
+            for at in [*range(4)] * 20:
+                total[at : at + 4] += net(X[at : at + 4])
+                count[at : at + 4] += 1
+            seen.append((total / count).argmax())
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
