@@ -358,7 +358,7 @@ class Recorder:
 
     def _note_processes(self) -> None:
         """Keep how many processes train together: they share their gradients."""
-        distributed = sys.modules.get("torch.distributed")
+        distributed: Any = sys.modules.get("torch.distributed")
         there = distributed is not None and distributed.is_available()
         if self._processes == 1 and there and distributed.is_initialized():
             self._processes = distributed.get_world_size()
