@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,11 +11,13 @@ from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.reader import Trace as RecordedTrace
 from autograd_lens.trace.records import Graph, Step
+from autograd_lens.trace.values import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from autograd_lens.analysis.comparison import Comparison
+    from autograd_lens.replay.replayer import Provider
 
 __all__ = ["Trace", "assert_same", "diff", "open", "replaying"]
 
@@ -86,7 +88,12 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     return replaying(Trace(path))
 
 
-def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = None) -> Trace:
+def replaying(
+    trace: Trace,
+    on_way: Callable[[int | None, int], None] | None = None,
+    *,
+    whole: bool = True,
+) -> Trace:
     """Let a trace open its light steps in full, by executing them again.
 
     Torch is imported when the first of them is asked for.
@@ -95,18 +102,27 @@ def replaying(trace: Trace, on_way: Callable[[int | None, int], None] | None = N
         trace: The trace.
         on_way: Called while that takes its time: with the step that is replayed, None once it
             is there, and with the step that was asked for.
+        whole: Whether full steps are executed again, too, where they hold digests of large
+            values, so that these are there whole.
     """
-    provider: Callable[[int], Step] | None = None
+    provider: Provider | None = None
 
-    def replay(step: int) -> Step:
+    def provide() -> Provider:
         nonlocal provider
         if provider is None:
             from autograd_lens.replay.replayer import Provider
 
             provider = Provider(trace, on_way)
-        return provider(step)
+        return provider
+
+    def replay(step: int) -> Step:
+        return provide()(step)
+
+    def complete(step: int) -> Sequence[Entry]:
+        return provide().slots(step)
 
     trace.replayer = replay
+    trace.completer = complete if whole else None
     trace.laboratory = _laboratory(trace)
     return trace
 

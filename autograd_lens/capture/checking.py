@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.rows import END, LightGraph
 from autograd_lens.trace.tape import Template
-from autograd_lens.trace.values import Entry, numpy_dtype
+from autograd_lens.trace.values import Entry, alike, numpy_dtype
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["CheckingWriter", "Departure", "Difference", "Enough"]
@@ -71,6 +71,7 @@ class CheckingWriter:
 
     Attributes:
         rows: Where the recorder appends light rows.
+        budget: How much there is room for.
         checked: How many rows were compared, and equal.
         written: Steps that were written in full.
         difference: The first difference, once there is one.
@@ -78,6 +79,7 @@ class CheckingWriter:
 
     def __init__(self, trace: Trace, target: TraceWriter, wanted: Collection[int]) -> None:
         self.rows = _Rows(self._check)
+        self.budget = target.budget
         self.checked = 0
         self.written: list[int] = []
         self.difference: Difference | None = None
@@ -124,7 +126,7 @@ class CheckingWriter:
     def extra(self, key: str, data: bytes) -> None:
         """Extras are in the recording already."""
 
-    def keep(self, value: bytes) -> None:
+    def keep(self, step: int, values: Sequence[bytes]) -> None:
         """The recording has keyframes of its own."""
 
     # -- comparing ------------------------------------------------------------------------
@@ -178,7 +180,7 @@ class CheckingWriter:
         if run == known[: len(run)]:
             return
         for parameter, mine, theirs in zip(self._parameters, run, known, strict=False):
-            if mine != theirs:
+            if not alike(mine, theirs):
                 distance = _distance(mine, theirs, parameter.dtype)
                 raise Departure(Difference(step, what.format(name=parameter.name), distance))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -30,6 +30,7 @@ from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
+from autograd_lens.trace.budget import Level
 from autograd_lens.trace.tape import Template
 from autograd_lens.trace.values import summarize
 
@@ -39,6 +40,7 @@ _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each s
 _MAX_DOT_NODES = 20_000
 _CHASE = 20  # steps
 _CHASES = 3
+_RECENT = 8  # values
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
@@ -53,7 +55,7 @@ class Services:
         frames: Tells the program's frames from others.
         registry: The parameters.
         inputs: What observes the inputs of light steps.
-        keyframes: Keeps large parameters whole at some of the full steps.
+        keyframes: Keeps large parameters whole at some of the steps.
         on_failure: Reports a failure of the recording.
     """
 
@@ -66,11 +68,15 @@ class Services:
 
 
 class _Written(NamedTuple):
-    """A template that the trace holds, its number there, and which slots lean steps keep."""
+    """A template that the trace holds, its number there, and which slots lean steps keep.
+
+    Of those in ``state`` the values follow from earlier steps.
+    """
 
     number: int
     template: Template
     keeps: frozenset[int]
+    state: frozenset[int]
 
 
 class FullRecorder:
@@ -98,7 +104,9 @@ class FullRecorder:
         self._registry = services.registry
         self._on_failure = services.on_failure
         self._keyframes = services.keyframes
-        self._stream = Stream(value_limit, step_limit)
+        self._budget = services.writer.budget
+        self._step_limit = step_limit
+        self._stream = Stream(value_limit, min(step_limit, self._budget.share))
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
@@ -118,6 +126,7 @@ class FullRecorder:
         self._sites: set[Site] = set()  # lines of which a backward was
         self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
+        self._calls = 0  # of known optimizers since the step began to be recorded
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self._templates: dict[Hashable, _Written] = {}
@@ -128,7 +137,7 @@ class FullRecorder:
         self._optimizers = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
-        self._afforded: bytes | None = None  # the last large value that was kept
+        self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
@@ -136,7 +145,7 @@ class FullRecorder:
 
     def start(self) -> None:
         """Switch on before the first step, where that one is to be recorded in full."""
-        if 0 in self._schedule:
+        if self._next(0) == 0:
             self._switch(on=True)
             self._whole = self.on
 
@@ -154,6 +163,14 @@ class FullRecorder:
             self._states = (None, None)
             self._stream.lean = False
             self._stream.drop_before(len(self._stream.keys))
+
+    def _next(self, step: int) -> int:
+        """The first step from ``step`` on that is recorded in full, while there is room for it."""
+        return NEVER if self._budget.level >= Level.ROWS else self._schedule.next(step)
+
+    def _next_tape(self, step: int) -> int:
+        """The same, or the next keyframe, which is recorded at least lean."""
+        return min(self._next(step), self._keyframes.next(step))
 
     def pause(self) -> None:
         """Let kernels pass by for a while; the step goes on behind them."""
@@ -198,8 +215,8 @@ class FullRecorder:
         """The program says that a step begins: all before it belongs to the current one."""
         if self.on and self._whole and self._hooked:
             self._write(current, len(self._stream.keys), [])
-        wanted = upcoming in self._schedule or self._chasing > 0
-        self._switch(on=wanted or self._needs.tape_of(upcoming))
+        wanted = self._next_tape(upcoming) == upcoming or self._chasing > 0
+        self._switch(on=wanted or self._wants_tape(upcoming))
         self._stream.lean = self._is_lean(upcoming)
         if self.on:
             self._start_step(len(self._stream.keys))
@@ -214,7 +231,7 @@ class FullRecorder:
         makes ``reshape`` and others choose other kernels: so no graph is chased for ever, and
         one on a line of which another is recorded only once.
         """
-        if fingerprint in self._seen or self._schedule.next(step) == NEVER:
+        if fingerprint in self._seen or self._next(step) == NEVER:
             return
         chased = self._chased[fingerprint]
         if chased < (1 if site in self._sites else _CHASES):
@@ -222,9 +239,13 @@ class FullRecorder:
             self._chasing = max(self._chasing, _CHASE)
             self.next_switch = min(self.next_switch, step)
 
-    def enter_context(self, phase: str, number: int) -> None:
-        """A known optimizer begins its update."""
-        self.mode.context = (phase, number)
+    def enter_context(self, phase: str) -> None:
+        """A known optimizer begins to update or to clear.
+
+        Its calls are counted in each step anew, so that steps of one structure are alike.
+        """
+        self._calls += 1
+        self.mode.context = (phase, self._calls)
 
     def leave_context(self) -> None:
         """It has ended."""
@@ -257,7 +278,7 @@ class FullRecorder:
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         lean = self._is_lean(step)
-        wanted = self._hooked or new or lean or step in self._schedule
+        wanted = self._hooked or new or lean or self._next(step) == step
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
             self._seen.add(fingerprint)
@@ -267,15 +288,24 @@ class FullRecorder:
                 self._pass(call)
             else:
                 self._hook(call, chain)
-            if not lean and self._keyframes.due(step):
-                self._keyframes.take(step, self._finds())
+            if not lean or self._keyframes.next(step) == step:
+                parameters = [parameter for _, parameter in self._registry.alive()]
+                self._keyframes.take(step, parameters, self._finds())
         self._lean = lean
+        self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
 
     def _is_lean(self, step: int) -> bool:
         """Whether a step is recorded without the values that follow from others."""
-        return step not in self._schedule and self._needs.tape_of(step)
+        if self._next(step) == step:
+            return False
+        due = self._keyframes.next(step) == step and self._chasing <= 0
+        return self._wants_tape(step) or due
+
+    def _wants_tape(self, step: int) -> bool:
+        """Whether a step has to be recorded, at least lean, while there is room for it."""
+        return self._budget.level < Level.ROWS and self._needs.tape_of(step)
 
     def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
@@ -304,20 +334,23 @@ class FullRecorder:
         if marked:
             return
         self._chasing -= 1
-        wanted = self._schedule.next(step) <= step + 1 or self._chasing > 0
-        self._switch(on=wanted or self._needs.tape_of(step + 1))
-        self.next_switch = self._schedule.next(step + 1) - 1
+        near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
+        goes_on = self._hooked and self._lean  # its update belongs to it
+        self._switch(on=near or goes_on or self._chasing > 0 or self._wants_tape(step + 1))
+        self.next_switch = self._next_tape(step + 1) - 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
 
     def _start_step(self, event: int) -> None:
         self._stream.drop_before(event)
+        self._stream.step_limit = min(self._step_limit, self._budget.share)
         self._after = 0
         self.mode.begin_tail(0)
         self._whole = True
         self._hooked = False
         self._step_dots = []
         self._handed = []
+        self._calls = 0
 
     def _was_handed(self, tensor: torch.Tensor) -> None:
         self._met.append(self._stream.entry_of(tensor) if self.on else None)
@@ -350,8 +383,7 @@ class FullRecorder:
         self._step_dots.append(self._dots[key])
 
     def _finds(self) -> Iterator[torch.Tensor]:
-        """What the step found when it began and that outlasts it."""
-        yield from (parameter for _, parameter in self._registry.alive())
+        """What the step found when it began and that outlasts it, parameters apart."""
         yield from (state for _, state, _ in self.state_names())
         yield from self._optimizers.tensors()
         for module in list(self._registry.roots):
@@ -422,21 +454,25 @@ class FullRecorder:
         self._last_template = key, written
         slots = segment.slots
         if self._lean:
-            slots = [self._afford(v) if i in written.keeps else None for i, v in enumerate(slots)]
+            slots = [
+                None if i not in written.keeps else self._afford(v, follows=i in written.state)
+                for i, v in enumerate(slots)
+            ]
         self._writer.full(step, written.number, slots, lean=self._lean)
         if not self._lean:
             self._needs.see(
                 step, written.template, slots, described=self.described(), state=self._states[0]
             )
 
-    def _afford(self, value: Any) -> Any:
-        """A large value that a lean step read, or where the budget is spent, its summary."""
-        if not isinstance(value, bytes) or len(value) <= SMALL or value is self._afforded:
+    def _afford(self, value: Any, *, follows: bool) -> Any:
+        """A large value that a lean step read, its summary where it follows or is too much."""
+        if not isinstance(value, bytes) or len(value) <= SMALL:
             return value
-        if len(value) > self.inputs.budget:
+        if any(value is one for one in self._afforded):
+            return value
+        if follows or not self.inputs.affords(len(value)):
             return summarize(np.frombuffer(value, np.uint8), "uint8", brief=True)
-        self.inputs.budget -= len(value)
-        self._afforded = value
+        self._afforded.append(value)
         return value
 
     def _build(self, segment: Segment, ends: int) -> _Written:
@@ -457,9 +493,9 @@ class FullRecorder:
         for position, dot in enumerate(self._step_dots):
             if dot:
                 self._writer.dot(number, position, dot)
-        return _Written(
-            number, template, read_from_outside(template) if self._lean else frozenset()
-        )
+        if not self._lean:
+            return _Written(number, template, frozenset(), frozenset())
+        return _Written(number, template, *read_from_outside(template))
 
     def _replaced(self) -> list[tuple[int, int]]:
         """Parameters with other memory than at the last backward, and its address.

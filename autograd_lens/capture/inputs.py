@@ -20,6 +20,7 @@ from torch.utils.data import dataloader
 
 from autograd_lens.capture.modules import ModuleCalls
 from autograd_lens.live.reading import RawValue, bytes_at, read
+from autograd_lens.trace.budget import Budget, Level
 
 __all__ = ["InputObserver", "RandomState", "generator_state"]
 
@@ -69,17 +70,19 @@ class InputObserver:
 
     Args:
         budget: See the attribute.
+        room: How much there is room for.
         failed: Called with what goes wrong here: the program must not meet it.
 
     Attributes:
         active: Whether the program is observed.
-        budget: Bytes that may still be kept.
+        budget: Bytes that may still be kept, as far as there is room for them.
         on_item: Called with each tensor that is collected, in order.
     """
 
-    def __init__(self, budget: int, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, budget: int, room: Budget, failed: Callable[[Exception], None]) -> None:
         self.active = False
         self.budget = budget
+        self._room = room
         self._failed = failed
         self.on_item: Callable[[torch.Tensor], None] = _nothing
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
@@ -140,9 +143,15 @@ class InputObserver:
                 continue
             self._found[id(tensor)] = weakref.ref(tensor)
             self.on_item(tensor)
-            affordable = tensor.nbytes <= self.budget
-            self.budget -= tensor.nbytes if affordable else 0
+            affordable = self.affords(tensor.nbytes)
             self._values.append(read(tensor, tensor.nbytes) if affordable else None)
+
+    def affords(self, size: int) -> bool:
+        """Whether so many bytes may be kept; they count as kept then."""
+        if size > self.budget or not self._room.take(size, Level.NO_BATCHES):
+            return False
+        self.budget -= size
+        return True
 
     def pause(self) -> None:
         """Let the program call its modules unobserved."""

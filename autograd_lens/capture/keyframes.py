@@ -2,9 +2,9 @@
 
 NOTE 1 [Between keyframes]: of a large parameter a light step keeps a digest. Its bytes follow
 from those of an earlier step: replay makes the updates in between again, and the digest of each
-step tells whether it did so right. The longer a run is, the further apart its keyframes are:
-each is at least twice as far from the start as the one before, so a step is never replayed from
-further back than half the way, while the budget lasts.
+step tells whether it did so right. Keyframes lie at even distances. Where the budget does not
+reach for another one, every second of them is let go, one by one from the start, until the
+distance has doubled. The first step's stays.
 
 NOTE 2 [By content]: what is kept has no name in the file. A step's summaries hold digests, and
 whoever needs the bytes looks among the file's large values for one of that digest.
@@ -12,11 +12,15 @@ whoever needs the bytes looks among the file's large values for one of that dige
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Iterable
 
 import torch
 
+from autograd_lens.capture.schedule import NEVER
+from autograd_lens.capture.sink import Sink
 from autograd_lens.live.reading import SMALL, read
+from autograd_lens.trace.budget import Level
 
 __all__ = ["Keyframes"]
 
@@ -24,41 +28,69 @@ _APART = 5  # steps
 
 
 class Keyframes:
-    """Chooses the full steps at which large tensors are kept whole, and keeps them.
+    """Chooses the steps at which large tensors are kept whole, and keeps them.
 
     Args:
-        keep: Takes the bytes of one value.
-        budget: Bytes that may be kept over the whole run.
+        sink: Takes the values.
+        most: Bytes that all keyframes together may have.
+        light: Bytes of a parameter that a light step keeps whole.
     """
 
-    def __init__(self, keep: Callable[[bytes], None], budget: int) -> None:
-        self._keep = keep
-        self._left = budget
-        self._last: int | None = None
+    def __init__(self, sink: Sink, most: int, light: int) -> None:
+        self._sink = sink
+        self._most = min(most, sink.budget.keyframes)
+        self._light = light
+        self._apart = _APART
+        self._sizes: dict[int, int] = {}
+        self._needed = False  # whether there is anything that light steps lack
 
-    def due(self, step: int) -> bool:
-        """Whether the last keyframe is far enough behind a step (NOTE 1)."""
-        return self._last is None or step >= max(2 * self._last, self._last + _APART)
+    def next(self, step: int) -> int:
+        """The first keyframe at or after a step; ``NEVER`` where none is needed."""
+        if not self._needed or self._sink.budget.level >= Level.ROWS:
+            return NEVER
+        return -(-step // self._apart) * self._apart
 
-    def take(self, step: int, tensors: Iterable[torch.Tensor]) -> None:
+    def take(
+        self, step: int, parameters: Iterable[torch.Tensor], others: Iterable[torch.Tensor]
+    ) -> None:
         """Keep what a step finds, all of it or, where the budget does not reach, nothing.
 
         Args:
             step: The step, before its update.
-            tensors: Parameters, optimizer state, constants.
+            parameters: Parameters.
+            others: Optimizer state, buffers, constants.
         """
-        found = {id(one): one for one in tensors if _is_large(one)}
-        size = sum(one.nbytes for one in found.values())
-        self._last = step
-        if size > self._left:
-            return
-        self._left -= size
-        for tensor in found.values():
-            value = read(tensor, tensor.nbytes)
-            if isinstance(value, bytes):
-                self._keep(value)
+        own = {id(one): one for one in parameters if _is_large(one, SMALL)}
+        found = own | {id(one): one for one in others if _is_large(one, SMALL)}
+        self._needed = len(found) > len(own) or any(
+            _is_large(one, self._light) for one in own.values()
+        )
+        sizes = [one.nbytes for one in found.values()]
+        size, largest = sum(sizes), max(sizes, default=0)
+        if self._needed and self._has_room(step, size, largest):
+            self._sizes[step] = size
+            values = [read(tensor, tensor.nbytes) for tensor in found.values()]
+            self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+            self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
+
+    def _has_room(self, step: int, size: int, largest: int) -> bool:
+        """Whether a keyframe fits, where others are thinned for it (NOTE 1)."""
+        if step in self._sizes:
+            return False
+        while step % self._apart == 0 and sum(self._sizes.values()) + size > self._most:
+            odd = [one for one in self._sizes if one % (2 * self._apart)]
+            if odd:
+                self._sink.keep(odd[0], [])
+                self._sink.budget.give(self._sizes.pop(odd[0]))
+            elif max(self._sizes, default=0) or self._apart < step:
+                self._apart *= 2
+            else:
+                break
+        first = not self._sizes and self._most > 0
+        fits = first or sum(self._sizes.values()) + size <= self._most
+        even = step % self._apart == 0
+        return fits and even and self._sink.budget.take(size, Level.ROWS, largest)
 
 
-def _is_large(tensor: torch.Tensor) -> bool:
-    """Whether a full step may hold no more than a summary of it."""
-    return tensor.layout is torch.strided and not tensor.is_meta and tensor.nbytes > SMALL
+def _is_large(tensor: torch.Tensor, limit: int) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_meta and tensor.nbytes > limit

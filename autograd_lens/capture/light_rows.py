@@ -54,11 +54,12 @@ class ParameterReader:
 
     Attributes:
         died: How many of the parameters no longer existed at the last reading.
+        limit: Bytes of one value that is kept whole.
     """
 
     def __init__(self, limit: int) -> None:
         self.died = 0
-        self._limit = limit
+        self.limit = limit
         self._slots: list[_Slot] = []
 
     def follow(self, references: Sequence[Reference]) -> None:
@@ -68,7 +69,7 @@ class ParameterReader:
             references: A weak reference to each.
         """
         known = {id(slot.reference): slot for slot in self._slots}
-        self._slots = [known.get(id(one)) or _Slot(one, self._limit) for one in references]
+        self._slots = [known.get(id(one)) or _Slot(one, self.limit) for one in references]
 
     def before(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...]]:
         """The value and the ``.grad`` of every parameter now."""
@@ -123,7 +124,7 @@ class ParameterReader:
             slot.end.moved(parameter)
         if is_small_and_plain(parameter):
             slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
-        return read(parameter, self._limit, brief=True)
+        return read(parameter, self.limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
         if grad is None or (grad.__class__ is not _Tensor and is_opaque(grad)):
@@ -132,10 +133,10 @@ class ParameterReader:
             if grad.data_ptr() == slot.grad_address and grad.is_contiguous():
                 return slot.grad_memory.raw
         except RuntimeError:  # it has no memory of its own, as a sparse one
-            return read(grad, self._limit, brief=True)
+            return read(grad, self.limit, brief=True)
         if is_small_and_plain(grad):
             slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
-        return read(grad, self._limit, brief=True)
+        return read(grad, self.limit, brief=True)
 
 
 class _Slot:

@@ -37,6 +37,7 @@ _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
 _PLAIN = frozenset({"parameter", "gradient", "state"})
+_IN_ROWS = frozenset({"parameter", "gradient"})
 _RUNNING = frozenset({"running_mean", "running_var"})
 
 
@@ -181,11 +182,20 @@ def _numbers(kernel: TapeKernel) -> Iterator[int]:
         yield from (number.slot for number in numbers_in(argument.value))
 
 
-def read_from_outside(template: Template) -> frozenset[int]:
-    """The slots that a lean step keeps: first readings of what nothing made, and numbers."""
+def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int]]:
+    """What a lean step keeps: first readings of what nothing made, and numbers.
+
+    Parameters and ``.grad`` are known from the light rows.
+
+    Returns:
+        These slots, and among them those of optimizer state.
+    """
     kept: set[int] = set()
+    state: set[int] = set()
+    roles = [tensor.role for tensor in template.tensors]
     results = (tensors_in(*backward.results) for backward in template.backwards)
     met = {use.tensor for found in results for use in found}
+    met |= {number for number, role in enumerate(roles) if role in _IN_ROWS}
 
     filled: set[int] = set()  # memory that NumPy may fill at any time: all readings are kept
 
@@ -194,6 +204,8 @@ def read_from_outside(template: Template) -> frozenset[int]:
         for use in tensors_in(*args):
             if use.tensor not in met or use.tensor in filled:
                 kept.add(use.slot)
+                if roles[use.tensor] == "state":
+                    state.add(use.slot)
             met.add(use.tensor)
 
     for kernel in template.kernels:
@@ -205,4 +217,4 @@ def read_from_outside(template: Template) -> frozenset[int]:
             kept.add(kernel.generator)
     for backward in template.backwards:
         read(*backward.gradients, *backward.inputs)
-    return frozenset(kept)
+    return frozenset(kept), frozenset(state)

@@ -44,7 +44,6 @@ class OptimizerHooks:
         self.numbers = numbers
         self._full = full
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
-        self._calls = 0
         self._frame: int | None = None
         full.state_names = self._state_names
 
@@ -61,13 +60,12 @@ class OptimizerHooks:
 
     def begins(self, phase: str, parameters: Iterable[torch.Tensor] = ()) -> None:
         """An optimizer begins to update these parameters, where it tells, or to clear."""
-        self._calls += 1
         if phase == "update":
             self._steps.optimizer_begins()
             self._order.step(parameters)
         else:
             self._order.zero_grad()
-        self._full.enter_context(phase, self._calls)
+        self._full.enter_context(phase)
 
     def ended(self, phase: str) -> None:
         """It has ended."""

@@ -52,13 +52,28 @@ from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
-from autograd_lens.live.reading import read_scalar
+from autograd_lens.live.reading import SMALL, read_scalar
+from autograd_lens.trace.budget import DEFAULT_SIZE, Level
 from autograd_lens.trace.records import Event
 
 __all__ = ["Limits", "Recorder"]
 
 # Graph id, loss, values, grads and calls of optimizers before the engine runs: a tuple, for speed.
 _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None]
+
+# Bytes of one parameter or ``.grad`` that rows hold whole, and what the run's events say.
+_LIMITS = {
+    Level.ALL: 1 << 62,
+    Level.DIGESTS: 1 << 62,
+    Level.NO_BATCHES: SMALL,
+    Level.ROWS: SMALL,
+    Level.NOTHING: SMALL,
+}
+_SAID = {
+    Level.NO_BATCHES: "batches are no longer kept, and large parameters as digests",
+    Level.ROWS: "steps from here on are recorded light, and those that read others do not open",
+    Level.NOTHING: "what follows is not recorded",
+}
 
 _Tensor = torch.Tensor
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
@@ -79,6 +94,7 @@ class Limits:
         inputs: Bytes of the inputs of light steps that are kept over the whole run.
         keyframes: Bytes of large parameters and optimizer state that are kept whole over the
             run, so that steps between can be replayed.
+        size: Bytes of the whole recording; all others are kept within it.
     """
 
     light: int = 65536
@@ -86,6 +102,7 @@ class Limits:
     step: int = 1 << 28
     inputs: int = 1 << 28
     keyframes: int = 1 << 29
+    size: int = DEFAULT_SIZE
 
 
 class Recorder:
@@ -104,10 +121,12 @@ class Recorder:
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
         self._rows = writer.rows
+        self._budget = writer.budget
+        self._level = Level.ALL
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
-        self.inputs = InputObserver(limits.inputs, self.fail)
-        keyframes = Keyframes(writer.keep, limits.keyframes)
+        self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
+        keyframes = Keyframes(writer, limits.keyframes, limits.light)
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         self._full = FullRecorder(services, full, limits.value, limits.step)
         self._random = RandomState()
@@ -300,6 +319,8 @@ class Recorder:
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
         self._compiled.look()
+        if self._budget.level > self._level:
+            self._shrink(self._budget.level)
         caller = self.frames.innermost(sys._getframe(3))
         values, grads = self._reader.before()
         if torch.get_num_threads() != self._threads:
@@ -349,6 +370,18 @@ class Recorder:
             )
             self._full.before_backward(previous if opens else None, self.steps.index, call)
         return graph, loss, values, grads, calls
+
+    def _shrink(self, level: Level) -> None:
+        """The file fills up: keep less from now on, and say so."""
+        self._level = level
+        self._reader.limit = min(self._reader.limit, _LIMITS[level])
+        if level in _SAID:
+            kind = "warning" if level < Level.NOTHING else "incomplete"
+            size = f"{self._budget.size / (1 << 20):.0f} MB"
+            message = f"The recording takes what --max-size allows ({size}): {_SAID[level]}."
+            self._writer.event(Event(kind, max(self.steps.index + 1, 0), message))
+        if level is Level.NOTHING:
+            self._rows = _Nowhere()
 
     def _settle(self) -> None:
         """Parameters were found: they belong to the step that has begun by now."""
@@ -422,6 +455,13 @@ class Recorder:
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
+
+
+class _Nowhere:
+    """Stands for rows where there is no room for any."""
+
+    def append(self, row: Any, /) -> None:
+        """Let go of a row."""
 
 
 class _Log:

@@ -84,7 +84,9 @@ class Recording:
             msg = "This recording was already used."
             raise RecordingError(msg, hint="Make a new one with lens.record(...).")
         info = run_info(sys.argv[0] if sys.argv else "", sys.argv[1:], self._full)
-        self._writer = TraceWriter.create(self.path, info, force=self._force)
+        self._writer = TraceWriter.create(
+            self.path, info, force=self._force, size=self._limits.size
+        )
         self._writer.on_failure = warn_of_lost_trace
         close = functools.partial(self._writer.close, "killed")
         self._signals.enter_context(closed_by_signals(close))

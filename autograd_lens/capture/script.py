@@ -143,11 +143,12 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     program = load_program(script, module=module)
     info = run_info(program.name, list(arguments), full, module=script if module else "")
     before = set_aside(output) if aside else None
-    writer = TraceWriter.create(output, info, force=force)
+    limits = limits or Limits()
+    writer = TraceWriter.create(output, info, force=force, size=limits.size)
     writer.on_failure = warn_of_lost_trace
     with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
-        recorder = Recorder(writer, schedule, limits or Limits())
+        recorder = Recorder(writer, schedule, limits)
         error = execute(program, main, recorder)
         detail = report(error) if error is not None else ""
         world = World.now()

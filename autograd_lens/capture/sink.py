@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+from autograd_lens.trace.budget import Budget
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.tape import Template
@@ -20,6 +22,10 @@ class RowSink(Protocol):
 
 class Sink(Protocol):
     """The part of ``TraceWriter`` that a recorder uses."""
+
+    @property
+    def budget(self) -> Budget:
+        """How much there is room for."""
 
     @property
     def rows(self) -> RowSink:
@@ -49,5 +55,5 @@ class Sink(Protocol):
     def extra(self, key: str, data: bytes) -> None:
         """Keep something under a name."""
 
-    def keep(self, value: bytes) -> None:
-        """Keep a large value, to be found by its digest."""
+    def keep(self, step: int, values: Sequence[bytes]) -> None:
+        """Keep large values for a step, to be found by their digest; none: let go of them."""

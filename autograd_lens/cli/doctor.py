@@ -92,7 +92,7 @@ def command(
         files = _traces(file, arguments)
     grave = False
     for one in files:
-        with open_trace(one, replay=True) as trace:
+        with open_trace(one, replay=True, whole=False) as trace:
             findings = _examine(trace, select, ignore, experiments=not still)
             _print_findings(trace, findings, as_json=as_json, width=width)
         grave = grave or any(finding.severity == "error" for finding in findings)

@@ -49,12 +49,13 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
+def open_trace(file: Path | None, *, replay: bool = False, whole: bool = True) -> Trace:
     """The trace that the user named, or the latest recording.
 
     Args:
         file: The file, or None for the latest recording of this folder, else of this user.
         replay: Whether light steps are opened in full when they are looked at.
+        whole: Whether large values of full steps are made again then, too.
 
     Raises:
         TraceError: There is no such file, or it is not a trace.
@@ -73,7 +74,7 @@ def open_trace(file: Path | None, *, replay: bool = False) -> Trace:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.call_on_close(status.clear)
-    return replaying(Trace(file), status)
+    return replaying(Trace(file), status, whole=whole)
 
 
 def _elsewhere(file: Path) -> str:

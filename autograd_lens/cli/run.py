@@ -10,6 +10,7 @@ import click
 
 from autograd_lens.cli.files import record_script, say, shown
 from autograd_lens.cli.options import Bytes, records
+from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
     from autograd_lens.capture import ScriptResult
@@ -42,7 +43,15 @@ __all__ = ["command"]
     type=Bytes(),
     metavar="SIZE",
     show_default="1MB",
-    help="Keep values of full steps whole up to this size; of larger ones statistics and a sample.",
+    help="Keep values of full steps whole up to this size, as far as a step's share of --max-size "
+    "goes; of others statistics, a sample and a digest, by which replay gives them whole.",
+)
+@click.option(
+    "--max-size",
+    type=Bytes(),
+    metavar="SIZE",
+    show_default="256MB",
+    help="Let the recording take no more than this on the disk; detail goes first.",
 )
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
 @click.argument("script")
@@ -59,6 +68,7 @@ def command(
     full: str,
     keep_inputs: int | None,
     keep_values: int | None,
+    max_size: int | None,
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
@@ -77,6 +87,7 @@ def command(
     limits = Limits(
         value=usual.value if keep_values is None else keep_values,
         inputs=usual.inputs if keep_inputs is None else keep_inputs,
+        size=usual.size if max_size is None else max_size,
     )
     target, result = record_script(
         script, arguments, output, force=force, full=full, module=module, limits=limits
@@ -88,11 +99,23 @@ def command(
     ctx.exit(result.exit_code)
 
 
+def _used(target: Path) -> str:
+    """What the recording took, and how its steps open."""
+    from autograd_lens.render.info import size_text
+
+    with Trace(target) as trace:
+        full, taped, count = len(trace.full_steps), trace.taped, len(trace.steps)
+    others = "all others" if taped == count else f"{taped - full:,} others"
+    replayed = f", a tape to replay {others}" if taped > full else ""
+    return f" {size_text(target.stat().st_size)}: {full:,} in full{replayed}."
+
+
 def _finish(target: Path, result: ScriptResult) -> None:
     """Say what was recorded, and look at it for a moment."""
     from autograd_lens.cli.afterwards import findings_and_landscape
 
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     kept = " The one before is kept (see autograd-lens runs)." if result.before else ""
-    say(f"Recorded {steps} in {shown(target)}.{kept} Next: autograd-lens trace {shown(target)}")
+    told = f"Recorded {steps} in {shown(target)}.{kept}{_used(target)}"
+    say(f"{told} Next: autograd-lens trace {shown(target)}")
     findings_and_landscape(target, say)

@@ -53,6 +53,7 @@ _FUNCTION: Any = torch.autograd.function.BackwardCFunction.apply  # runs a custo
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
+_CUTS = ("aten.slice.", "aten.select.")
 UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 """Operators whose result has no value until something is written there."""
 
@@ -70,23 +71,37 @@ class Operator:
         views: Whether its result shares the memory of an argument.
         computes: False for the marks that ``torch.profiler`` leaves, and for higher-order
             operators, whose kernels come one by one.
+        cuts: Whether its numbers say which part of a tensor it gives.
         adopts: Whether it gives a tensor memory that came from another process.
         draws: Whether it may draw random numbers.
+        fills: Whether it fills its first argument with random numbers, whatever was there.
         unset: Whether its result is memory that others fill, NumPy for one.
     """
 
-    __slots__ = ("adopts", "computes", "draws", "mutated", "op", "run", "unset", "views")
+    __slots__ = (
+        "adopts",
+        "computes",
+        "cuts",
+        "draws",
+        "fills",
+        "mutated",
+        "op",
+        "run",
+        "unset",
+        "views",
+    )
 
     def __init__(self, op: Any) -> None:
         self.op = op
         self.mutated: tuple[tuple[int, str], ...] = ()
         if not isinstance(op, torch._ops.OpOverload):  # a higher-order one: it runs others
             self.run, self.adopts, self.computes, self.views = op, False, False, False
-            self.draws = False
+            self.draws = self.fills = self.cuts = False
             return
         self.run = op._op
         self.adopts = str(op).startswith("aten.set_.source_Storage")
         self.unset = str(op).startswith(UNSET)
+        self.cuts = str(op).startswith(_CUTS)
         self.draws = torch.Tag.nondeterministic_seeded in op.tags
         self.computes = op.namespace != "profiler" and not self.adopts
         self.views = any(
@@ -98,6 +113,7 @@ class Operator:
             for position, argument in enumerate(op._schema.arguments)
             if argument.alias_info is not None and argument.alias_info.is_write
         )
+        self.fills = self.draws and [place for place, _ in self.mutated] == [0]
 
 
 class KernelKey(NamedTuple):
@@ -318,13 +334,16 @@ class TapeMode(TorchDispatchMode):
         first_slot, first_use = len(slots), len(stream.uses)
         if recorded:
             try:
+                if operator.fills:
+                    stream.fill(args[0])
                 pattern: list[Any] = []
                 for argument in args:
                     kind = argument.__class__
                     if kind is _Tensor or kind is Parameter:
                         pattern.append(use(argument))
                     elif kind in _PLAIN_CONSTANTS:
-                        if stream.lean and kind is int:  # where a batch begins, in many a loop
+                        # Where a batch begins, in many a loop.
+                        if kind is int and (operator.cuts or stream.lean):
                             slots.append(argument)
                             argument = NUMBER  # noqa: PLW2901  its pattern takes its place
                         pattern.append(argument)
@@ -362,7 +381,7 @@ class TapeMode(TorchDispatchMode):
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
                 results: Any = stream.pattern(written)
             else:
-                results = stream.pattern(result) if operator.unset else stream.make(result)
+                results = stream.leave_unset(result) if operator.unset else stream.make(result)
             context: Any = IN_BACKWARD
             position = -1
             module = OUTSIDE

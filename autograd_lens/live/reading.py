@@ -55,7 +55,13 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
 }
 
 
-def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
+def read(
+    tensor: torch.Tensor,
+    limit: int,
+    *,
+    brief: bool = False,
+    known: dict[str, Summary] | None = None,
+) -> RawValue:
     """The value of a tensor now.
 
     Args:
@@ -63,6 +69,7 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
         limit: Largest size in bytes that is kept whole.
         brief: Whether a summary may hold no more than digest and norm, which are computed at
             the speed of memory. Where the norm is finite, so is every element.
+        known: Summaries by digest that need not be made again.
 
     Returns:
         Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
@@ -82,7 +89,7 @@ def read(tensor: torch.Tensor, limit: int, *, brief: bool = False) -> RawValue:
             and not tensor._is_zerotensor()  # zeros that have no memory
         ):
             return bytes_at(tensor.data_ptr(), tensor.nbytes)
-        return _read_general(tensor, limit, brief)
+        return _read_general(tensor, limit, brief, known)
     except (RuntimeError, TypeError, NotImplementedError, ValueError):
         return None
 
@@ -132,7 +139,12 @@ def read_scalar(tensor: torch.Tensor) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _read_general(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # noqa: FBT001
+def _read_general(
+    tensor: torch.Tensor,
+    limit: int,
+    brief: bool,  # noqa: FBT001
+    known: dict[str, Summary] | None,
+) -> RawValue:
     if tensor.is_meta or tensor.is_quantized:
         return None
     if tensor.layout is not torch.strided:
@@ -145,8 +157,8 @@ def _read_general(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  #
             plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
         if not _is_plain(plain):
             return None
-        return _from_memory(plain, limit, brief)
-    return _from_memory(tensor, limit, brief)
+        return _from_memory(plain, limit, brief, known)
+    return _from_memory(tensor, limit, brief, known)
 
 
 def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
@@ -166,7 +178,12 @@ def _is_plain(tensor: torch.Tensor) -> bool:
     return type(tensor) in _PLAIN_TYPES
 
 
-def _from_memory(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # noqa: FBT001
+def _from_memory(
+    tensor: torch.Tensor,
+    limit: int,
+    brief: bool,  # noqa: FBT001
+    known: dict[str, Summary] | None = None,
+) -> RawValue:
     if tensor.nbytes <= limit and not any(tensor.stride()):
         # One number expanded, as every mean's and sum's gradient is.
         return bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
@@ -174,7 +191,7 @@ def _from_memory(tensor: torch.Tensor, limit: int, brief: bool) -> RawValue:  # 
     if tensor.nbytes <= limit:
         return array.tobytes()
     raw = np.ascontiguousarray(array).reshape(-1)
-    return summarize(raw, DTYPE_NAMES[tensor.dtype], brief=brief)
+    return summarize(raw, DTYPE_NAMES[tensor.dtype], brief=brief, known=known)
 
 
 def _strided_view(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[Any]]:

@@ -13,26 +13,32 @@ points elsewhere is replaced. Nothing here keeps a tensor, a node or a frame ali
 NOTE 3 [Memory that is looked at again]: most tensors are read several times. The first time
 makes a view of their memory that later reads copy from, as long as the tensor is contiguous
 and has the same address and size. What is in the memory is read every time: ``.data``, NumPy
-and other threads change it without a word.
+and other threads change it without a word. Only a large tensor from outside, as the whole data
+set is of which every step takes a few rows, is read once between two backwards as long as
+torch's count of its changes stays.
 
 NOTE 4 [Lean]: what a kernel computed follows from what it read. While the stream is lean, it
 therefore reads only what comes from outside: tensors that no kernel has made since the last
-backward, and numbers. Parameters and ``.grad`` are known from the light rows beside it.
+backward, and numbers. Parameters and ``.grad`` are known from the light rows beside it, and
+large optimizer state is what the update of the step before made of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import weakref
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import torch
+import xxhash
 from torch.nn import Parameter
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from autograd_lens.live.reading import SMALL, RawValue, bytes_at, read
 from autograd_lens.trace.records import Role
+from autograd_lens.trace.values import Summary
 
 __all__ = ["NUMBER", "TENSOR", "Mark", "Opaque", "Spec", "Stream", "TensorEntry", "Write"]
 
@@ -96,6 +102,8 @@ _STRIDED = torch.strided
 _UNINITIALISED = (UninitializedBuffer, UninitializedParameter)
 _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _IN_ROWS = frozenset({"parameter", "gradient"})
+_FOLLOWING = _IN_ROWS | {"state"}
+_OUTSIDE = 8  # times the limit of others may a value have that nothing makes again
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
 
 
@@ -109,9 +117,11 @@ class TensorEntry:
         strides: Its strides, in elements.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
+        moment: When a large value from outside was read last.
         memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
         made: The turn of the stream in which a kernel made it, -1 where none did.
+        unset: The turn in which a kernel made it without filling it, else -1.
         alias: The tensor that a node has saved and that this one gives back, where it is one.
         name: What the program calls it, once known.
         role: What it is, once known.
@@ -124,6 +134,7 @@ class TensorEntry:
         "last",
         "made",
         "memory",
+        "moment",
         "name",
         "plain",
         "reference",
@@ -131,6 +142,7 @@ class TensorEntry:
         "size",
         "spec",
         "strides",
+        "unset",
     )
 
     memory: ctypes.Array[ctypes.c_char]
@@ -140,7 +152,8 @@ class TensorEntry:
         self.last: RawValue = None
         self.home = self.size = -1
         self.address = 0
-        self.made = -1
+        self.moment: tuple[int, int, int] | None = None
+        self.made = self.unset = -1
         self.alias: TensorEntry | None = None
         self.name = ""
         self.role: Role = "intermediate"
@@ -187,6 +200,11 @@ def _is_one_number(tensor: torch.Tensor, limit: int) -> bool:
 class Stream:
     """Collects events until steps are cut from it.
 
+    Args:
+        value_limit: Bytes of one value that are kept whole.
+        step_limit: Bytes of large values that one step keeps whole.
+        shared: Whether a step's large values are looked for among those before.
+
     Attributes:
         keys: What is the same each time, one hashable per event.
         marks: Where the values of each event begin.
@@ -198,9 +216,11 @@ class Stream:
             while it does not.
         writes: Kernels outside of backward that wrote a parameter or a ``.grad``.
         lean: Whether only what comes from outside is read (NOTE 4).
+        state_follows: Whether large optimizer state is what an earlier step has left.
+        step_limit: Bytes of large values that one step keeps whole.
     """
 
-    def __init__(self, value_limit: int, step_limit: int) -> None:
+    def __init__(self, value_limit: int, step_limit: int, *, shared: bool = False) -> None:
         self.keys: list[Hashable] = []
         self.marks: list[Mark] = []
         self.slots: list[Any] = []
@@ -210,10 +230,14 @@ class Stream:
         self.by_address: dict[int, TensorEntry] = {}
         self.saved: dict[int, TensorEntry] | None = None
         self.lean = False
+        self.state_follows = True
+        self.step_limit = step_limit
         self._turn = 0  # how many backwards have ended
         self._value_limit = value_limit
-        self._step_limit = step_limit
         self._step_bytes = 0
+        # Large values of this step by digest, so that each content is there once.
+        self._large: dict[bytes, bytes] | None = {} if shared else None
+        self._summaries: dict[str, Summary] = {}  # of this step: many tensors share one content
         self._sweep_at = 256
         self._kinds: dict[int, type[ctypes.Array[ctypes.c_char]]] = {}
 
@@ -225,7 +249,7 @@ class Stream:
         if entry is None or entry.reference() is not tensor:
             entry = self.register(tensor)
         self.uses.append(entry)
-        if self.lean and (entry.made == self._turn or entry.role in _IN_ROWS):
+        if self.lean and (entry.made == self._turn or self._is_carried(entry, tensor)):
             self.slots.append(None)
             return TENSOR
         if entry.plain and tensor.is_contiguous():
@@ -245,6 +269,11 @@ class Stream:
             self.slots.append(self._read_large(tensor, entry))
         return TENSOR
 
+    def _is_carried(self, entry: TensorEntry, tensor: torch.Tensor) -> bool:
+        if entry.role == "state" and tensor.numel() * tensor.element_size() > SMALL:
+            return self.state_follows
+        return entry.role in _IN_ROWS
+
     def make(self, result: Any) -> Hashable:
         """Note what a kernel returned; returns its pattern."""
         if isinstance(result, torch.Tensor):
@@ -255,6 +284,22 @@ class Stream:
         if isinstance(result, (list, tuple)):
             return (result.__class__, *[self.make(item) for item in result])
         return self.pattern(result)
+
+    def leave_unset(self, result: Any) -> Hashable:
+        """Note memory that a kernel returned without filling it; returns its pattern."""
+        if not isinstance(result, torch.Tensor):
+            return self.pattern(result)
+        entry = self.entry_of(result)
+        entry.made = self._turn  # what is there now comes from nowhere
+        pattern = self.use(result)
+        entry.made, entry.unset = -1, self._turn
+        return pattern
+
+    def fill(self, tensor: Any) -> None:
+        """Memory that was just left unset is filled by a kernel: nobody else has filled it."""
+        entry = self.entries.get(id(tensor))
+        if entry is not None and entry.unset == self._turn:
+            entry.made = self._turn
 
     def _settle(self, entry: TensorEntry, home: int, size: int) -> None:
         kind = self._kinds.get(size)
@@ -304,19 +349,44 @@ class Stream:
         value: RawValue = entry.memory.raw
         self.slots.append(entry.last if value == entry.last else value)
 
+    def _read_outside(self, tensor: torch.Tensor, entry: TensorEntry) -> RawValue:
+        """A large value that no kernel makes again, read once between two backwards (NOTE 3)."""
+        moment = self._turn, tensor._version, tensor.data_ptr()
+        if entry.moment != moment:
+            value = read(tensor, _OUTSIDE * self._value_limit, known=self._summaries)
+            # Where it is as it was, it stays one object: then it is stored and counted once.
+            entry.last = entry.last if value == entry.last else value
+            entry.moment = moment
+        return entry.last
+
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
-        limit = self._value_limit if self._step_bytes < self._step_limit else SMALL
+        outside = entry is not None and self._is_outside(entry)
+        if outside and entry is not None and entry.plain and tensor.nbytes > _REMEMBER:
+            with contextlib.suppress(RuntimeError):  # made in inference mode: it has no version
+                return self._read_outside(tensor, entry)
+        size = tensor.numel() * tensor.element_size()  # a sparse one has no nbytes
+        room = outside or self._step_bytes + size <= self.step_limit
+        limit = self._value_limit if room else SMALL
         if entry is not None and entry.plain and _is_one_number(tensor, limit):
             value: RawValue = bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
         else:
-            value = read(tensor, limit)
+            value = read(tensor, limit, known=self._summaries)
         if isinstance(value, bytes):
-            self._step_bytes += len(value)
+            if self._large is not None and len(value) > _REMEMBER:
+                digest = xxhash.xxh3_128_digest(value)
+                if digest in self._large:
+                    return self._large[digest]
+                self._large[digest] = value
+            self._step_bytes += 0 if outside else len(value)
             if entry is not None and len(value) <= _REMEMBER:
                 if value == entry.last:
                     return entry.last
                 entry.last = value
         return value
+
+    def _is_outside(self, entry: TensorEntry) -> bool:
+        """Whether a value comes from outside: no kernel makes it again."""
+        return self.saved is None and entry.made != self._turn and entry.role not in _FOLLOWING
 
     # -- arguments that are no plain tensor ---------------------------------------------
 
@@ -344,8 +414,7 @@ class Stream:
         del self.uses[first_use:]
 
     def turn(self) -> None:
-        """A backward has ended: most of what follows belongs to another step."""
-        self._step_bytes = 0
+        """A backward has ended: what was made so far comes from outside to what follows."""
         self._turn += 1
 
     def drop_before(self, event: int) -> None:
@@ -368,6 +437,9 @@ class Stream:
                 if write.event >= event
             ]
         self._step_bytes = 0
+        self._summaries.clear()
+        if self._large:
+            self._large.clear()
         if len(self.entries) > self._sweep_at:
             self._sweep()
 

@@ -24,7 +24,7 @@ from autograd_lens.trace.recordings import Recording
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.values import Value
 
-__all__ = ["render_info", "render_recordings"]
+__all__ = ["render_info", "render_recordings", "size_text"]
 
 Array = npt.NDArray[Any]
 
@@ -71,7 +71,7 @@ def _recording(name: str, one: Recording) -> list[Text]:
     ended = one.problem or _ENDS.get(one.status, one.status)
     return [
         Text(name, style=NAME),
-        Text(_bytes(one.size).rjust(9)),
+        Text(size_text(one.size).rjust(9)),
         Text("" if one.problem else steps.rjust(12)),
         Text(_moment(one.started), style=QUIET),
         Text(ended, style="bold red" if one.problem else ""),
@@ -79,7 +79,7 @@ def _recording(name: str, one: Recording) -> list[Text]:
 
 
 def _lines(trace: Trace, size: int | None, width: int, rates: Rates | None) -> Iterator[Text]:
-    yield heading(trace.path.name, "" if size is None else _bytes(size), width, "━")
+    yield heading(trace.path.name, "" if size is None else size_text(size), width, "━")
     yield from _facts(trace, rates, width)
     if trace.parameters:
         yield Text()
@@ -100,10 +100,11 @@ def _facts(trace: Trace, rates: Rates | None, width: int) -> Iterator[Text]:
         "ran": Text(_ran(info)),
         "with": Text(_versions(info)),
         "steps": Text(_steps(trace)),
+        "replay": Text(_reach(trace)),
         "loss": _losses(np.asarray(trace.losses, np.float64)),
         "": _curve(np.asarray(trace.losses, np.float64)),
     }
-    rows = list(facts.items())
+    rows = [(key, text) for key, text in facts.items() if text.plain or not key]
     if rates is not None:
         for word, text in rates_facts(rates):
             parts = folded(text, width - _MARGIN)
@@ -138,6 +139,15 @@ def _steps(trace: Trace) -> str:
     named = ", ".join(map(str, full[:_FEW])) + (", …" if len(full) > _FEW else "")
     detail = f"{len(full):,} in full detail ({named})" if full else "none in full detail"
     return f"{len(trace.steps):,}, {detail}"
+
+
+def _reach(trace: Trace) -> str:
+    """How far replay goes from where large parameters are whole; ``""`` where none are large."""
+    if not trace.keyframes:
+        return ""
+    ends = [*trace.keyframes, len(trace.steps)]
+    apart = max(after - before for before, after in itertools.pairwise(ends)) - 1
+    return f"any step within {max(apart, 0):,} step{'s' * (apart != 1)} of a keyframe"
 
 
 def _losses(losses: Array) -> Text:
@@ -208,7 +218,8 @@ def _event(event: Event, width: int) -> Iterator[Text]:
         yield line(Text("  ").append_text(part))
 
 
-def _bytes(size: int) -> str:
+def size_text(size: int) -> str:
+    """Bytes as people read them: ``"81.0 MB"``."""
     number = float(size)
     for unit in ("bytes", "kB", "MB"):
         if number < 1000:  # noqa: PLR2004  the step from one unit to the next

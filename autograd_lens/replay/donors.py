@@ -149,7 +149,7 @@ class Donors:
 
         for other in sorted(alike, key=distance):
             donor = self._donor(other)
-            constants = tuple(one for one in donor.slots if isinstance(one, float | complex))
+            constants = tuple(one for one in donor.slots if isinstance(one, int | float | complex))
             if (donor.encoded.number, *constants) not in seen:
                 seen.add((donor.encoded.number, *constants))
                 yield donor

@@ -52,8 +52,8 @@ __all__ = ["Observed", "Observer"]
 
 Change = TypeVar("Change", TapeUpdate, TapeGradChange)
 
-_VALUE_LIMIT = 1 << 20  # bytes; of larger values a replayed step keeps a summary, too
-_STEP_LIMIT = 1 << 28
+_VALUE_LIMIT = 1 << 27  # bytes; of larger values a replayed step keeps a summary, too
+_STEP_LIMIT = 1 << 31
 _NOBODY = -1
 _ECHOES = frozenset({"aten.detach.default", "aten.alias.default"})
 
@@ -86,7 +86,7 @@ class Observer:
     def __init__(self, plan: Plan) -> None:
         self.position = 0
         self._plan = plan
-        self._stream = Stream(_VALUE_LIMIT, _STEP_LIMIT)
+        self._stream = Stream(_VALUE_LIMIT, _STEP_LIMIT, shared=True)
         self._mode = TapeMode(self._stream, UserFrames(), self._fail)
         self._saved = SavedFields()
         self._tape: BackwardTape | None = None

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 
 import torch
+import xxhash
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.reading import SMALL
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
@@ -33,7 +35,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.tape import records_of
-from autograd_lens.trace.values import Summary
+from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
     "Attempt",
@@ -157,6 +159,24 @@ class Replayer:
             raise _with_ways_out(error, step) from error
         finally:
             self._on_way(None, step)
+
+    def slots(self, step: int) -> Sequence[Entry]:
+        """The values of a full step, whole where a replay makes bytes of the recorded digest."""
+        encoded = self._trace.encoded(step)
+        if encoded is None:
+            return ()
+        made: Sequence[Entry] = ()
+        self._on_way(step, step)
+        with contextlib.suppress(ReplayError), recorded_threads(self._trace):
+            attempt = self.best(step, observe=True)
+            made = attempt.observer.step().slots if attempt.observer is not None else ()
+        self._on_way(None, step)
+        large = {id(one): one for one in made if isinstance(one, bytes) and len(one) > SMALL}
+        whole = {xxhash.xxh3_128_hexdigest(one): one for one in large.values()}
+        return [
+            whole.get(one.digest) or self._trace.whole(one) if isinstance(one, Summary) else one
+            for one in encoded.slots
+        ]
 
     def _record(self, attempt: Attempt) -> Step:
         """The step as a full recording would have written it."""
@@ -503,6 +523,10 @@ class Provider:
         except ReplayError as error:
             light = self._trace.light(step)
             return changed(light, omitted=(*light.omitted, str(error)))
+
+    def slots(self, step: int) -> Sequence[Entry]:
+        """The values of a full step, as many of them whole as replay gives."""
+        return self._replayer.slots(step)
 
 
 def _refuse_compiled(donor: Donor) -> None:

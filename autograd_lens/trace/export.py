@@ -45,6 +45,8 @@ A full step has, beyond these::
               ``"changed"``, ``"note"``
     SOURCE    ``{"file", "line", "end_line", "column", "end_column", "function"}`` or null
 
+Where only values of a few elements are written, a larger one is ``{"dtype", "shape", "norm"}``.
+
 Numbers are written with as few digits as give back the same number in the tensor's dtype.
 JSON has no words for NaN and the infinities: they are the strings ``"NaN"``, ``"Infinity"``
 and ``"-Infinity"``. A complex number is ``{"real", "imag"}``.
@@ -90,19 +92,42 @@ _FIELDS = {
 }
 
 
-def json_lines(steps: Sequence[Step], chosen: Iterable[int] | None = None) -> Iterator[str]:
+def json_lines(
+    steps: Sequence[Step], chosen: Iterable[int] | None = None, *, most: int | None = None
+) -> Iterator[str]:
     """The steps of a trace as lines of JSON, without line ends.
 
     Args:
         steps: All steps of the recorded run.
         chosen: Which of them, in which order; all by default.
+        most: Elements of the largest value that is written; all by default.
     """
     for step in range(len(steps)) if chosen is None else chosen:
-        yield json.dumps(step_object(steps[step]), ensure_ascii=False, allow_nan=False)
+        told = step_object(steps[step], most=most)
+        yield json.dumps(told, ensure_ascii=False, allow_nan=False)
 
 
-def step_object(step: Step) -> Object:
-    """One step as the module's documentation describes it."""
+def step_object(step: Step, *, most: int | None = None) -> Object:
+    """One step as the module's documentation describes it, values up to ``most`` elements."""
+    told: Object = _written(_object(step), most)
+    return told
+
+
+def _written(thing: Json, most: int | None) -> Json:
+    """What ``_json`` gives, with its values as JSON can hold them."""
+    if isinstance(thing, dict):
+        return {name: _written(part, most) for name, part in thing.items()}
+    if isinstance(thing, list):
+        return [_written(part, most) for part in thing]
+    if not isinstance(thing, Value):
+        return thing
+    named = {"dtype": thing.dtype, "shape": list(thing.shape)}
+    if most is not None and thing.numel > most:
+        return named | {"norm": _json(thing.norm)}
+    return _elements(thing.array) if thing.complete else named | {"summary": _json(thing.summary)}
+
+
+def _object(step: Step) -> Object:
     exported = {
         "step": step.index,
         "level": step.level,
@@ -190,15 +215,10 @@ def _fields(record: object, names: Iterable[str]) -> Object:
 
 
 def _json(thing: Json) -> Json:  # noqa: PLR0911  one line for each sort of thing
-    """A record, a value, a number or text, or a tuple of these, as JSON can hold it."""
+    """A record, a number or text, or a tuple of these, as JSON can hold it; values as they are."""
     if type(thing) in _FIELDS:
         return _fields(thing, _FIELDS[type(thing)])
     match thing:
-        case Value() if thing.complete:
-            return _elements(thing.array)
-        case Value():
-            named = {"dtype": thing.dtype, "shape": list(thing.shape)}
-            return named | {"summary": _json(thing.summary)}
         case Summary() | Source():
             return {name: _json(field) for name, field in asdict(thing).items()}
         case Constant():

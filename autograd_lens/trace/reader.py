@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from autograd_lens.trace.history import ParameterHistory, read_losses
 from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
-from autograd_lens.trace.rows import LightGraph, Rows
+from autograd_lens.trace.rows import END, LightGraph, Rows
 from autograd_lens.trace.schema import damaged, visible
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
@@ -48,6 +49,7 @@ _CHANGING = (
     "steps",
     "full_steps",
     "lean_steps",
+    "keyframes",
     "losses",
     "events",
     "_names",
@@ -84,6 +86,8 @@ class Trace:
         laboratory: What can be tried by executing steps again; None where nothing can.
         replayer: Opens a light step in full where it can, else returns None; ``steps`` asks
             it for each light step.
+        completer: Gives the slots of a full step of which large values were kept as digests,
+            as many of them whole as it can.
 
     Raises:
         NotATraceError: It is no trace, or is damaged.
@@ -94,6 +98,7 @@ class Trace:
         self.path = Path(path).absolute()
         self.replayer: Callable[[int], Step | None] | None = None
         self.laboratory: Laboratory | None = None
+        self.completer: Callable[[int], Sequence[Entry]] | None = None
         self._database = Database(self.path)
         try:
             self._blobs = BlobReader(self._database)
@@ -173,6 +178,25 @@ class Trace:
     def lean_steps(self) -> tuple[int, ...]:
         """The steps whose tape is there without what it computes, in order."""
         return self._fulls.lean()
+
+    @property
+    def taped(self) -> int:
+        """How many steps have a tape: one of their own, or that of a full step alike."""
+        structures: dict[int, tuple[str, ...]] = {}
+        for step, graph in zip(self.rows.steps.tolist(), self.rows.graphs.tolist(), strict=True):
+            if graph != END:
+                known = structures.get(step, ())
+                structures[step] = (*known, self.graph(graph).fingerprint)
+        own = {*self.full_steps, *self.lean_steps}
+        alike = {structures.get(step) for step in self.full_steps}
+        return len(own | {step for step, one in structures.items() if one in alike})
+
+    @cached_property
+    def keyframes(self) -> tuple[int, ...]:
+        """The steps at which large parameters and optimizer state were kept whole, in order."""
+        with parsing("the list of keyframes"):
+            steps = json.loads(self.extra("keyframes") or b"[]")
+            return tuple(sorted(int(step) for step in steps))
 
     @cached_property
     def losses(self) -> npt.NDArray[np.float64]:
@@ -315,6 +339,8 @@ class Trace:
             if not full:
                 return light.step(step)
             number, slots = self._fulls.slots(step)
+            if self.completer is not None and any(isinstance(one, Summary) for one in slots):
+                slots = [*self.completer(step)]
             template, drawings = self._template(number)
             return merge(step, records_of(template, slots, drawings), light, update_expression)
 

@@ -145,7 +145,8 @@ class LightRow:
 
 def row_bytes(row: Row) -> int:
     """How many bytes of values a row holds, roughly."""
-    entries = chain(row[3], row[4], row[5])
+    extras = row[6] if len(row) > _FIELDS else {}
+    entries = chain(row[3], row[4], row[5], extras.values(), extras.get("inputs") or ())
     return 64 + sum(len(entry) for entry in entries if type(entry) is bytes)
 
 

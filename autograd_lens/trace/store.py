@@ -19,7 +19,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,6 @@ _SECONDS_PER_BYTE = 2e-8  # ... 50 MB of the file a second
 _LEAST_ROW = 16  # bytes
 
 _REMEMBERED = 1 << 16  # digests, about 10 MB
-_WAITING = 1 << 24  # bytes that wait for their insertion
 _CACHED = 1 << 26  # bytes that a reader keeps
 _PREFIX = 8
 
@@ -346,13 +345,31 @@ def parsing(what: str) -> Iterator[None]:
 class BlobWriter:
     """Puts large values into the file, each content once, remembering those it put lately.
 
+    NOTE 3 [Put or kept]: a value that was *put* is referred to by a row or a step and stays. One
+    that is *kept* for a step is referred to by nothing; it is found by its digest, and can be let
+    go again while no row has the same content.
+
     Args:
-        connection: The trace, in a transaction whenever ``put`` or ``flush`` is called.
+        connection: The trace, in a transaction whenever a method is called.
+        room: Asked whether so many bytes may be kept.
+        inserting: Called before so many bytes are inserted; it may commit what went before.
+        piece: Bytes that are inserted at once.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        room: Callable[[int], bool],
+        inserting: Callable[[int], None],
+        piece: int,
+    ) -> None:
         self._connection = connection
+        self._room = room
+        self._inserting = inserting
+        self._piece = piece
         self._known: Recent[bytes, int] = Recent(_REMEMBERED)
+        self._kept: dict[int, list[int]] = {}  # ids by the step that they are kept for
+        self._holders: dict[int, int] = {}  # for how many steps an id is kept, and not put
         self._waiting: list[tuple[int, bytes, bytes]] = []
         self._waiting_bytes = 0
         newest = "SELECT digest, id FROM blobs ORDER BY id DESC LIMIT ?"
@@ -367,7 +384,35 @@ class BlobWriter:
         number = self._known.get(digest)
         if number is None:
             number = self._add(digest, data)
+        self._holders.pop(number, None)
         return number, digest[:_PREFIX]
+
+    def keep(self, step: int, values: Sequence[bytes]) -> None:
+        """Keep values for a step (NOTE 3); where there are none, let go of those that were."""
+        if not values:
+            self._let_go(step)
+        for data in values:
+            digest = xxhash.xxh3_128_digest(data)
+            number = self._known.get(digest)
+            if number is None:
+                if not self._room(len(data)):
+                    return
+                number = self._add(digest, data)
+                self._holders[number] = 0
+            if number in self._holders:
+                self._holders[number] += 1
+                self._kept.setdefault(step, []).append(number)
+
+    def _let_go(self, step: int) -> None:
+        self.flush()
+        for number in self._kept.pop(step, ()):
+            if number in self._holders:
+                self._holders[number] -= 1
+                if not self._holders[number]:
+                    del self._holders[number]
+                    query = "DELETE FROM blobs WHERE id = ? RETURNING digest"
+                    for (digest,) in self._connection.execute(query, (number,)).fetchall():
+                        self._known.forget(digest)
 
     def _add(self, digest: bytes, data: bytes) -> int:
         if len(data) > LARGEST:
@@ -377,13 +422,14 @@ class BlobWriter:
         self._known.put(digest, number)
         self._waiting.append((number, digest, squeeze(data)))
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > _WAITING:
+        if self._waiting_bytes > self._piece:
             self.flush()
         return number
 
     def flush(self) -> None:
         """Insert what waits."""
         if self._waiting:
+            self._inserting(self._waiting_bytes)
             self._connection.executemany("INSERT INTO blobs VALUES (?, ?, ?)", self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
@@ -427,7 +473,15 @@ class BlobReader:
                 self._newest = max(self._newest, number)
                 self._numbers[known.hex()] = number
         number = self._numbers.get(digest)
-        return None if number is None else self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
+        if number is None or not self._is_there(number):
+            return None
+        return self.fetch(number, bytes.fromhex(digest)[:_PREFIX])
+
+    def _is_there(self, number: int) -> bool:
+        """Whether a value was not let go while the run went on."""
+        if self._kept.get(number) is not None:
+            return True
+        return self._database.row("SELECT 1 FROM blobs WHERE id = ?", number) is not None
 
     def _load(self, number: int) -> tuple[bytes, bytes]:
         if number >= 1 << 63:

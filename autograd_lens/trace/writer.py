@@ -9,7 +9,7 @@
     writer.close("finished")
 
 NOTE 1: the training loop only appends to ``rows``; a daemon thread writes. Where the disk is
-slower than the program, ``full`` waits once about 256 MB of full steps are queued. Rows never
+slower than the program, ``full`` waits once about 64 MB of full steps are queued. Rows never
 wait: they are small, and a light recording must not slow the program down.
 
 NOTE 2: after ``os.fork`` the child holds a copy of this object but not its thread, and must
@@ -31,7 +31,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -43,6 +43,7 @@ from typing import TypeVar
 import numpy as np
 
 from autograd_lens.errors import TraceError, TraceExistsError
+from autograd_lens.trace.budget import DEFAULT_SIZE, Budget
 from autograd_lens.trace.columns import MOST_ROWS
 from autograd_lens.trace.fulls import pack_fulls, slots_bytes
 from autograd_lens.trace.info import Ending, Owner, RunInfo, RunStatus
@@ -69,7 +70,7 @@ _BLOCK_BYTES = 1 << 20
 _CLOSED_ROWS = 1024  # a block with fewer rows is written again with the rows that follow
 _BATCH_STEPS = 64
 _BATCH_BYTES = 1 << 19
-_QUEUE_BYTES = 1 << 28
+_QUEUE_BYTES = 1 << 26
 _HEARTBEAT = 2.0  # seconds
 _PATIENCE = 30.0  # seconds that another program may lock the file
 
@@ -84,12 +85,14 @@ class TraceWriter:
             last step.
         failed: The first error in writing, else None. Afterwards everything is dropped.
         on_failure: Called once with that message, from the writer's thread.
+        budget: How much the file may hold.
     """
 
     def __init__(
-        self, path: Path, drain: Callable[[_Queue], _Drain], counts: dict[str, int]
+        self, path: Path, drain: Callable[[_Queue], _Drain], counts: dict[str, int], budget: Budget
     ) -> None:
         self.path = path
+        self.budget = budget
         self.failed: str | None = None
         self.on_failure: Callable[[str], None] | None = None
         self._queue = _Queue()
@@ -107,7 +110,12 @@ class TraceWriter:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], info: RunInfo, *, force: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        info: RunInfo,
+        *,
+        force: bool = False,
+        size: int = DEFAULT_SIZE,
     ) -> TraceWriter:
         """A new trace.
 
@@ -115,6 +123,7 @@ class TraceWriter:
             path: Where.
             info: What is recorded.
             force: Whether to replace what is there.
+            size: Bytes that it may have on the disk.
 
         Raises:
             TraceExistsError: There is a file, and ``force`` is false.
@@ -127,7 +136,8 @@ class TraceWriter:
         except (sqlite3.Error, OSError) as error:
             msg = f"The trace {path} cannot be written: {error}."
             raise TraceError(msg, hint="Choose another place with -o.") from error
-        return cls(path, lambda queue: _Drain(path, queue, live=True), {})
+        budget = Budget(size)
+        return cls(path, lambda queue: _Drain(path, queue, budget, live=True), {}, budget)
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> TraceWriter:
@@ -144,7 +154,8 @@ class TraceWriter:
         if running or not os.access(path, os.W_OK):
             msg = f"The trace {path} is {'still being recorded' if running else 'read-only'}."
             raise TraceError(msg, hint="Wait until the run has ended, or copy the file elsewhere.")
-        writer = cls(path, lambda queue: _Drain(path, queue, live=False), counts)
+        budget = Budget(1 << 62)  # what is added is asked for
+        writer = cls(path, lambda queue: _Drain(path, queue, budget, live=False), counts, budget)
         writer._sources.update(sources)
         writer._status_kept = True
         return writer
@@ -195,10 +206,13 @@ class TraceWriter:
             raise TraceError(msg, hint="Compute it when it is looked at.")
         self._define("extra", key, data)
 
-    def keep(self, value: bytes) -> None:
-        """Keep a large value; ``Trace.whole`` finds it by its digest."""
+    def keep(self, step: int, values: Sequence[bytes]) -> None:
+        """Keep large values for a step; ``Trace.whole`` finds them by their digest.
+
+        Where there are none, those that were kept for the step are let go.
+        """
         if self.failed is None and not self._closed and os.getpid() == self._process:
-            self._queue.values.append(value)
+            self._queue.values.append((step, values))
             self._queue.wake.set()
 
     def close(self, status: RunStatus) -> None:
@@ -283,7 +297,7 @@ class _Queue:
     Attributes:
         rows: Light rows.
         fulls: Full steps.
-        values: Large values that are found by their digest.
+        values: Large values that are found by their digest, and the step they are kept for.
         items: Definitions; each was queued before the first row or step that refers to it.
         most_fulls: More full steps than this are more than memory should hold.
         wake: Set to drain at once.
@@ -293,7 +307,7 @@ class _Queue:
     rows: deque[Row] = field(default_factory=deque)
     fulls: deque[Full] = field(default_factory=deque)
     items: deque[Item] = field(default_factory=deque)
-    values: deque[bytes] = field(default_factory=deque)
+    values: deque[tuple[int, Sequence[bytes]]] = field(default_factory=deque)
     most_fulls: int = 256
     wake: Flag = field(default_factory=Flag)
     stop: Flag = field(default_factory=Flag)
@@ -312,21 +326,27 @@ class _Drain:
     Args:
         path: The trace, with its tables.
         queue: What to write.
+        budget: How much the file may hold.
         live: Whether the run goes on: then readers may follow, and a heartbeat is kept.
     """
 
-    def __init__(self, path: Path, queue: _Queue, *, live: bool) -> None:
+    def __init__(self, path: Path, queue: _Queue, budget: Budget, *, live: bool) -> None:
         self._path = path
         self._file = path.stat()
         self._locked_since = 0.0
         self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
         self._set_journal("WAL" if live else "DELETE")
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        (self._page,) = self._connection.execute("PRAGMA page_size").fetchone()
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {1 + budget.piece // self._page}")
+        self._connection.execute(f"PRAGMA journal_size_limit = {budget.piece}")
+        self._budget = budget
+        self._unsaved = 0  # bytes written since the last commit
         self._queue = queue
         self._live = live
         if not live:
             self._write_counts({})
-        self._blobs = BlobWriter(self._connection)
+        self._blobs = BlobWriter(self._connection, self._has_room, self._save_before, budget.piece)
         self._tail: list[Row] = []
         query = "SELECT coalesce(max(first_row + rows), 0), coalesce(max(last_step), 0) FROM blocks"
         self._tail_start, self._floor = self._connection.execute(query).fetchone()
@@ -340,8 +360,11 @@ class _Drain:
         late = self._live and time.monotonic() - self._beat > _HEARTBEAT
         waiting = queue.rows or queue.fulls or queue.items or queue.values
         if (waiting or late) and self._begin():
+            asked = self._budget.asked
             self._write_queue()
             self._connection.execute("COMMIT")
+            self._unsaved = 0
+            self._budget.wrote(self._used(), asked)
 
     def finish(self) -> None:
         """Write what is queued, seal the counts and leave one ordinary file."""
@@ -382,15 +405,41 @@ class _Drain:
 
     def _write_queue(self) -> None:
         rows, fulls = len(self._queue.rows), len(self._queue.fulls)
-        self._write_items(_take(self._queue.items, len(self._queue.items)))
+        items = _take(self._queue.items, len(self._queue.items))
+        self._write_items(items)
         self._write_rows(_take(self._queue.rows, rows))
         self._write_fulls(_take(self._queue.fulls, fulls))
-        for value in _take(self._queue.values, len(self._queue.values)):
-            self._blobs.put(value)
+        for step, values in _take(self._queue.values, len(self._queue.values)):
+            self._blobs.keep(step, values)
         if self._live:
             self._beat = time.monotonic()
             self._write_items([("about", "heartbeat", to_bytes(time.time()))])
         self._blobs.flush()
+
+    def _used(self) -> int:
+        """Bytes of the file that are in use."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        used: int = (pages - free) * self._page
+        return used
+
+    def _has_room(self, size: int) -> bool:
+        """Whether so many bytes more may be written; where not, nothing else is."""
+        if not self._budget.fits(size, self._used()):
+            self._budget.spend()
+        return not self._budget.spent
+
+    def _save_before(self, size: int) -> None:
+        """Commit what was written where so much more would be a large piece: a log holds it whole.
+
+        What is in the file by then is complete by itself: values that nothing refers to yet.
+        """
+        if self._unsaved and self._unsaved + size > self._budget.piece:
+            self._connection.execute("COMMIT")
+            self._unsaved = 0
+            while not self._begin():
+                pass
+        self._unsaved += size
 
     def _write_counts(self, counts: dict[str, int]) -> None:
         self._write_items([("about", "counts", to_bytes(counts))])
@@ -425,13 +474,15 @@ class _Drain:
         )
 
     def _write_rows(self, new: list[Row]) -> None:
-        if not new:
+        if not new or self._budget.spent:
             return
         rows = self._tail + new
         size = row_bytes(rows[-1])
-        limit = max(1, min(MOST_ROWS, _BLOCK_BYTES // size))
+        limit = max(1, min(MOST_ROWS, _BLOCK_BYTES // size, self._budget.piece // size))
         for start in range(0, len(rows), limit):
             block = rows[start : start + limit]
+            if not self._has_room(sum(map(row_bytes, block))):
+                return
             last_step = self._write_block(self._tail_start + start, block)
             if len(block) >= min(limit, _CLOSED_ROWS):
                 self._floor, block = last_step, []
@@ -454,7 +505,10 @@ class _Drain:
             self._queue.most_fulls = max(16, min(65536, _QUEUE_BYTES // (everything + 1024)))
             limit = max(1, min(_BATCH_STEPS, _BATCH_BYTES // (inside + 1)))
             for start in range(0, len(steps), limit):
-                self._write_batch(template, steps[start : start + limit])
+                batch = steps[start : start + limit]
+                if self._budget.spent or not self._has_room(_full_bytes(batch)):
+                    return
+                self._write_batch(template, batch)
 
     def _write_batch(self, template: int, fulls: list[Full]) -> None:
         data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
@@ -465,6 +519,10 @@ class _Drain:
             "INSERT INTO fulls VALUES (?, ?, ?, ?, ?)",
             (*keys, seal(*keys), seal(*keys, data) + data),
         )
+
+
+def _full_bytes(steps: Sequence[Full]) -> int:
+    return sum(slots_bytes(slots)[1] for _, _, slots in steps)
 
 
 def _take(queue: deque[T], number: int) -> list[T]:

@@ -50,7 +50,7 @@ def test_trace_writes_a_plain_text_file(recorded: Path, tmp_path: Path) -> None:
 
 def test_trace_as_json_is_export(recorded: Path) -> None:
     as_json = invoke("trace", recorded, "--json", "--steps", "0:2").stdout
-    assert as_json == invoke("export", recorded, "--steps", "0:2").stdout
+    assert as_json == invoke("export", recorded, "--steps", "0:2", "--values").stdout
     assert [json.loads(line)["step"] for line in as_json.splitlines()] == [0, 1]
 
 

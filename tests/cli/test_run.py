@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,8 @@ def test_a_run_is_recorded_and_the_next_command_works_as_printed(
     assert ran.returncode == 0
     assert ran.stdout == "trained with ['--lr', '0.1', '-o', 'x', '--', '--help']\n"
     told, _, after = ran.stderr.strip().partition(" Next: autograd-lens ")
-    assert told == "Recorded 12 steps in train.lens."
+    used = r"[\d.]+ kB: 5 in full, a tape to replay all others\."
+    assert re.fullmatch(rf"Recorded 12 steps in train\.lens\. {used}", told)
     with Trace(tmp_path / "train.lens") as trace:
         assert trace.full_steps == (0, 1, 2, 5, 10)
     shown = lens(*after.split())

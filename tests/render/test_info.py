@@ -98,3 +98,9 @@ def test_the_curve_of_a_loss_with_negative_values_is_linear() -> None:
     ]
 
     assert "█▅▁\n" in printed(LinearTrace(steps=tuple(steps)))
+
+
+def test_how_far_steps_are_from_a_keyframe_is_told_where_there_are_any() -> None:
+    told = printed(replace(LinearTrace(), keyframes=(0,)))
+    assert "replay   any step within 2 steps of a keyframe\n" in told
+    assert "keyframe" not in printed(LinearTrace())

@@ -164,7 +164,7 @@ def test_a_window_that_no_full_step_has_is_not_known(tmp_path: Path) -> None:
     with record(tmp_path / "run.lens", programs.truncated, "0:3") as trace:
         replayer = Replayer(light_alone(trace))
         assert replayer.step(5).step.provenance == "proved"  # the window of step 1
-        with pytest.raises(ReplayError, match=r"tape of step \d does not give its loss"):
+        with pytest.raises(ReplayError, match="a number that the forward computes with"):
             replayer.step(7)
 
 

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import autograd_lens as lens
 from autograd_lens.api import Trace
 from autograd_lens.capture.recorder import Limits
+from autograd_lens.replay.replayer import Replayer
+from autograd_lens.trace.records import Step, TensorUse
+from autograd_lens.trace.values import Value, summarize
 from tests.support.transformer import Size, Training
 
 SMALL = Size(layers=1, width=32, heads=2, words=50, batch=2, length=8)
@@ -58,6 +63,52 @@ def test_a_light_step_opens_in_full_with_dropout_on(trace: Trace, step: int) -> 
     opened = trace.steps[step]
     assert (opened.level, opened.provenance) == ("full", "proved")
     assert any(kernel.op.startswith("aten.bernoulli_") for kernel in opened.kernels)
+
+
+def test_large_values_of_a_full_step_are_kept_as_digests_and_come_back_whole(
+    recording: Path, trace: Trace
+) -> None:
+    plain = Training(SMALL)
+    seen: list[torch.Tensor] = []
+    plain.model.encoder.layers[0].linear1.register_forward_hook(
+        lambda _module, _args, made: seen.append(made.detach().clone())
+    )
+    plain.run(11)
+    with Trace(recording) as stored:  # which executes nothing
+        kept = _results_of_linear1(stored.steps[10])
+    opened = _results_of_linear1(trace.steps[10])
+    assert trace.steps[10].provenance == "recorded"
+    assert kept
+    assert all(value.data is None for value in kept)
+    assert [value.summary for value in kept] == [
+        summarize(np.frombuffer(value.data or b"", np.uint8), value.dtype) for value in opened
+    ]
+    assert all(value.array.tobytes() == seen[10].numpy().tobytes() for value in opened)
+
+
+def _results_of_linear1(step: Step) -> list[Value]:
+    """The values of what the first layer's first linear module gives, in a step."""
+    shape = (SMALL.batch, SMALL.length, 4 * SMALL.width)
+    uses = (
+        output
+        for kernel in step.kernels
+        if kernel.module.endswith("linear1") and kernel.phase == "forward"
+        for output in kernel.outputs
+        if isinstance(output, TensorUse)
+    )
+    found = [use.value for use in uses if use.value is not None and use.value.shape == shape]
+    return found[-1:]
+
+
+@pytest.mark.parametrize("step", [4, 9, 13])
+def test_a_step_is_replayed_from_its_nearest_keyframe(recording: Path, step: int) -> None:
+    way: list[int] = []
+    with Trace(recording) as trace:
+        assert trace.keyframes == (0, 5, 10)
+        replayer = Replayer(trace, lambda on, _asked: way.append(on) if on is not None else None)
+        assert replayer.step(step).step.provenance == "proved"
+    nearest = step // 5 * 5
+    assert way == [step, *range(nearest, step)]
 
 
 def test_without_keyframes_the_error_says_what_is_missing(tmp_path: Path) -> None:

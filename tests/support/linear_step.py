@@ -90,6 +90,7 @@ class LinearTrace:
     steps: tuple[Step, ...] = field(default_factory=linear_steps)
     path: Path = Path("linear.lens")
     events: tuple[Event, ...] = ()
+    keyframes: tuple[int, ...] = ()
     info: RunInfo = field(
         default_factory=lambda: RunInfo(
             program=FILE,

@@ -100,3 +100,12 @@ def test_a_summary_says_that_it_is_one() -> None:
     assert before["shape"] == [9, 9]
     assert before["summary"]["norm"] == "NaN"
     assert before["summary"]["sample"] == [1.0, "Infinity"]
+
+
+def test_of_large_values_no_more_than_a_few_words_are_written_where_asked() -> None:
+    value = Value("float32", (3,), np.array([0, 3, 4], "<f4").tobytes())
+    parameter = ParameterStep("w", value, None, value, "set", None, None)
+    step = Step(0, "light", 1.0, {"w": parameter}, (), (), ())
+    brief = {"dtype": "float32", "shape": [3], "norm": 5.0}
+    assert step_object(step, most=2)["parameters"]["w"]["grad"] == brief
+    assert step_object(step, most=3)["parameters"]["w"]["grad"] == [0.0, 3.0, 4.0]

@@ -18,7 +18,7 @@ def test_a_summary_whose_bytes_were_kept_is_made_whole(tmp_path: Path) -> None:
     value = np.arange(5000, dtype=np.float32)
     summary = summarize(value, "float32")
     writer = TraceWriter.create(tmp_path / "run.lens", RunInfo(program="train.py"))
-    writer.keep(value.tobytes())
+    writer.keep(0, [value.tobytes()])
     writer.close("finished")
     with Trace(tmp_path / "run.lens") as trace:
         assert trace.whole(summary) == value.tobytes()
@@ -26,7 +26,7 @@ def test_a_summary_whose_bytes_were_kept_is_made_whole(tmp_path: Path) -> None:
 
 def test_a_summary_of_other_bytes_stays_one(tmp_path: Path) -> None:
     writer = TraceWriter.create(tmp_path / "run.lens", RunInfo(program="train.py"))
-    writer.keep(b"\x01" * 5000)
+    writer.keep(0, [b"\x01" * 5000])
     writer.close("finished")
     other = Summary(digest=xxhash.xxh3_128_hexdigest(b"\x02" * 5000), norm=1.0)
     with Trace(tmp_path / "run.lens") as trace:
@@ -42,7 +42,7 @@ def test_equal_values_are_kept_once(tmp_path: Path) -> None:
         writer = TraceWriter.create(path, RunInfo(program="train.py"))
         noise = np.random.default_rng(0).bytes(100_000)
         for _ in range(times):
-            writer.keep(noise)
+            writer.keep(0, [noise])
         writer.close("finished")
         sizes.append(path.stat().st_size)
     assert sizes[0] == sizes[1]
