@@ -24,8 +24,9 @@ def applied(text: str, finding: Finding) -> str | None:
     lines = text.splitlines()
     for way in (_rate, _beside, _instead, _within):
         found = way(lines, finding)
-        if found is not None and found != lines:
-            return "\n".join(found) + "\n"
+        text = "\n".join(found or []) + "\n"
+        if found is not None and found != lines and _parses(text):
+            return text
     return None
 
 

@@ -98,15 +98,16 @@ def _uncalled(tree: ast.AST) -> _Case | None:
 
 def _elsewhere(evidence: Evidence, tree: ast.AST, rated: str) -> _Case | None:
     names = {one.name for one in evidence.optimizers}
+    sets = any(_sets_lr(one) for one in ast.walk(tree))
     for node in ast.walk(tree):
-        if isinstance(node, ast.For) and any(_sets_lr(one) for one in ast.walk(node)):
-            owner, copied, _ = ast.unparse(node.iter).partition(".state_dict()['param_groups']")
-            if copied:
+        if sets and isinstance(node, ast.Subscript):
+            owner, copied, rest = ast.unparse(node).partition(".state_dict()['param_groups']")
+            if copied and not rest:
                 return (
                     node.lineno,
                     "a rate is set in copies of the parameter groups",
                     f"state_dict() copies the groups of {owner}, and {rated}.",
-                    f"for group in {owner}.param_groups:",
+                    f"{owner}.param_groups  # the groups themselves",
                 )
         for target in node.targets if isinstance(node, ast.Assign) else ():
             owner, attribute, rest = ast.unparse(target).partition(".lr")

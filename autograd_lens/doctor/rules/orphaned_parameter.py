@@ -38,6 +38,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import reached
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL210", "orphaned-parameter", "error", "light", explains=("AL506",))
@@ -79,9 +80,18 @@ def _belongs(evidence: Evidence, index: int, moved: list[int], *, stale: bool) -
 
 
 def _is_late(evidence: Evidence, index: int) -> bool:
-    """Whether the run had begun when it got its first gradient."""
+    """Whether a module had and used it, and it got its first gradient in a later step."""
+    name = evidence.parameters[index].name
     gaps = [gap for window in evidence.gaps(index)[:1] for gap in window]
-    return any(gap.written for gap in gaps) and not gaps[0].written
+    first = next((gap.run.row.step for gap in gaps if gap.written), 0)
+    return "." in name and any(
+        use.spec.name == name
+        for step in evidence.full
+        if step.index < first
+        for kernel in step.kernels
+        if kernel.phase == "forward"
+        for use in tensors(kernel.inputs)
+    )
 
 
 def _thaws(evidence: Evidence) -> bool:

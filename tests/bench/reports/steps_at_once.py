@@ -12,8 +12,9 @@ for epoch in range(5):
     for number, rows in enumerate(torch.randperm(96).split(8)):
         loss = ((model(x[rows]) - y[rows]) ** 2).mean() / parts
         loss.backward()
-        if number % parts == 0:  # bug
-            # fix: if (number + 1) % parts == 0:
+        done = number % parts == 0  # bug
+        # fix: done = (number + 1) % parts == 0
+        if done:
             optimizer.step()
             optimizer.zero_grad()
 print(loss.item())

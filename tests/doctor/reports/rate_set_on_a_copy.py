@@ -7,8 +7,9 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9)
 
 
 def adjust(epoch):
-    for group in optimizer.state_dict()["param_groups"]:  # bug
-        # fix: for group in optimizer.param_groups:
+    groups = optimizer.state_dict()["param_groups"]  # bug
+    # fix: groups = optimizer.param_groups
+    for group in groups:
         group["lr"] = 0.2 * 0.5 ** (epoch // 3)
 
 
