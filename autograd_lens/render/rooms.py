@@ -96,6 +96,20 @@ class Sheet:
     arrows: Mapping[tuple[int, int], int]
     box_of: Mapping[int, int]
 
+    def turns(self) -> list[tuple[tuple[int, ...], ...]]:
+        """The nodes of each closed box in each repetition, its own or that of a loop around it."""
+        found = [leaf.copies for leaf in self.leaves]
+        place = {id(leaf): number for number, leaf in enumerate(self.leaves)}
+        for box in framed(self.boxes):
+            if box.inside and len(box.copies) > 1:
+                where = {node: at for at, node in enumerate(box.nodes)}
+                for leaf in box.leaves():
+                    mine = [where[node] for node in leaf.nodes]
+                    found[place[id(leaf)]] = tuple(
+                        tuple(copy[at] for at in mine) for copy in box.copies
+                    )
+        return found
+
     @property
     def longest(self) -> int:
         """How many boxes stand below one another."""

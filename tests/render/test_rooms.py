@@ -81,6 +81,10 @@ def test_the_turns_of_a_loop_are_drawn_once() -> None:
         "loop x20 ['embed', 'cell', 'out']",
         "7",
     ]
+    drawn = chain(*["embed", "cell.mix", "cell.gate", "out"] * 3, 7).sheet()
+    turns = drawn.turns()
+    assert turns[1] == ((11, 10), (7, 6), (3, 2))  # the last node of a chain is made first
+    assert sorted(node for copies in turns for copy in copies for node in copy) == list(range(13))
     assert sheet(*[5, 6, 7] * 4) == ["loop x4 ['5', '6', '7']"]
 
 

@@ -83,7 +83,7 @@ def live_dot(sheet: Sheet, titles: Sequence[str]) -> str:
 
 def _way(tail: int, head: int, sheet: Sheet) -> dict[str, str]:
     """An arrow back into the next turn of a loop moves no box."""
-    loops = any(len(box.copies) > 1 for box in sheet.leaves)
+    loops = any(len(copies) > 1 for copies in sheet.turns())
     return {"constraint": "false", "style": "dashed"} if loops and tail > head else {}
 
 

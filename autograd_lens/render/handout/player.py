@@ -339,11 +339,11 @@ class _Maker:
     def _room(self, of: Outline, rooms: Rooms, sheet: Sheet) -> Json:
         boxes = [
             {
-                "copies": leaf.copies,
+                "copies": copies,
                 "names": leaf.names,
                 "uses": rooms.parameters(leaf.nodes) if leaf.kind != "node" else (),
             }
-            for leaf in sheet.leaves
+            for leaf, copies in zip(sheet.leaves, sheet.turns(), strict=True)
         ]
         return {"sheet": self._drawn(of, sheet), "boxes": boxes}
 

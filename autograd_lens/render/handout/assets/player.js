@@ -98,12 +98,18 @@
     form.graphs[graph].rooms[room].boxes.forEach((box, at) => box.copies.forEach((copy, turn) => copy.forEach((node) => found.set(node, [at, turn]))));
     return found;
   });
+  const usersOf = (form, graph) => remembered(`${run.forms.indexOf(form)}/${graph}/users`, () => {
+    const found = new Map();
+    form.graphs[graph].out.forEach((ends, from) => ends.forEach((end) => found.set(end, [...(found.get(end) || []), from])));
+    return found;
+  });
   // The box that shows a node; that of a leaf is the one that uses it, where it has none.
   const boxOf = (form, graph, room, node) => {
     const boxes = boxesOf(form, graph, room);
     if (boxes.has(node)) return boxes.get(node);
-    const user = form.graphs[graph].out.findIndex((ends, from) => ends.includes(node) && boxOf(form, graph, room, from));
-    return user < 0 || user === node ? null : boxes.get(user) || boxOf(form, graph, room, user);
+    if (!(node in form.graphs[graph].variables)) return null;
+    const users = usersOf(form, graph).get(node) || [];
+    return boxes.get(users.find((user) => boxes.has(user))) || null;
   };
   const doors = (form, graph) => form.graphs[graph].rooms;
   const above = (form, graph, room) => {
@@ -264,7 +270,8 @@
     if (room.sheet !== Number(number)) return;
     const box = room.boxes[Number(at)];
     const turn = Math.min(state.copy, box.copies.length - 1);
-    if (box.names[turn] && box.names[turn] in doors(form, state.graph) && box.names[turn] !== state.room) { enter(box.names[turn]); return; }
+    const door = box.names[Math.min(turn, box.names.length - 1)];
+    if (door && door in doors(form, state.graph) && door !== state.room) { enter(door); return; }
     if (!fullAt(state.place)) return;
     const nodes = box.copies[turn];
     const node = nodes[nodes.length - 1];
