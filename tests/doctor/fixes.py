@@ -73,9 +73,12 @@ def _instead(lines: list[str], finding: Finding) -> list[str] | None:
 
 def _within(lines: list[str], finding: Finding) -> list[str] | None:
     """Put ``name.method(...)`` in the place of the name, in the finding's line."""
-    line, code = finding.source.line - 1 if finding.source else -1, finding.fix.partition("  #")[0]
+    line = finding.source.line - 1 if finding.source else -1
+    code, _, remark = finding.fix.partition("  # ")
     name = re.match(r"(?!torch|nn)(\w+)\.\w+\(", code)
     if not 0 <= line < len(lines) or name is None or not _parses(code):
+        return None
+    if remark.startswith("and "):  # half of it
         return None
     head, sign, value = lines[line].partition("=")
     if name[1] not in value:

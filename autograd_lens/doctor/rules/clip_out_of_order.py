@@ -32,10 +32,12 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import Touch, is_clip, life_lines
 from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Source, Step
@@ -160,7 +162,7 @@ def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
                     "after the first step nothing is clipped: the iterator is empty",
                     f"""`{evidence.line(place)}` changed gradients in step 0 and none since: {name}
                     is a generator, which gives each parameter once and is empty then""",
-                    f"{name} = list({name})  # or .parameters() in each call",
+                    f"{name} = list({_made_of(code, made) or name})",
                 ),
                 None,
             )
@@ -189,6 +191,12 @@ def _acts(step: Step, place: Source) -> bool:
         for touches in life_lines(step).values()
         for touch in touches
     )
+
+
+def _made_of(code: Code, line: int) -> str:
+    """What the statement on a line gives its name, as text."""
+    statement = code.statement(line)
+    return ast.unparse(statement.value) if isinstance(statement, ast.Assign) else ""
 
 
 def _iterator(evidence: Evidence, place: Source) -> tuple[str, int]:
