@@ -280,6 +280,8 @@ class Stream:
             entry = self.entries.get(id(result))
             if entry is None or entry.reference() is not result:
                 self.register(result).made = self._turn
+            else:
+                entry.moment = None  # torch counts the change only when the kernel has ended
             return self.use(result)
         if isinstance(result, (list, tuple)):
             return (result.__class__, *[self.make(item) for item in result])

@@ -301,3 +301,21 @@ def test_a_grad_written_before_a_hook_raised_is_recorded(tmp_path: Path) -> None
         for one in (backward.grad_writes for backward in backwards)
     ]
     assert writes == [[("w", "set", [3, 3])], [("w", "accumulate", [6, 6])], []]
+
+
+def test_a_large_tensor_that_a_kernel_changes_is_read_again(tmp_path: Path) -> None:
+    w = torch.ones(1, requires_grad=True)
+    table = torch.zeros(40_000)  # large values from outside are read once where they stay
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for _ in range(2):
+            table.add_(1)
+            (w * table.mean()).sum().backward()
+            table.mul_(2)
+            w.grad = None
+    with lens.open(tmp_path / "run.lens") as trace:
+        for kernel in trace.steps[1].kernels:
+            if kernel.op in {"aten.add_.Tensor", "aten.mul_.Tensor"}:
+                read, made = kernel.inputs[0].value, kernel.outputs[0]
+                assert isinstance(read, TensorUse)
+                assert read.value is not None
+                assert read.value != made.value
