@@ -108,6 +108,7 @@ class Observer:
             msg = "A dispatch mode is active, under which no step can be observed."
             raise ReplayError(msg)
         self._mode.rebase()
+        self._mode.begin_tail(sys.maxsize)  # all of a replayed step is of it, however long it is
         self._mode.armed = True
         try:
             yield

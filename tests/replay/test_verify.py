@@ -44,6 +44,17 @@ def record(path: Path, program: Callable[[], programs.Turns], full: str = "0:3,2
     return path
 
 
+def test_nothing_of_a_long_step_is_left_out(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autograd_lens.live import mode
+
+    monkeypatch.setattr(mode, "_SWEEP", 4)  # events; a step has more
+    monkeypatch.setattr(mode, "LONG", 2)
+    with lens.open(recording) as trace:
+        assert trace.steps[10].provenance == "proved"
+
+
 def altered(trace: Trace, alter: Alter) -> Trace:
     """The trace as it would be with other slots in its full steps."""
     encoded = trace.encoded
