@@ -45,7 +45,7 @@ class GraphOptions:
 
     source: SourceOf = _no_source
     fold: Literal["auto", "always", "never"] = "auto"
-    cards: int = 60
+    cards: int = 30
     module: str = ""
     depth: int = 0
     stopped: str = ""
