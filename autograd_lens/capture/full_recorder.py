@@ -423,8 +423,10 @@ class FullRecorder:
                 self.mode.twins[id(parameter)] = target
             targets[parameter.data_ptr()] = target
             grad = parameter.grad
-            if grad is not None and _has_memory(grad):
-                targets[grad.data_ptr()] = Target("g", index, reference)
+            sparse = grad is not None and grad.layout is torch.sparse_coo
+            if grad is not None and (sparse or _has_memory(grad)):
+                if not sparse:
+                    targets[grad.data_ptr()] = Target("g", index, reference)
                 entry = self._stream.entry_of(grad)
                 if entry.role != "gradient":
                     entry.role = "gradient"

@@ -55,7 +55,8 @@ Change = TypeVar("Change", TapeUpdate, TapeGradChange)
 _VALUE_LIMIT = 1 << 27  # bytes; of larger values a replayed step keeps a summary, too
 _STEP_LIMIT = 1 << 31
 _NOBODY = -1
-_ECHOES = frozenset({"aten.detach.default", "aten.alias.default"})
+# What passes without being called: autograd's own views, and what reading a sparse tensor asks.
+_ECHOES = frozenset({"aten.detach.default", "aten.alias.default", "aten.is_coalesced.default"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,8 @@ class Replayer:
             try:
                 attempt = self._by(step, donor, observe=observe)
             except ReplayError as error:
-                own = _own_functions(donor)
+                foreign = any(call.obstacle for call in donor.plan.calls)
+                own = "" if foreign else _own_functions(donor)
                 obstacle = obstacle or (ReplayError(own) if own else error)
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
