@@ -24,6 +24,7 @@ __all__ = ["command", "drawn", "levels_of", "write_handout", "write_worksheet"]
 
 _FOOTER = "autograd_lens"
 _STEPS = 20  # of a run with another rate: enough to tell slow from wild, and made in seconds
+_MOST_KERNELS = 400  # of a step that is made again, some hundred times in all
 _FACTORS = (0.1, 10.0)
 
 
@@ -224,11 +225,14 @@ def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
     """The first steps again with other learning rates, the run's own among them.
 
     Returns:
-        Nothing where the run has no single learning rate, or where its updates are not proved
-        to be those of its tape.
+        Nothing where the run has no single learning rate, where its updates are not proved to be
+        those of its tape, or where making these steps again would keep the reader waiting.
     """
     rate = _rate(trace)
     if rate is None or len(trace.steps) < 2:  # noqa: PLR2004  the first loss is that of the start
+        return ()
+    first = next(iter(trace.full_steps), 0)
+    if len(trace.steps[first].kernels) > _MOST_KERNELS:
         return ()
     try:
         return tuple(_tried(trace, rate))
