@@ -126,6 +126,7 @@ class FullRecorder:
         self._sites: set[Site] = set()  # lines of which a backward was
         self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
+        self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
@@ -204,7 +205,7 @@ class FullRecorder:
             written = any(write.event >= self._after for write in self._stream.writes)
             ends = end
             if written and failed_step != last_step:
-                ends = find_boundary(self._stream, self._after, self._turn)
+                ends = find_boundary(self._stream, self._after, self._turn, self._reached)
             self._write(last_step, ends, chain)
             self._start_step(ends)
         if failed_step > last_step and self._stream.keys:
@@ -253,7 +254,9 @@ class FullRecorder:
 
     # -- every backward -------------------------------------------------------------------
 
-    def before_backward(self, finished: int | None, step: int, call: BackwardCall) -> None:
+    def before_backward(
+        self, finished: int | None, step: int, call: BackwardCall, reached: Iterable[int]
+    ) -> None:
         """Cut the step that ended, and hook the graph where the new one is recorded in full.
 
         Args:
@@ -261,16 +264,18 @@ class FullRecorder:
                 None where the step goes on.
             step: The step this backward belongs to.
             call: The call.
+            reached: Indexes of the parameters that its graph ends in.
         """
         if not self.on:
             return
         chain = list(self._frames.chain(call.frame))
         self.mode.sweep()
         if finished is not None and finished >= 0:
-            ends = find_boundary(self._stream, self._after, self._turn)
+            ends = find_boundary(self._stream, self._after, self._turn, self._reached)
             if self._whole and self._hooked:
                 self._write(finished, ends, chain)
             self._start_step(ends)
+        self._reached.update(reached)
         self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
         self.mode.left = False
         self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
@@ -342,6 +347,7 @@ class FullRecorder:
         self.mode.begin_tail(self._after)
 
     def _start_step(self, event: int) -> None:
+        self._reached.clear()
         self._stream.drop_before(event)
         self._stream.step_limit = min(self._step_limit, self._budget.share)
         self._after = 0

@@ -368,7 +368,12 @@ class Recorder:
                 functions=self._graphs.has_functions(graph),
                 watched=watched,
             )
-            self._full.before_backward(previous if opens else None, self.steps.index, call)
+            self._full.before_backward(
+                previous if opens else None,
+                self.steps.index,
+                call,
+                self._graphs.key_of(graph).reached,
+            )
         return graph, loss, values, grads, calls
 
     def _shrink(self, level: Level) -> None:

@@ -16,7 +16,7 @@ closes this one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -160,16 +160,18 @@ class LoopFrame:
         return self._loop
 
 
-def find_boundary(stream: Stream, after: int, turn: int) -> int:
+def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]) -> int:
     """The position of the first event of the next step.
 
     Args:
         stream: The events.
         after: First event after the last backward of the step.
         turn: Position of that backward's call in the loop's frame, -1 where that is not known.
+        reached: The parameters that the step's backwards reached: only their update belongs to
+            it wherever it stands. A copy of them, averaged in the next turn, is of that turn.
     """
     writes = [write for write in stream.writes if write.event >= after]
-    start = _behind([w for w in writes if w.kind == "p"], after)
+    start = _behind([w for w in writes if w.kind == "p" and w.parameter in reached], after)
     previous = turn if start == after else stream.marks[start - 1].turn
     for event in range(start, len(stream.keys)):
         now = stream.marks[event].turn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,17 +70,27 @@ class Check(Watcher):
         grads = {name: leaf.grad for name, leaf in leaves.items()}
         self._leaves(self.outputs, grads, row.grads_after, ".grad")
 
-    def end(self, leaves: Leaves) -> None:
-        """Compare the parameters behind the step."""
-        if self.light.behind is None:
+    def end(self, leaves: Leaves, updated: Container[str]) -> None:
+        """Compare the parameters behind the step.
+
+        Args:
+            leaves: The parameters by name.
+            updated: Those that are updated behind the last backward. What changes another one,
+                that no backward reached either, stands in front of the next step.
+        """
+        light = self.light
+        if light.behind is None:
             self.unknown.extend(leaves)
             return
-        values = self.light.rows[0].values if self.light.rows else ()
-        there = {
-            one.name for one, v in zip(self.light.known, values, strict=False) if v is not None
+        values = light.rows[0].values if light.rows else ()
+        there = {one.name for one, v in zip(light.known, values, strict=False) if v is not None}
+        reached = {light.known[index].name for graph in light.graphs for index in graph.reached}
+        own = {
+            name: leaf
+            for name, leaf in leaves.items()
+            if name in there and (name in reached or name in updated)  # not made meanwhile
         }
-        old = {name: leaf for name, leaf in leaves.items() if name in there}  # not made meanwhile
-        self._leaves(self.updates, old, self.light.behind.values, "")
+        self._leaves(self.updates, own, light.behind.values, "")
 
     def _leaves(
         self,

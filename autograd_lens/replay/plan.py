@@ -346,6 +346,13 @@ class Plan:
                     found[update.parameter] = use.tensor
         return found
 
+    @cached_property
+    def updated_behind(self) -> frozenset[str]:
+        """The parameters that kernels behind the last run of the engine update."""
+        last = max((backward.position for backward in self.backwards), default=0)
+        updates = self.template.updates
+        return frozenset(one.parameter for one in updates if max(one.kernels, default=0) >= last)
+
     # -- what a step finds ----------------------------------------------------------------
 
     @cached_property

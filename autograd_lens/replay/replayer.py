@@ -390,7 +390,7 @@ class Replayer:
         observer = self._observer(donor) if observe else None
         execution = Execution(donor.plan, situation, check, observer)
         execution.run()
-        check.end(execution.ends)
+        check.end(execution.ends, donor.plan.updated_behind)
         return Attempt(step, donor, situation, execution, check, observer)
 
     def _observer(self, donor: Donor) -> Observer:

@@ -155,3 +155,20 @@ def test_an_evaluation_that_writes_into_views_is_left_out_as_a_whole(tmp_path: P
             seen.append((total / count).argmax())
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_copy_that_follows_in_the_next_turn_is_of_that_turn(tmp_path: Path) -> None:
+    net, copy = small(), small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    def turn(step: int) -> None:
+        batch = X[torch.randint(8, (4,))]  # read in front of the copy's update
+        with torch.no_grad():
+            for ours, theirs in zip(copy.parameters(), net.parameters(), strict=True):
+                ours.mul_(0.9).add_(theirs, alpha=0.1)
+            target = copy(batch)
+        optimizer.zero_grad()
+        (net(batch) - target - step).pow(2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
