@@ -149,6 +149,8 @@ class _Verifier:
         wrong = unlike(attempt)
         if step in self._full:
             self._stored.checked(step, wrong)
+            if any(call.kernel.hooked for call in attempt.donor.plan.calls):
+                self._stored.how = "every value of the full steps, but of kernels in hooks"
         if check.updates and check.outputs:
             self._updates.skip(step, "The gradients differ already.")
         elif check.updates and not wrong:

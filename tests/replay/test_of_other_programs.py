@@ -172,3 +172,24 @@ def test_a_copy_that_follows_in_the_next_turn_is_of_that_turn(tmp_path: Path) ->
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_hook_that_looks_on_changes_no_proof_and_is_told_apart(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen: list[float] = []
+
+    def look(gradient: torch.Tensor) -> None:
+        seen.append(gradient.norm().item())
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = net[0](X)
+        hidden.register_hook(look)
+        (net[1:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert len(seen) == STEPS
+    assert all_proved(found)
+    assert found["stored values"].how.endswith("but of kernels in hooks")
