@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes with several threads each wait for one another most of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LONGEST = ("tests/replay/database", "tests/replay/test_transformer")
 

@@ -238,15 +238,13 @@ def test_a_path_is_drawn_on_the_surface_of_a_chosen_step(tmp_path: Path) -> None
 def test_a_light_step_that_cannot_be_replayed_says_why(tmp_path: Path) -> None:
     w = torch.ones(2, requires_grad=True)
     with lens.record(tmp_path / "run.lens", full="0") as run:
-        for _ in run.steps(3, progress=False):
+        for _ in run.steps(60, progress=False):  # more than keep their tape for want of another
             (w * torch.rand(2).numpy().sum()).sum().backward()
     with (
         lens.open(tmp_path / "run.lens") as trace,
-        pytest.raises(
-            ReplayError, match=r"loss of step 1 cannot be computed .*runs other kernels than the"
-        ),
+        pytest.raises(ReplayError, match=r"loss of step 50 cannot be computed "),
     ):
-        trace.plot_path(step=1)
+        trace.plot_path(step=50)
 
 
 def test_a_step_without_backward_has_no_surface(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def html() -> Callable[..., str]:
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open an event loop runs, which others cannot have
 def browser() -> Any:
     """A real browser; tests that ask for it are left out where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api")
