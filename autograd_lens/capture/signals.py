@@ -5,6 +5,11 @@ commit would be lost. While a recording runs, a handler of ours closes the file 
 signal do what it would have done. It is set only where the program has left the system's own way
 in place, and it is not shown: ``signal.getsignal`` and ``signal.signal`` tell the program what
 they would tell it without us, as libraries look before they set a handler and call what they find.
+
+NOTE 2 [Not in children]: Python runs a handler between two instructions, so that a signal which
+comes right before a process begins to wait for a lock is not heard before the wait ends. Pools end
+their workers by SIGTERM while these wait. A forked child has no trace to close: it gets the
+system's own way back before anything else.
 """
 
 from __future__ import annotations
@@ -45,14 +50,30 @@ def closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         put(number, on_signal)
+    held = _held_by_this_process(ours, on_signal)
     try:
         with _hidden(on_signal):
             yield
     finally:
+        held.clear()
         with suppress(ValueError):  # left in another thread
             for number in ours:
                 if signal.getsignal(number) is on_signal:
                     put(number, signal.SIG_DFL)
+
+
+def _held_by_this_process(numbers: list[int], handler: Any) -> list[int]:
+    """The numbers that a forked child gives back (NOTE 2), until they are taken out of the list."""
+    held, get, put = list(numbers), signal.getsignal, signal.signal
+
+    def in_child() -> None:
+        for number in held:
+            if get(number) is handler:
+                put(number, signal.SIG_DFL)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=in_child)  # for good: there is no way back
+    return held
 
 
 @contextmanager

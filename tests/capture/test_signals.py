@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import autograd_lens as lens
+from autograd_lens.capture.signals import closed_by_signals
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -101,3 +103,20 @@ def test_handlers_are_as_before_once_the_recording_ended(tmp_path: Path) -> None
         assert signal.getsignal(signal.SIGTERM) is before
     assert (signal.getsignal, signal.signal) == known
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked only there")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_forked_child_has_the_systems_own_way(number: signal.Signals) -> None:
+    # A handler that is called between two instructions is too late for one that waits for a lock.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with closed_by_signals(lambda: None):
+            assert _signal.getsignal(number) != _signal.SIG_DFL
+            child = os.fork()
+            if not child:
+                os._exit(0 if _signal.getsignal(number) == _signal.SIG_DFL else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        signal.signal(number, before)
