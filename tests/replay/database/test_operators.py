@@ -1,7 +1,11 @@
-"""Every operator of PyTorch's own database, recorded and replayed: bit for bit what it was."""
+"""Every operator of PyTorch's own database, recorded and replayed: bit for bit what it was.
+
+One sample of each; ``OPERATOR_SAMPLES=3`` in the environment tries three, as before a release.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,8 @@ from tests.support.databases import (
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 GROUPS = 16
-SAMPLES = 3
+LISTED = 3  # samples with which the exceptions were found
+SAMPLES = int(os.environ.get("OPERATOR_SAMPLES", "1"))
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
@@ -34,7 +39,7 @@ def test_recording_changes_nothing_and_replay_is_exact(group: int, tmp_path: Pat
     listed = exceptions("operators").keys() & outcome.names
     new = [line for name in outcome.missed.keys() - listed for line in outcome.missed[name]]
     assert not new, "\n".join(new)
-    mended = sorted(listed - outcome.missed.keys())
+    mended = sorted(listed - outcome.missed.keys()) if SAMPLES >= LISTED else []
     assert not mended, f"replay is exact now: take out of exceptions.toml {', '.join(mended)}"
 
 
