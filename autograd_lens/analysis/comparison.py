@@ -22,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step, TensorUse
 from autograd_lens.trace.rows import LightRow
@@ -405,9 +406,9 @@ def _compared(
     results = list(zip(one.outputs, other.outputs, strict=False))
     changed = [(a, b) for a, b in results if not _same(a.value, b.value)]
     constants = list(zip(_constants(one), _constants(other), strict=False))
-    if not changed or one.op.split(".")[1] in _UNFILLED:
+    if not changed or operator_name(one) in _UNFILLED:
         return None
-    for a, b in zip(_tensors(one), _tensors(other), strict=False):
+    for a, b in zip(tensors(one.inputs), tensors(other.inputs), strict=False):
         if _same(a.value, b.value) or (a.tensor == changed[0][0].tensor and _overwrites(one)):
             continue
         if alone is not None:
@@ -454,12 +455,6 @@ def _named(trace: Trace, kernel: Kernel, what: str, value: Value | None) -> Side
     return Side(kernel, what, value, kernel.source, trace.line(kernel.source))
 
 
-def _tensors(kernel: Kernel) -> Iterator[TensorUse]:
-    for argument in kernel.inputs:
-        values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
-        yield from (value for value in values if isinstance(value, TensorUse))
-
-
 def _constants(kernel: Kernel) -> Iterator[tuple[str, Constant]]:
     for argument in kernel.inputs:
         values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
@@ -483,10 +478,10 @@ def _same(one: Value | None, other: Value | None) -> bool:
 
 
 def _is_random(kernel: Kernel) -> bool:
-    return kernel.op.split(".")[1] in _RANDOM
+    return operator_name(kernel) in _RANDOM
 
 
 def _overwrites(kernel: Kernel) -> bool:
     """Whether an in-place kernel does not look at what it changes."""
-    name = kernel.op.split(".")[1]
+    name = operator_name(kernel)
     return name.endswith("_") and (_is_random(kernel) or name in _FILLS)

@@ -116,17 +116,19 @@ def _size(number: float) -> str:
 
 
 def _reached(names: tuple[str, ...]) -> str:
-    few = ", ".join(names[:_NAMES])
+    return f"Behind that step it has reached {_few(names)}."
+
+
+def _few(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"Behind that step it has reached {few}{more}."
+    return ", ".join(names[:_NAMES]) + more
 
 
 def _unmatched(found: Comparison, names: tuple[str, str], width: int) -> Iterator[Text]:
     for name, unmatched in zip(names, found.unmatched, strict=True):
         if unmatched:
-            few = ", ".join(unmatched[:_NAMES])
-            more = f" and {len(unmatched) - _NAMES} more" if len(unmatched) > _NAMES else ""
-            yield from folded(f"Only {name} has {few}{more}; they were not compared.", width)
+            text = f"Only {name} has {_few(unmatched)}; they were not compared."
+            yield from folded(text, width)
 
 
 def diff_json(found: Comparison) -> dict[str, Any]:
