@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.graph import leaves_unset, operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step, TensorUse
 from autograd_lens.trace.rows import LightRow
@@ -43,7 +43,6 @@ _RANDOM = frozenset(
     | {"random_", "randperm", "uniform", "uniform_", "poisson", "geometric_", "cauchy_"}
 )
 _FILLS = frozenset({"copy_", "fill_", "zero_"})
-_UNFILLED = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 _LAST_DIGITS = 4  # units in the last place that an update may differ by for rounding
 
 
@@ -406,7 +405,7 @@ def _compared(
     results = list(zip(one.outputs, other.outputs, strict=False))
     changed = [(a, b) for a, b in results if not _same(a.value, b.value)]
     constants = list(zip(_constants(one), _constants(other), strict=False))
-    if not changed or operator_name(one) in _UNFILLED:
+    if not changed or leaves_unset(one):
         return None
     for a, b in zip(tensors(one.inputs), tensors(other.inputs), strict=False):
         if _same(a.value, b.value) or (a.tensor == changed[0][0].tensor and _overwrites(one)):

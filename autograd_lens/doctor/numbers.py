@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Gap, finite
-from autograd_lens.trace.graph import argument, constant, operator_name, tensors
+from autograd_lens.trace.graph import argument, constant, leaves_unset, operator_name, tensors
 from autograd_lens.trace.records import (
     Argument,
     Constant,
@@ -328,7 +328,6 @@ def _first_parameter(evidence: Evidence) -> Poisoned | None:
     return min(found, key=lambda one: one.step, default=None)
 
 
-_UNDEFINED = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 _MASKS = frozenset({"full", "full_like", "masked_fill", "masked_fill_", "fill_", "scalar_tensor"})
 
 
@@ -380,7 +379,7 @@ def _first_nan(step: Step) -> Kernel | None:
 
 def _birth(step: Step, kernel: Kernel) -> Birth | None:
     name = operator_name(kernel)
-    if name in _UNDEFINED or name in _MASKS or _given_infinity(kernel.inputs):
+    if leaves_unset(kernel) or name in _MASKS or _given_infinity(kernel.inputs):
         return None
     if any(sum(_counts(use.value)) for use in tensors(kernel.inputs)):
         return None

@@ -35,6 +35,7 @@ __all__ = [
     "constant",
     "is_custom",
     "is_spoken",
+    "leaves_unset",
     "operator_name",
     "tensors",
     "writes_in_place",
@@ -44,6 +45,9 @@ __all__ = [
 _UNSPOKEN = frozenset(
     {"device", "dtype", "generator", "layout", "memory_format", "opaque", "out", "pin_memory"}
 )
+
+# Kernels whose result holds whatever its memory held.
+_UNSET = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 
 # Kernels whose result is the same numbers seen another way, in the same memory.
 _VIEWS = frozenset(
@@ -407,6 +411,11 @@ def tensors(arguments: Iterable[Argument]) -> Iterator[TensorUse]:
     for argument in arguments:
         items = argument.value if isinstance(argument.value, tuple) else (argument.value,)
         yield from (item for item in items if isinstance(item, TensorUse))
+
+
+def leaves_unset(kernel: Kernel) -> bool:
+    """Whether a kernel makes memory without filling it: its numbers mean nothing."""
+    return operator_name(kernel) in _UNSET
 
 
 def writes_in_place(kernel: Kernel) -> bool:
