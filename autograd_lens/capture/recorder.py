@@ -61,18 +61,13 @@ __all__ = ["Limits", "Recorder"]
 # Graph id, loss, values, grads and calls of optimizers before the engine runs: a tuple, for speed.
 _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None]
 
-# Bytes of one parameter or ``.grad`` that rows hold whole, and what the run's events say.
+# Bytes of one parameter or ``.grad`` that rows hold whole.
 _LIMITS = {
     Level.ALL: 1 << 62,
     Level.DIGESTS: 1 << 62,
     Level.NO_BATCHES: SMALL,
     Level.ROWS: SMALL,
     Level.NOTHING: SMALL,
-}
-_SAID = {
-    Level.NO_BATCHES: "batches are no longer kept, and large parameters as digests",
-    Level.ROWS: "steps from here on are recorded light, and those that read others do not open",
-    Level.NOTHING: "what follows is not recorded",
 }
 
 _Tensor = torch.Tensor
@@ -190,6 +185,8 @@ class Recorder:
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
         self.inputs.end()  # the last full step may be what began it
+        if notice := self._budget.notice(max(self.steps.index, 0)):
+            self._writer.event(notice)
         try:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
@@ -319,8 +316,8 @@ class Recorder:
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
         self._compiled.look()
-        if self._budget.level > self._level:
-            self._shrink(self._budget.level)
+        if self._budget.reached > self._level:
+            self._shrink(self._budget.reached)
         caller = self.frames.innermost(sys._getframe(3))
         values, grads = self._reader.before()
         if torch.get_num_threads() != self._threads:
@@ -380,11 +377,8 @@ class Recorder:
         """The file fills up: keep less from now on, and say so."""
         self._level = level
         self._reader.limit = min(self._reader.limit, _LIMITS[level])
-        if level in _SAID:
-            kind = "warning" if level < Level.NOTHING else "incomplete"
-            size = f"{self._budget.size / (1 << 20):.0f} MB"
-            message = f"The recording takes what --max-size allows ({size}): {_SAID[level]}."
-            self._writer.event(Event(kind, max(self.steps.index + 1, 0), message))
+        if notice := self._budget.notice(max(self.steps.index + 1, 0)):
+            self._writer.event(notice)
         if level is Level.NOTHING:
             self._rows = _Nowhere()
 

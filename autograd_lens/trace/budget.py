@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from autograd_lens.trace.records import Event
+
 __all__ = ["DEFAULT_SIZE", "Budget", "Level"]
 
 DEFAULT_SIZE = 1 << 28
@@ -55,6 +57,13 @@ _FILLED = {
 }
 
 
+_SAID = {
+    Level.NO_BATCHES: "batches are no longer kept, and large parameters as digests",
+    Level.ROWS: "steps from here on are recorded light, and those that read others do not open",
+    Level.NOTHING: "what follows is not recorded",
+}
+
+
 class Budget:
     """The bytes of one recording, shared between the program's thread and the writer's.
 
@@ -66,6 +75,7 @@ class Budget:
         level: What there is room for now.
         piece: Bytes that are written at once.
         asked: Bytes that were let through since the start.
+        reached: The highest level so far, of the file or of a batch that was refused.
     """
 
     def __init__(self, size: int = DEFAULT_SIZE) -> None:
@@ -76,6 +86,8 @@ class Budget:
         self._room = max(0, size - self._log)
         self._written = 0  # bytes in use in the file
         self._spent = Level.ALL
+        self.reached = Level.ALL
+        self._said = Level.ALL
         self.asked = 0
         self._come = 0  # of what was let through, what the writer has seen
 
@@ -83,6 +95,23 @@ class Budget:
     def spent(self) -> bool:
         """Whether something did not fit."""
         return self._spent is Level.NOTHING
+
+    def notice(self, step: int | None) -> Event | None:
+        """What the run's events have to tell of now, once.
+
+        Args:
+            step: The first step that something is missing from.
+        """
+        level = self.reached
+        if level <= self._said:
+            return None
+        self._said = level
+        if level not in _SAID:
+            return None
+        kind = "warning" if level < Level.NOTHING else "incomplete"
+        size = f"{self.size / (1 << 20):.0f} MB"
+        message = f"The recording takes what --max-size allows ({size}): {_SAID[level]}."
+        return Event(kind, step, message)
 
     # -- the program's thread -------------------------------------------------------------
 
@@ -106,6 +135,8 @@ class Budget:
         """
         one = size if largest is None else largest
         if self._filled(size + (one if one > self._log else 0)) >= level:
+            if level is Level.NO_BATCHES:  # keyframes are thinned anyway
+                self.reached = max(self.reached, level)
             return False
         self.asked += size
         return True
@@ -125,10 +156,11 @@ class Budget:
         """
         self._written, self._come = used, asked
         self.level = max(self._at(used), self._spent)
+        self.reached = max(self.reached, self.level)
 
     def spend(self) -> None:
         """Something did not fit: nothing more is kept."""
-        self.level = self._spent = Level.NOTHING
+        self.level = self.reached = self._spent = Level.NOTHING
 
     def fits(self, size: int, used: int) -> bool:
         """Whether so many bytes more may be written into a file with so many in use (NOTE 2).

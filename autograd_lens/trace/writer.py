@@ -340,6 +340,8 @@ class _Drain:
         (self._page,) = self._connection.execute("PRAGMA page_size").fetchone()
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {1 + budget.piece // self._page}")
         self._connection.execute(f"PRAGMA journal_size_limit = {budget.piece}")
+        # What a keyframe leaves would otherwise be overwritten, through the log.
+        self._connection.execute("PRAGMA secure_delete = OFF")
         self._budget = budget
         self._unsaved = 0  # bytes written since the last commit
         self._queue = queue
@@ -371,6 +373,10 @@ class _Drain:
         while not self._begin():
             pass  # SQLite itself waits some seconds each time
         self._write_queue()
+        if notice := self._budget.notice(self._floor):
+            numbers = "SELECT count(*) FROM items WHERE kind = 'event'"
+            (number,) = self._connection.execute(numbers).fetchone()
+            self._write_items([("event", str(number), to_bytes(notice))])
         self._write_counts(count_rows(self._connection))
         self._connection.execute("COMMIT")
         self.close()
@@ -432,7 +438,7 @@ class _Drain:
     def _save_before(self, size: int) -> None:
         """Commit what was written where so much more would be a large piece: a log holds it whole.
 
-        What is in the file by then is complete by itself: values that nothing refers to yet.
+        What is in the file by then is complete by itself: values come before what refers to them.
         """
         if self._unsaved and self._unsaved + size > self._budget.piece:
             self._connection.execute("COMMIT")
@@ -492,6 +498,8 @@ class _Drain:
     def _write_block(self, first_row: int, rows: list[Row]) -> int:
         data, first_step, last_step = pack_rows(rows, self._blobs.put, self._floor)
         keys = (first_row, len(rows), first_step, last_step)
+        self._blobs.flush()
+        self._save_before(len(data))
         self._connection.execute(
             "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?)",
             (*keys, seal(*keys), seal(*keys, data) + data),
@@ -515,6 +523,8 @@ class _Drain:
         steps = np.array([step for step, _, _ in fulls], "<i8").tobytes()
         self._batches += 1
         keys = (self._batches, template, steps)
+        self._blobs.flush()
+        self._save_before(len(data))
         self._connection.execute(
             "INSERT INTO fulls VALUES (?, ?, ?, ?, ?)",
             (*keys, seal(*keys), seal(*keys, data) + data),
