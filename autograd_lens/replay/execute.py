@@ -405,13 +405,18 @@ class Execution:
     def _in_backward(
         self, _number: int, run: TapeRun, known: Mapping[int, torch.Tensor]
     ) -> Mapping[int, torch.Tensor]:
-        """Execute the kernels that a node ran; returns all that they made, and what was known."""
+        """Execute the kernels that a node ran itself; returns what they made, and what was known.
+
+        What hooks of the program ran before and behind it is no part of it.
+        """
         registers = self.registers.copy()
         for number, tensor in known.items():
             registers[number] = tensor
         made = dict(known)
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.kernel.hooked:
+                continue
             if call.op == "aten.detach.default" and call.reads[0] in known:
                 registers[call.out] = registers[call.reads[0]]  # unpacking it has run this one
                 made[call.out] = registers[call.out]
