@@ -32,7 +32,7 @@ import numpy.typing as npt
 from autograd_lens.errors import ConditionError
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["FUNCTIONS", "Condition", "parse_condition"]
+__all__ = ["FUNCTIONS", "Condition", "condition_on", "parse_condition"]
 
 Array = npt.NDArray[Any]
 Function = Callable[..., Array]
@@ -146,6 +146,17 @@ class Condition:
         with np.errstate(all="ignore"):  # log(0) is the reader's question, not a warning
             found = self._evaluate(trace).truth()
         return np.broadcast_to(found, len(trace.losses))
+
+
+def condition_on(trace: Trace, text: str) -> Condition:
+    """Understand a condition on a run, whose parameters answer to all of their names.
+
+    Raises:
+        ConditionError: As for ``parse_condition``.
+    """
+    known = trace.parameters
+    names = [*known, *(alias for each in known.values() for alias in each.aliases)]
+    return parse_condition(text, names)
 
 
 def parse_condition(text: str, parameters: Iterable[str]) -> Condition:

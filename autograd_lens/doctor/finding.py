@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _KERNEL = re.compile(r"kernel (\d+) ")
+_OPENED = "the step was opened by replay"
+_SHOWN = "Shown by executing step"  # how a message begins to tell of an experiment
 
 Severity = Literal["error", "warning"]
 Level = Literal["light", "full", "event"]
@@ -62,6 +64,11 @@ class Finding:
     source: Source | None = None
     line: str = ""
     look: str = ""
+
+    @property
+    def executed(self) -> bool:
+        """Whether it rests on recorded steps that were executed again."""
+        return _OPENED in self.events or _SHOWN in self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,7 @@ def plural(count: int, word: str) -> str:
 
 def replayed(step: Step) -> tuple[str, ...]:
     """What to add to the evidence of a step that was not recorded in full."""
-    return () if step.provenance == "recorded" else ("the step was opened by replay",)
+    return () if step.provenance == "recorded" else (_OPENED,)
 
 
 def largest_difference(before: Value, after: Value) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.conditions import parse_condition
+from autograd_lens.analysis.conditions import condition_on
 from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.render.stepper.descent import Marks
@@ -195,9 +195,7 @@ class Session:
         Raises:
             ConditionError: It cannot be understood.
         """
-        known = self.trace.parameters
-        names = [*known, *(alias for each in known.values() for alias in each.aliases)]
-        holds = parse_condition(condition, names).holds(self.trace)
+        holds = condition_on(self.trace, condition).holds(self.trace)
         return Break(condition, np.flatnonzero(holds))
 
     def to_match(self, matches: npt.NDArray[np.intp], by: int) -> bool:
