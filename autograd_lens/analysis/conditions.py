@@ -147,6 +147,20 @@ class Condition:
             found = self._evaluate(trace).truth()
         return np.broadcast_to(found, len(trace.losses))
 
+    def value(self, trace: Trace, step: int) -> Array | None:
+        """What it comes to in one step: a number, a word or a tensor; None where it is not there.
+
+        Raises:
+            ConditionError: Shapes or kinds of what it computes with do not fit.
+        """
+        with np.errstate(all="ignore"):
+            found = self._evaluate(trace)
+        count = len(trace.losses)
+        if not np.broadcast_to(found.there, count)[step]:
+            return None
+        row: Array = np.broadcast_to(found.values, (count, found.values.shape[1]))[step]
+        return row.reshape(found.shape if row.size == math.prod(found.shape) else row.shape)
+
 
 def condition_on(trace: Trace, text: str) -> Condition:
     """Understand a condition on a run, whose parameters answer to all of their names.

@@ -37,6 +37,7 @@ VERBS = (
     "export",
     "handout",
     "animate",
+    "dap",
     "mcp",
     "demo",
 )

@@ -27,7 +27,7 @@ __all__ = [
     "size",
 ]
 
-_KERNEL = re.compile(r"kernel (\d+) ")
+_KERNEL = re.compile(r"kernel (\d+)\b")
 _OPENED = "the step was opened by replay"
 _SHOWN = "Shown by executing step"  # how a message begins to tell of an experiment
 
@@ -64,6 +64,12 @@ class Finding:
     source: Source | None = None
     line: str = ""
     look: str = ""
+
+    @property
+    def kernel(self) -> int | None:
+        """The first kernel of its step that shows it, or None."""
+        found = filter(None, map(_KERNEL.match, self.events))
+        return next((int(each[1]) for each in found), None)
 
     @property
     def executed(self) -> bool:
