@@ -264,10 +264,11 @@ class TraceWriter:
         drain: _Drain | None = None
         try:
             drain = self._make_drain(self._queue)
+            drain.drain()
             while not self._queue.stop.is_set():
-                drain.drain()
                 self._queue.wake.wait(_INTERVAL)
                 self._queue.wake.clear()
+                drain.drain()
             self._queue.items.extend(self._last)
             drain.finish()
         except Exception as error:  # noqa: BLE001  whatever it is, the training goes on
