@@ -80,5 +80,5 @@ def _computes_otherwise(optimizer: Optimizer) -> bool:
     """
     if type(optimizer).__module__.partition(".")[0] != "torch":
         return True
-    state = next(iter(optimizer.state.values()), {})
+    state: dict[str, Any] = next(iter(optimizer.state.values()), {})
     return any(type(value) in _NUMBERS for value in state.values())

@@ -258,6 +258,7 @@ class TapeMode(TorchDispatchMode):
         left: Whether a kernel was called outside of that frame since it was set.
         turns_at: Where the last backward was called in that frame: what runs before it again
             belongs to the next step. -1 where it has been seen, or is not known.
+        backward_at: The same, also where it has been seen.
     """
 
     def __init__(
@@ -289,7 +290,7 @@ class TapeMode(TorchDispatchMode):
         self._position = -1  # of the last kernel in the loop's frame
         self._within: tuple[int, int] | None = None  # ``id`` and position of what that frame called
         self._turned = False  # whether the loop has turned since a kernel drew
-        self.turns_at = -1
+        self.turns_at = self.backward_at = -1
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -429,7 +430,7 @@ class TapeMode(TorchDispatchMode):
                     module = self._modules.path_of(call)
                 last, self._within = self._within, within and (id(within), within.f_lasti)
                 anew = False
-                if within is not None and last and position == self._position:
+                if within is not None and last and position == self._position == self.backward_at:
                     anew = last[0] != id(within) or within.f_lasti < last[1]
                 if position < self._position or anew:
                     self._turned = True  # a step may begin here: its tape has to stand alone
