@@ -223,7 +223,11 @@ class _Tape:
     def _sole_writers(self) -> Mapping[int, ParameterUpdate | GradChange]:
         """Kernels that belong to the change of one parameter alone."""
         found: dict[int, list[ParameterUpdate | GradChange]] = {}
-        for change in (*self._step.updates, *self._step.grad_changes):
+        changes: list[ParameterUpdate | GradChange] = [
+            *self._step.updates,
+            *self._step.grad_changes,
+        ]
+        for change in changes:
             for kernel in change.kernels:
                 found.setdefault(kernel, []).append(change)
         return {kernel: one for kernel, (one, *more) in found.items() if not more}
