@@ -443,7 +443,8 @@ class Recorder:
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
                 key = self._graphs.key_of(graph)
                 graph = self._identify(None, key.site, outputs, key.flags)
-                values, _ = self._reader.before()
+                # Hooks may have updated parameters by now; only those that it found are new.
+                values += self._reader.before()[0][len(values) :]
                 after = self._reader.after()
             steps = self.steps
             if error:
