@@ -39,6 +39,7 @@ from autograd_lens.trace.values import Entry, Value
 __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 
 Leaves = Mapping[str, torch.Tensor]
+_DETACH = "aten.detach.default"
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
 
@@ -49,7 +50,8 @@ class Situation:
     Attributes:
         found: Tensors that are there, by id; the execution works on them. A tensor that the
             step was handed may stand on the tape as the result of kernels: these are dropped.
-        grads: ``.grad`` of leaves by id, left out where there is none.
+        grads: ``.grad`` of leaves by id, left out where there is none; by its own id where the
+            step does not use the leaf.
         cleared: For each run of the engine the parameters whose ``.grad`` is None before it.
         numbers: The slots, for the numbers in them and for draws that are repeated.
         random: State of the random generator, None where it is not known.
@@ -185,7 +187,7 @@ class Execution:
                 tensor.grad = situation.grads[number]
         for number in plan.gradients:
             owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
-            registers[number] = situation.grads.get(owner) if owner is not None else None
+            registers[number] = situation.grads.get(number if owner is None else owner)
         for number in plan.outside:
             if registers[number] is None and plan.specs[number].role != "gradient":
                 self._refuse_missing(number)
@@ -203,7 +205,8 @@ class Execution:
             tensor = self.registers[number]
             if tensor is None or tensor.grad_fn is not None:
                 continue
-            if self.plan.leaves[number] in self.situation.frozen:
+            frozen = self.plan.leaves[number] in self.situation.frozen
+            if frozen and number in self.plan.outside:  # one that is made here has another name
                 continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:
@@ -225,7 +228,9 @@ class Execution:
         observer = self._observer
         for call in calls:
             if observer is not None and call.index < observer.position:
-                continue  # another kernel has run it
+                if call.op == _DETACH:  # another kernel has run it, and returned its result
+                    self.registers[call.out] = self.registers[call.reads[0]]
+                continue
             with described(call):
                 self._one(call, self.registers)
             if observer is not None:
@@ -419,7 +424,7 @@ class Execution:
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue
-            if call.op == "aten.detach.default" and call.reads[0] in known:
+            if call.op == _DETACH and call.reads[0] in known:
                 registers[call.out] = registers[call.reads[0]]  # unpacking it has run this one
                 made[call.out] = registers[call.out]
                 continue

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from copy import deepcopy as copy_of
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -161,6 +164,30 @@ def test_a_copy_that_follows_in_the_next_turn_is_of_that_turn(tmp_path: Path) ->
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_turn_that_is_a_call_begins_with_its_first_kernel(tmp_path: Path, held: bool) -> None:
+    net, copy = small(), small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    frames = []
+
+    def turn(step: int) -> None:
+        if held:  # no other call gets their places
+            frames.append(sys._getframe())
+        batch = X[torch.randint(8, (4,))]
+        with torch.no_grad():
+            for ours, theirs in zip(copy.parameters(), net.parameters(), strict=True):
+                ours.mul_(0.9).add_(theirs, alpha=0.1)
+            target = copy(batch)
+        optimizer.zero_grad()
+        (net(batch) - target - step).pow(2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    frames.clear()
+    trace = lens.open(tmp_path / "run.lens")
+    assert "aten.randint.default" in {kernel.op for kernel in trace.steps[5].kernels[:1]}
+
+
 def test_a_hook_that_looks_on_changes_no_proof_and_is_told_apart(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -180,3 +207,61 @@ def test_a_hook_that_looks_on_changes_no_proof_and_is_told_apart(tmp_path: Path)
     assert len(seen) == STEPS
     assert all_proved(found)
     assert found["stored values"].how.endswith("but of kernels in hooks")
+
+
+def test_sparse_gradients_are_followed(tmp_path: Path) -> None:
+    table = nn.Embedding(10, 3, sparse=True)
+    optimizer = torch.optim.SparseAdam(table.parameters())  # counts its steps in Python
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        table(torch.randint(0, 10, (7,))).pow(2).sum().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_every_line_search_has_a_tape_of_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    x, y = torch.randn(16, 4), torch.randn(16, 1)
+    search = "strong_wolfe"
+    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=5, line_search_fn=search)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (net(x) - y).pow(2).mean()
+        loss.backward()
+        return loss
+
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(6):
+            optimizer.step(closure)
+    trace = lens.open(tmp_path / "run.lens")
+    assert verify(trace, range(len(trace.steps))).complete
+
+
+def test_gradients_that_copies_of_the_model_gather_for_it_are_found(tmp_path: Path) -> None:
+    net = small()
+    meta = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def turn(_step: int) -> None:
+        meta.zero_grad()
+        for task in range(3):
+            fast = copy_of(net)
+            inner = torch.optim.SGD(fast.parameters(), lr=0.05)
+            for _ in range(2):
+                inner.zero_grad()
+                ((fast(X) - task) ** 2).mean().backward()
+                inner.step()
+            for mine, its in zip(net.parameters(), fast.parameters(), strict=True):
+                assert its.grad is not None
+                mine.grad = its.grad.clone() if mine.grad is None else mine.grad + its.grad
+        meta.step()
+
+    with lens.record(tmp_path / "run.lens"):
+        for step in range(STEPS):
+            turn(step)
+    trace = lens.open(tmp_path / "run.lens")
+    assert len(trace.steps) == 6 * STEPS
+    assert verify(trace, range(len(trace.steps))).complete
