@@ -72,6 +72,7 @@ _BATCH_STEPS = 64
 _BATCH_BYTES = 1 << 19
 _QUEUE_BYTES = 1 << 26
 _HEARTBEAT = 2.0  # seconds
+_BUSY = 5.0  # seconds that SQLite itself waits for a lock
 _PATIENCE = 30.0  # seconds that another program may lock the file
 
 
@@ -334,7 +335,7 @@ class _Drain:
         self._path = path
         self._file = path.stat()
         self._locked_since = 0.0
-        self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
         self._set_journal("WAL" if live else "DELETE")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         (self._page,) = self._connection.execute("PRAGMA page_size").fetchone()
@@ -471,7 +472,7 @@ class _Drain:
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA busy_timeout = 200")
             self._connection.execute(f"PRAGMA journal_mode = {mode}")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY:.0f}")
 
     def _write_items(self, items: Iterable[Item]) -> None:
         self._connection.executemany(
