@@ -400,18 +400,13 @@ def test_hovers_speak_the_language_of_conditions(client: Client) -> None:
     assert "cannot be read" in client.refused("evaluate", expression="__import__('os')")
 
 
-def test_a_light_step_says_once_why_it_shows_less(tmp_path: Path) -> None:
-    from autograd_lens.capture import run_script
-
-    hooked = PROGRAM.replace("    loss =", "    y_pred.register_hook(lambda g: 2 * g)\n    loss =")
-    (tmp_path / "hooked.py").write_text(hooked)
-    run_script(str(tmp_path / "hooked.py"), [], tmp_path / "hooked.lens", full="0")
+def test_a_light_step_says_once_why_it_shows_less(starved: Path) -> None:
     client = Client()
-    client.launch(tmp_path / "hooked.lens", at=7)
+    client.launch(starved, at=50)
     client.ask("configurationDone")
     told = client.event("output")
     assert told["category"] == "console"
-    assert told["output"].startswith("Step 7: ")
+    assert told["output"].startswith("Step 50: ")
     run = client.scope("Run")
     assert (run["level"]["value"], "note" in run) == ("light", True)
     client.move("next")

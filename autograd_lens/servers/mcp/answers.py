@@ -359,9 +359,10 @@ def verify(opened: Opened, steps: str = "0:100") -> Verified:
 
 
 def _verdict(result: Verification) -> Known:
+    """Proved is what was checked from end to end."""
     if result.differs:
         return Known("differs", verdict(result))
-    checked = any(check.steps for check in result.checks)
+    checked = result.complete and any(check.steps for check in result.checks)
     return Known("proved" if checked else "not known", verdict(result))
 
 
