@@ -8,7 +8,7 @@ tapes, so that there is nothing to pause, and every move ends before the next re
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
@@ -20,7 +20,7 @@ from autograd_lens.render.step_view import StepView, TraceOptions
 from autograd_lens.servers.dap import requests as asked
 from autograd_lens.servers.dap.breakpoints import Breakpoint, Breakpoints, Hit, Reason
 from autograd_lens.servers.dap.evaluate import evaluated
-from autograd_lens.servers.dap.items import MOST, Item
+from autograd_lens.servers.dap.items import Item
 from autograd_lens.servers.dap.scopes import Frame, frames, scopes
 from autograd_lens.servers.dap.sources import Sources
 from autograd_lens.servers.dap.walk import Walk
@@ -366,7 +366,7 @@ class Adapter:
         self._stop(hit.breakpoints[0].reason, words, hit)
 
     def _stop(self, reason: Reason | str, words: str = "", hit: Hit | None = None) -> None:
-        self._hit, self._frames, self._view, self._inside = hit, [], None, []
+        self._hit, self._frames, self._inside = hit, [], []
         body: Body = {"reason": reason, "threadId": _THREAD, "allThreadsStopped": True}
         if words:
             body |= {"description": words, "text": words}
@@ -452,8 +452,8 @@ class Adapter:
         if item.inside is None:
             return {"variablesReference": 0}
         self._inside.append(item)
-        counted = {"indexedVariables" if item.indexed else "namedVariables": item.count}
-        return {"variablesReference": len(self._inside), **(counted if self._pages else {})}
+        counted = {"indexedVariables": item.count} if self._pages and item.indexed else {}
+        return {"variablesReference": len(self._inside), **counted}
 
     def _variables(self, arguments: object) -> Body:
         given = asked.understood(arguments, asked.Variables)
@@ -463,13 +463,7 @@ class Adapter:
             )
             raise LensError(msg)
         item = self._inside[given.variables_reference - 1]
-        start, count = max(given.start or 0, 0), given.count or 0
-        most = min(count, MOST) if count > 0 else MOST
-        inside: Sequence[Item] = item.inside(start, most) if item.inside is not None else ()
-        told = [self._variable(one) for one in inside]
-        if not count and item.count > MOST:
-            rest = f"{item.count - MOST:,} more, which this client does not ask for by parts"
-            told.append({"name": "...", "value": rest, "variablesReference": 0})
+        told = [self._variable(one) for one in item.parts(given.start or 0, given.count or 0)]
         return {"variables": told}
 
     def _variable(self, item: Item) -> Body:
