@@ -6,7 +6,6 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -257,8 +256,6 @@ def doctor(
     """
     run = opened.trace
     seconds = SECONDS if experiments else 0.0
-    if experiments:  # what torch's import takes is none of the time that they have
-        import_module("autograd_lens.replay.experiments")
     found = examine(run, select=select, ignore=ignore, seconds=seconds)
     failures = [event.message for event in run.events if event.kind == "exception"]
     return Diagnosis(
