@@ -320,6 +320,24 @@ def test_filters_stop_at_nan_at_findings_and_at_a_condition(tmp_path: Path) -> N
     client.adapter.close()
 
 
+def test_an_error_that_ended_the_run_is_stopped_at_with_its_traceback(tmp_path: Path) -> None:
+    from autograd_lens.capture import run_script
+
+    dies = PROGRAM + "    if t == 3:\n        raise ValueError('no more data')\n"
+    (tmp_path / "dies.py").write_text(dies)
+    run_script(str(tmp_path / "dies.py"), [], tmp_path / "dies.lens")
+    client = Client()
+    client.launch(tmp_path / "dies.lens", stopOnEntry=False)
+    client.ask("setExceptionBreakpoints", filters=["error"])
+    client.ask("configurationDone")
+    assert client.event("stopped")["text"] == "ValueError: no more data"
+    assert client.stack()[0]["name"].startswith("! exception: ValueError")
+    assert client.stack()[-1]["name"] == "step 3 of 4"
+    info = client.ask("exceptionInfo", threadId=1)
+    assert "raise ValueError" in info["details"]["stackTrace"]
+    client.adapter.close()
+
+
 def test_every_stop_is_found_in_both_directions(folder: Path) -> None:
     with Trace(folder / "train.lens") as trace:
         session = Session(replaying(trace))

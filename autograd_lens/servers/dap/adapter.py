@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -291,15 +291,24 @@ class Adapter:
             holds, problem = self._holding(condition)
             return ([] if holds is None else [self._exception(condition, holds)]), problem
         if name == "error":
-            broken = [one.step for one in trace.events if one.kind in {"exception", "interrupt"}]
-            steps[[step for step in broken if step is not None and step < count]] = True
-            return [self._exception("The run ended here.", steps)], ""
+            return list(self._endings()), ""
         if name == "bad":
             steps[surveyed(trace).bad] = True
             return [self._exception("A loss or a gradient is NaN or infinite.", steps)], ""
         if name == "finding":
             return list(self._findings()), ""
         return [], f"There is no filter {name!r}."
+
+    def _endings(self) -> Iterator[Breakpoint]:
+        """Where an error ended the run; the step may have died before it was one."""
+        session = self._run.session
+        for event in session.trace.events:
+            if event.kind in {"exception", "interrupt"} and session.steps:
+                steps = np.zeros(session.steps, np.bool_)
+                last = session.steps - 1
+                steps[last if event.step is None else min(event.step, last)] = True
+                one = self._exception(event.message, steps)
+                yield replace(one, at_end=True)
 
     def _exception(
         self, words: str, steps: np.ndarray, kernels: Mapping[int, int] | None = None
@@ -482,7 +491,8 @@ class Adapter:
         session = self._run.session
         words = "; ".join(one.words for one in self._hit.breakpoints) if self._hit else "Nothing"
         body: Body = {"exceptionId": words, "breakMode": "always"}
-        events = [one for one in session.trace.events if one.step == session.step and one.detail]
+        wanted = {one.words for one in self._hit.breakpoints} if self._hit else set()
+        events = [one for one in session.trace.events if one.message in wanted]
         if events:
             body |= {
                 "description": events[-1].message,
