@@ -296,6 +296,18 @@ def test_a_line_without_code_moves_down_and_foreign_files_are_refused(
     assert not other["breakpoints"][0]["verified"]
 
 
+def test_a_client_may_count_lines_from_nought(folder: Path) -> None:
+    client = Client()
+    client.ask("initialize", linesStartAt1=False, columnsStartAt1=False)
+    client.ask("launch", trace=str(folder / "train.lens"))
+    source = {"path": str(folder / "train.py")}
+    told = client.ask("setBreakpoints", source=source, breakpoints=[{"line": 9}])
+    assert told["breakpoints"][0]["line"] == 9
+    assert client.move("continue") == "loss = ((y_pred - y) ** 2).mean()"
+    assert client.stack()[0]["line"] == 9
+    client.adapter.close()
+
+
 def test_filters_stop_at_nan_at_findings_and_at_a_condition(tmp_path: Path) -> None:
     from autograd_lens.capture import run_script
 
