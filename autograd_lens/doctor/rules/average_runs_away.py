@@ -47,14 +47,24 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         tape = TapeIndex(step)
         for kernel in step.kernels:
             pair = list(tensors(kernel.inputs)) if operator_name(kernel) in _SIGNS else []
-            own = len(pair) == _PAIR and pair[0].spec.role == "parameter"
-            if not own or pair[0].spec.name in trained or kernel.phase == "backward":
+            if len(pair) != _PAIR or kernel.phase == "backward":
                 continue
-            gap = _gap(tape, pair[0], pair[1], kernel)
+            average = _parameter(tape, pair[0], kernel)
+            if average.spec.role != "parameter" or average.spec.name in trained:
+                continue
+            gap = _gap(tape, average, pair[1], kernel)
             factor = _SIGNS[operator_name(kernel)] * (constant(kernel, "alpha") or 1.0)
             if gap is not None and factor * gap[1] > 0:
-                yield _finding(evidence, step.index, kernel, pair[0], gap[0])
+                yield _finding(evidence, step.index, kernel, average, gap[0])
                 return
+
+
+def _parameter(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> TensorUse:
+    """The parameter that a ``.data`` is of, else the tensor itself."""
+    maker = tape.maker(use.tensor, kernel.index)
+    if maker is not None and operator_name(maker) == "detach":
+        return next(tensors(maker.inputs), use)
+    return use
 
 
 def _gap(
@@ -72,7 +82,8 @@ def _gap(
     mine = [tape.memory(side.tensor) == tape.memory(average.tensor) for side in sides]
     if sum(mine) != 1 or len(sides) != _PAIR:
         return None
-    return (sides[1], sign) if mine[0] else (sides[0], -sign)
+    other = sides[1] if mine[0] else sides[0]
+    return _parameter(tape, other, maker or kernel), sign if mine[0] else -sign
 
 
 def _finding(

@@ -40,7 +40,7 @@ from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import Loop
 from autograd_lens.trace.records import Source
 
-RULE = Rule("AL612", "kept-by-reference", "error", "light")
+RULE = Rule("AL611", "kept-by-reference", "error", "light")
 
 _KEEPS = frozenset({"append", "appendleft"})
 _IS_LIBRARY = "site-packages"

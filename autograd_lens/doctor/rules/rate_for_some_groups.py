@@ -80,7 +80,9 @@ def _line(tree: ast.AST) -> int:
     ]
     turning = {loop.target.id for loop in loops if isinstance(loop.target, ast.Name)}
     for node in ast.walk(tree):
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not isinstance(node, ast.Assign | ast.AugAssign):
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if not isinstance(target, ast.Subscript) or not _is_lr(target.slice):
             continue
         owner = ast.unparse(target.value)

@@ -1,8 +1,8 @@
 """A tensor is computed or overwritten, and nobody looks at it.
 
 What it finds:
-    A line that calls a method which returns its result, and drops it (``grad.clamp(-1, 1)``); a
-    tensor that is overwritten in place after its last use.
+    A line that calls a method which returns its result, and drops it (``grad.clamp(-1, 1)``, or
+    ``self.dropout(x)`` in a forward); a tensor that is overwritten in place after its last use.
 
 Why it is bad:
     The line was to change what is trained, and changes nothing.
@@ -19,8 +19,8 @@ Corrected:
         p.grad.clamp_(-1, 1)
 
 When it is silent:
-    Results that have a name, calls of modules and of the program's own functions, and tensors
-    that outlive the step or have another name.
+    Results that have a name, calls of the program's own functions, of batch normalisation (which
+    keeps statistics), and tensors that outlive the step or have another name.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.clamp_.html
@@ -37,7 +37,7 @@ from autograd_lens.doctor.source import Code, called
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
 from autograd_lens.trace.records import Kernel
 
-RULE = Rule("AL220", "result-unused", "error", "full")
+RULE = Rule("AL220", "result-unused", "error", "full", explains=("AL209",))
 
 _STEPS = 2
 _PHASES = ("forward", "backward", "update", "zero_grad")
@@ -70,12 +70,28 @@ def _dropped(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> str:
     source = kernel.source
     statement = evidence.code(source).statement(source.line) if source else None
     call = statement.value if isinstance(statement, ast.Expr) else None
-    if not isinstance(call, ast.Call) or called(call) != operator_name(kernel):
+    if not isinstance(call, ast.Call) or not kernel.outputs or writes_in_place(kernel):
         return ""
-    if any(word.arg == "out" for word in call.keywords) or writes_in_place(kernel):
+    own = called(call) == operator_name(kernel)
+    if any(word.arg == "out" for word in call.keywords) or not (own or _layer(call, kernel)):
         return ""
-    read = any(tape.readers(out.tensor, phase) for out in kernel.outputs for phase in _PHASES)
-    return "" if read or not kernel.outputs else ast.unparse(call)
+    readers = [
+        one
+        for out in kernel.outputs
+        for phase in _PHASES
+        for one in tape.readers(out.tensor, phase)
+    ]
+    apart = any(own or one.source != source for one in readers)
+    return "" if apart else ast.unparse(call)
+
+
+def _layer(call: ast.Call, kernel: Kernel) -> bool:
+    """Whether it is a layer that a forward calls: ``self.dropout(x)``."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    of_self = isinstance(owner, ast.Name) and owner.id == "self"
+    forward = kernel.source is not None and kernel.source.function == "forward"
+    module = kernel.module.rpartition(".")[2] == called(call)
+    return of_self and forward and module and "batch_norm" not in operator_name(kernel)
 
 
 def _too_late(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> str:
@@ -134,9 +150,10 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Findin
     dropped = not name.isidentifier()
     if dropped:
         title = f"the result of `{name}` is thrown away"
-        what = f"""{operator} returns a new tensor and leaves the one that it was called on as it
-            was. Nothing reads the new one: the line changes nothing."""
-        fix = name.replace(f".{operator}(", f".{operator}_(", 1) + "  # in place"
+        what = f"""{operator} returns a new tensor and leaves the one that it was given as it was.
+            Nothing reads the new one: the line changes nothing."""
+        own = f".{operator}(" in name
+        fix = name.replace(f".{operator}(", f".{operator}_(", 1) if own else f"x = {name}"
     else:
         title = f"{name} is changed when it has been used for the last time"
         what = f"""{operator} writes into {name} after everything that was computed from it, and

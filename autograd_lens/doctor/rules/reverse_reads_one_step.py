@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.trace.graph import constant, operator_name, tensors
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL411", "reverse-reads-one-step", "error", "light", explains=("AL302",))
 
@@ -93,7 +93,7 @@ def _cut(kernels: tuple[Kernel, ...], layer: str) -> Kernel | None:
     return None
 
 
-def _given(kernel: Kernel) -> list:
+def _given(kernel: Kernel) -> list[TensorUse]:
     return list(tensors(kernel.inputs)) if kernel.phase == "forward" else []
 
 

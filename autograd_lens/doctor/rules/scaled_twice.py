@@ -34,7 +34,7 @@ from autograd_lens.trace.graph import constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel
 from autograd_lens.trace.values import Value
 
-RULE = Rule("AL613", "scaled-twice", "error", "full")
+RULE = Rule("AL612", "scaled-twice", "error", "full")
 
 _WHITE = 255.0
 

@@ -84,12 +84,13 @@ def _passed(statement: ast.stmt | None) -> str:
     if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
         return ""
     given = [one.id for one in statement.value.args if isinstance(one, ast.Name)]
-    made = {node.id for one in statement.targets for node in ast.walk(one) if _is_name(node)}
+    made = {
+        node.id
+        for target in statement.targets
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name)
+    }
     return given[0] if len(given) == 1 and given[0] not in made else ""
-
-
-def _is_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name)
 
 
 def _reads(code: Code, name: str, first: int, last: int) -> bool:
