@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TraceError,
         TraceExistsError,
     )
+    from autograd_lens.testing import assert_gradients_reach, assert_no_findings, assert_updates
 
 __all__ = [
     "ConditionError",
@@ -57,7 +58,10 @@ __all__ = [
     "TraceError",
     "TraceExistsError",
     "__version__",
+    "assert_gradients_reach",
+    "assert_no_findings",
     "assert_same",
+    "assert_updates",
     "diff",
     "doctor",
     "open",
@@ -68,7 +72,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Trace": "autograd_lens.api",
+    "assert_gradients_reach": "autograd_lens.testing",
+    "assert_no_findings": "autograd_lens.testing",
     "assert_same": "autograd_lens.api",
+    "assert_updates": "autograd_lens.testing",
     "diff": "autograd_lens.api",
     "open": "autograd_lens.api",
     "record": "autograd_lens.capture",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from autograd_lens.doctor.finding import Finding
 from autograd_lens.trace.outcomes import Laboratory
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from autograd_lens.analysis.comparison import Comparison
+    from autograd_lens.capture import Recording
     from autograd_lens.replay.replayer import Provider
+    from autograd_lens.testing import LensRun
 
-__all__ = ["Trace", "assert_same", "diff", "open", "replaying"]
+__all__ = ["Run", "Trace", "assert_same", "diff", "open", "replaying", "trace_of"]
+
+Run: TypeAlias = "RecordedTrace | Recording | LensRun"
+"""An open trace, or a recording that has ended."""
 
 _METHOD = "_repr_html_"
 
@@ -127,26 +132,29 @@ def replaying(
     return trace
 
 
-def diff(one: RecordedTrace, other: RecordedTrace, *, tolerance: float = 0.0) -> Comparison:
+def trace_of(run: Run) -> RecordedTrace:
+    """The trace of a recording; a trace itself."""
+    return run if isinstance(run, RecordedTrace) else run.trace
+
+
+def diff(one: Run, other: Run, *, tolerance: float = 0.0) -> Comparison:
     """Lay two runs beside each other, and find where they first part.
 
     Args:
-        one: An open trace.
+        one: An open trace, or a recording that has ended.
         other: Another.
         tolerance: Absolute differences up to this count as none.
     """
     from autograd_lens.analysis.comparison import compare
 
-    return compare(one, other, _judge, tolerance)
+    return compare(trace_of(one), trace_of(other), _judge, tolerance)
 
 
-def assert_same(
-    one: RecordedTrace, other: RecordedTrace, *, tolerance: float | Literal["derived"] = "derived"
-) -> None:
+def assert_same(one: Run, other: Run, *, tolerance: float | Literal["derived"] = "derived") -> None:
     """Fail where two runs are not the same; for tests of training code.
 
     Args:
-        one: An open trace.
+        one: An open trace, or a recording that has ended.
         other: Another.
         tolerance: Absolute differences up to this count as none; ``"derived"`` lets rounding
             pass, where executing the step again in float64 shows that it is no more.

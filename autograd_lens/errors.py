@@ -50,7 +50,7 @@ class LensError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        message = super().__str__()
+        message = Exception.__str__(self)  # KeyError, a base of one of these, would quote it
         return f"{message} {self.hint}" if self.hint else message
 
 
@@ -84,9 +84,6 @@ class NoSuchStepError(NotRecordedError, IndexError):
 
 class NoSuchParameterError(NotRecordedError, KeyError):
     """The parameter is not in the trace."""
-
-    def __str__(self) -> str:  # KeyError would show the repr of the message
-        return LensError.__str__(self)
 
 
 class ReplayError(LensError):

@@ -32,7 +32,7 @@ import numpy.typing as npt
 from autograd_lens.errors import ConditionError
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["FUNCTIONS", "Condition", "parse_condition"]
+__all__ = ["FUNCTIONS", "Condition", "condition_on", "parse_condition"]
 
 Array = npt.NDArray[Any]
 Function = Callable[..., Array]
@@ -146,6 +146,31 @@ class Condition:
         with np.errstate(all="ignore"):  # log(0) is the reader's question, not a warning
             found = self._evaluate(trace).truth()
         return np.broadcast_to(found, len(trace.losses))
+
+    def value(self, trace: Trace, step: int) -> Array | None:
+        """What it comes to in one step: a number, a word or a tensor; None where it is not there.
+
+        Raises:
+            ConditionError: Shapes or kinds of what it computes with do not fit.
+        """
+        with np.errstate(all="ignore"):
+            found = self._evaluate(trace)
+        count = len(trace.losses)
+        if not np.broadcast_to(found.there, count)[step]:
+            return None
+        row: Array = np.broadcast_to(found.values, (count, found.values.shape[1]))[step]
+        return row.reshape(found.shape if row.size == math.prod(found.shape) else row.shape)
+
+
+def condition_on(trace: Trace, text: str) -> Condition:
+    """Understand a condition on a run, whose parameters answer to all of their names.
+
+    Raises:
+        ConditionError: As for ``parse_condition``.
+    """
+    known = trace.parameters
+    names = [*known, *(alias for each in known.values() for alias in each.aliases)]
+    return parse_condition(text, names)
 
 
 def parse_condition(text: str, parameters: Iterable[str]) -> Condition:

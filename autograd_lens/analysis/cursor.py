@@ -9,6 +9,7 @@ have changed behind the event of the first, as the program would print them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -78,6 +79,8 @@ class States:
     def __init__(self, step: Step, events: Sequence[StepEvent]) -> None:
         self._events = events
         self._changes = list(_changes(step, events))
+        # A long step has few events that change a parameter, and is asked for each of its events.
+        self._changing = [place for place, found in enumerate(self._changes) if found]
         self._first = {
             name: _beginning(each, step, events) for name, each in step.parameters.items()
         }
@@ -85,8 +88,8 @@ class States:
     def at(self, position: int) -> Mapping[str, Held]:
         """What each parameter holds around the event at a position."""
         held = dict(self._first)
-        for changes in self._changes[:position]:
-            _apply(held, changes)
+        for place in self._changing[: bisect_left(self._changing, position)]:
+            _apply(held, self._changes[place])
         held = {
             name: replace(each, before=each.after, grad_before=each.grad)
             for name, each in held.items()

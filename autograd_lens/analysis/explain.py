@@ -177,7 +177,7 @@ def _listed(names: Iterable[str], most: int = 4) -> str:
 
 
 def explain_loss(step: Step) -> Evaluation:
-    """The forward kernels that the last backward's root depends on.
+    """The forward kernels that the loss depends on.
 
     Raises:
         NotRecordedError: The step is light, or has no backward.
@@ -185,7 +185,7 @@ def explain_loss(step: Step) -> Evaluation:
     if not step.backwards:
         msg = f"Step {step.index} has no backward, so nothing says what its loss was."
         raise NotRecordedError(msg)
-    graph = _graph(step, step.backwards[-1])
+    graph = _graph(step, step.backwards[step.main_backward])
     forward = [kernel for kernel in step.kernels if kernel.phase == "forward"]
     index = TapeIndex(step)
     forward = [kernel for kernel in step.kernels if kernel.phase == "forward"]

@@ -314,10 +314,12 @@ def step_lesson(step: Step, source: Callable[[str], str | None]) -> StepLesson:
         step: The step.
         source: Gives the text of a source file.
     """
-    backward = step.backwards[-1] if step.backwards else None
+    backward = step.backwards[step.main_backward] if step.backwards else None
     forward = [kernel for kernel in step.kernels if kernel.phase == "forward"]
     names = Names(step.kernels, source)
-    told = Stories(TapeIndex(step), names) if backward and backward.graph else ()
+    told = (
+        Stories(TapeIndex(step), names, step.main_backward) if backward and backward.graph else ()
+    )
     return StepLesson(
         step=step,
         names=names,

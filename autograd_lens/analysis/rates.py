@@ -17,6 +17,7 @@ from autograd_lens.analysis.regression import learning_rate
 from autograd_lens.trace.kept import (
     Curvature,
     Curvatures,
+    Optimizer,
     noted_numbers,
     stored_curvatures,
     stored_optimizers,
@@ -126,10 +127,7 @@ def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
 
 def _groups(trace: Trace) -> Iterator[RateGroup]:
     noted, names, written = _noted(trace), list(trace.parameters), _written(trace)
-    # a scheduler holds nothing, or has no rate
-    described = [
-        one for one in stored_optimizers(trace) if one.holds and "lr" in one.parts[0].attributes
-    ]
+    described = _optimizers(trace)
     for one in described:
         held = [names[at] if at is not None and at < len(names) else "" for at in one.holds]
         changes, start = noted.pop(one.holds[0], ()), 0
@@ -150,6 +148,19 @@ def _groups(trace: Trace) -> Iterator[RateGroup]:
                 yield RateGroup(rates, "an optimizer", (), settings)
     if not described and not noted and written:
         yield RateGroup(written, sampled=True)
+
+
+def _optimizers(trace: Trace) -> Sequence[Optimizer]:
+    """The optimizers that make updates; of one in a wrapper that speaks for it, itself."""
+    found: dict[tuple[object, ...], Optimizer] = {}
+    for one in stored_optimizers(trace):
+        if not one.holds or "lr" not in one.parts[0].attributes:
+            continue  # a scheduler holds nothing, or has no rate
+        numbers = tuple((part.size, *sorted(part.attributes.items())) for part in one.parts)
+        known = found.setdefault((one.holds, numbers), one)
+        if one.name.startswith(f"{known.name}."):
+            found[one.holds, numbers] = one
+    return list(found.values())
 
 
 def _settings(changes: Noted, group: int) -> Iterator[tuple[str, tuple[float, ...]]]:

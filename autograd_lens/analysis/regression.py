@@ -127,7 +127,7 @@ def _scalar(step: Step, name: str) -> float | None:
 
 
 def _incoming(step: Step, found: Regression) -> tuple[float, float] | None:
-    writes = {write.parameter: write for write in step.backwards[-1].grad_writes}
+    writes = {write.parameter: write for write in step.backwards[step.main_backward].grad_writes}
     numbers = []
     for name in (found.weight, found.bias):
         write = writes.get(name)
@@ -146,7 +146,7 @@ class _Walk:
 
     @classmethod
     def of(cls, step: Step) -> _Walk | None:
-        graph = step.backwards[-1].graph if step.backwards else None
+        graph = step.backwards[step.main_backward].graph if step.backwards else None
         root = graph.nodes[0].forward_kernel if graph and graph.nodes else None
         if root is None or root >= len(step.kernels):
             return None

@@ -426,9 +426,22 @@ def difference(
     found = gradient(rule, kernel, arrived, recorded.shape, position)
     if found is None or found.shape != known.shape:
         return None
-    added = arrived.size / max(known.size, 1) * float(np.abs(arrived).max(initial=0.0))
-    scale = max(float(np.abs(known).max(initial=0.0)), _CANCELLED * added) or 1.0
-    return float(np.abs(found - known).max(initial=0.0)) / scale
+    added = arrived.size / max(known.size, 1) * _finite_size(arrived)
+    scale = max(_finite_size(known), _CANCELLED * added) or 1.0
+    return _apart(found, known) / scale
+
+
+def _finite_size(array: Array) -> float:
+    """The largest absolute value of an array's finite elements."""
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+
+
+def _apart(found: Array, known: Array) -> float:
+    """The largest difference of two elements: NaN and each infinity are equal to themselves."""
+    same = (found == known) | (np.isnan(found) & np.isnan(known))
+    with np.errstate(invalid="ignore"):  # NaN where both are infinite
+        gaps = np.where(same, 0.0, np.abs(found - known))
+    return float(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf).max(initial=0.0))
 
 
 def gradient(

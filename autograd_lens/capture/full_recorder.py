@@ -337,6 +337,7 @@ class FullRecorder:
         self._marked = marked
         self._after = len(self._stream.keys)
         if marked:
+            self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1

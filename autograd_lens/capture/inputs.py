@@ -90,6 +90,7 @@ class InputObserver:
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._calls = ModuleCalls(self.collect)
         self._undo: list[Callable[[], None]] = []
+        self._paused = False
 
     def add_roots(self, modules: Iterable[nn.Module]) -> None:
         """Observe calls of these modules, now or as soon as observing begins."""
@@ -126,7 +127,7 @@ class InputObserver:
 
     def collect(self, *arguments: Any) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
-        if _functorch_level() is not None:
+        if self._paused or _functorch_level() is not None:
             return  # vmap and the like hand on wrappers, which have no memory to read
         try:
             with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
@@ -154,11 +155,13 @@ class InputObserver:
         return True
 
     def pause(self) -> None:
-        """Let the program call its modules unobserved."""
+        """Let the program call its modules and data loaders unobserved."""
+        self._paused = True
         self._calls.remove()
 
     def resume(self) -> None:
         """Go on, where it was observed before."""
+        self._paused = False
         if self.active:
             self._calls.install()
 

@@ -136,6 +136,7 @@ class Recorder:
         self._process = os.getpid()
         self._processes = 1  # that train together
         self._inside = False
+        self._asleep = False  # the program asked to be left alone
         self.other_thread = False
         self.failed_step = -1
         self._failures = 0
@@ -210,10 +211,20 @@ class Recorder:
 
     def _resume(self) -> None:
         """It has ended."""
-        if self._log is not None:
+        if self._log is not None and not self._asleep:
             self._optimizers.install()
             self.inputs.resume()
             self._full.resume()
+
+    def pause(self) -> None:
+        """Leave the program alone: backward, too, passes by until ``resume``."""
+        self._asleep = True
+        self._pause()
+
+    def resume(self) -> None:
+        """Watch again."""
+        self._asleep = False
+        self._resume()
 
     def mark_step(self, index: int) -> None:
         """The program says that a step begins."""
@@ -264,6 +275,7 @@ class Recorder:
             unhook = self._hook_for_log(outputs)
         if (
             self._inside
+            or self._asleep
             or log is None
             or threading.get_ident() != self._thread
             or os.getpid() != self._process
@@ -431,7 +443,8 @@ class Recorder:
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
                 key = self._graphs.key_of(graph)
                 graph = self._identify(None, key.site, outputs, key.flags)
-                values, _ = self._reader.before()
+                # Hooks may have updated parameters by now; only those that it found are new.
+                values += self._reader.before()[0][len(values) :]
                 after = self._reader.after()
             steps = self.steps
             if error:

@@ -152,6 +152,28 @@ class Recording:
                 yield step
                 advance()
 
+    def withdraw_step(self) -> None:
+        """The step that ``steps`` gave last does not come, where it has not called backward yet.
+
+        A trainer tells when a step has ended, and only then whether another one begins.
+        """
+        recorder, _, _ = self._active()
+        recorder.steps.withdraw()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave alone what happens inside: validation, sampling, saving.
+
+        Its kernels and backward calls are not recorded. What it does to parameters and to
+        ``.grad`` shows at the next step.
+        """
+        recorder, _, _ = self._active()
+        recorder.pause()
+        try:
+            yield
+        finally:
+            recorder.resume()
+
     @property
     def trace(self) -> Trace:
         """The recorded run.

@@ -52,6 +52,11 @@ class StepCounter:
         self.marked = True
         self._open(index)
 
+    def withdraw(self) -> None:
+        """The step that was marked last does not come, where it has not called backward yet."""
+        if self.marked and not self._sites:
+            self.index -= 1
+
     def optimizer_begins(self) -> None:
         """A known optimizer begins an update; a closure may call backward many times in it."""
         self._inside_optimizer = True

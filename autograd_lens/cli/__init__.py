@@ -37,6 +37,8 @@ VERBS = (
     "export",
     "handout",
     "animate",
+    "dap",
+    "mcp",
     "demo",
 )
 

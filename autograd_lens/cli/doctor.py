@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import ReplayStatus, open_trace, printer, record_script, say, shown
+from autograd_lens import __version__
+from autograd_lens.cli.files import (
+    ReplayStatus,
+    open_trace,
+    printer,
+    record_script,
+    say,
+    shown,
+    write_lines,
+)
 from autograd_lens.cli.options import records
 from autograd_lens.errors import LensError, SelectionError
+from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "grave_findings"]
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _SCRIPT = ".py"
 _WORDS = "Only these: codes, their beginnings (AL1), or names; separated by commas."
 
@@ -46,6 +57,8 @@ class _OfTraceOrScript(click.Command):
 @click.option("--explain", metavar="RULE", help="Print the page of a rule.")
 @click.option("--rules", "listing", is_flag=True, help="List all rules.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each finding.")
+@click.option("--sarif", type=_FILE, metavar="FILE", help="Write findings for code scanning, too.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write findings as a test report, too.")
 @click.option("--width", type=click.IntRange(40), help="Columns.  [default: the terminal's]")
 @records("With a script: the trace to write.  [default: SCRIPT.lens]")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -59,6 +72,8 @@ def command(
     explain: str | None,
     listing: bool,
     as_json: bool,
+    sarif: Path | None,
+    junit: Path | None,
     width: int | None,
     output: Path | None,
     force: bool,
@@ -75,10 +90,14 @@ def command(
     tried is tried, for at most ten seconds: recorded steps are executed again with another rate,
     or with a sample overwritten. The exit status is 1 where a finding of severity error stands.
 
+    --sarif and --junit are for continuous integration: code hosts show what these files hold, at
+    the line. Both name files as seen from here, and replace what is there.
+
     \b
     autograd-lens doctor train.lens
     autograd-lens doctor runs/ --json
     autograd-lens doctor train.py --epochs 2
+    autograd-lens doctor runs/ --sarif doctor.sarif --junit doctor.xml
     autograd-lens doctor --explain AL101
     """
     if explain is not None or listing:
@@ -90,13 +109,14 @@ def command(
         if output is not None or force:
             _refuse_what_is_for_scripts(output)
         files = _traces(file, arguments)
-    grave = False
+    found = []
     for one in files:
         with open_trace(one, replay=True, whole=False) as trace:
             findings = _examine(trace, select, ignore, experiments=not still)
             _print_findings(trace, findings, as_json=as_json, width=width)
-        grave = grave or any(finding.severity == "error" for finding in findings)
-    if grave:
+            found.append((trace.path, trace.info, findings))
+    _write_reports(found, sarif, junit)
+    if any(finding.severity == "error" for _, _, findings in found for finding in findings):
         ctx.exit(1)
 
 
@@ -178,6 +198,26 @@ def _print_findings(
                 failure=errors[0] if errors else "",
             )
             console.print(shown_findings)
+
+
+def _write_reports(
+    found: Sequence[tuple[Path, RunInfo, tuple[Finding, ...]]],
+    sarif: Path | None,
+    junit: Path | None,
+) -> None:
+    from autograd_lens.render.code_hosts import Examined, junit_xml, sarif_json
+
+    examined = [
+        Examined(
+            shown(path), info.program if info.program.endswith(_SCRIPT) else "", info.cwd, findings
+        )
+        for path, info, findings in found
+    ]
+    if sarif is not None:
+        text = sarif_json(examined, version=__version__, root=Path.cwd())
+        write_lines(sarif, [text])
+    if junit is not None:
+        write_lines(junit, [junit_xml(examined, root=Path.cwd())])
 
 
 def grave_findings(path: Path) -> Iterator[str]:

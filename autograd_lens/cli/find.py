@@ -43,12 +43,10 @@ def command(
         file, condition = None, str(file)  # FILE was left out
     asked = condition or "not isfinite(loss)"
     with open_trace(file, replay=True) as trace:
-        from autograd_lens.analysis.conditions import parse_condition
+        from autograd_lens.analysis.conditions import condition_on
         from autograd_lens.doctor.chain import chain_behind
 
-        known = trace.parameters
-        names = [*known, *(alias for each in known.values() for alias in each.aliases)]
-        steps = np.flatnonzero(parse_condition(asked, names).holds(trace)).tolist()
+        steps = np.flatnonzero(condition_on(trace, asked).holds(trace)).tolist()
         links = chain_behind(trace, steps[0]) if steps else ()
         if as_json:
             click.echo(json.dumps(_data(trace, asked, steps, links)))

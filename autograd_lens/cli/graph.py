@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "draw_graph", "full_step"]
 
+_TRIED = 4  # steps, where the last cannot be opened
 Fold = Literal["auto", "always", "never"]
 
 
 @click.command("graph", short_help="Draw the graph of a step, with values and gradients.")
-@click.option("--step", default="0", show_default=True, help="A step recorded in full, or last.")
-@click.option("--backward", default=-1, show_default="the last", help="Which backward, from 0.")
+@click.option(
+    "--step", default="0", show_default=True, help="A step, or last: the last that can be opened."
+)
+@click.option(
+    "--backward", type=int, help="Which backward, from 0.  [default: the last that wrote gradients]"
+)
 @click.option(
     "--fold",
     type=click.Choice(["auto", "always", "never"]),
@@ -45,7 +51,7 @@ Fold = Literal["auto", "always", "never"]
 def command(
     file: Path | None,
     step: str,
-    backward: int,
+    backward: int | None,
     output: Path | None,
     force: bool,
     fold: Fold,
@@ -62,7 +68,8 @@ def command(
     from autograd_lens.render.graph import GraphOptions
 
     with open_trace(file, replay=True) as trace:
-        chosen = full_step(trace, select_step(step, len(trace.steps)))
+        index = select_step(step, len(trace.steps))
+        chosen = _last_step(trace, index) if step == "last" else full_step(trace, index)
         target = output or named_after(trace.path, f"step{chosen.index}.svg")
         writable(target, force=force)
         look = GraphOptions(trace.source, fold, module=module, depth=depth)
@@ -86,7 +93,7 @@ def draw_graph(
     step: Step,
     output: Path,
     *,
-    backward: int = -1,
+    backward: int | None = None,
     look: GraphOptions | None = None,
     program: str | None = None,
 ) -> None:
@@ -95,13 +102,32 @@ def draw_graph(
     from autograd_lens.render.graph import GraphOptions, graph_dot
 
     format_of(output)  # an unknown suffix is told before any work is done
-    source = graph_dot(step, backward, look or GraphOptions(source=trace.source))
+    chosen = step.main_backward if backward is None else backward
+    source = graph_dot(step, chosen, look or GraphOptions(source=trace.source))
     with explained(output):
         drawing = save_dot(source, output, program)
     say(f"Wrote {shown(drawing.path)}")
     if drawing.hint:
         msg = f"{shown(output)} was not drawn."
         raise RenderError(msg, hint=drawing.hint)
+
+
+def _last_step(trace: Trace, last: int) -> Step:
+    """The last step with its tape; where that is not the last of the run, the reason is said.
+
+    Raises:
+        NotRecordedError: No step has one.
+    """
+    try:
+        return full_step(trace, last)
+    except NotRecordedError as error:
+        before = [step for step in (last - 1, *sorted(trace.full_steps)[::-1]) if 0 <= step < last]
+        for step in before[:_TRIED]:
+            with suppress(NotRecordedError):
+                chosen = full_step(trace, step)
+                say(f"{error.args[0]}\nSo step {step} is drawn, the last that can be opened.")
+                return chosen
+        raise
 
 
 def full_step(trace: Trace, index: int) -> Step:

@@ -27,7 +27,9 @@ __all__ = [
     "size",
 ]
 
-_KERNEL = re.compile(r"kernel (\d+) ")
+_KERNEL = re.compile(r"kernel (\d+)\b")
+_OPENED = "the step was opened by replay"
+_SHOWN = "Shown by executing step"  # how a message begins to tell of an experiment
 
 Severity = Literal["error", "warning"]
 Level = Literal["light", "full", "event"]
@@ -62,6 +64,17 @@ class Finding:
     source: Source | None = None
     line: str = ""
     look: str = ""
+
+    @property
+    def kernel(self) -> int | None:
+        """The first kernel of its step that shows it, or None."""
+        found = filter(None, map(_KERNEL.match, self.events))
+        return next((int(each[1]) for each in found), None)
+
+    @property
+    def executed(self) -> bool:
+        """Whether it rests on recorded steps that were executed again."""
+        return _OPENED in self.events or _SHOWN in self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ def plural(count: int, word: str) -> str:
 
 def replayed(step: Step) -> tuple[str, ...]:
     """What to add to the evidence of a step that was not recorded in full."""
-    return () if step.provenance == "recorded" else ("the step was opened by replay",)
+    return () if step.provenance == "recorded" else (_OPENED,)
 
 
 def largest_difference(before: Value, after: Value) -> float:

@@ -37,12 +37,15 @@ OUTSIDE: tuple[str, bool | None] = ("", None)
 # id of the code object and the frame's f_lasti, or None where no frame is the program's.
 Site = tuple[int, int] | None
 
+_RUNNERS = ("_pytest", "pluggy", "xdist", "execnet")  # they run tests, in loops of their own
 _OPTIMIZED = 0x1  # CO_OPTIMIZED: locals live in fast slots, f_locals is a snapshot
 _FRESH_SNAPSHOT = 3  # references: the frame's, ours, and the one that getrefcount is given
 
 
 class UserFrames:
     """Tells the program's frames from those of torch, the standard library and this package.
+
+    What runs tests is no part of them either: its loops are none of the program's.
 
     A library that is installed but builds models (``torchvision``, ``transformers``) counts as
     the program: its lines are what asked for the kernels.
@@ -55,7 +58,8 @@ class UserFrames:
     def __init__(self) -> None:
         paths = sysconfig.get_paths()
         self._site = (paths["purelib"], paths["platlib"])
-        packages = (torch, autograd_lens, sys.modules["numpy"])
+        packages = [torch, autograd_lens, sys.modules["numpy"]]
+        packages += [sys.modules[name] for name in _RUNNERS if name in sys.modules]
         self._foreign = (*[_folder_of(package) for package in packages], "<frozen")
         self._stdlib = (paths["stdlib"], paths["platstdlib"])
         self.known: dict[int, bool] = {}

@@ -379,7 +379,7 @@ class TapeMode(TorchDispatchMode):
                 self._draws.after(args, kwargs)
             if operator.mutated and not isinstance(result, _Tensor) and not result:
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
-                results: Any = stream.pattern(written)
+                results: Any = stream.make(written)
             else:
                 results = stream.leave_unset(result) if operator.unset else stream.make(result)
             context: Any = IN_BACKWARD

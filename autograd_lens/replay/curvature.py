@@ -103,7 +103,9 @@ class _Point:
     def of(cls, step: Step) -> _Point:
         tape = LossFunction.from_step(step).double()
         values = tape.recorded_parameters()
-        reached = {write.parameter for write in step.backwards[-1].grad_writes} or set(values)
+        reached = {
+            write.parameter for write in step.backwards[step.main_backward].grad_writes
+        } or set(values)
         leaves = {
             name: value.requires_grad_()
             for name, value in values.items()

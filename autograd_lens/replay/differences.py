@@ -42,7 +42,7 @@ def check_gradients(step: Step) -> list[Difference]:
     if loss.numel() != 1 or loss.is_complex():
         msg = "The loss is not one real number, so it has no finite differences."
         raise ReplayError(msg)
-    writes = {write.parameter: write for write in step.backwards[-1].grad_writes}
+    writes = {write.parameter: write for write in step.backwards[step.main_backward].grad_writes}
     rounding = _ROUNDING * max(map(_largest, writes.values()), default=0.0)
     found: list[Difference] = []
     for name, write in writes.items():

@@ -138,7 +138,7 @@ class Donors:
             runs = len(self._structure(step))
             what = f"a graph of {nodes} nodes" if runs == 1 else f"{runs} backwards, {nodes} nodes"
             msg = f"No other step like step {step} ({what}) was recorded in full."
-            raise ReplayError(msg + f" See it with: autograd-lens rerun FILE --full {step}")
+            raise ReplayError(msg)
         seen: set[tuple[object, ...]] = set()
         cleared, handed = self._cleared(step), len(self.items(step))
 

@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.functions import CustomFunction, applied, is_custom
 from autograd_lens.replay.generator import drawing_from, generator_state
+from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Settings, Update
@@ -404,14 +405,20 @@ class Execution:
 
     def _in_backward(
         self, _number: int, run: TapeRun, known: Mapping[int, torch.Tensor]
-    ) -> Mapping[int, torch.Tensor]:
-        """Execute the kernels that a node ran; returns all that they made, and what was known."""
+    ) -> Mapping[int, torch.Tensor | None]:
+        """Execute the kernels that a node ran itself; returns what they made, and what was known.
+
+        What hooks of the program ran before and behind it is no part of it: None.
+        """
         registers = self.registers.copy()
         for number, tensor in known.items():
             registers[number] = tensor
-        made = dict(known)
+        made: dict[int, torch.Tensor | None] = dict(known)
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.kernel.hooked:
+                made |= dict.fromkeys(call.makes)
+                continue
             if call.op == "aten.detach.default" and call.reads[0] in known:
                 registers[call.out] = registers[call.reads[0]]  # unpacking it has run this one
                 made[call.out] = registers[call.out]
@@ -442,10 +449,17 @@ class Execution:
         gradients = self._first_gradients(backward, roots)
         inputs = self._inputs(backward)
         self._number = number
-        with self._recorded(number, roots, gradients, inputs):
+        hooks = executed_hooks(
+            self.plan.hooked[number], backward, roots, self.registers, self._in_hook
+        )
+        with hooks, self._recorded(number, roots, gradients, inputs):
             results = self._engine(backward, roots, gradients, inputs)
         self._left(backward, results)
         self._look(lambda watcher: watcher.after(number, roots, self.leaves))
+
+    def _in_hook(self, call: Call) -> None:
+        with described(call):
+            self._one(call, self.registers)
 
     def _look(self, tell: Callable[[Watcher], None]) -> None:
         if self._watcher is not None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -172,9 +173,10 @@ def _first_use(template: Template, outputs: Sequence[int]) -> int:
 
 # -- applying --------------------------------------------------------------------------------
 
-Execute = Callable[[int, TapeRun, Mapping[int, torch.Tensor]], Mapping[int, torch.Tensor]]
+Execute = Callable[[int, TapeRun, Mapping[int, torch.Tensor]], Mapping[int, torch.Tensor | None]]
 """Executes the kernels of a node's run: takes the number of the backward, the run, and tensors
-by id that are known there alone; returns all tensors that the kernels made, with those."""
+by id that are known there alone; returns all tensors that the kernels made, with those, and
+None for what hooks of the program made there."""
 
 
 def applied(
@@ -236,13 +238,23 @@ class _Work:
             if isinstance(arg, TensorSlot) and gradient is not None:
                 known[arg.tensor] = gradient
         found = self.execute(number, run, known)
-        results = [self._result(arg, found) for arg in run.grad_inputs]
+        results = [
+            self._result(arg, found, gradient)
+            for arg, gradient in zip_longest(run.grad_inputs, gradients[: len(run.grad_inputs)])
+        ]
         count = len(self.function.inputs)
         return (*results, *[None] * count)[:count]
 
-    def _result(self, arg: Arg, found: Mapping[int, torch.Tensor]) -> torch.Tensor | None:
+    def _result(
+        self,
+        arg: Arg,
+        found: Mapping[int, torch.Tensor | None],
+        gradient: torch.Tensor | None,
+    ) -> torch.Tensor | None:
         if not isinstance(arg, TensorSlot):
             return None
+        if arg.tensor in found and found[arg.tensor] is None:
+            return gradient  # a hook puts another in its place
         if arg.tensor not in found:
             msg = (
                 f"What {self.function.name} returned was computed by code that is not on the tape."

@@ -71,22 +71,25 @@ class LossFunction:
     differentiated: bool
 
     @classmethod
-    def from_step(cls, step: Step, backward: int = -1) -> LossFunction:
+    def from_step(cls, step: Step, backward: int | None = None) -> LossFunction:
         """The loss of a step that was recorded in full.
 
         Args:
             step: The step.
-            backward: Which of its backwards; by default the last.
+            backward: Which of its backwards; by default that of ``step.loss``.
 
         Raises:
             ReplayError: The step is light, has no backward, calls something that cannot be
                 replayed, or reads a value that was not kept.
         """
-        last, loss = _find_loss(step, backward)
+        last, loss = _find_loss(step, step.main_backward if backward is None else backward)
         forward = [k for k in step.kernels if k.phase == "forward" and k.index <= last.index]
         kernels = _needed(forward, loss)
         writer = _Writer()
         template = writer.template(kernels)
+        if loss not in writer.ids:
+            msg = f"The loss of step {step.index} was computed while a backward ran."
+            raise ReplayError(msg, hint="Choose a step whose loss follows from the parameters.")
         plan = Plan.of(template)
         for call in plan.calls:
             if call.obstacle:

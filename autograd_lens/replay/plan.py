@@ -30,6 +30,7 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.live.mode import UNSET
 from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
+from autograd_lens.replay.hooks import HookedNode, hooked_nodes, needed_hooks
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
 from autograd_lens.replay.values import wider
@@ -412,15 +413,22 @@ class Plan:
 
     @cached_property
     def _rebuilt(self) -> frozenset[int]:
-        """Kernels that run in the backward of a custom Function."""
+        """Kernels that run in the backward of a custom Function, or in a hook."""
         ran = (
             index
             for backward in self.backwards
             for run in backward.runs
             if is_custom(backward.nodes[run.node].name)
             for index in run.kernels
+            if not self.calls[index].kernel.hooked
         )
-        return frozenset(ran)
+        return needed_hooks(self.calls, self.backwards).union(ran)
+
+    @cached_property
+    def hooked(self) -> tuple[tuple[HookedNode, ...], ...]:
+        """For each run of the engine where hooks of the program take part in it."""
+        numbers = range(len(self.backwards))
+        return tuple(hooked_nodes(self.calls, self.backwards, number) for number in numbers)
 
     def _is_echo(self, number: int) -> bool:
         """Whether a tensor is another object for one that is known."""

@@ -179,17 +179,23 @@ class ParameterHistory:
 
 
 def read_losses(rows: Rows, graphs: Graphs, steps: int) -> npt.NDArray[np.float64]:
-    """The last loss of each step, NaN where a step has none: (steps,)."""
+    """The last loss of each step, NaN where a step has none; see ``Step.loss``: (steps,)."""
     losses = np.full(steps, np.nan)
+    written = np.zeros(steps, np.bool_)  # by a backward that wrote gradients
     for start, number, column in rows.losses():
         graph_of_row = rows.graphs[start : start + number]
         found, there = np.zeros(number), np.zeros(number, np.bool_)
+        writes = np.zeros(number, np.bool_)
         for graph in np.unique(graph_of_row).tolist():
             if graph != END:
                 loss, has = _losses(column, graphs(graph))
                 mine = has[:number] & (graph_of_row == graph)
                 found[mine], there[mine] = loss[:number][mine], True
-        losses[rows.steps[start : start + number][there]] = found[there]  # a later row wins
+                writes |= mine & (graphs(graph).kind == "backward")
+        at, found, writes = rows.steps[start : start + number][there], found[there], writes[there]
+        written[at[writes]] = True
+        chosen = writes | ~written[at]
+        losses[at[chosen]] = found[chosen]  # a later row wins
     return losses
 
 

@@ -415,8 +415,8 @@ class Step:
     Attributes:
         index: Step number, from 0.
         level: ``"light"`` or ``"full"``.
-        loss: Value of the root of the step's last backward, as a float; NaN where it is no
-            single number, None where the step has no backward.
+        loss: Value of the root of the step's last backward (see ``main_backward``), as a float;
+            NaN where it is no single number, None where the step has no backward.
         parameters: Each known parameter by name.
         backwards: Runs of the engine, in order.
         updates: Parameter updates, in order.
@@ -439,6 +439,17 @@ class Step:
     kernels: tuple[Kernel, ...] = ()
     omitted: tuple[str, ...] = ()
     provenance: str = "recorded"
+
+    @property
+    def main_backward(self) -> int:
+        """Position of the run that ``loss`` is of; -1 where the step has none.
+
+        It is the last that wrote gradients, ``torch.autograd.grad`` only where there is no other:
+        a sharpness or a saliency that is computed behind the update is not what was trained.
+        """
+        positions = range(len(self.backwards))
+        written = [at for at in positions if self.backwards[at].kind == "backward"]
+        return (written or positions or [-1])[-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class LightStep:
     @property
     def loss(self) -> float | None:
         """The scalar root of the last run that has one; see ``Step.loss``."""
-        for row, graph in zip(reversed(self.rows), reversed(self.graphs), strict=True):
+        runs = list(zip(reversed(self.rows), reversed(self.graphs), strict=True))
+        for row, graph in sorted(runs, key=lambda run: run[1].kind != "backward"):
             if row.loss is not None and graph.loss is not None:
                 return read_loss(row.loss, graph)
         return math.nan if self.rows else None

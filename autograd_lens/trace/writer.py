@@ -23,6 +23,8 @@ name. So the writer looks whether the file at its path is still the one that it 
 
 NOTE 5: the writer's thread holds the interpreter's lock while it packs, so the work per row is
 spent in C: transposing with zip, joining, NumPy, deflate (which runs without the lock).
+
+NOTE 6: the writer's thread is none that ``threading`` lists: a program may wait for all of them.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -37,7 +40,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -72,6 +75,7 @@ _BATCH_STEPS = 64
 _BATCH_BYTES = 1 << 19
 _QUEUE_BYTES = 1 << 26
 _HEARTBEAT = 2.0  # seconds
+_BUSY = 5.0  # seconds that SQLite itself waits for a lock
 _PATIENCE = 30.0  # seconds that another program may lock the file
 
 
@@ -105,8 +109,9 @@ class TraceWriter:
         self._status_kept = False
         self._last: list[Item] = []
         self._make_drain = drain
-        self._thread = Thread(target=self._work, name="autograd-lens-writer", daemon=True)
-        self._thread.start()
+        self._working = Lock()
+        self._working.acquire()
+        start_new_thread(self._work, ())
 
     @classmethod
     def create(
@@ -224,7 +229,8 @@ class TraceWriter:
         self._last = [] if self._status_kept else [("about", "end", end)]
         self._queue.stop.set()
         self._queue.wake.set()
-        self._thread.join()
+        with self._working:  # until it has ended
+            pass
 
     def _number(self, kind: str, data: bytes) -> int:
         with self._lock:
@@ -244,17 +250,25 @@ class TraceWriter:
             queue.fulls.clear()
             return
         queue.wake.set()
-        while len(queue.fulls) > queue.most_fulls and self._thread.is_alive():
+        while len(queue.fulls) > queue.most_fulls and self._working.locked():
             time.sleep(0.001)
 
     def _work(self) -> None:
+        """Write until it is closed (NOTE 6)."""
+        try:
+            self._write_all()
+        finally:
+            self._working.release()
+
+    def _write_all(self) -> None:
         drain: _Drain | None = None
         try:
             drain = self._make_drain(self._queue)
+            drain.drain()
             while not self._queue.stop.is_set():
-                drain.drain()
                 self._queue.wake.wait(_INTERVAL)
                 self._queue.wake.clear()
+                drain.drain()
             self._queue.items.extend(self._last)
             drain.finish()
         except Exception as error:  # noqa: BLE001  whatever it is, the training goes on
@@ -334,7 +348,7 @@ class _Drain:
         self._path = path
         self._file = path.stat()
         self._locked_since = 0.0
-        self._connection = sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
         self._set_journal("WAL" if live else "DELETE")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         (self._page,) = self._connection.execute("PRAGMA page_size").fetchone()
@@ -471,7 +485,7 @@ class _Drain:
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA busy_timeout = 200")
             self._connection.execute(f"PRAGMA journal_mode = {mode}")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY:.0f}")
 
     def _write_items(self, items: Iterable[Item]) -> None:
         self._connection.executemany(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.conditions import parse_condition
+from autograd_lens.analysis.conditions import condition_on
 from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.render.stepper.descent import Marks
@@ -95,7 +94,7 @@ class Session:
     @property
     def opened(self) -> Opened | None:
         """The current step; None where the run has no step yet."""
-        return self._open(self.step) if self.steps else None
+        return self.open(self.step) if self.steps else None
 
     @property
     def current(self) -> StepEvent | None:
@@ -103,7 +102,8 @@ class Session:
         opened = self.opened
         return opened.events[self.event] if opened and opened.events else None
 
-    def _open(self, number: int) -> Opened:
+    def open(self, number: int) -> Opened:
+        """A step, without going there."""
         return self._kept.made(number, self._put_together)
 
     def _put_together(self, number: int) -> Opened:
@@ -129,7 +129,7 @@ class Session:
         if self.step == 0 or not self.steps:
             return False
         self.step -= 1
-        self.event = max(len(self._open(self.step).events) - 1, 0)
+        self.event = max(len(self.open(self.step).events) - 1, 0)
         return True
 
     def within(self, by: int) -> bool:
@@ -195,9 +195,7 @@ class Session:
         Raises:
             ConditionError: It cannot be understood.
         """
-        known = self.trace.parameters
-        names = [*known, *(alias for each in known.values() for alias in each.aliases)]
-        holds = parse_condition(condition, names).holds(self.trace)
+        holds = condition_on(self.trace, condition).holds(self.trace)
         return Break(condition, np.flatnonzero(holds))
 
     def to_match(self, matches: npt.NDArray[np.intp], by: int) -> bool:
@@ -225,10 +223,8 @@ class Session:
         found = findings[self._found]
         if found.step is not None:
             self.to_step(found.step)
-        kernels = (re.fullmatch(r"kernel (\d+)", each) for each in found.events)
-        kernel = next((int(each[1]) for each in kernels if each), None)
-        if kernel is not None:
-            self.to_kernel(kernel)
+        if found.kernel is not None:
+            self.to_kernel(found.kernel)
         self._found_at = (self.step, self.event)
         return True
 

@@ -9,6 +9,7 @@ import pytest
 
 from autograd_lens.analysis.explain import explain_gradient, explain_loss, folded
 from autograd_lens.analysis.names import Names
+from autograd_lens.analysis.textbook import _apart
 from autograd_lens.errors import NotRecordedError
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.values import Summary, Value, summarize
@@ -34,6 +35,16 @@ def test_the_sum_over_the_batch_is_seen() -> None:
 def test_all_checks_hold_on_a_recorded_step() -> None:
     checks = explain_gradient(linear_step(), "w1", NAMES).checks
     assert [check.holds for check in checks] == [True, True, True]
+
+
+def test_what_is_not_finite_on_both_sides_agrees_with_its_formula() -> None:
+    """A run whose numbers broke is explained as well: the formulas give the same NaN."""
+    broken = np.full((100, 1), np.inf, np.float32)
+    broken[:50] = np.nan
+    found, known = broken.astype(np.float64), broken.astype(np.float64)
+    assert _apart(found, known) == 0.0
+    known[0], known[99] = 1.0, -np.inf
+    assert _apart(found, known) == _apart(known, found) == np.inf
 
 
 def test_a_changed_grad_fails_its_check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -86,6 +87,35 @@ def test_a_handwritten_optimizers_schedule_is_seen_all_the_same(tmp_path: Path) 
     with lens.open(tmp_path / "run.lens") as trace:
         (group,) = find_rates(trace).groups
     assert (group.optimizer, group.course) == ("Descent", (0.5, 0.25))
+
+
+class Wrapped:
+    """Stands in front of an optimizer, as libraries do it."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return self.optimizer.param_groups
+
+    def step(self) -> None:
+        self.optimizer.step()
+
+
+def test_an_optimizer_in_a_wrapper_is_told_once(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    optimizer = Wrapped(torch.optim.AdamW([w], lr=0.1))
+    with lens.record(tmp_path / "run.lens", full="all") as run:
+        for t in run.steps(3, progress=False):
+            (w**2).sum().backward()
+            optimizer.param_groups[0]["lr"] = 0.1 / (t + 1)
+            optimizer.step()
+            w.grad = None
+    with lens.open(tmp_path / "run.lens") as trace:
+        (group,) = find_rates(trace).groups
+    assert (group.optimizer, group.parameters) == ("AdamW", ("w",))
+    assert [group.at(step) for step in range(3)] == [0.1 / (step + 1) for step in range(3)]
 
 
 def test_a_scheduler_that_waits_for_its_first_loss_is_no_damage(tmp_path: Path) -> None:

@@ -218,3 +218,22 @@ def test_an_update_is_what_ran_behind_backward_for_it(tmp_path: Path) -> None:
     assert not {"exp", "sinh"} & set(ran)
     phases = {one.op.split(".")[1]: one.phase for one in template.kernels}
     assert (phases["exp"], phases["sinh"], phases["sub_"]) == ("forward", "forward", "update")
+
+
+def test_the_loss_of_a_step_is_what_was_trained_and_not_what_was_looked_at(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    losses = []
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(3):
+            w.grad = None
+            loss = (w**3).sum()
+            loss.backward()
+            losses.append(loss.item())
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+            torch.autograd.grad((w**4).sum(), w)
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert trace.losses.tolist() == losses
+        assert [step.loss for step in trace.steps] == losses
+        last = trace.steps[2]
+        assert last.backwards[last.main_backward].kind == "backward"

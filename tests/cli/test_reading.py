@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
+import autograd_lens as lens
 from autograd_lens.cli import app
 from tests.cli.conftest import ROOT
 
@@ -78,6 +80,22 @@ def test_graph_draws_what_the_suffix_says(
     shown = invoke("graph", recorded, "--step", "1", "-o", output)
     assert shown.exit_code == 0, shown.output
     assert output.read_bytes().startswith(start)
+
+
+def test_the_last_step_is_drawn_that_can_be_opened(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(3, 1)
+    with lens.record(tmp_path / "run.lens"):
+        for turn in range(4):
+            loss = layer(torch.ones(2, 3)).sum()
+            loss = loss * loss if turn == 3 else loss  # what no other step does
+            layer.zero_grad()
+            loss.backward()
+    shown = invoke("graph", tmp_path / "run.lens", "--step", "last", "-o", tmp_path / "g.svg")
+    assert shown.exit_code == 0
+    assert "Step 3 was not recorded in full." in shown.stderr
+    assert "So step 2 is drawn, the last that can be opened." in shown.stderr
+    assert (tmp_path / "g.svg").exists()
+    assert invoke("graph", tmp_path / "run.lens", "--step", "3").exit_code == 1
 
 
 def test_graph_is_named_after_the_trace_and_the_step(

@@ -11,10 +11,12 @@ import itertools
 import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
@@ -103,6 +105,12 @@ def operators() -> list[Any]:
     ]
 
 
+def _no_test_is_looked_for() -> AbstractContextManager[Any]:
+    """Samples are drawn without a look for the ``unittest`` that asks: half of all the time."""
+    return mock.patch("torch.testing._internal.common_utils.inspect.stack", list)
+
+
+@_no_test_is_looked_for()
 def operator_cases(op: Any, count: int) -> list[Case]:
     """The first samples of an operator whose result has a gradient.
 
@@ -146,7 +154,7 @@ def _operator_start(op: Callable[..., Any], sample: Any, *, given: bool) -> Call
 
 def operator_errors() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Every call of an operator that the database says must fail, with its name."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_test_is_looked_for():
         warnings.simplefilter("ignore")
         for op in operators():
             if op.error_inputs_func is None:

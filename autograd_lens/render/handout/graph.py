@@ -32,11 +32,14 @@ def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None]) -> str:
         lesson: A step at full level.
         source: Gives the text of a source file.
     """
-    graph = lesson.step.backwards[-1].graph if lesson.step.backwards else None
+    step = lesson.step
+    graph = step.backwards[step.main_backward].graph if step.backwards else None
     if graph is None:
         return ""
     if len(graph.nodes) > _ON_PAPER:
-        return graph_dot(lesson.step, -1, GraphOptions(source=source, fold="always"))
+        return graph_dot(
+            lesson.step, lesson.step.main_backward, GraphOptions(source=source, fold="always")
+        )
     texts = dict(_boxes(lesson))
     nodes = {
         f"n{node.index}": {
@@ -112,8 +115,9 @@ def _look(*, across: bool) -> dict[str, dict[str, str]]:
 
 def _boxes(lesson: StepLesson) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Three lines for each node: what it is, its value, the gradient of that value."""
-    graph = lesson.step.backwards[-1].graph
-    runs = {run.node: run for run in lesson.step.backwards[-1].node_runs}
+    backward = lesson.step.backwards[lesson.step.main_backward]
+    graph = backward.graph
+    runs = {run.node: run for run in backward.node_runs}
     for node in graph.nodes if graph else ():
         run = runs.get(node.index)
         grad = next((each for each in run.grad_outputs if each is not None), None) if run else None

@@ -1,0 +1,6 @@
+"""Recorded runs for editors, by the Debug Adapter Protocol: forward and back, over its steps.
+
+``wire`` reads and writes messages, ``requests`` are their arguments, ``adapter`` answers them.
+``walk`` is the debugger's walk (``tui.session``) by lines and calls, ``breakpoints`` where it
+stops, ``items`` and ``scopes`` what is seen there, ``sources`` the program's text.
+"""
