@@ -45,17 +45,15 @@ TURNS = 3  # lines that findings of one rule are about, one after the other
 
 
 def examined(program: Path, folder: Path) -> tuple[Finding, ...]:
-    """Record a program in silence, and examine it with experiments."""
+    """Record a program in silence, and examine it as the command does: with replay."""
     from autograd_lens.capture import run_script
-    from autograd_lens.replay.experiments import laboratory
 
     target = folder / "program.lens"
     silence = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with silence[0], silence[1], warnings.catch_warnings(record=True):
         warnings.simplefilter("always")  # torch's own are evidence
         run_script(str(program), [], target, force=True)
-    with Trace(target) as trace:
-        trace.laboratory = laboratory(trace)
+    with autograd_lens.open(target) as trace:
         return examine(trace)
 
 

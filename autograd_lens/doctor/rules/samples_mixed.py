@@ -56,7 +56,7 @@ _WHAT = {
     "norm": (
         "rows are scaled by norms that run over the batch, and then compared with each other",
         "each number is divided by the norm of its column, over all samples",
-        "F.normalize(x, dim=1)  # each sample's own length",
+        "# F.normalize(..., dim=1): each sample's own length",
     ),
     "recurrence": (
         "a recurrent layer takes the batch for time",
