@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy as copy_of
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -109,16 +110,14 @@ def test_a_line_search_clears_what_the_step_began_with(tmp_path: Path) -> None:
     assert all(not one.skipped and not one.mismatches for one in found)
 
 
-def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
-    tmp_path: Path,
-) -> None:
-    net, given = small(), torch.full((8, 6), 0.01)
+def test_what_a_hook_computes_by_numpy_is_not_known_and_never_differs(tmp_path: Path) -> None:
+    net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 
     def turn(_step: int) -> None:
         optimizer.zero_grad()
         hidden = net[0](X)
-        hidden.register_hook(lambda _gradient: given)
+        hidden.register_hook(lambda grad: torch.from_numpy(np.clip(grad.numpy(), -0.01, 0.01)))
         (net[1:](hidden) ** 2).mean().backward()
         optimizer.step()
 
@@ -126,6 +125,21 @@ def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
     assert not any(one.mismatches for one in found.values())
     (skipped, *_) = found["gradients"].skipped
     assert skipped.reason.startswith("A hook of the program took part in its backward")
+
+
+def test_a_gradient_that_a_hook_had_is_handed_on_again(tmp_path: Path) -> None:
+    net, given = small(), torch.full((8, 6), 0.01)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        fresh = torch.full((8, 6), 0.02)
+        optimizer.zero_grad()
+        hidden = net[0](X)
+        hidden.register_hook(lambda _gradient: given if step % 2 else fresh)
+        (net[1:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
 def test_an_evaluation_that_writes_into_views_is_left_out_as_a_whole(tmp_path: Path) -> None:
