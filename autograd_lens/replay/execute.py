@@ -16,6 +16,7 @@ only behind it, and only what it is known to have left: ``.grad`` and what was a
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,8 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import LensError, ReplayError
-from autograd_lens.replay.functions import CustomFunction, applied, is_custom
+from autograd_lens.replay.checkpoint import Block, recomputed
+from autograd_lens.replay.functions import CustomFunction, applied, is_checkpoint, is_custom
 from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
@@ -113,6 +115,7 @@ class Execution:
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
+        self._began: bytes | None = None  # state of the generator when no_grad was entered
         self._number = -1  # of the run of the engine that goes on
         found = situation.found.items()
         other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
@@ -214,6 +217,8 @@ class Execution:
 
     def _calls(self, stage: Calls) -> None:
         torch._C._set_grad_enabled(stage.grad)
+        if not stage.grad and self.plan.functions:
+            self._began = generator_state()
         try:
             if stage.update and self.situation.settings:
                 self._update(stage)
@@ -385,7 +390,10 @@ class Execution:
     # -- custom Functions -----------------------------------------------------------------
 
     def _apply(self, function: CustomFunction) -> None:
-        results = applied(function, self.registers, self._in_backward, self._run_of)
+        again = None
+        if is_checkpoint(function.name):
+            again = functools.partial(self._recompute, self._began)
+        results = applied(function, self.registers, self._in_backward, self._run_of, again)
         try:
             for number, tensor in results:
                 self.registers[number] = tensor
@@ -397,6 +405,20 @@ class Execution:
             raise ReplayError(msg) from error
         if self._observer is not None:
             self._observer.applied(function.before)
+
+    def _recompute(
+        self,
+        state: bytes | None,
+        function: CustomFunction,
+        run: TapeRun,
+        gradients: Sequence[torch.Tensor | None],
+    ) -> tuple[torch.Tensor | None, ...]:
+        """Make the backward of a checkpoint, whose block began with this random state."""
+        calls = self.plan.calls
+        forward = [call for call in calls[: function.before] if not (call.engine or call.grad)]
+        again = [calls[index] for index in run.kernels if not calls[index].kernel.hooked]
+        registers = self.registers.copy()
+        return recomputed(Block(function, forward, again, state), gradients, registers, self._one)
 
     def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
         """The run of a Function's node in the backward that goes on."""

@@ -29,7 +29,12 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.live.mode import UNSET
-from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
+from autograd_lens.replay.functions import (
+    CustomFunction,
+    custom_functions,
+    is_checkpoint,
+    is_custom,
+)
 from autograd_lens.replay.hooks import HookedNode, foreign_gradients, hooked_nodes, needed_hooks
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
@@ -292,6 +297,11 @@ class Plan:
                     number = self.parameters.get(node.variable)
                 if number is not None and node.name == "AccumulateGrad":
                     found[number] = node.variable or ""
+            for run in backward.runs:
+                if is_checkpoint(backward.nodes[run.node].name):  # an engine run of its own
+                    read = {n for index in run.kernels for n in self.calls[index].reads}
+                    named = self.parameters.items()
+                    found |= {number: name for name, number in named if number in read}
         return found
 
     def _asked(self, backward: TapeBackward) -> Iterator[int]:

@@ -76,6 +76,27 @@ def test_kernels_that_a_checkpoint_runs_again_are_told_from_the_engine_s(tmp_pat
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+def test_blocks_of_reentrant_checkpoints_run_again_with_the_numbers_they_drew(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.2), nn.Tanh())
+    second = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6), nn.Dropout(0.2))
+    head = nn.Linear(6, 1)
+    parameters = [p for part in (first, second, head) for p in part.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=0.1)
+
+    def turn(_step: int) -> None:
+        x = X[torch.randint(8, (5,))].requires_grad_()
+        optimizer.zero_grad()
+        hidden = checkpoint(first, x, use_reentrant=True)
+        hidden = checkpoint(lambda one, factor: second(one) * factor, hidden, 2, use_reentrant=True)
+        (head(hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_grad_that_the_program_makes_anew_is_found(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
