@@ -254,6 +254,9 @@ def test_sparse_gradients_are_followed(tmp_path: Path) -> None:
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+    kernels = lens.open(tmp_path / "run.lens").steps[1].kernels
+    backward = {kernel.op for kernel in kernels if kernel.phase == "backward"}
+    assert "aten.is_coalesced.default" not in backward  # we looked, the engine did not
 
 
 def test_every_line_search_has_a_tape_of_its_own(tmp_path: Path) -> None:
