@@ -41,6 +41,7 @@ from autograd_lens.trace.values import Entry, Value
 __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 
 Leaves = Mapping[str, torch.Tensor]
+_SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
@@ -441,8 +442,11 @@ class Execution:
         for number, tensor in known.items():
             registers[number] = tensor
         made: dict[int, torch.Tensor | None] = dict(known)
+        given = {use.tensor for use in tensors_in(*run.grad_inputs)}
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
+                continue  # the engine's, of what this node and another one gave
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue

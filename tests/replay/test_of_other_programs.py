@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy as copy_of
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,61 @@ def test_blocks_of_reentrant_checkpoints_run_again_with_the_numbers_they_drew(
         hidden = checkpoint(first, x, use_reentrant=True)
         hidden = checkpoint(lambda one, factor: second(one) * factor, hidden, 2, use_reentrant=True)
         (head(hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.factor * grad, None
+
+
+class Quantized(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, book: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest = torch.cdist(x, book).argmin(1)
+        ctx.save_for_backward(nearest, book)
+        ctx.mark_non_differentiable(nearest)
+        return book[nearest], nearest
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad: torch.Tensor, _nothing: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest, book = ctx.saved_tensors
+        return grad, torch.zeros_like(book).index_add_(0, nearest, grad)
+
+
+def test_a_function_that_reverses_gradients_by_a_growing_factor_is_proved(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        hidden = Reversed.apply(net[:2](X), 0.1 * step)
+        (net[2:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_function_whose_gradient_meets_another_one_is_proved(tmp_path: Path) -> None:
+    net = small()
+    book = torch.nn.Parameter(torch.randn(5, 6))
+    optimizer = torch.optim.Adam([*net.parameters(), book], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = net[:2](X)
+        near, _ = Quantized.apply(hidden, book)
+        (net[2:](near + hidden - hidden.detach()) ** 2).mean().backward()
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
