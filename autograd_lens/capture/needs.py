@@ -75,6 +75,7 @@ class Needs:
     tapes: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
+    _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
@@ -122,9 +123,17 @@ class Needs:
             return
         self.tapes = (
             other
-            or (not described and now.update_differs(before))
+            or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
+
+    def _searches(self, now: _Reading, before: _Reading) -> bool:
+        """Whether updates go on to take now more and now fewer kernels, as a line search does.
+
+        The first one may make the optimizer's state.
+        """
+        self._lengths += len(now.update) != len(before.update)
+        return self._lengths > 1
 
 
 def _reading(template: Template, slots: Sequence[Any]) -> _Reading:

@@ -17,16 +17,17 @@ from math import prod
 from typing import Literal
 
 from autograd_lens.doctor.tape import training_path
-from autograd_lens.trace.graph import argument, constant, operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, Step, TensorUse
 
 __all__ = ["BatchAxis", "Meeting"]
 
-_How = Literal["softmax", "mean", "recurrence", "reshape", "positions", "attention"]
+_How = Literal["softmax", "mean", "norm", "recurrence", "reshape", "positions", "attention"]
 _Sizes = tuple[int, ...]
 
 _SPREADS = frozenset({"var", "std", "var_mean", "std_mean", "native_batch_norm", "norm", "pow"})
 _ELEMENTWISE = frozenset({"add", "sub", "mul", "div", "rsub", "add_", "sub_", "mul_", "div_"})
+_NORMS = frozenset({"linalg_vector_norm", "norm"})
 _PRODUCTS = frozenset({"mm", "addmm", "bmm", "matmul", "addbmm"})
 _TABLES = frozenset({"slice", "select", "unsqueeze", "transpose", "permute", "view", "expand"})
 _LOSSES = frozenset({"nll_loss_forward", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
@@ -112,6 +113,26 @@ class BatchAxis:
                 if kernel.phase == "forward":
                     met = list(self._kernel(kernel))
                     yield from (one for one in met if one.kernel.index in trains)
+
+    def lengths(self) -> Iterator[Meeting]:
+        """Norms over the batch that divide rows, which are then compared with each other.
+
+        Rows whose mean over the batch was subtracted first are standardized columns.
+        """
+        tape, trains = TapeIndex(self._step), training_path(self._step)
+        for kernel in self._step.kernels:
+            if operator_name(kernel) not in _NORMS or kernel.index not in trains:
+                continue
+            given = next(tensors(kernel.inputs), None)
+            if given is None:
+                continue
+            sizes, maker = given.spec.shape, tape.maker(given.tensor, kernel.index)
+            dims = _integers(next((one for one in kernel.inputs if one.name == "dim"), None))
+            rows = len(sizes) == _PAIR and sizes[0] == self.size and sizes[0] != sizes[1]
+            centred = maker is None or operator_name(maker) == "sub"
+            over = rows and dims in ([0], [-_PAIR]) and kernel.requires_grad and not centred
+            if over and _compares_rows(tape, given, sizes):
+                yield Meeting(kernel, "norm", given, 0)
 
     @cached_property
     def _data(self) -> frozenset[int]:
@@ -228,6 +249,21 @@ class BatchAxis:
             within = use.tensor in self._tables and 0 <= place < len(use.spec.shape)
             if within and use.spec.shape[place] == self.size:
                 yield Meeting(kernel, "positions", rows, axis)
+
+
+def _compares_rows(tape: TapeIndex, given: TensorUse, sizes: _Sizes) -> bool:
+    """Whether a tensor, divided, is multiplied so that each of its rows meets other rows."""
+    for division in tape.readers(given.tensor):
+        if operator_name(division) not in ("div", "mul"):
+            continue
+        scaled = division.outputs[0]
+        for product in tape.readers(scaled.tensor):
+            other = list(tensors(product.inputs))[-1]
+            same = tape.memory(other.tensor) == tape.memory(scaled.tensor)
+            square = _result(product) == (sizes[0], sizes[0])
+            if operator_name(product) == "mm" and same and square:
+                return True
+    return False
 
 
 def _move(kernel: Kernel, use: TensorUse, axis: int, size: int) -> int | _How | None:

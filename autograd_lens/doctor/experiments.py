@@ -60,7 +60,7 @@ class Experiments:
             self._on_way("")
 
     def spread(self, disturbance: Disturbance) -> tuple[int, ...] | None:
-        """The rows of a result that change when the first row of a tensor is overwritten."""
+        """The rows of a result that change when one row of a tensor is overwritten."""
         what = f"overwriting a sample in step {disturbance.step}"
         return self._tried(what, lambda lab: lab.spread(disturbance, self._left))
 

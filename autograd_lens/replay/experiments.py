@@ -109,7 +109,8 @@ class _Disturbed(Execution):
             tensor = self._live(what.tensor, registers)
             if tensor is not None:
                 other = tensor.detach().clone()
-                other.select(what.axis, 0).copy_(tensor.detach().select(what.axis, 1))
+                row = tensor.detach().select(what.axis, what.other)
+                other.select(what.axis, what.row).copy_(row)
                 registers[what.tensor] = other
         if call.index == what.reader:
             seen = self._live(what.result, registers)
@@ -131,7 +132,8 @@ def _spread(replayer: Replayer, trace: Trace, what: Disturbance) -> tuple[int, .
     if len(found) < _PAIR or found[0] is None or found[1] is None:
         msg = "The kernels do not lead there."
         raise ReplayError(msg)
-    before, after = (one.double().reshape(len(one), -1) for one in found if one is not None)
+    rows = (one.double().movedim(what.along, 0) for one in found if one is not None)
+    before, after = (one.reshape(len(one), -1) for one in rows)
     apart = (before - after).abs().amax(1)
     return tuple(torch.nonzero(apart > _NOISE * before.abs().max()).flatten().tolist())
 

@@ -138,7 +138,10 @@ class Disturbance:
         tensor: Id of the tensor, which that kernel reads.
         axis: The axis of its rows.
         reader: The kernel that reads what comes of it.
-        result: Id of the tensor that is looked at, its rows along the first axis.
+        result: Id of the tensor that is looked at.
+        row: The row that is overwritten.
+        other: The row that it becomes.
+        along: The axis of the result's rows.
     """
 
     step: int
@@ -147,6 +150,9 @@ class Disturbance:
     axis: int
     reader: int
     result: int
+    row: int = 0
+    other: int = 1
+    along: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ Corrected:
     x = x.transpose(1, 2)
 
 When it is silent:
-    Axes of size 1, and views that merge or divide axes, or leave their order.
+    Axes of size 1, views that merge or divide axes, or leave their order, and those of PyTorch's
+    own layers.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
@@ -26,6 +27,7 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
@@ -50,7 +52,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if kernel.index not in path or given is None or operator_name(kernel) not in _VIEWS:
                 continue
             after = kernel.outputs[0].spec.shape
-            if _swapped(given.spec.shape, after) and not _turns(tape, kernel, given):
+            own = _asked_for(evidence, kernel)
+            if own and _swapped(given.spec.shape, after) and not _turns(tape, kernel, given):
                 yield RULE.finding(
                     title=f"a view makes {shape(after)} of {shape(given.spec.shape)}",
                     message=f"""In step {step.index}, `{evidence.line(kernel.source)}` gives a
@@ -64,6 +67,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     line=evidence.line(kernel.source),
                 )
                 return
+
+
+def _asked_for(evidence: Evidence, kernel: Kernel) -> bool:
+    """Whether the program's own line says so: a layer of PyTorch knows what it views."""
+    source = kernel.source
+    statement = evidence.code(source).statement(source.line) if source is not None else None
+    text = ast.unparse(statement) if statement is not None else "view"
+    return any(word in text for word in ("view", "reshape"))
 
 
 def _swapped(before: tuple[int, ...], after: tuple[int, ...]) -> bool:

@@ -1,8 +1,9 @@
 """The loss compares every prediction with every target.
 
 What it finds:
-    A difference or product of shapes (N, 1) and (N,) inside the loss: PyTorch stretches both to
-    (N, N).
+    A difference or product of shapes (N, 1) and (N,) or (1, N) inside the loss: PyTorch stretches
+    both to (N, N). A product of N numbers, one for each sample, with the mean of what the model
+    says of the same N samples.
 
 Why it is bad:
     The loss is the mean over all N x N pairs. It is smallest where every prediction is the mean
@@ -76,6 +77,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if pair and _ends_in_loss(tape, kernel, step):
                 yield _finding(evidence, step, kernel, *pair)
                 return
+            mean = _averaged(tape, kernel) if kernel.phase == "forward" else None
+            if mean and _ends_in_loss(tape, kernel, step):
+                yield _mean_for_each(evidence, tape, kernel, *mean)
+                return
             wide = _repeated(tape, kernel) if kernel.phase == "forward" else None
             if wide and _ends_in_loss(tape, kernel, step):
                 yield _one_for_many(evidence, tape, kernel, wide)
@@ -112,6 +117,7 @@ def _finding(
 ) -> Finding:
     count = max(model.spec.shape)
     column = len(model.spec.shape) == _PAIR
+    flat = 1 in (len(model.spec.shape), len(target.spec.shape))
     name = target.spec.name or "target"
     mine = _prediction(evidence, kernel, name)
     return RULE.finding(
@@ -121,9 +127,50 @@ def _finding(
             {number(step.loss or 0.0)} compares each of {count} predictions with all {count}
             targets, {count * count:,} pairs instead of {count}. Such a loss is smallest where every
             prediction is the mean of the targets.""",
-        fix=f"{mine}.squeeze(1)  # as {name}" if column else f"{name}.squeeze(1)  # as {mine}",
+        fix=(
+            f"{name}.t()  # as {mine}"
+            if not flat
+            else f"{mine}.squeeze(1)  # as {name}"
+            if column
+            else f"{name}.squeeze(1)  # as {mine}"
+        ),
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
+
+
+def _averaged(tape: TapeIndex, kernel: Kernel) -> tuple[Kernel, TensorUse] | None:
+    """The mean of the model's N numbers, and the N others that it is multiplied with."""
+    operands = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    pair = _sides(tape, operands) if len(operands) == _PAIR else None
+    if pair is None or pair[0].spec.shape != () or len(pair[1].spec.shape) != 1:
+        return None
+    maker = tape.maker(pair[0].tensor, kernel.index)
+    while maker is not None and operator_name(maker) == "neg":
+        maker = tape.maker(next(tensors(maker.inputs)).tensor, maker.index)
+    if maker is None or operator_name(maker) not in _SUMS:
+        return None
+    given = next(tensors(maker.inputs), None)
+    many = given is not None and given.spec.shape == pair[1].spec.shape != (1,)
+    return (maker, pair[1]) if many else None
+
+
+def _mean_for_each(
+    evidence: Evidence, tape: TapeIndex, kernel: Kernel, mean: Kernel, others: TensorUse
+) -> Finding:
+    (count,) = others.spec.shape
+    step, name, how = tape.step, others.spec.name or "the other operand", operator_name(mean)
+    return RULE.finding(
+        title=f"a {how} over {count} samples against {count} numbers in the loss",
+        message=f"""The model's {count} numbers, one for each sample, were made one by their {how}
+            before they met `{name}`, which has {count} numbers as well. So each of these was
+            multiplied with the same number: only their sum counts, and no sample is told apart
+            from another.""",
+        fix=f"(values * {name}).{how}()  # each with its own, the {how} at the end",
+        step=step.index,
+        events=(f"kernel {mean.index} {mean.op}", f"kernel {kernel.index} {kernel.op}"),
         source=kernel.source,
         line=evidence.line(kernel.source),
     )
@@ -193,8 +240,14 @@ def _unexpanded(tape: TapeIndex, operand: TensorUse, kernel: Kernel) -> TensorUs
 
 
 def _column_and_row(one: TensorUse, other: TensorUse) -> bool:
-    row, column = sorted((one.spec.shape, other.spec.shape), key=len)
-    return len(row) == 1 and column == (row[0], 1) and row[0] > 1
+    row, column = sorted((one.spec.shape, other.spec.shape), key=_lies_down)
+    count = row[-1] if row else 0
+    return count > 1 and row in {(count,), (1, count)} and column == (count, 1)
+
+
+def _lies_down(sizes: tuple[int, ...]) -> bool:
+    """Whether it is a column: sorts a row in front."""
+    return sizes[-1:] == (1,)
 
 
 def _ends_in_loss(tape: TapeIndex, kernel: Kernel, step: Step) -> bool:

@@ -35,7 +35,7 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, finite
 from autograd_lens.doctor.finding import Finding, Rule, number, replayed, shape
 from autograd_lens.doctor.numbers import Birth, Poisoned, first_birth, poisoned
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
 
@@ -48,8 +48,11 @@ _CAUSES = {
     "exp": ("exp overflows float32 above 88.7", "torch.softmax(x, 1)  # shifts x before exp"),
     "div": ("a division by zero", "x / (y + 1e-8)"),
     "pow": ("a power whose value or slope is infinite at 0", "(x + 1e-8) ** p"),
+    "std": ("the spread of a single number is 0 divided by n - 1 = 0", "x.std(correction=0)"),
+    "var": ("the spread of a single number is 0 divided by n - 1 = 0", "x.var(correction=0)"),
     "norm": ("the slope of a norm at 0 has no value", "((x ** 2).sum() + 1e-8).sqrt()"),
 }  # fmt: skip
+_FILLS = frozenset({"masked_fill", "masked_fill_", "where"})
 _OF_POSITIVES = frozenset({"log", "log2", "log10", "sqrt", "rsqrt"})
 _WHERE = """torch.where(mask, numerator / torch.where(mask, denominator, 1.0), 0.0)"""
 
@@ -71,6 +74,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
+    masked = _masked_early(step)
+    if masked is not None:
+        return _filled_first(evidence, found, step, *masked)
     hidden = _hidden(step)
     if hidden is not None:
         return _masked_late(evidence, found, step, *hidden)
@@ -93,6 +99,50 @@ def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
     )
 
 
+def _masked_early(step: Step) -> tuple[Kernel, Kernel] | None:
+    """The forward kernel that was given infinities of a mask, and the NaN of its backward."""
+    tape = TapeIndex(step)
+    for kernel in step.kernels:
+        bad = kernel.phase == "backward" and any(_holds_nan(out.value) for out in kernel.outputs)
+        if not bad or any(_holds_nan(use.value) for use in tensors(kernel.inputs)):
+            continue
+        node = tape.node_of(kernel)
+        forward = tape.kernel_of(node) if node is not None else None
+        for use in tensors(forward.inputs) if forward is not None else ():
+            maker = tape.maker(use.tensor, forward.index) if forward is not None else None
+            fills = maker is not None and operator_name(maker) in _FILLS
+            if forward is not None and fills and not finite(use.value):
+                return forward, kernel
+        return None
+    return None
+
+
+def _holds_nan(value: Value | None) -> bool:
+    if value is None or finite(value):
+        return False
+    if value.data is None:
+        return bool(value.summary and value.summary.nan_count)
+    return bool(np.isnan(value.array).any())
+
+
+def _filled_first(
+    evidence: Evidence, found: Poisoned, step: Step, forward: Kernel, backward: Kernel
+) -> Finding:
+    name = operator_name(forward)
+    return RULE.finding(
+        title=f"the infinities of a mask went through {name}: its gradient is NaN",
+        message=f"""In step {step.index}, {name} was given numbers of which a mask had made some
+            infinite. The loss is finite, for what follows leaves them out; but the backward of
+            {name} multiplies their zero gradient with infinity, and 0 times infinity is NaN. From
+            there it reached {found.what}.""",
+        fix='# mask last: masked_fill(mask, float("-inf")) directly before the softmax',
+        step=step.index,
+        events=(f"kernel {forward.index} {forward.op}", f"kernel {backward.index} {backward.op}"),
+        source=forward.source,
+        line=evidence.line(forward.source),
+    )
+
+
 def _hidden(step: Step) -> tuple[Kernel, TensorUse] | None:
     """The kernel that leaves out what is not finite, in a step whose loss is finite."""
     if step.loss is None or not np.isfinite(step.loss):
@@ -112,7 +162,8 @@ def _masked_late(
         (u.spec.name for k in step.kernels for u in tensors(k.inputs) if not finite(u.value)), ""
     )
     return RULE.finding(
-        title=f"NaN is masked behind the loss, and its gradient is NaN all the same ({held})",
+        title="NaN is masked behind the loss, and its gradient is NaN all the same"
+        + (f" ({held})" if held else ""),
         message=f"""In step {step.index}, {held or "a tensor"} holds NaN or infinities, and
             {operator_name(kernel)} leaves them out of a tensor of shape {shape(use.spec.shape)}
             when they have gone through the computation: the loss is finite, but the backward of

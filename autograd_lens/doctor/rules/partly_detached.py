@@ -2,7 +2,7 @@
 
 What it finds:
     Parameters that the forward uses and the optimizer holds, and that no gradient ever reaches,
-    because their branch was computed under ``no_grad`` or detached.
+    because their branch was computed under ``no_grad`` or detached, or reads their ``.data``.
 
 Why it is bad:
     That part keeps its random start. The rest learns around it, so the loss goes down and
@@ -36,7 +36,8 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, warned
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import ever_reached, standing_still
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.doctor.tape import training_path
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL209", "partly-detached", "warning", "full")
@@ -63,13 +64,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _reader(evidence: Evidence, name: str) -> tuple[Step, Kernel] | None:
-    """The first kernel of a forward that computes with a parameter; a copy is no use of it."""
+    """The first kernel of a forward that computes with a parameter; a copy is no use of it.
+
+    Where the parameter is detached on the way to the loss, as by ``.data``, it is that kernel.
+    """
     for step in evidence.full:
+        trains = training_path(step)
         for kernel in step.kernels:
             names = {
                 use.spec.name for use in tensors(kernel.inputs) if use.spec.role == "parameter"
             }
-            computes = kernel.phase == "forward" and operator_name(kernel) not in _COPIES
+            own = operator_name(kernel) == "detach" and kernel.index in trains
+            copies = operator_name(kernel) in _COPIES and not own
+            computes = kernel.phase == "forward" and not copies
             if computes and name in names:
                 return step, kernel
     return None
@@ -85,6 +92,7 @@ def _freezes(evidence: Evidence, kernel: Kernel) -> bool:
 def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Finding:
     name, step, kernel = used[0]
     names = listed([one[0] for one in used])
+    cut = _cut(step, name) or kernel
     under = kernel.requires_grad is False
     behind = _next_real(step, kernel)
     why = (
@@ -101,9 +109,23 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
         fix="# no no_grad and no .detach() around it, or do not give it to the optimizer",
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        source=cut.source,
+        line=evidence.line(cut.source),
     )
+
+
+def _cut(step: Step, name: str) -> Kernel | None:
+    """The kernel that detaches what was computed from a parameter, on the way to the loss."""
+    trains, tape = training_path(step), TapeIndex(step)
+    for kernel in step.kernels:
+        if kernel.index not in trains or operator_name(kernel) != "detach":
+            continue
+        given = next(tensors(kernel.inputs), None)
+        ancestors = tape.ancestors(given.tensor, kernel.index) if given is not None else ()
+        behind = [one for one in ancestors if one.requires_grad]
+        if any(use.spec.name == name for one in behind for use in tensors(one.inputs)):
+            return kernel
+    return None
 
 
 def _of_checkpoint(evidence: Evidence, lost: list[str], place: Source | None) -> Finding:

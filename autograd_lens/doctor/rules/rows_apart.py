@@ -1,7 +1,8 @@
 """Inputs and targets are other samples.
 
 What it finds:
-    Inputs that are drawn by one list of rows, and targets that are drawn by another.
+    Inputs that are drawn by one list of rows, and targets that are drawn by another; inputs that
+    are mixed in the order of one random permutation, and targets in that of another.
 
 Why it is bad:
     The model is told the answers of other samples: it can learn nothing but their mean.
@@ -36,12 +37,15 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import LOSSES
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step
+from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 RULE = Rule("AL409", "rows-apart", "error", "full")
 
 _FEWEST_STEPS = 2
 _FEWEST_ROWS = 4
+_MORE_LOSSES = frozenset({"mul", "sub"})  # of a cross-entropy with soft targets, and by hand
+_TAKES = frozenset({"index", "index_select"})
+_PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ class _Pick:
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find losses that compare different rows."""
     found = [(step, place) for step in evidence.full if (place := _apart(step)) is not None]
+    mixed = [(step, two) for step in evidence.full if (two := _two_orders(step)) is not None]
+    if mixed and len(found) < _FEWEST_STEPS:
+        yield _in_two_orders(evidence, mixed[0][0], *mixed[0][1])
     if len(found) >= _FEWEST_STEPS:
         step, kernel = found[0]
         yield RULE.finding(
@@ -102,6 +109,52 @@ def _apart(step: Step) -> Kernel | None:
         if inputs and not any(one.follows(wanted) for one in inputs):
             return target
     return None
+
+
+def _two_orders(step: Step) -> tuple[Kernel, Kernel] | None:
+    """The kernels that took rows of inputs and of targets, each by a permutation of its own."""
+    tape = TapeIndex(step)
+    for kernel in step.kernels:
+        sides = list(tensors(kernel.inputs))[:_PAIR]
+        carried = [side.tensor in tape.differentiable for side in sides]
+        compares = operator_name(kernel) in LOSSES | _MORE_LOSSES and kernel.phase == "forward"
+        if not compares or sorted(carried) != [False, True]:
+            continue
+        model, other = sides if carried[0] else reversed(sides)
+        mine, theirs = _orders(tape, model, kernel), _orders(tape, other, kernel)
+        own, foreign = mine.keys() - theirs.keys(), theirs.keys() - mine.keys()
+        if own and foreign:
+            return mine[min(own)], theirs[min(foreign)]
+    return None
+
+
+def _orders(tape: TapeIndex, side: TensorUse, kernel: Kernel) -> dict[int, Kernel]:
+    """The permutations that rows behind a tensor were taken by -> the kernel that took them."""
+    found: dict[int, Kernel] = {}
+    for one in tape.ancestors(side.tensor, kernel.index):
+        given = list(tensors(one.inputs)) if operator_name(one) in _TAKES else []
+        if len(given) != _PAIR or one.requires_grad:
+            continue
+        order = tape.through_views(given[1].tensor, one.index)
+        whole = given[1].spec.shape == given[0].spec.shape[:1]
+        if order is not None and operator_name(order) == "randperm" and whole:
+            found[order.index] = one
+    return found
+
+
+def _in_two_orders(evidence: Evidence, step: Step, mine: Kernel, theirs: Kernel) -> Finding:
+    return RULE.finding(
+        title="inputs and targets are in two different orders",
+        message=f"""In step {step.index}, rows of what the model was given were taken by one random
+            permutation (`{evidence.line(mine.source).strip()}`), and rows of what its result is
+            compared with by another one (`{evidence.line(theirs.source).strip()}`): each sample
+            has the label of some other sample.""",
+        fix="order = torch.randperm(n)  # one, for both",
+        step=step.index,
+        events=(f"kernel {mine.index} {mine.op}", f"kernel {theirs.index} {theirs.op}"),
+        source=theirs.source,
+        line=evidence.line(theirs.source),
+    )
 
 
 def _pick(kernel: Kernel) -> _Pick | None:

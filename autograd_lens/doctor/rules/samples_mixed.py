@@ -1,7 +1,8 @@
 """Samples of a batch influence each other inside the model.
 
 What it finds:
-    A softmax, a mean, a recurrence, attention, a position code or a reshape along the batch axis:
+    A softmax, a mean, a norm, a recurrence, attention, a position code or a reshape along the
+    batch axis:
     what the model says of one sample depends on which others are in the batch with it.
 
 Why it is bad:
@@ -18,7 +19,8 @@ Corrected:
     weights = torch.softmax(self.score(words), dim=1)
 
 When it is silent:
-    Batch normalisation, also by hand; losses that compare samples with each other; tensors of
+    Batch normalisation, also by hand; losses that compare samples with each other, or columns
+    (a correlation of features); tensors of
     which two axes are as long as the batch.
 
 References:
@@ -51,6 +53,11 @@ _WHAT = {
         "it is taken over the samples too, and then combined with each of them",
         "x.mean(dim=1, keepdim=True)  # only the sample's own axes",
     ),
+    "norm": (
+        "rows are scaled by norms that run over the batch, and then compared with each other",
+        "each number is divided by the norm of its column, over all samples",
+        "# F.normalize(..., dim=1): each sample's own length",
+    ),
     "recurrence": (
         "a recurrent layer takes the batch for time",
         "it goes through the samples one after the other, each the next step of the same sequence",
@@ -79,7 +86,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     seen: dict[tuple[str, int], list[tuple[Step, Meeting]]] = {}
     steps = [step for step in evidence.full if step.backwards]
     for step in steps:
-        for meeting in BatchAxis(step).meetings():
+        axes = BatchAxis(step)
+        for meeting in (*axes.meetings(), *axes.lengths()):
             source = meeting.kernel.source
             places = seen.setdefault((meeting.how, source.line if source else 0), [])
             if not places or places[-1][0] is not step:
@@ -98,7 +106,7 @@ def _changed_rows(evidence: Evidence, step: Step, meeting: Meeting) -> tuple[int
     Batch normalisation changes them all, whatever else does, and a code of places none.
     """
     names = {operator_name(kernel) for kernel in step.kernels}
-    if meeting.how == "positions" or any("batch_norm" in name for name in names):
+    if meeting.how in ("positions", "norm") or any("batch_norm" in name for name in names):
         return None
     size = meeting.tensor.spec.shape[meeting.axis]
     made = meeting.kernel.outputs[0].tensor

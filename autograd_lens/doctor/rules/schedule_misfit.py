@@ -3,7 +3,8 @@
 What it finds:
     A cosine that is over long before the run and comes up again, a scheduler whose first call
     comes before the first update, a rate that jumps back up where training is resumed, a
-    LambdaLR whose function returns the rate instead of a factor.
+    LambdaLR whose function returns the rate instead of a factor, a cycle that counts batches and
+    is stepped once an epoch.
 
 Why it is bad:
     The run has other learning rates than were planned: an annealed model is shaken up again, or
@@ -36,6 +37,7 @@ from itertools import pairwise
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.doctor.ledger import Rates
+from autograd_lens.doctor.source import loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL510", "schedule-misfit", "warning", "light")
@@ -64,6 +66,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             _early(evidence, source, rates),
             _jump(evidence, source, lrs, rates),
             _squared(evidence, source, lrs, rates),
+            _slow(evidence, source, lrs, rates),
         ):
             if case is not None:
                 yield _finding(evidence, source, case)
@@ -170,6 +173,38 @@ def _squared(evidence: Evidence, source: Source, lrs: list[float], rates: Rates)
         "LambdaLR(optimizer, lambda epoch: 0.95**epoch)  # the factor alone",
         rates.steps[0],
         made[0].lineno,
+    )
+
+
+def _slow(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
+    """A cycle made for every batch of the run, of which only its first steps were taken."""
+    code = evidence.code(source)
+    made = next(iter(code.makes({"OneCycleLR"})), None)
+    words = {word.arg for word in made.keywords} if made is not None else set()
+    statement = code.statement(made.lineno) if made is not None else None
+    if made is None or "steps_per_epoch" not in words or not isinstance(statement, ast.Assign):
+        return None
+    name = ast.unparse(statement.targets[0])
+    steps = [
+        node.lineno
+        for node in ast.walk(code.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node) == f"{name}.step()"
+    ]
+    turns = [[loop.lineno for loop in loops_around(code.tree, line)] for line in steps]
+    update = [loop.lineno for loop in loops_around(code.tree, source.line)]
+    changes = len(dict.fromkeys(lrs))
+    outside = len(turns) == 1 and turns[0] == update[1:] and bool(turns[0])
+    if not outside or changes * _TURNS > len(evidence.losses):
+        return None
+    return (
+        "a cycle for every batch is stepped once an epoch",
+        f"""{name} was made with steps_per_epoch, so that it takes one step() for every batch; it
+        got one for every epoch, and {plural(len(evidence.losses), "update")} used
+        {plural(changes, "rate")}: from {number(lrs[0])} to {number(lrs[-1])}, the beginning of
+        its warm-up.""",
+        f"{name}.step()  # after the update of every batch",
+        rates.steps[-1],
+        steps[0],
     )
 
 

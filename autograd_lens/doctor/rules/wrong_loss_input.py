@@ -1,10 +1,12 @@
 """A loss or a softmax is given what it cannot work with.
 
 What it finds:
-    Probabilities, or other numbers above 0, where ``kl_div`` expects log-probabilities; a rate
+    Probabilities, or other numbers above 0, where ``kl_div`` or ``ctc_loss`` expects
+    log-probabilities; a focal weight of the batch's mean instead of each sample's; a rate
     where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
     into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
-    a cross-entropy in the wrong order; labels that the loss does not know.
+    a cross-entropy in the wrong order; labels that the loss does not know; targets of a regression
+    that were cut to integers, until they are all the same.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -28,12 +30,16 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
+from autograd_lens.doctor.source import called
+from autograd_lens.doctor.tape import LOSSES
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
-from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL405", "wrong-loss-input", "error", "full")
@@ -43,6 +49,9 @@ _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
 _POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
+_REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8"})
+_SUM = 2  # torch's number for reduction="sum"
 _Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
 _Line = tuple[str, int, str]
 
@@ -57,12 +66,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if kernel.phase == "forward" and kernel.requires_grad:
                 for case in (
                     _divergence(tape, kernel),
+                    _alignment(tape, kernel),
+                    _focal(tape, kernel),
                     _rectified(tape, kernel),
                     _single(kernel, ones),
                     _rate(tape, kernel),
                     _swapped(tape, kernel),
                     _labels(tape, kernel),
                     _outside(tape, kernel),
+                    _cut_off(evidence, tape, kernel),
                 ):
                     if case is not None and case[1] not in told:
                         told.add(case[1])
@@ -91,6 +103,55 @@ def _divergence(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         f"its input goes up to {number(highest)}; no logarithm of a probability is above 0",
         "kl_div(log_softmax(logits, 1), target)  # the input in logarithms",
     )
+
+
+def _alignment(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """``ctc_loss`` of scores: a score above 0 is no logarithm of a probability."""
+    given = argument(kernel, "log_probs") if operator_name(kernel) == "_ctc_loss" else None
+    highest = _highest(given.value) if given is not None else None
+    if given is None or highest is None or highest <= _ROUNDING:
+        return None
+    maker = tape.through_views(given.tensor, kernel.index)
+    made = f", made by {operator_name(maker).strip('_')}" if maker is not None else ""
+    return (
+        kernel,
+        "ctc_loss is given scores instead of log-probabilities",
+        f"""its input{made} goes up to {number(highest)}; no logarithm of a probability is above
+        0. The loss can fall for ever by raising all scores together""",
+        "ctc_loss(scores.log_softmax(2), ...)  # along the axis of the classes",
+    )
+
+
+def _focal(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """The mean of a loss, times a weight that ``exp(-mean)`` makes: one weight for all samples."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    if len(pair) != _PAIR or any(use.spec.shape != () for use in pair):
+        return None
+    made = {use.tensor: mean for use in pair if (mean := _mean(tape, use, kernel)) is not None}
+    for use in pair:
+        behind = list(tape.ancestors(use.tensor, kernel.index))
+        single = [one for one in behind if one.outputs and one.outputs[0].spec.shape == ()]
+        bends = any(operator_name(one) == "exp" for one in single)
+        read = [given.tensor for one in single for given in tensors(one.inputs)]
+        mean = next((made[one] for one in read if one in made), None)
+        if bends and mean is not None and use.tensor not in made:
+            return (
+                mean,
+                "one focal weight for the whole batch",
+                """the loss is already the mean over the batch when exp() makes its weight: hard
+                samples and easy ones get the same, and all that it does is to scale the
+                gradient""",
+                'cross_entropy(scores, label, reduction="none")  # the mean comes last',
+            )
+    return None
+
+
+def _mean(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> Kernel | None:
+    """The loss of torch that made a number as the mean over its samples."""
+    maker = tape.maker(use.tensor, kernel.index)
+    if maker is None or operator_name(maker) not in LOSSES:
+        return None
+    return None if constant(maker, "reduction") == _SUM else maker
 
 
 def _highest(value: Value | None) -> float | None:
@@ -210,6 +271,47 @@ def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         where a target is no probability""",
         "(target + 1) / 2  # labels of -1 and 1 as 0 and 1",
     )
+
+
+def _cut_off(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Integers for a regression, all of which are one and the same number in all full steps."""
+    values = _whole(tape, kernel)
+    if len(values) != 1 or len(evidence.full) < _PAIR:
+        return None
+    for step in evidence.full:
+        index = TapeIndex(step)
+        same = (one for one in step.kernels if one.op == kernel.op and _line(one) == _line(kernel))
+        if any(_whole(index, one) != values for one in same):
+            return None
+    return (
+        _cast(evidence, kernel) or kernel,
+        f"all targets are {number(min(values))}",
+        """the targets of the regression come as integers, and all of them are the same number in
+        every step that was recorded in full: fractions were cut off on the way""",
+        "torch.tensor(numbers)  # floats stay floats",
+    )
+
+
+def _whole(tape: TapeIndex, kernel: Kernel) -> set[float]:
+    """The targets of a regression that were integers before they came to the loss; else none."""
+    target = argument(kernel, "target") if operator_name(kernel) in _REGRESSIONS else None
+    maker = tape.maker(target.tensor, kernel.index) if target is not None else None
+    cast = maker is not None and operator_name(maker) == "_to_copy"
+    given = next(tensors(maker.inputs), None) if maker is not None and cast else None
+    if target is None or given is None or given.spec.dtype not in _INTEGERS:
+        return set()
+    known = target.value is not None and target.value.complete
+    return set(target.value.array.ravel().tolist()) if known and target.value else set()
+
+
+def _cast(evidence: Evidence, kernel: Kernel) -> Kernel | None:
+    """The loss, placed at the line that makes integers, where the text shows one."""
+    for node in ast.walk(evidence.code(kernel.source).tree):
+        made = isinstance(node, ast.Call) and called(node) in ("long", "int")
+        if made and isinstance(node, ast.Call) and kernel.source is not None:
+            place = Source(kernel.source.file, node.lineno, node.lineno, -1, -1, "")
+            return replace(kernel, source=place)
+    return None
 
 
 def _zero_or_one(value: Value | None) -> bool:

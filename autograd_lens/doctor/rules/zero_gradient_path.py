@@ -3,7 +3,8 @@
 What it finds:
     Parameters whose gradient is zero in all elements and all steps, and the node on the path
     that turned a gradient into zero: rounding, sign, a ReLU none of whose inputs is positive, a
-    saturated sigmoid.
+    saturated sigmoid. Or a softmax that is summed up along its own axis: that sum is 1 whatever
+    goes in, and all that comes back is rounding.
 
 Why it is bad:
     The parameters behind that node are never trained.
@@ -31,15 +32,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed, size
-from autograd_lens.trace.records import Backward, Graph, Node, NodeRun, Step
+from autograd_lens.trace.graph import TapeIndex, constant, operator_name
+from autograd_lens.trace.records import Backward, Constant, Graph, Kernel, Node, NodeRun, Step
 
 RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "AL506"))
 
 _Killed = tuple[Node, NodeRun, list[str]]
 
 _ENOUGH = 3
+_ROUNDING = 1e-5  # of the numbers themselves: they are the same
+_STEPS = 2
+_SOFTMAX = frozenset({"SoftmaxBackward0", "SoftmaxBackward1"})
 _FLAT = "is flat between its jumps: its slope is 0 everywhere"
 _REASONS = {
     "Round": _FLAT,
@@ -65,6 +72,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if killed is not None:
                 yield _finding(evidence, step, killed)
                 return
+    yield from _cancelling(evidence)
 
 
 def _zero_times(evidence: Evidence) -> Iterator[tuple[str, int]]:
@@ -136,3 +144,71 @@ def _fix(node: Node) -> str:
     if _reason(node) == _FLAT:
         return f"use torch.{_plain(node)}() only on what is shown, not on the way to the loss"
     return "smaller weights and biases at the start, or an activation without a flat side"
+
+
+def _cancelling(evidence: Evidence) -> Iterator[Finding]:
+    """A softmax that is given the same gradient for all numbers along its axis, every time."""
+    steps = [step for step in evidence.full if step.backwards]
+    found: dict[int, list[tuple[Step, Kernel, list[str]]]] = {}
+    for step in steps:
+        tape = TapeIndex(step)
+        for backward in step.backwards:
+            for kernel, run in _softmaxes(tape, backward):
+                flat = _summed(tape, kernel) and _flat(kernel, run)
+                if flat and kernel.source is not None and backward.graph is not None:
+                    behind = list(filter(None, _leaves_behind(backward.graph, run.node)))
+                    found.setdefault(kernel.source.line, []).append((step, kernel, behind))
+    for times in found.values():
+        always = len({step.index for step, _, _ in times}) == len(steps)
+        if always and len(steps) >= _STEPS and times[0][2]:
+            yield _of_softmax(evidence, *times[0])
+            return
+
+
+def _softmaxes(tape: TapeIndex, backward: Backward) -> Iterator[tuple[Kernel, NodeRun]]:
+    for run in backward.node_runs if backward.graph else ():
+        node = backward.graph.nodes[run.node] if backward.graph else None
+        kernel = tape.kernel_of(node) if node is not None and node.name in _SOFTMAX else None
+        if kernel is not None:
+            yield kernel, run
+
+
+def _summed(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a sum or mean runs over the axis of a softmax and reads nothing but that."""
+    axis = constant(kernel, "dim")
+    made, axes = kernel.outputs[0].tensor, len(kernel.outputs[0].spec.shape)
+    for reader in tape.readers(made) if axis is not None else ():
+        dims = next((one for one in reader.inputs if one.name == "dim"), None)
+        items = (dims.value if isinstance(dims.value, tuple) else (dims.value,)) if dims else ()
+        given = [one.value for one in items if isinstance(one, Constant)]
+        over = [int(one) % axes for one in given if isinstance(one, int)]
+        if operator_name(reader) in ("sum", "mean") and axis is not None and over == [axis % axes]:
+            return True
+    return False
+
+
+def _flat(kernel: Kernel, run: NodeRun) -> bool:
+    """Whether the gradient that came is known, not zero, and the same along the axis."""
+    value = run.grad_outputs[0] if run.grad_outputs else None
+    dim = constant(kernel, "dim")
+    if value is None or not value.complete or dim is None or is_zero(value):
+        return False
+    numbers = value.array
+    apart = numbers.max(int(dim)) - numbers.min(int(dim))
+    longer = numbers.shape[int(dim)] > 1
+    return longer and bool(np.all(apart <= _ROUNDING * np.abs(numbers).max()))
+
+
+def _of_softmax(evidence: Evidence, step: Step, kernel: Kernel, names: list[str]) -> Finding:
+    return RULE.finding(
+        title="a softmax is summed up along its own axis",
+        message=f"""In step {step.index} and all others that were recorded in full, the gradient
+            that came back to the softmax (`{evidence.line(kernel.source).strip()}`) was the same
+            for all numbers along its axis: what is made of them depends on their sum alone, and
+            that is always 1. The gradients of {listed(names)} that go through it are rounding.""",
+        fix="torch.softmax(x, dim=-1).sum(dim=-2)  # not along the softmax's own axis",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )

@@ -1,0 +1,194 @@
+"""A model that is to say the next token sees it.
+
+What it finds:
+    A language model whose targets are its own inputs, one place later, and whose scores for a
+    place change with the token of the next place: a mask that is turned over, or none, or a layer
+    that reads in both directions.
+
+Why it is bad:
+    Copying what it sees is the easiest way to a low loss. Where the next token has yet to be
+    written, the model knows nothing.
+
+Evidence it needs:
+    A full step, which is executed again with the last token overwritten.
+
+Example:
+    hidden = torch.ones(n, n).tril(-1).bool()   # hides the past
+
+Corrected:
+    hidden = torch.ones(n, n).triu(1).bool()    # hides what is to come
+
+When it is silent:
+    Targets that are no shifted inputs, inputs that are read twice (by an encoder, too), and
+    traces that cannot be executed again.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.Transformer.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.outcomes import Disturbance
+from autograd_lens.trace.records import Kernel, Source, TensorUse
+
+RULE = Rule("AL414", "answer-seen", "error", "full")
+
+_LOSSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
+_FEWEST = 4  # places of a text
+_PAIR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text that is read, and the scores for what follows each of its places.
+
+    Attributes:
+        reader: The embedding.
+        tokens: What it was given: (texts, places).
+        scorer: The softmax over the words.
+        scores: What that was given.
+        axis: The axis of places in the scores; 0 where texts and places are one axis.
+        folded: Whether they are.
+    """
+
+    reader: Kernel
+    tokens: TensorUse
+    scorer: Kernel
+    scores: TensorUse
+    axis: int
+    folded: bool
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first text whose scores change with what is to be said."""
+    for step in evidence.full:
+        text = _text(TapeIndex(step))
+        if text is None:
+            continue
+        places = text.tokens.spec.shape[1]
+        changed = evidence.experiments.spread(
+            Disturbance(
+                step=step.index,
+                kernel=text.reader.index,
+                tensor=text.tokens.tensor,
+                axis=1,
+                reader=text.scorer.index,
+                result=text.scores.tensor,
+                row=places - 1,
+                other=0,
+                along=text.axis,
+            )
+        )
+        early = {row % places for row in changed or ()} - {places - 1}  # its own place may change
+        if places - _PAIR in early:
+            yield _finding(evidence, TapeIndex(step), text, early)
+        return  # one step tells: the mask is the same in all of them
+
+
+def _text(tape: TapeIndex) -> _Text | None:
+    readers = [one for one in tape.kernels if operator_name(one) == "embedding"]
+    for loss in tape.kernels:
+        target = argument(loss, "target") if operator_name(loss) in _LOSSES else None
+        for reader in readers if target is not None else ():
+            tokens = argument(reader, "indices")
+            if tokens is None or sum(_reads(one, tokens) for one in readers) > 1:
+                continue
+            if target is not None and _shifted(tokens, target, constant(loss, "ignore_index")):
+                return _scored(tape, loss, reader, tokens)
+    return None
+
+
+def _reads(reader: Kernel, tokens: TensorUse) -> bool:
+    """Whether an embedding reads these tokens."""
+    own = argument(reader, "indices")
+    return own is not None and (own.tensor == tokens.tensor or own.value == tokens.value)
+
+
+def _shifted(tokens: TensorUse, target: TensorUse, ignored: float | None) -> bool:
+    """Whether targets are the tokens, one place later."""
+    one, other = tokens.value, target.value
+    if len(tokens.spec.shape) != _PAIR or tokens.spec.shape[1] < _FEWEST:
+        return False
+    if one is None or other is None or not (one.complete and other.complete):
+        return False
+    if one.numel != other.numel:
+        return False
+    read, wanted = one.array, other.array.reshape(one.array.shape)
+    following, said = read[:, 1:], wanted[:, :-1]
+    counts = said != ignored
+    varied = bool(np.any(read[:, 1:] != read[:, :-1]))
+    return varied and bool(counts.any()) and bool(np.all(following[counts] == said[counts]))
+
+
+def _scored(tape: TapeIndex, loss: Kernel, reader: Kernel, tokens: TensorUse) -> _Text | None:
+    """The scores behind a loss, where their axes are clear."""
+    logs = argument(loss, "self")
+    scorer = tape.through_views(logs.tensor, loss.index) if logs is not None else None
+    if scorer is None or operator_name(scorer) != "_log_softmax":
+        return None
+    scores, dim = next(tensors(scorer.inputs)), constant(scorer, "dim")
+    sizes, (texts, places) = scores.spec.shape, tokens.spec.shape
+    if dim is None:
+        return None
+    rest = [size for axis, size in enumerate(sizes) if axis != int(dim) % len(sizes)]
+    if rest == [texts * places]:
+        return _Text(reader, tokens, scorer, scores, 0, folded=True)
+    if rest == [texts, places] and texts != places:
+        axis = next(a for a, size in enumerate(sizes) if size == places and a != int(dim))
+        return _Text(reader, tokens, scorer, scores, axis, folded=False)
+    return None
+
+
+def _finding(evidence: Evidence, tape: TapeIndex, text: _Text, early: set[int]) -> Finding:
+    places = text.tokens.spec.shape[1]
+    kernel, source = _cause(evidence, tape, places, text)
+    return RULE.finding(
+        title="the scores for a place change with the token that is to be said there",
+        message=f"""The targets of step {tape.step.index} are its inputs, one place later. Shown by
+            executing it again with the last of {places} tokens overwritten: the scores of
+            {plural(len(early), "place")} in front of it changed, and among them those of the place
+            that is to predict this very token. What is to be predicted can be copied.""",
+        fix="mask = torch.ones(n, n).triu(1).bool()  # True hides: all that is to come",
+        step=tape.step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=source,
+        line=evidence.line(source),
+    )
+
+
+def _cause(
+    evidence: Evidence, tape: TapeIndex, places: int, text: _Text
+) -> tuple[Kernel, Source | None]:
+    """The line that makes the mask, else the one that attends, else the one that reads."""
+    for kernel in tape.kernels[text.reader.index : text.scorer.index]:
+        for use in tensors(kernel.inputs):
+            square = use.spec.shape[-_PAIR:] == (places, places) and use.spec.name
+            if (square and not kernel.requires_grad) or (square and use.spec.role == "input"):
+                source = kernel.source
+                line = _assigned(evidence, source, use.spec.name)
+                if source is not None and line:
+                    return kernel, Source(source.file, line, line, -1, -1, "")
+    meets = [
+        one
+        for one in tape.kernels[text.reader.index : text.scorer.index]
+        if "scaled_dot_product" in operator_name(one) or operator_name(one) == "_softmax"
+    ]
+    kernel = meets[0] if meets else text.reader
+    return kernel, kernel.source
+
+
+def _assigned(evidence: Evidence, source: Source | None, name: str) -> int:
+    """The line that gives a variable its value."""
+    for node in ast.walk(evidence.code(source).tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node.lineno
+    return 0

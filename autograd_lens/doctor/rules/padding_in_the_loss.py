@@ -1,0 +1,103 @@
+"""The loss counts padding.
+
+What it finds:
+    A cross-entropy over the words of an embedding with ``padding_idx``, whose targets end in that
+    very index and which does not ignore it.
+
+Why it is bad:
+    A part of the loss, often the largest, is about predicting padding behind padding. It is
+    learned in no time, the mean over all places looks good, and the words get less.
+
+Evidence it needs:
+    A full step: the embedding's kernel, and the targets.
+
+Example:
+    F.cross_entropy(scores.transpose(1, 2), text[:, 1:])
+
+Corrected:
+    F.cross_entropy(scores.transpose(1, 2), text[:, 1:], ignore_index=pad)
+
+When it is silent:
+    Embeddings without ``padding_idx``, targets in which the index stands between others, losses
+    that are masked afterwards, and targets of another vocabulary.
+
+References:
+    https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, number, plural
+from autograd_lens.trace.graph import argument, constant, operator_name
+from autograd_lens.trace.records import Kernel, Step
+
+RULE = Rule("AL413", "padding-in-the-loss", "warning", "full")
+
+_LOSSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
+_NONE = 0  # torch's number for reduction="none"
+_LONG = 2  # places of padding in a row
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first loss that counts padding."""
+    for step in evidence.full:
+        pads = dict(_pads(step))
+        for kernel in step.kernels if pads else ():
+            scores = argument(kernel, "self") if operator_name(kernel) in _LOSSES else None
+            if scores is None or constant(kernel, "reduction") == _NONE:
+                continue
+            classes = scores.spec.shape[1] if len(scores.spec.shape) > 1 else 0
+            pad = pads.get(classes)
+            if pad is None or constant(kernel, "ignore_index") == pad[0]:
+                continue
+            share = _share(kernel, *pad)
+            if share:
+                yield _finding(evidence, step, kernel, pad[0], share)
+                return
+
+
+def _pads(step: Step) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Size of a vocabulary -> the index of its padding, and how many steps its texts have."""
+    for kernel in step.kernels:
+        if operator_name(kernel) != "embedding" or kernel.phase != "forward":
+            continue
+        pad, words = constant(kernel, "padding_idx"), argument(kernel, "weight")
+        text = argument(kernel, "indices")
+        texts = text is not None and len(text.spec.shape) > 1
+        if pad is not None and pad >= 0 and words is not None and text is not None and texts:
+            yield words.spec.shape[0], (int(pad), text.spec.shape[-1])
+
+
+def _share(kernel: Kernel, pad: int, length: int) -> float:
+    """How much of the targets is padding, where it stands at the ends of rows only; else 0."""
+    target = argument(kernel, "target")
+    value = target.value if target is not None else None
+    if value is None or not value.complete or value.numel % length:
+        return 0.0
+    empty = value.array.reshape(-1, length) == pad
+    ends = bool(np.all(np.diff(empty.astype(np.int8), axis=1) >= 0))
+    longest = int(empty.sum(1).max(initial=0))
+    words = not empty.all(1).any()
+    return float(empty.mean()) if ends and words and longest >= _LONG else 0.0
+
+
+def _finding(evidence: Evidence, step: Step, kernel: Kernel, pad: int, share: float) -> Finding:
+    target = argument(kernel, "target")
+    count = target.value.numel if target is not None and target.value is not None else 0
+    return RULE.finding(
+        title=f"{number(100 * share)} % of the targets are padding, and count",
+        message=f"""In step {step.index}, {plural(round(share * count), "target")} of {count} are
+            {pad}, the padding_idx of the embedding, all of them at the ends of their rows. The
+            loss has ignore_index={number(constant(kernel, "ignore_index") or 0)}, so that they
+            count as words.""",
+        fix=f"F.cross_entropy(scores, target, ignore_index={pad})",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
