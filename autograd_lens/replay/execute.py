@@ -188,7 +188,7 @@ class Execution:
         for number, tensor in situation.found.items():
             registers[number] = tensor
             if number in situation.grads:
-                tensor.grad = situation.grads[number]
+                _give(tensor, situation.grads[number])
         for number in plan.gradients:
             owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
             registers[number] = situation.grads.get(number if owner is None else owner)
@@ -214,7 +214,7 @@ class Execution:
                 continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:
-                tensor.grad = self.situation.grads[number]
+                _give(tensor, self.situation.grads[number])
 
     def _calls(self, stage: Calls) -> None:
         torch._C._set_grad_enabled(stage.grad)
@@ -469,7 +469,7 @@ class Execution:
         with _disable_current_modes():
             for tensor, name in self.plan.put_in_place(number):
                 if name in self.leaves and self.registers[tensor] is not None:
-                    self.leaves[name].grad = self.registers[tensor].detach()
+                    _give(self.leaves[name], self.registers[tensor].detach())
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -635,6 +635,19 @@ def described(call: Call) -> Iterator[None]:
 def _refused(call: Call | None, error: BaseException) -> ReplayError:
     what = f"Kernel {call.index} ({call.op})" if call is not None else "A kernel"
     return ReplayError(f"{what} cannot be executed: {first_line(error)}")
+
+
+def _give(leaf: torch.Tensor, grad: torch.Tensor | None) -> None:
+    """Put what was recorded into a leaf's ``.grad``.
+
+    Raises:
+        ReplayError: It is none of that leaf's, as in a file that somebody changed.
+    """
+    try:
+        leaf.grad = grad
+    except RuntimeError as error:
+        msg = f"A recorded .grad does not fit its parameter: {first_line(error)}."
+        raise ReplayError(msg) from error
 
 
 def first_line(error: BaseException) -> str:
