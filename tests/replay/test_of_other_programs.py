@@ -125,6 +125,31 @@ class Quantized(torch.autograd.Function):
         return grad, torch.zeros_like(book).index_add_(0, nearest, grad)
 
 
+class Kernel(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        distance = torch.cdist(x / length, x / length).pow(2)
+        covariance = distance.clone().div_(-2.0).exp_()
+        ctx.save_for_backward(distance.mul_(covariance).div_(length))  # behind the result
+        return covariance
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor]:
+        return None, (grad * ctx.saved_tensors[0]).sum().reshape(1)
+
+
+def test_a_function_that_makes_what_it_saves_behind_its_result_is_proved(tmp_path: Path) -> None:
+    length = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([length], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        Kernel.apply(X, length).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_function_that_reverses_gradients_by_a_growing_factor_is_proved(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
