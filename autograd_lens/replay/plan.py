@@ -38,7 +38,7 @@ from autograd_lens.replay.functions import (
 from autograd_lens.replay.hooks import HookedNode, foreign_gradients, hooked_nodes, needed_hooks
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
-from autograd_lens.replay.values import wider
+from autograd_lens.replay.values import to_dtype, wider
 from autograd_lens.trace.records import Constant, TensorSpec
 from autograd_lens.trace.tape import (
     Arg,
@@ -663,6 +663,7 @@ class _Compiler:
 
     def __init__(self, template: Template, *, wide: bool) -> None:
         self._wide = wide
+        self._template = template
         self.registers: Registers = [None] * len(template.tensors)
         self.numbers: list[tuple[int, int]] = []
         self.loose: list[tuple[int, int, int]] = []
@@ -685,6 +686,7 @@ class _Compiler:
                     keywords[one.name] = self._constant(one.value, kernel.op)
                 else:
                     named.append((one.name, _getter([place])))
+            keywords |= self._default_dtype(operator, kernel, keywords)
         except ReplayError as error:
             obstacle = str(error)
         written = writes_to(operator) if operator is not None else frozenset()
@@ -712,6 +714,17 @@ class _Compiler:
             obstacle=obstacle,
             private=private,
         )
+
+    def _default_dtype(
+        self, operator: torch._ops.OpOverload, kernel: TapeKernel, given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The dtype of new memory that the program left to ``torch.set_default_dtype``."""
+        takes = any(one.name == "dtype" for one in operator._schema.arguments)
+        if kernel.reads or len(kernel.makes) != 1 or not takes or given.get("dtype") is not None:
+            return {}
+        name = self._template.spec(kernel.makes[0].tensor).dtype
+        dtype = to_dtype(wider(name) if self._wide else name)
+        return {"dtype": dtype} if dtype.is_floating_point else {}
 
     def _place(self, arg: Arg, op: str) -> Lister | int:
         """The register of an argument, or what puts a list of tensors together."""

@@ -440,3 +440,24 @@ def test_a_sparse_matrix_that_the_program_holds_is_held_alike(tmp_path: Path, he
         assert all("which is sparse" in one.skipped[0].reason for one in found.values())
     if held == "coo":
         assert all_proved(found)
+
+
+def test_a_program_that_computes_in_double_makes_its_tensors_so(tmp_path: Path) -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        net = small()
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+        def turn(_step: int) -> None:
+            x = torch.rand(8, 4) + torch.zeros(4)
+            optimizer.zero_grad()
+            (net(x) ** 2).mean().backward()
+            optimizer.step()
+
+        found = checks(tmp_path / "run.lens", turn)
+    finally:
+        torch.set_default_dtype(before)
+    trace = lens.open(tmp_path / "run.lens")
+    assert all_proved(found)
+    assert verify(trace, range(STEPS)).complete
