@@ -70,7 +70,7 @@ def lens_run(
     yield run
     failure = request.node.stash.get(_failure, None)
     run.end(failure)
-    run.close()
+    run.trace.close()
     if failure is None:
         for end in _COMPANIONS:
             path.with_name(path.name + end).unlink(missing_ok=True)

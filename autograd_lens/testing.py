@@ -48,6 +48,7 @@ class LensRun:
         path: The file.
         watch: As that of ``lens.record``.
         steps: As that of ``lens.record``.
+        paused: As that of ``lens.record``.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -56,6 +57,7 @@ class LensRun:
         self.path: Path = recording.path
         self.watch: Callable[..., Any] = recording.watch
         self.steps: Callable[..., Iterator[int]] = recording.steps
+        self.paused = recording.paused
 
     def end(self, error: BaseException | None = None) -> None:
         """End the recording, where that has not happened yet.

@@ -279,7 +279,7 @@ class FullRecorder:
         self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
         self.mode.left = False
         self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
-        self.mode.turns_at = self._turn
+        self.mode.turns_at = self.mode.backward_at = self._turn
         fingerprint = call.flags.fingerprint
         new = fingerprint not in self._seen
         lean = self._is_lean(step)
@@ -289,7 +289,8 @@ class FullRecorder:
             self._seen.add(fingerprint)
             self._hooked = True
             self._sites.add(call.site)
-            if lean and not call.functions and _is_plain(call.flags):
+            inside = call.functions or self._needs.backwards
+            if lean and not inside and _is_plain(call.flags):
                 self._pass(call)
             else:
                 self._hook(call, chain)

@@ -27,7 +27,7 @@ class OptimizerNumbers:
 
     Attributes:
         tell: Whether they tell all that the updates computed with: every optimizer so far was
-            one of ``torch.optim``, and there was one.
+            one of ``torch.optim`` with all of its state in tensors, and there was one.
     """
 
     def __init__(self, index_of: Callable[[torch.Tensor], int | None]) -> None:
@@ -39,7 +39,7 @@ class OptimizerNumbers:
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
-        self._others = self._others or type(optimizer).__module__.partition(".")[0] != "torch"
+        self._others = self._others or _computes_otherwise(optimizer)
         self.tell = not self._others
         groups = optimizer.param_groups
         now = tuple([v for group in groups for v in group.values() if type(v) in _NUMBERS])
@@ -71,3 +71,14 @@ def numbers_of(attributes: Mapping[str, Any]) -> dict[str, float]:
             if isinstance(part, (int, float)) and not isinstance(part, bool):
                 found[name if position is None else f"{name}[{position}]"] = part
     return found
+
+
+def _computes_otherwise(optimizer: Optimizer) -> bool:
+    """Whether it is the program's own, or its state holds numbers that are no tensors.
+
+    SparseAdam counts its steps in Python, LBFGS keeps its whole line search there.
+    """
+    if type(optimizer).__module__.partition(".")[0] != "torch":
+        return True
+    state: dict[str, Any] = next(iter(optimizer.state.values()), {})
+    return any(type(value) in _NUMBERS for value in state.values())

@@ -43,6 +43,8 @@ def command(port: int | None) -> None:
         return
     from autograd_lens.servers.dap.adapter import talk
 
+    if sys.stdin.isatty():
+        say("An editor starts this and speaks to it; Ctrl-C ends it.")
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     with redirect_stdout(sys.stderr):  # a stray print is no message of the protocol
         talk(incoming, outgoing, _opened)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from autograd_lens.cli.files import say
 from autograd_lens.errors import LensError
 
 __all__ = ["command"]
@@ -32,4 +34,7 @@ def command(folder: Path | None) -> None:
         raise LensError(msg, hint='Install it with: pip install "autograd-lens[mcp]"') from error
     from autograd_lens.servers.mcp.reading import Folder
 
-    serve(Folder(folder or Path())).run("stdio")
+    server = serve(Folder(folder or Path()))
+    if sys.stdin.isatty():
+        say("An assistant starts this and speaks to it; Ctrl-C ends it.")
+    server.run("stdio")

@@ -7,7 +7,7 @@ the time for experiments is over. What was tried stands in the finding: "shown b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from autograd_lens.doctor.finding import number
@@ -92,14 +92,21 @@ class Experiments:
 
     def _descend(self, first: int, steps: int, rate: float) -> WhatIf | None:
         """A descent of as many steps as there is time for; ends where the loss is no number."""
-        start, changes = time.perf_counter(), {"lr": rate}
-        done = self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, 1, changes))
-        took = time.perf_counter() - start
+        changes = {"lr": rate}
+        done, took = self._one_step(first, changes)
+        if _SLOW < took < self._left:  # that may have been torch's import, which comes once
+            done, took = self._one_step(first, changes)
         each = took if took > _SLOW else took / 5  # of a short one, most is for the beginning
         more = min(steps, _MOST_STEPS, int(self._left / 3 / max(each, 1e-9)))
         if done is None or more < 2:  # noqa: PLR2004  one loss tells no way
             return None
         return self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, more, changes))
+
+    def _one_step(self, first: int, changes: Mapping[str, float]) -> tuple[WhatIf | None, float]:
+        """A descent of one step, and the seconds that it took."""
+        start, what = time.perf_counter(), f"lr {number(changes['lr'])}"
+        done = self._tried(what, lambda lab: lab.descend(first, 1, changes))
+        return done, time.perf_counter() - start
 
 
 def _silent(_what: str) -> None:

@@ -8,6 +8,10 @@ NOTE 2 [Not a with statement]: a step recorded in full begins and ends inside ca
 program, so the mode cannot be the body of a ``with``. The program may have entered modes of
 its own in the meantime; popping whatever is on top would take theirs. So the mode is only
 pushed where the stack is empty, and taken out of wherever it stands.
+
+NOTE 3 [A turn that is a call]: where the loop's body is a function, every turn is a new call at
+the same place in the loop's frame. It is told by the frame that is called: another one, or one
+whose place another call has got since, as its position jumps back.
 """
 
 from __future__ import annotations
@@ -254,6 +258,7 @@ class TapeMode(TorchDispatchMode):
         left: Whether a kernel was called outside of that frame since it was set.
         turns_at: Where the last backward was called in that frame: what runs before it again
             belongs to the next step. -1 where it has been seen, or is not known.
+        backward_at: The same, also where it has been seen.
     """
 
     def __init__(
@@ -283,8 +288,9 @@ class TapeMode(TorchDispatchMode):
         self._operators: dict[int, Operator] = {}
         self._draws = Draws()
         self._position = -1  # of the last kernel in the loop's frame
+        self._within: tuple[int, int] | None = None  # ``id`` and position of what that frame called
         self._turned = False  # whether the loop has turned since a kernel drew
-        self.turns_at = -1
+        self.turns_at = self.backward_at = -1
 
     # Without it, torch refuses to run a higher-order operator under this mode.
     supports_higher_order_operators = True
@@ -383,7 +389,7 @@ class TapeMode(TorchDispatchMode):
             else:
                 results = stream.leave_unset(result) if operator.unset else stream.make(result)
             context: Any = IN_BACKWARD
-            position = -1
+            position, anew = -1, False
             module = OUTSIDE
             frame: FrameType | None = _get_frame(1)
             if self.in_backward:
@@ -407,23 +413,29 @@ class TapeMode(TorchDispatchMode):
                     frame = frame.f_back
                 where = sequence - self.base_sequence
                 context = self.context
-                outer, loop, inside = frame, self.loop, False
+                outer, loop, inside, within = frame, self.loop, False, None
                 while outer is not None and not inside:
                     inside = loop is not None and (id(outer), id(outer.f_code)) == loop
                     if inside:
                         position = outer.f_lasti
-                    elif call is None and outer.f_code is MODULE_CALL:
-                        call = outer
+                    else:
+                        within = outer
+                        if call is None and outer.f_code is MODULE_CALL:
+                            call = outer
                     outer = outer.f_back
                     if loop is None and call is not None:
                         break
                 self.left = self.left or not inside
                 if call is not None:
                     module = self._modules.path_of(call)
-                if position < self._position:
+                last, self._within = self._within, within and (id(within), within.f_lasti)
+                anew = False
+                if within is not None and last and position == self._position == self.backward_at:
+                    anew = last[0] != id(within) or within.f_lasti < last[1]
+                if position < self._position or anew:
                     self._turned = True  # a step may begin here: its tape has to stand alone
                 self._position = position
-                if stream.lean and 0 <= position < self.turns_at:
+                if stream.lean and 0 <= position < self.turns_at + anew:
                     self.turns_at = -1
                     stream.turn()  # what the last step made comes from outside from here on
                     if not (operator.mutated or operator.draws):
@@ -451,7 +463,8 @@ class TapeMode(TorchDispatchMode):
                     ),
                 )
             )
-            stream.marks.append(_new(Mark, (first_slot, first_use, sequence, position)))
+            turn = -1 if anew else position  # NOTE 3
+            stream.marks.append(_new(Mark, (first_slot, first_use, sequence, turn)))
             if len(stream.keys) >= self._sweep_at and not self.in_backward:
                 self.sweep()
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program

@@ -312,7 +312,7 @@ class Stream:
     def register(self, tensor: torch.Tensor) -> TensorEntry:
         """Give a tensor an entry."""
         entry = TensorEntry(tensor)
-        if tensor.__class__ not in _PLAIN_TYPES and isinstance(tensor, _UNINITIALISED):
+        if not entry.plain and isinstance(tensor, _UNINITIALISED):
             return entry  # its shape is not known before the module's first forward
         self.entries[id(tensor)] = entry
         if not entry.plain:

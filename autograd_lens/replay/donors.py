@@ -353,16 +353,20 @@ class Donors:
                 raise ReplayError(msg)
 
     def _row_entry(self, step: int, spec: TensorSpec) -> Entry:
-        """What the step's first row holds of a parameter."""
+        """What the first row of the step that knows a parameter holds of it.
+
+        One that is made in the step, as a copy of a model is, is met by a later backward.
+        """
         light = self.light(step)
         names = [known.name for known in light.known]
-        if spec.role != "parameter" or spec.name not in names or not light.rows:
+        if spec.role != "parameter" or spec.name not in names:
             return None
-        index, values = names.index(spec.name), light.rows[0].values
-        return values[index] if index < len(values) else None
+        index = names.index(spec.name)
+        held = (row.values[index] for row in light.rows if index < len(row.values))
+        return next((value for value in held if value is not None), None)
 
     def _grads(self, step: int, donor: Donor, carried: Carried | None) -> dict[int, torch.Tensor]:
-        """``.grad`` when the tape begins, by the id of its parameter.
+        """``.grad`` when the tape begins, by the id of its parameter, or of itself without one.
 
         Where the tape clears one before the first run of the engine, it is what the last run
         left.
@@ -381,6 +385,9 @@ class Donors:
         before = self.trace.rows.row(place - 1) if early and place else None
         owners = {name: number for number, name in plan.leaves.items() if name}
         owners |= {n: i for n, i in plan.parameters.items() if n not in owners}
+        # Of a parameter that the step does not use its .grad may be read: it stands for itself.
+        alone = {plan.specs[number].name.removesuffix(".grad"): number for number in plan.gradients}
+        owners = {**alone, **owners}
         found: dict[int, torch.Tensor] = {}
         for index, known in enumerate(light.known):
             if known.name not in owners:
@@ -489,8 +496,9 @@ def _other_object(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _frozen(light: LightStep) -> frozenset[str]:
-    """The parameters that no run of the engine reaches."""
+    """The parameters that no run of the engine reaches; one within another leaves ``.grad``."""
     reached = {index for graph in light.graphs for index in graph.reached}
+    reached |= {i for row in light.rows for i, v in enumerate(row.grads_after) if v is not None}
     return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
 
 

@@ -16,6 +16,7 @@ only behind it, and only what it is known to have left: ``.grad`` and what was a
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,8 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import LensError, ReplayError
-from autograd_lens.replay.functions import CustomFunction, applied, is_custom
+from autograd_lens.replay.checkpoint import Block, recomputed
+from autograd_lens.replay.functions import CustomFunction, applied, is_checkpoint, is_custom
 from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
@@ -39,6 +41,8 @@ from autograd_lens.trace.values import Entry, Value
 __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 
 Leaves = Mapping[str, torch.Tensor]
+_SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
+_DETACH = "aten.detach.default"
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
 
@@ -49,7 +53,8 @@ class Situation:
     Attributes:
         found: Tensors that are there, by id; the execution works on them. A tensor that the
             step was handed may stand on the tape as the result of kernels: these are dropped.
-        grads: ``.grad`` of leaves by id, left out where there is none.
+        grads: ``.grad`` of leaves by id, left out where there is none; by its own id where the
+            step does not use the leaf.
         cleared: For each run of the engine the parameters whose ``.grad`` is None before it.
         numbers: The slots, for the numbers in them and for draws that are repeated.
         random: State of the random generator, None where it is not known.
@@ -111,6 +116,7 @@ class Execution:
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
+        self._began: bytes | None = None  # state of the generator when no_grad was entered
         self._number = -1  # of the run of the engine that goes on
         found = situation.found.items()
         other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
@@ -182,10 +188,10 @@ class Execution:
         for number, tensor in situation.found.items():
             registers[number] = tensor
             if number in situation.grads:
-                tensor.grad = situation.grads[number]
+                _give(tensor, situation.grads[number])
         for number in plan.gradients:
             owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
-            registers[number] = situation.grads.get(owner) if owner is not None else None
+            registers[number] = situation.grads.get(number if owner is None else owner)
         for number in plan.outside:
             if registers[number] is None and plan.specs[number].role != "gradient":
                 self._refuse_missing(number)
@@ -203,14 +209,17 @@ class Execution:
             tensor = self.registers[number]
             if tensor is None or tensor.grad_fn is not None:
                 continue
-            if self.plan.leaves[number] in self.situation.frozen:
+            frozen = self.plan.leaves[number] in self.situation.frozen
+            if frozen and number in self.plan.outside:  # one that is made here has another name
                 continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:
-                tensor.grad = self.situation.grads[number]
+                _give(tensor, self.situation.grads[number])
 
     def _calls(self, stage: Calls) -> None:
         torch._C._set_grad_enabled(stage.grad)
+        if not stage.grad and self.plan.functions:
+            self._began = generator_state()
         try:
             if stage.update and self.situation.settings:
                 self._update(stage)
@@ -225,7 +234,9 @@ class Execution:
         observer = self._observer
         for call in calls:
             if observer is not None and call.index < observer.position:
-                continue  # another kernel has run it
+                if call.op == _DETACH:  # another kernel has run it, and returned its result
+                    self.registers[call.out] = self.registers[call.reads[0]]
+                continue
             with described(call):
                 self._one(call, self.registers)
             if observer is not None:
@@ -380,7 +391,10 @@ class Execution:
     # -- custom Functions -----------------------------------------------------------------
 
     def _apply(self, function: CustomFunction) -> None:
-        results = applied(function, self.registers, self._in_backward, self._run_of)
+        again = None
+        if is_checkpoint(function.name):
+            again = functools.partial(self._recompute, self._began)
+        results = applied(function, self.registers, self._in_backward, self._run_of, again)
         try:
             for number, tensor in results:
                 self.registers[number] = tensor
@@ -392,6 +406,20 @@ class Execution:
             raise ReplayError(msg) from error
         if self._observer is not None:
             self._observer.applied(function.before)
+
+    def _recompute(
+        self,
+        state: bytes | None,
+        function: CustomFunction,
+        run: TapeRun,
+        gradients: Sequence[torch.Tensor | None],
+    ) -> tuple[torch.Tensor | None, ...]:
+        """Make the backward of a checkpoint, whose block began with this random state."""
+        calls = self.plan.calls
+        forward = [call for call in calls[: function.before] if not (call.engine or call.grad)]
+        again = [calls[index] for index in run.kernels if not calls[index].kernel.hooked]
+        registers = self.registers.copy()
+        return recomputed(Block(function, forward, again, state), gradients, registers, self._one)
 
     def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
         """The run of a Function's node in the backward that goes on."""
@@ -414,12 +442,15 @@ class Execution:
         for number, tensor in known.items():
             registers[number] = tensor
         made: dict[int, torch.Tensor | None] = dict(known)
+        given = {use.tensor for use in tensors_in(*run.grad_inputs)}
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
+                continue  # the engine's, of what this node and another one gave
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue
-            if call.op == "aten.detach.default" and call.reads[0] in known:
+            if call.op == _DETACH and call.reads[0] in known:
                 registers[call.out] = registers[call.reads[0]]  # unpacking it has run this one
                 made[call.out] = registers[call.out]
                 continue
@@ -438,7 +469,7 @@ class Execution:
         with _disable_current_modes():
             for tensor, name in self.plan.put_in_place(number):
                 if name in self.leaves and self.registers[tensor] is not None:
-                    self.leaves[name].grad = self.registers[tensor].detach()
+                    _give(self.leaves[name], self.registers[tensor].detach())
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -604,6 +635,19 @@ def described(call: Call) -> Iterator[None]:
 def _refused(call: Call | None, error: BaseException) -> ReplayError:
     what = f"Kernel {call.index} ({call.op})" if call is not None else "A kernel"
     return ReplayError(f"{what} cannot be executed: {first_line(error)}")
+
+
+def _give(leaf: torch.Tensor, grad: torch.Tensor | None) -> None:
+    """Put what was recorded into a leaf's ``.grad``.
+
+    Raises:
+        ReplayError: It is none of that leaf's, as in a file that somebody changed.
+    """
+    try:
+        leaf.grad = grad
+    except RuntimeError as error:
+        msg = f"A recorded .grad does not fit its parameter: {first_line(error)}."
+        raise ReplayError(msg) from error
 
 
 def first_line(error: BaseException) -> str:

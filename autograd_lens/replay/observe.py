@@ -95,6 +95,7 @@ class Observer:
         self._seen = 0  # events that are accounted for
         self._names: list[str] = []
         self._built: dict[Hashable, tuple[Template, Mapping[int, int]]] = {}
+        self._derivatives = DerivativeTable() if plan.template.lean else _NoFormulas()
 
     @contextlib.contextmanager
     def observing(self) -> Iterator[None]:
@@ -189,8 +190,7 @@ class Observer:
             ReplayError: The graph is not the one that was recorded.
         """
         recorded = self._plan.backwards[number]
-        # A leaf that the program made anew is no parameter, though it has a name.
-        written = {write.parameter for one in self._plan.backwards for write in one.writes}
+        written = _written(self._plan)
         self._names = [name for name in leaves if name in written]
         places = {id(leaves[name]): index for index, name in enumerate(self._names)}
         self._tape = BackwardTape(
@@ -250,7 +250,7 @@ class Observer:
             around = Surroundings(
                 parameter=self._names.__getitem__,
                 source_of=_nowhere,
-                derivatives=_NoFormulas(),
+                derivatives=self._derivatives,
             )
             merger = _Merger(self._plan.template, build_template(segment, around), self._origins)
             self._built[key] = merger.merged(), merger.slots
@@ -275,7 +275,7 @@ def _other_kernels(op: str, recorded: str) -> str:
 
 
 class _NoFormulas(DerivativeTable):
-    """The formulas stand in the recorded template."""
+    """The formulas stand in the recorded template, where that is not lean."""
 
     def formula(self, op: str, node_name: str) -> Formula:  # noqa: ARG002
         """None."""
@@ -441,6 +441,17 @@ class _Merger:
         if isinstance(arg, TensorSlot) and arg.slot in self.slots:
             return TensorSlot(self._tensors[arg.tensor], self.slots[arg.slot])
         return None
+
+
+def _written(plan: Plan) -> set[str]:
+    """The parameters that backwards may write to.
+
+    A leaf that the program made anew is none, though it has a name. A lean tape, which tells of
+    no writes, tells of parameters.
+    """
+    if plan.template.lean:
+        return {one.name for one in plan.template.tensors if one.role == "parameter"}
+    return {write.parameter for one in plan.backwards for write in one.writes}
 
 
 def _pairs_of(one: TapeBackward, other: TapeBackward) -> Iterator[tuple[Arg, Arg]]:

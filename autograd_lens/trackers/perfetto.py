@@ -208,22 +208,28 @@ class _Tape:
                     last, waiting = max(run.kernels), []
             self._silent.setdefault(last + 1, []).extend(waiting)
         self._changes = self._sole_writers()
-        self._makers = {
-            (backward.index, node.index): node.forward_kernel
-            for backward in step.backwards
-            if backward.graph
-            for node in backward.graph.nodes
-            if node.forward_kernel is not None
-        }
-        ran = {
-            (one.index, run.node) for one in step.backwards for run in one.node_runs if run.kernels
-        }
-        self._led_on = {self._makers[node] for node in ran & self._makers.keys()}
+        self._frames: dict[tuple[int, int], list[_Frame]] = {}  # of runs
+        self._arrows: dict[tuple[int, int], int] = {}  # by backward and node, where both ends are
+        self._begins: dict[int, list[int]] = {}  # the same by the kernel of the forward
+        self._draw_arrows()
+
+    def _draw_arrows(self) -> None:
+        for backward in self._step.backwards:
+            ran = {run.node for run in backward.node_runs if run.kernels}
+            for node in backward.graph.nodes if backward.graph else ():
+                if node.index in ran and node.forward_kernel is not None:
+                    arrow = (self._step.index << _ARROWS) + len(self._arrows)
+                    self._arrows[backward.index, node.index] = arrow
+                    self._begins.setdefault(node.forward_kernel, []).append(arrow)
 
     def _sole_writers(self) -> Mapping[int, ParameterUpdate | GradChange]:
         """Kernels that belong to the change of one parameter alone."""
         found: dict[int, list[ParameterUpdate | GradChange]] = {}
-        for change in (*self._step.updates, *self._step.grad_changes):
+        changes: list[ParameterUpdate | GradChange] = [
+            *self._step.updates,
+            *self._step.grad_changes,
+        ]
+        for change in changes:
             for kernel in change.kernels:
                 found.setdefault(kernel, []).append(change)
         return {kernel: one for kernel, (one, *more) in found.items() if not more}
@@ -242,16 +248,15 @@ class _Tape:
         own = _Frame(("kernel", kernel.index), operator_name(kernel), "kernel", self._about(kernel))
         if run is not None:
             backward, node = run
-            maker = self._makers.get((backward.index, node.node))
+            arrow = self._arrows.get((backward.index, node.node))
             first = kernel.index == node.kernels[0]
-            ends = [self._arrow(maker)] if first and maker is not None else []
+            ends = [arrow] if first and arrow is not None else []
             return _Leaf([*self._of_run(run), own], ends=ends)
         frames = [self._phase_of(kernel), *_modules(kernel.module)]
         change = self._changes.get(kernel.index)
         if change is not None:
             frames.append(self._of_change(change))
-        made = kernel.index in self._led_on
-        return _Leaf([*frames, own], [self._arrow(kernel.index)] if made else [])
+        return _Leaf([*frames, own], self._begins.get(kernel.index, ()))
 
     def _phase_of(self, kernel: Kernel) -> _Frame:
         if kernel.phase == "backward" and kernel.backward < len(self._step.backwards):
@@ -262,10 +267,6 @@ class _Tape:
         number = f" {backward.index}" if len(self._step.backwards) > 1 else ""
         about = {"line": self._place(backward.source), "kind": backward.kind}
         return _Frame(("backward", backward.index), f"backward{number}", "phase", about)
-
-    def _arrow(self, maker: int) -> int:
-        """The number of the arrow from a kernel of the forward."""
-        return (self._step.index << _ARROWS) + maker
 
     def _of_change(self, change: ParameterUpdate | GradChange) -> _Frame:
         target = change.parameter
@@ -281,17 +282,20 @@ class _Tape:
     def _of_run(self, run: Run) -> list[_Frame]:
         """The slices of a node's run: the backward, its modules, the node."""
         backward, node_run = run
-        outer = self._of_backward(backward)
-        node = backward.graph.nodes[node_run.node] if backward.graph else None
-        if node is None:
-            return [outer]
-        own = _Frame(
-            ("run", backward.index, node_run.order),
-            f"{node.name} {node.variable}" if node.variable else node.name,
-            "node",
-            _about_run(node, node_run, _write_of(backward, node)),
-        )
-        return [outer, *_modules(self._module_of(node)), own]
+        key = backward.index, node_run.order
+        if key not in self._frames:
+            self._frames[key] = [*self._around(backward, node_run)]
+        return self._frames[key]
+
+    def _around(self, backward: Backward, run: NodeRun) -> Iterator[_Frame]:
+        yield self._of_backward(backward)
+        if backward.graph is None:
+            return
+        node = backward.graph.nodes[run.node]
+        yield from _modules(self._module_of(node))
+        name = f"{node.name} {node.variable}" if node.variable else node.name
+        about = _about_run(node, run, _write_of(backward, node))
+        yield _Frame(("run", backward.index, run.order), name, "node", about)
 
     def _module_of(self, node: Node) -> str:
         if node.variable is not None:

@@ -67,6 +67,7 @@ class Fit:
         self._ended = False
         self._turns: Iterator[int] = iter(())
         self._left_alone = contextlib.ExitStack()
+        self._paused = False
 
     def begin(self, model: nn.Module | None = None) -> None:
         """The trainer begins, before it asks for the first batch.
@@ -75,7 +76,7 @@ class Fit:
             model: What it trains; parameters have its names.
         """
         self._model = model
-        if self._first == self._seen:
+        if self._first == self._seen and self._recording is None:
             self._record()
 
     def turn(self) -> None:
@@ -101,13 +102,14 @@ class Fit:
 
     def pause(self) -> None:
         """What follows is no part of the training: validation, saving."""
-        self.resume()
-        if self._recording is not None and not self._ended:
+        if self._recording is not None and not (self._ended or self._paused):
             self._left_alone.enter_context(self._recording.paused())
+            self._paused = True
 
     def resume(self) -> None:
         """The training goes on."""
         self._left_alone.close()
+        self._paused = False
 
     def end(self, error: BaseException | None = None) -> None:
         """The fit has ended; tell what was found.
@@ -123,20 +125,23 @@ class Fit:
         if error is None:
             self._recording.withdraw_step()
         self._recording.__exit__(None if error is None else type(error), error, None)
-        with contextlib.suppress(Exception):  # the doctor is a guest in this program
+        trouble = ""
+        try:
             self.findings = examine(self._recording.trace, seconds=0)
+        except Exception as failure:  # noqa: BLE001  the doctor is a guest in this program
+            trouble = f"The doctor could not examine it: {type(failure).__name__}: {failure}"
         if not self._quiet:
-            self._tell(self._recording)
+            self._tell(self._recording, trouble)
 
     def _end_with_program(self) -> None:
         self._quiet = True
         self.end(getattr(sys, "last_value", None))
 
-    def _tell(self, recording: Recording) -> None:
+    def _tell(self, recording: Recording, trouble: str) -> None:
         from autograd_lens.render.findings import finding_line  # noqa: PLC0415  only to tell
 
         lines = [f"Recorded {len(recording.trace.steps):,} steps in {self.path}."]
-        lines += map(finding_line, self.findings)
+        lines += [trouble] if trouble else map(finding_line, self.findings)
         verb = "doctor" if self.findings else "trace"
         lines.append(f"Next: autograd-lens {verb} {self.path}")
         sys.stderr.write("".join(f"{line}\n" for line in lines))

@@ -215,6 +215,34 @@ def test_what_does_not_fit_is_pointed_at_when_it_meets_the_run(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "step", "value"),
+    [
+        ("loss", 2, 8.0),
+        ("step % 4", 5, 1.0),
+        ("w1", 4, [[4.0]]),
+        ("w1.after", 4, [[5.0]]),
+        ("w1.grad", 2, [[-7.0]]),
+        ("w1.grad", 0, None),  # it had none
+        ("b1.grad_before", 5, None),
+        ("w1.mode", 1, "set"),
+        ("norm(b1)", 0, 5.0),
+        ("model.0.weight[1,2]", 3, 5.0),
+        ("model.0.weight * 2", 3, [[0.0, 2.0, 4.0], [6.0, 8.0, 10.0]]),
+        ("loss > 10", 1, True),
+        ("7", 3, 7.0),
+    ],
+)
+def test_what_a_condition_comes_to_in_one_step(text: str, step: int, value: object) -> None:
+    given = parse_condition(text, NAMES).value(Run(), step)
+    if value is None:
+        assert given is None
+    else:
+        assert given is not None
+        assert np.squeeze(given).tolist() == np.squeeze(np.array(value)).tolist()
+        assert given.shape == np.shape(value) or given.size == 1
+
+
 def test_no_sign_or_bracket_overflows_the_stack() -> None:
     for condition in ("-" * 498 + "1", "1+" * 249 + "1", "not " * 124 + "1"):
         try:

@@ -192,3 +192,19 @@ def test_every_number_and_tensor_of_a_lean_tape_has_its_own_slot(tmp_path: Path)
     ]
     assert len(used) == len(set(used))
     assert max(used) < len(slots) == template.slots
+
+
+def test_opened_it_tells_of_its_backward_what_a_full_step_tells(tmp_path: Path) -> None:
+    lean, _ = train(tmp_path / "lean.lens", from_numpy)
+    full, _ = train(tmp_path / "full.lens", from_numpy, full="all")
+    assert 7 in lean.lean_steps
+    (ours,), (theirs,) = lean.steps[7].backwards, full.steps[7].backwards
+    assert [write.mode for write in ours.grad_writes] == ["accumulate"]
+    assert ours.grad_writes == theirs.grad_writes
+    assert ours.graph is not None
+    assert theirs.graph is not None
+    for one, other in zip(ours.graph.nodes, theirs.graph.nodes, strict=True):
+        assert (one.name, one.formula, one.variable) == (other.name, other.formula, other.variable)
+        assert one.forward_kernel == other.forward_kernel
+    gradients = [(run.grad_outputs, run.grad_inputs) for run in ours.node_runs]
+    assert gradients == [(run.grad_outputs, run.grad_inputs) for run in theirs.node_runs]

@@ -10,7 +10,6 @@ from torch import nn
 
 import autograd_lens as lens
 from autograd_lens.errors import RecordingError
-from autograd_lens.live.unused import LONG
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.reader import Trace
 
@@ -21,14 +20,15 @@ def proved(trace: Trace, steps: int) -> bool:
 
 
 def test_two_backwards_of_many_kernels_in_a_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("autograd_lens.live.mode.LONG", 8)
     w = torch.ones(2, requires_grad=True)
     with lens.record(tmp_path / "a.lens", full="all") as run:
         for _ in run.steps(2, progress=False):
             for _ in range(2):
                 loss = w
-                for _ in range(LONG // 2 + 5):
+                for _ in range(10):
                     loss = (loss * 0.99).sin()
                 loss.sum().backward()
             with torch.no_grad():

@@ -6,6 +6,7 @@ import pytest
 
 from autograd_lens.doctor import rules
 from autograd_lens.doctor.engine import HEADINGS, KnownRule, examine, find_rule
+from autograd_lens.doctor.finding import Rule
 from autograd_lens.errors import SelectionError
 from tests.doctor.conftest import PROGRAMS, Diagnose
 
@@ -60,6 +61,20 @@ def test_a_finding_carries_the_evidence(diagnose: Diagnose) -> None:
     assert finding.title.startswith("b:")
     assert "found 0.6614 there" in finding.message
     assert "the next update used 1.254" in finding.message
+
+
+def test_a_finding_tells_where_it_is_seen_and_whether_steps_were_executed_for_it() -> None:
+    rule = Rule("AL101", "stale-gradient", "error", "full")
+    seen = rule.finding(title="", message="", fix="", step=3, events=("kernel 7 aten.log.default",))
+    assert (seen.kernel, seen.executed, seen.look[-4:]) == (7, False, "3:k7")
+    replayed = rule.finding(
+        title="",
+        message="",
+        fix="",
+        events=("the loss", "kernel 12", "the step was opened by replay"),
+    )
+    assert (replayed.kernel, replayed.executed) == (12, True)
+    assert rule.finding(title="", message="Shown by executing steps 0 to 9.", fix="").executed
 
 
 def test_select_and_ignore_take_codes_beginnings_and_names(

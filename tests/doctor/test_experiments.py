@@ -55,6 +55,16 @@ def test_a_smaller_rate_is_tried_until_the_loss_falls() -> None:
     ]
 
 
+def test_a_first_step_that_waits_for_imports_says_nothing_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, clock = _Bench(), iter([0.0, 0.0, 3.0, 3.0])  # then it stands still
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock, 3.0))
+    said = Experiments(bench.laboratory).smaller_rates(4, 5, 2.0, 0.05)
+    assert "with lr 0.2 the loss falls" in said
+    assert [steps for _, steps, _ in bench.descents] == [1, 1, 5, 1, 5]
+
+
 def test_the_proposed_rate_is_tried_where_the_loss_grows_with_the_others() -> None:
     said = Experiments(_Bench().laboratory).smaller_rates(0, 3, 8.0, 0.1)
     assert said.endswith(

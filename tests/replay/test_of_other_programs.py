@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from copy import deepcopy as copy_of
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -72,6 +77,82 @@ def test_kernels_that_a_checkpoint_runs_again_are_told_from_the_engine_s(tmp_pat
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+def test_blocks_of_reentrant_checkpoints_run_again_with_the_numbers_they_drew(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.2), nn.Tanh())
+    second = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6), nn.Dropout(0.2))
+    head = nn.Linear(6, 1)
+    parameters = [p for part in (first, second, head) for p in part.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=0.1)
+
+    def turn(_step: int) -> None:
+        x = X[torch.randint(8, (5,))].requires_grad_()
+        optimizer.zero_grad()
+        hidden = checkpoint(first, x, use_reentrant=True)
+        hidden = checkpoint(lambda one, factor: second(one) * factor, hidden, 2, use_reentrant=True)
+        (head(hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.factor * grad, None
+
+
+class Quantized(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, book: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest = torch.cdist(x, book).argmin(1)
+        ctx.save_for_backward(nearest, book)
+        ctx.mark_non_differentiable(nearest)
+        return book[nearest], nearest
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad: torch.Tensor, _nothing: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest, book = ctx.saved_tensors
+        return grad, torch.zeros_like(book).index_add_(0, nearest, grad)
+
+
+def test_a_function_that_reverses_gradients_by_a_growing_factor_is_proved(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        hidden = Reversed.apply(net[:2](X), 0.1 * step)
+        (net[2:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_function_whose_gradient_meets_another_one_is_proved(tmp_path: Path) -> None:
+    net = small()
+    book = torch.nn.Parameter(torch.randn(5, 6))
+    optimizer = torch.optim.Adam([*net.parameters(), book], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = net[:2](X)
+        near, _ = Quantized.apply(hidden, book)
+        (net[2:](near + hidden - hidden.detach()) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_grad_that_the_program_makes_anew_is_found(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -106,16 +187,14 @@ def test_a_line_search_clears_what_the_step_began_with(tmp_path: Path) -> None:
     assert all(not one.skipped and not one.mismatches for one in found)
 
 
-def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
-    tmp_path: Path,
-) -> None:
-    net, given = small(), torch.full((8, 6), 0.01)
+def test_what_a_hook_computes_by_numpy_is_not_known_and_never_differs(tmp_path: Path) -> None:
+    net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 
     def turn(_step: int) -> None:
         optimizer.zero_grad()
         hidden = net[0](X)
-        hidden.register_hook(lambda _gradient: given)
+        hidden.register_hook(lambda grad: torch.from_numpy(np.clip(grad.numpy(), -0.01, 0.01)))
         (net[1:](hidden) ** 2).mean().backward()
         optimizer.step()
 
@@ -123,6 +202,21 @@ def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
     assert not any(one.mismatches for one in found.values())
     (skipped, *_) = found["gradients"].skipped
     assert skipped.reason.startswith("A hook of the program took part in its backward")
+
+
+def test_a_gradient_that_a_hook_had_is_handed_on_again(tmp_path: Path) -> None:
+    net, given = small(), torch.full((8, 6), 0.01)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        fresh = torch.full((8, 6), 0.02)
+        optimizer.zero_grad()
+        hidden = net[0](X)
+        hidden.register_hook(lambda _gradient: given if step % 2 else fresh)
+        (net[1:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
 def test_an_evaluation_that_writes_into_views_is_left_out_as_a_whole(tmp_path: Path) -> None:
@@ -161,6 +255,30 @@ def test_a_copy_that_follows_in_the_next_turn_is_of_that_turn(tmp_path: Path) ->
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_turn_that_is_a_call_begins_with_its_first_kernel(tmp_path: Path, held: bool) -> None:
+    net, copy = small(), small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    frames = []
+
+    def turn(step: int) -> None:
+        if held:  # no other call gets their places
+            frames.append(sys._getframe())
+        batch = X[torch.randint(8, (4,))]
+        with torch.no_grad():
+            for ours, theirs in zip(copy.parameters(), net.parameters(), strict=True):
+                ours.mul_(0.9).add_(theirs, alpha=0.1)
+            target = copy(batch)
+        optimizer.zero_grad()
+        (net(batch) - target - step).pow(2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    frames.clear()
+    trace = lens.open(tmp_path / "run.lens")
+    assert "aten.randint.default" in {kernel.op for kernel in trace.steps[5].kernels[:1]}
+
+
 def test_a_hook_that_looks_on_changes_no_proof_and_is_told_apart(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -180,3 +298,64 @@ def test_a_hook_that_looks_on_changes_no_proof_and_is_told_apart(tmp_path: Path)
     assert len(seen) == STEPS
     assert all_proved(found)
     assert found["stored values"].how.endswith("but of kernels in hooks")
+
+
+def test_sparse_gradients_are_followed(tmp_path: Path) -> None:
+    table = nn.Embedding(10, 3, sparse=True)
+    optimizer = torch.optim.SparseAdam(table.parameters())  # counts its steps in Python
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        table(torch.randint(0, 10, (7,))).pow(2).sum().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    kernels = lens.open(tmp_path / "run.lens").steps[1].kernels
+    backward = {kernel.op for kernel in kernels if kernel.phase == "backward"}
+    assert "aten.is_coalesced.default" not in backward  # we looked, the engine did not
+
+
+def test_every_line_search_has_a_tape_of_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    x, y = torch.randn(16, 4), torch.randn(16, 1)
+    search = "strong_wolfe"
+    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=5, line_search_fn=search)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (net(x) - y).pow(2).mean()
+        loss.backward()
+        return loss
+
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(6):
+            optimizer.step(closure)
+    trace = lens.open(tmp_path / "run.lens")
+    assert verify(trace, range(len(trace.steps))).complete
+
+
+def test_gradients_that_copies_of_the_model_gather_for_it_are_found(tmp_path: Path) -> None:
+    net = small()
+    meta = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def turn(_step: int) -> None:
+        meta.zero_grad()
+        for task in range(3):
+            fast = copy_of(net)
+            inner = torch.optim.SGD(fast.parameters(), lr=0.05)
+            for _ in range(2):
+                inner.zero_grad()
+                ((fast(X) - task) ** 2).mean().backward()
+                inner.step()
+            for mine, its in zip(net.parameters(), fast.parameters(), strict=True):
+                assert its.grad is not None
+                mine.grad = its.grad.clone() if mine.grad is None else mine.grad + its.grad
+        meta.step()
+
+    with lens.record(tmp_path / "run.lens"):
+        for step in range(STEPS):
+            turn(step)
+    trace = lens.open(tmp_path / "run.lens")
+    assert len(trace.steps) == 6 * STEPS
+    assert verify(trace, range(len(trace.steps))).complete

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import autograd_lens as lens
@@ -113,6 +114,21 @@ def test_arrows_lead_from_the_forward_to_the_backward(events: list[Event]) -> No
         if phase == "f" and begin < ts < end and event["cat"] == "node"
     }
     assert ("Model", "TanhBackward0") in names
+
+
+def test_a_graph_that_is_run_twice_has_arrows_of_its_own(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    with lens.record(tmp_path / "twice.lens", full="all") as run:
+        loss = (w.sin() * 2).sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+    events = read("\n".join(perfetto_lines(run.trace, (0,), (0,))))
+    begins, ends = (Counter(e["id"] for e in events if e["ph"] == phase) for phase in "sf")
+    assert begins == ends
+    assert set(begins.values()) == {1}
+    backwards = {path[1] for path, *_ in slices(events) if len(path) > 2}
+    assert {"backward 0", "backward 1"} <= backwards
+    run.trace.close()
 
 
 def test_counters_hold_losses_rates_and_norms(recorded: Trace, events: list[Event]) -> None:

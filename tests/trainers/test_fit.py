@@ -115,6 +115,22 @@ def test_findings_are_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixt
     recorded.trace.close()
 
 
+def test_a_doctor_that_fails_is_told_and_fails_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def examine(*_: object, **__: object) -> None:
+        msg = "a rule is broken"
+        raise KeyError(msg)
+
+    monkeypatch.setattr("autograd_lens.trainers.fit.examine", examine)
+    recorded = Fit(tmp_path / "a.lens", full="none")
+    fit(recorded, epochs=1)
+    assert recorded.findings == ()
+    told = "The doctor could not examine it: KeyError: 'a rule is broken'"
+    assert told in capsys.readouterr().err.splitlines()
+    recorded.trace.close()
+
+
 def test_a_failure_ends_the_recording_in_its_step(tmp_path: Path) -> None:
     def fail(batch: int) -> None:
         if batch == 5:

@@ -2,5 +2,6 @@
 
 ``wire`` reads and writes messages, ``requests`` are their arguments, ``adapter`` answers them.
 ``walk`` is the debugger's walk (``tui.session``) by lines and calls, ``breakpoints`` where it
-stops, ``items`` and ``scopes`` what is seen there, ``sources`` the program's text.
+stops and ``wishes`` how a client says so; ``items``, ``scopes`` and ``evaluate`` are what is seen
+there, ``sources`` the program's text.
 """

@@ -8,26 +8,25 @@ tapes, so that there is nothing to pause, and every move ends before the next re
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
-import numpy as np
+import msgspec
 
-from autograd_lens.analysis.conditions import condition_on
 from autograd_lens.errors import LensError
 from autograd_lens.render.step_view import StepView, TraceOptions
 from autograd_lens.servers.dap import requests as asked
-from autograd_lens.servers.dap.breakpoints import Breakpoint, Breakpoints, Hit, Reason
+from autograd_lens.servers.dap.breakpoints import Breakpoints, Hit, Reason
 from autograd_lens.servers.dap.evaluate import evaluated
-from autograd_lens.servers.dap.items import MOST, Item
+from autograd_lens.servers.dap.items import Item
 from autograd_lens.servers.dap.scopes import Frame, frames, scopes
 from autograd_lens.servers.dap.sources import Sources
 from autograd_lens.servers.dap.walk import Walk
 from autograd_lens.servers.dap.wire import Message, read_message, write_message
+from autograd_lens.servers.dap.wishes import FILTERS, Wishes
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import Place
-from autograd_lens.tui.overview import examined, surveyed
 from autograd_lens.tui.session import Opened, Session
 
 __all__ = ["Adapter", "Opens", "talk"]
@@ -36,16 +35,8 @@ Body = dict[str, object]
 Opens = Callable[[asked.Launch], Trace]
 Steps = Callable[[], bool]
 
-T = TypeVar("T")
-
 _THREAD = 1  # a recording is of one
 _WIDTH = 100  # columns of a title
-_FILTERS = (
-    ("error", "An error ended the run", False),
-    ("bad", "A loss or a gradient becomes NaN or infinite", False),
-    ("finding", "The doctor found something wrong", False),
-    ("condition", "A condition holds, such as loss > 10", True),
-)
 _ABILITIES = {
     "supportsConfigurationDoneRequest": True,
     "supportsFunctionBreakpoints": True,
@@ -78,11 +69,13 @@ class _Run:
     walk: Walk = field(init=False)
     breakpoints: Breakpoints = field(init=False)
     sources: Sources = field(init=False)
+    wishes: Wishes = field(init=False)
 
     def __post_init__(self) -> None:
         self.walk = Walk(self.session)
         self.breakpoints = Breakpoints(self.session)
         self.sources = Sources(self.session.trace)
+        self.wishes = Wishes(self.session, self.sources, self.breakpoints)
 
 
 class Adapter:
@@ -100,7 +93,6 @@ class Adapter:
         self._pages = False
         self._first_line = 1
         self._number = 0
-        self._breakpoint = 0
         self._events: list[tuple[str, Body]] = []
         self._frames: list[Frame] = []
         self._view: StepView | None = None
@@ -162,10 +154,10 @@ class Adapter:
         given = asked.understood(arguments, asked.Initialize)
         self._pages = given.supports_variable_paging
         self._first_line = int(given.lines_start_at1)
+        asks = {"supportsCondition": True, "conditionDescription": "loss > 10"}
         filters = [
-            {"filter": name, "label": label, "default": False, "supportsCondition": conditional}
-            | ({"conditionDescription": "loss > 10"} if conditional else {})
-            for name, label, conditional in _FILTERS
+            {"filter": name, "label": label, **(asks if name == "condition" else {})}
+            for name, label in FILTERS.items()
         ]
         return {**_ABILITIES, "exceptionBreakpointFilters": filters}
 
@@ -210,113 +202,26 @@ class Adapter:
 
     # -- breakpoints ----------------------------------------------------------------------
 
-    def _next_number(self) -> int:
-        self._breakpoint += 1
-        return self._breakpoint
-
     def _set_breakpoints(self, arguments: object) -> Body:
         given = asked.understood(arguments, asked.SetBreakpoints)
-        sources = self._run.sources
-        file = sources.found(given.source)
-        made, told = [], []
-        for one in given.breakpoints or []:
-            at = one.line + 1 - self._first_line
-            line = sources.nearest(file, at) if file is not None else None
-            if file is None or line is None:
-                told.append(self._refused("This recording ran nothing in this file."))
-                continue
-            steps, problem = self._holding(one.condition)
-            if problem:
-                told.append(self._refused(problem))
-                continue
-            words = f"{sources.described(file)['name']}, line {line}"
-            number = self._next_number()
-            made.append(Breakpoint(number, "breakpoint", words, (file, line), steps=steps))
-            shown = line - 1 + self._first_line
-            told.append({"id": number, "verified": True, "line": shown})
-        if file is not None:
-            self._run.breakpoints.set(f"lines of {file}", tuple(made))
+        shift = 1 - self._first_line
+        lines = given.breakpoints or []
+        wanted = [msgspec.structs.replace(one, line=one.line + shift) for one in lines]
+        told = self._run.wishes.lines(given.source, wanted)
+        for one in told:
+            if isinstance(line := one.get("line"), int):
+                one["line"] = line - shift
         return {"breakpoints": told}
-
-    def _refused(self, why: str) -> Body:
-        return {"id": self._next_number(), "verified": False, "message": why}
-
-    def _holding(self, condition: str | None) -> tuple[np.ndarray | None, str]:
-        """In which steps a condition holds, None for all; and why it cannot be read."""
-        if not condition:
-            return None, ""
-        try:
-            trace = self._run.session.trace
-            return condition_on(trace, condition).holds(trace), ""
-        except LensError as error:
-            return None, str(error)
 
     def _set_functions(self, arguments: object) -> Body:
         given = asked.understood(arguments, asked.SetFunctionBreakpoints)
-        made, told = [], []
-        for one in given.breakpoints:
-            name, number = one.name.strip(), self._next_number()
-            node = name if name.isidentifier() and self._run.sources.has_node(name) else ""
-            steps, problem = self._holding(one.condition if node else name)
-            if not node and not problem and one.condition:
-                more, problem = self._holding(one.condition)
-                steps = steps & more if steps is not None and more is not None else steps
-            if problem:
-                told.append({"id": number, "verified": False, "message": problem})
-                continue
-            made.append(Breakpoint(number, "function breakpoint", name, node=node, steps=steps))
-            told.append({"id": number, "verified": True})
-        self._run.breakpoints.set("functions", tuple(made))
-        return {"breakpoints": told}
+        return {"breakpoints": self._run.wishes.functions(given.breakpoints)}
 
     def _set_exceptions(self, arguments: object) -> Body:
         given = asked.understood(arguments, asked.SetExceptionBreakpoints)
-        options = {one.filter_id: one.condition or "" for one in given.filter_options or []}
-        wanted = {**dict.fromkeys(given.filters, ""), **options}
-        made, told = [], []
-        for name, condition in wanted.items():
-            found, problem = self._filtered(name, condition)
-            made += found
-            told.append({"verified": not problem, **({"message": problem} if problem else {})})
-        self._run.breakpoints.set("exceptions", tuple(made))
-        return {"breakpoints": told}
-
-    def _filtered(self, name: str, condition: str) -> tuple[list[Breakpoint], str]:
-        """What a filter stops at, and why it cannot."""
-        trace, count = self._run.session.trace, self._run.session.steps
-        steps = np.zeros(count, np.bool_)
-        if name == "condition":
-            if not condition:
-                return [], "Write the condition, for example loss > 10."
-            holds, problem = self._holding(condition)
-            return ([] if holds is None else [self._exception(condition, holds)]), problem
-        if name == "error":
-            broken = [one.step for one in trace.events if one.kind in {"exception", "interrupt"}]
-            steps[[step for step in broken if step is not None and step < count]] = True
-            return [self._exception("The run ended here.", steps)], ""
-        if name == "bad":
-            steps[surveyed(trace).bad] = True
-            return [self._exception("A loss or a gradient is NaN or infinite.", steps)], ""
-        if name == "finding":
-            return list(self._findings()), ""
-        return [], f"There is no filter {name!r}."
-
-    def _exception(
-        self, words: str, steps: np.ndarray, kernels: Mapping[int, int] | None = None
-    ) -> Breakpoint:
-        return Breakpoint(
-            self._next_number(), "exception", words, steps=steps, kernels=kernels or {}
-        )
-
-    def _findings(self) -> Iterator[Breakpoint]:
-        session = self._run.session
-        for finding in examined(session.trace):
-            if finding.step is not None and finding.step < session.steps:
-                steps = np.zeros(session.steps, np.bool_)
-                steps[finding.step] = True
-                kernel = finding.kernel
-                at = {} if kernel is None else {finding.step: kernel}
-                yield self._exception(f"{finding.code} {finding.name}: {finding.title}", steps, at)
+        plain = [asked.ExceptionFilter(name) for name in given.filters]
+        wanted = plain + (given.filter_options or [])
+        return {"breakpoints": self._run.wishes.exceptions(wanted)}
 
     # -- moving ---------------------------------------------------------------------------
 
@@ -366,7 +271,7 @@ class Adapter:
         self._stop(hit.breakpoints[0].reason, words, hit)
 
     def _stop(self, reason: Reason | str, words: str = "", hit: Hit | None = None) -> None:
-        self._hit, self._frames, self._view, self._inside = hit, [], None, []
+        self._hit, self._frames, self._inside = hit, [], []
         body: Body = {"reason": reason, "threadId": _THREAD, "allThreadsStopped": True}
         if words:
             body |= {"description": words, "text": words}
@@ -452,8 +357,8 @@ class Adapter:
         if item.inside is None:
             return {"variablesReference": 0}
         self._inside.append(item)
-        counted = {"indexedVariables" if item.indexed else "namedVariables": item.count}
-        return {"variablesReference": len(self._inside), **(counted if self._pages else {})}
+        counted = {"indexedVariables": item.count} if self._pages and item.indexed else {}
+        return {"variablesReference": len(self._inside), **counted}
 
     def _variables(self, arguments: object) -> Body:
         given = asked.understood(arguments, asked.Variables)
@@ -463,13 +368,7 @@ class Adapter:
             )
             raise LensError(msg)
         item = self._inside[given.variables_reference - 1]
-        start, count = max(given.start or 0, 0), given.count or 0
-        most = min(count, MOST) if count > 0 else MOST
-        inside: Sequence[Item] = item.inside(start, most) if item.inside is not None else ()
-        told = [self._variable(one) for one in inside]
-        if not count and item.count > MOST:
-            rest = f"{item.count - MOST:,} more, which this client does not ask for by parts"
-            told.append({"name": "...", "value": rest, "variablesReference": 0})
+        told = [self._variable(one) for one in item.parts(given.start or 0, given.count or 0)]
         return {"variables": told}
 
     def _variable(self, item: Item) -> Body:
@@ -488,7 +387,8 @@ class Adapter:
         session = self._run.session
         words = "; ".join(one.words for one in self._hit.breakpoints) if self._hit else "Nothing"
         body: Body = {"exceptionId": words, "breakMode": "always"}
-        events = [one for one in session.trace.events if one.step == session.step and one.detail]
+        wanted = {one.words for one in self._hit.breakpoints} if self._hit else set()
+        events = [one for one in session.trace.events if one.message in wanted]
         if events:
             body |= {
                 "description": events[-1].message,

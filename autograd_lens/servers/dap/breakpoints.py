@@ -38,6 +38,7 @@ class Breakpoint:
         node: Name of a node; ``""`` where it is on none.
         steps: In which steps it holds: (steps,); None for all.
         kernels: The kernel to stop at, by step; else a step stops where its loss is known.
+        at_end: Whether it stops at the end of a step instead, where an error ended it.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Breakpoint:
     node: str = ""
     steps: Steps | None = None
     kernels: Mapping[int, int] = field(default_factory=dict)
+    at_end: bool = False
 
     @property
     def of_steps(self) -> bool:
@@ -67,6 +69,8 @@ class Breakpoint:
                 for place, event in enumerate(opened.events)
                 if event.kind == "node" and _name(opened, event) == self.node
             )
+        elif self.at_end:
+            yield max(len(opened.events) - 1, 0)
         else:
             yield _within(opened, self.kernels.get(opened.step.index))
 

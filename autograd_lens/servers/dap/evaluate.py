@@ -8,8 +8,8 @@ import numpy as np
 
 from autograd_lens.analysis.conditions import condition_on
 from autograd_lens.render.step_view import StepView
-from autograd_lens.servers.dap.items import Item, array_item
-from autograd_lens.servers.dap.scopes import locals_of, parameters_of
+from autograd_lens.servers.dap.items import Item, array_item, value_item
+from autograd_lens.servers.dap.scopes import locals_of
 from autograd_lens.tui.session import Opened, Session
 
 __all__ = ["evaluated"]
@@ -49,12 +49,13 @@ def _named(session: Session, opened: Opened, view: StepView, asked: str) -> Item
     """A tensor of the step, or a parameter or its ``.grad``, as they are at the event."""
     local = locals_of(opened, session.event, view).get(asked)
     if local is not None:
-        return local
-    base, is_grad = asked.removesuffix(".grad"), asked.endswith(".grad")
+        return value_item(asked, local.value, asked)
     known = session.trace.parameters
     names = {alias: one.name for one in known.values() for alias in (*one.aliases, one.name)}
-    for item in parameters_of(opened, session.event):
-        if item.name == names.get(base) and item.inside is not None:
-            value, grad, *_ = item.inside(0, item.count)
-            return grad if is_grad else value
-    return None
+    name = names.get(asked.removesuffix(".grad"), "")
+    held = opened.states.at(session.event).get(name)
+    if held is None:
+        return None
+    if asked.endswith(".grad"):
+        return value_item(asked, held.grad, asked)
+    return None if held.after is None else value_item(asked, held.after, asked)

@@ -1,14 +1,14 @@
 """What a debugger lists under a name: a value in few words, and what is inside of it.
 
 NOTE 1 [Parts of long lists]: what is inside is made when the client opens it, and of a tensor no
-more than it asks for. A client that asks for all at once gets the first hundred.
+more than it asks for. A client that asks for all elements at once gets the first hundred.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from autograd_lens.render.numbers import render_value, scalar, shape
 from autograd_lens.trace.values import Summary, Value
 
-__all__ = ["MOST", "Item", "array_item", "group", "text_item", "value_item"]
+__all__ = ["Item", "array_item", "group", "later", "text_item", "value_item"]
 
 Array = npt.NDArray[Any]
 Inside = Callable[[int, int], Sequence["Item"]]
 
-MOST = 100
-"""Parts that are given at once."""
+_ELEMENTS = 100  # of a tensor that are given at once
+_NAMES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,16 @@ class Item:
     indexed: bool = False
     expression: str = ""
 
+    def parts(self, start: int, count: int) -> Sequence[Item]:
+        """Its parts from a place on, so many of them; 0 for as many as are given at once."""
+        most = _ELEMENTS if self.indexed else _NAMES
+        many = min(count, most) if count > 0 else most
+        found = self.inside(max(start, 0), many) if self.inside is not None else ()
+        rest = self.count - most
+        if count > 0 or rest <= 0:
+            return found
+        return [*found, text_item("...", f"{rest:,} more, to be asked for by parts")]
+
 
 def text_item(name: str, value: str) -> Item:
     """A line of text."""
@@ -60,6 +70,12 @@ def group(name: str, value: str, parts: Sequence[Item], expression: str = "") ->
     return Item(
         name, value, inside=inside if parts else None, count=len(parts), expression=expression
     )
+
+
+def later(name: str, make: Callable[[], Sequence[Item]]) -> Item:
+    """A line whose named parts are made when they are asked for."""
+    made = cache(make)
+    return Item(name, "", inside=lambda start, count: made()[start : start + count])
 
 
 def _part(parts: Sequence[Item], start: int, count: int) -> Sequence[Item]:

@@ -15,14 +15,14 @@ from autograd_lens.render.numbers import render_value, scalar
 from autograd_lens.render.step_view import StepView
 from autograd_lens.render.stepper.descent import sparkline
 from autograd_lens.render.stepper.panes import event_title
-from autograd_lens.servers.dap.items import Item, group, text_item, value_item
+from autograd_lens.servers.dap.items import Item, group, later, text_item, value_item
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 from autograd_lens.tui.session import Opened, Session
 
-__all__ = ["Frame", "frames", "locals_of", "parameters_of", "scopes"]
+__all__ = ["Frame", "frames", "locals_of", "parameter_item", "scopes"]
 
 _CURVE = 40  # columns of the loss
 _DEEPEST = 200  # nodes of a stack
@@ -64,7 +64,10 @@ def frames(session: Session, view: StepView) -> list[Frame]:
         stack = list(_autograd(view, event, title))
     else:
         module = _module(view, event)
-        stack = [Frame(title, event.source), *([Frame(module, label=True)] if module else [])]
+        stack = [
+            Frame(title, event.source),
+            *([Frame(f"module {module}", label=True)] if module else []),
+        ]
     return [*stack, bottom]
 
 
@@ -108,16 +111,30 @@ def _giver(view: StepView, backward: int, story: NodeStory) -> int | None:
 
 
 def scopes(session: Session, view: StepView, frame: Frame) -> list[Item]:
-    """The scopes of a frame."""
+    """The scopes of a frame, what is in them made when they are opened."""
     opened, event = session.opened, session.current
     if opened is None or event is None:
         return [_run(session, view)]
-    own = _node(view, event.backward, frame.node) if frame.node is not None else None
-    parts = list(own if own is not None else _event(view, event, session.trace))
+    here, node = session.event, frame.node
+
+    def own() -> list[Item]:
+        return list(
+            _event(view, event, session.trace)
+            if node is None
+            else _node(view, event.backward, node)
+        )
+
+    def parameters() -> list[Item]:
+        return [parameter_item(held) for held in opened.states.at(here).values()]
+
+    def tensors_of_step() -> list[Item]:
+        uses = locals_of(opened, here, view)
+        return [value_item(name, use.value, name) for name, use in uses.items()]
+
     return [
-        group("Event", "", parts),
-        group("Parameters", "", parameters_of(opened, session.event)),
-        group("Tensors of the step", "", list(locals_of(opened, session.event, view).values())),
+        later("Event", own),
+        later("Parameters", parameters),
+        later("Tensors of the step", tensors_of_step),
         _run(session, view),
     ]
 
@@ -140,12 +157,8 @@ def _run(session: Session, view: StepView) -> Item:
     return group("Run", "", [*(text_item(name, text) for name, text in facts.items()), *notes])
 
 
-def parameters_of(opened: Opened, event: int) -> list[Item]:
-    """Each parameter as it is at an event, its value, ``.grad`` and what the event changed."""
-    return [_parameter(held) for held in opened.states.at(event).values()]
-
-
-def _parameter(held: Held) -> Item:
+def parameter_item(held: Held) -> Item:
+    """A parameter as it is at an event: its value, ``.grad`` and what the event changed."""
     name = held.parameter
     if held.after is None:
         value = Item("value", "not known")
@@ -160,7 +173,7 @@ def _parameter(held: Held) -> Item:
     return replace(group(name, f"{value.value}{mark}", parts, name), sort=value.sort)
 
 
-def locals_of(opened: Opened, event: int, view: StepView) -> Mapping[str, Item]:
+def locals_of(opened: Opened, event: int, view: StepView) -> Mapping[str, TensorUse]:
     """Tensors that the step's forward had read or made at an event, as they were then, by name.
 
     Those that the program names come first.
@@ -174,9 +187,7 @@ def locals_of(opened: Opened, event: int, view: StepView) -> Mapping[str, Item]:
                     found[use.tensor] = use
     named = [one for one in found.values() if view.names.known(one.tensor)]
     others = [one for one in found.values() if not view.names.known(one.tensor)]
-    return {
-        (name := view.names(one)): value_item(name, one.value, name) for one in [*named, *others]
-    }
+    return {view.names(one): one for one in [*named, *others]}
 
 
 # -- the event --------------------------------------------------------------------------------

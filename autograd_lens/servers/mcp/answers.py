@@ -6,7 +6,6 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -257,8 +256,6 @@ def doctor(
     """
     run = opened.trace
     seconds = SECONDS if experiments else 0.0
-    if experiments:  # what torch's import takes is none of the time that they have
-        import_module("autograd_lens.replay.experiments")
     found = examine(run, select=select, ignore=ignore, seconds=seconds)
     failures = [event.message for event in run.events if event.kind == "exception"]
     return Diagnosis(
@@ -359,9 +356,10 @@ def verify(opened: Opened, steps: str = "0:100") -> Verified:
 
 
 def _verdict(result: Verification) -> Known:
+    """Proved is what was checked from end to end."""
     if result.differs:
         return Known("differs", verdict(result))
-    checked = any(check.steps for check in result.checks)
+    checked = result.complete and any(check.steps for check in result.checks)
     return Known("proved" if checked else "not known", verdict(result))
 
 
