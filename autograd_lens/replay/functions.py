@@ -84,7 +84,7 @@ def custom_functions(template: Template) -> list[CustomFunction]:
             fields = (field.value for field in one.saved)
             held = tuple(use.tensor for use in tensors_in(*fields))
             saved = tuple(_itself(template, tensor, outputs) for tensor in held)
-            before = min(_first_use(template, outputs), backward.position)
+            before = min(_behind_forward(template, outputs, saved), backward.position)
             if known is not None:
                 before = min(before, known.before)
             found[one.name, outputs] = CustomFunction(
@@ -184,9 +184,20 @@ class _Graph:
 _SMOOTH = ("bfloat", "complex", "float")
 
 
-def _first_use(template: Template, outputs: Sequence[int]) -> int:
-    """Position behind the last kernel that made a result: what reads one comes later."""
-    return _made_at(template, outputs) + 1
+def _behind_forward(template: Template, outputs: Sequence[int], saved: Sequence[int]) -> int:
+    """Position behind the last kernel of a forward: it made a result, or what is saved.
+
+    What makes a node of a result comes later.
+    """
+    position = _made_at(template, outputs) + 1
+    for index in range(position, len(template.kernels)):
+        kernel = template.kernels[index]
+        read = {use.tensor for use in kernel.reads}
+        if kernel.phase != "forward" or (kernel.node is not None and read.intersection(outputs)):
+            break
+        if any(use.tensor in saved for use in kernel.makes):
+            position = index + 1
+    return position
 
 
 # -- applying --------------------------------------------------------------------------------

@@ -30,10 +30,12 @@ from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
+from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.tape import records_of
 from autograd_lens.trace.values import Entry, Summary
 
@@ -189,6 +191,8 @@ class Replayer:
                 f"that were not kept ({names}). Before and after are as recorded."
             )
             attempt = self._without_update(attempt)
+        if later := self.donors.left_out.get(attempt.step):
+            notes.append(left_out(later))
         if situation.dropped:
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
@@ -240,8 +244,8 @@ class Replayer:
                 "of torch.distributed average their gradients, and what the others computed is "
                 "not in this recording. Record the program as one process to have it checked."
             )
-        if donor.plan.hooks:
-            return _hooked(donor.plan.hooks)
+        if reason := _not_on_the_tape(donor.plan):
+            return reason
         if attempt.own:
             return _own_difference(step, donor, name)
         found = self.donors.varying(donor, step)
@@ -542,12 +546,36 @@ def _refuse_compiled(donor: Donor) -> None:
         raise ReplayError(msg)
 
 
+def _not_on_the_tape(plan: Plan) -> str:
+    """Why a step may give something else although its kernels are known; ``""`` where not."""
+    if plan.hooks:
+        return _hooked(plan.hooks)
+    if plan.sparse:
+        names = ", ".join(plan.describe(number) for number in plan.sparse)
+        return (
+            f"It reads {names}, which is sparse: its elements are recorded, and not in which "
+            "order they were held, on which sums depend."
+        )
+    return ""
+
+
 def _hooked(places: Sequence[str]) -> str:
     """Why a step in whose backward a hook changed something cannot be executed again."""
     return (
         f"A hook of the program took part in its backward ({', '.join(places[:_SHOWN])}): that is "
         "the program's own code, and what it made of the gradients does not follow from them. A "
         "step that was recorded in full shows it."
+    )
+
+
+def left_out(graphs: Sequence[LightGraph]) -> str:
+    """What to say of a step behind whose training gradients were asked for."""
+    nodes = sum(graph.nodes for graph in graphs)
+    lines = dict.fromkeys(str(one.source.line) for one in graphs if one.source is not None)
+    where = f" (line {', '.join(lines)})" if lines else ""
+    return (
+        f"Left out is what was differentiated behind it{where}, {nodes} nodes: no step that was "
+        "recorded in full did the same."
     )
 
 

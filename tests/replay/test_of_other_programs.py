@@ -125,6 +125,31 @@ class Quantized(torch.autograd.Function):
         return grad, torch.zeros_like(book).index_add_(0, nearest, grad)
 
 
+class Kernel(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        distance = torch.cdist(x / length, x / length).pow(2)
+        covariance = distance.clone().div_(-2.0).exp_()
+        ctx.save_for_backward(distance.mul_(covariance).div_(length))  # behind the result
+        return covariance
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor]:
+        return None, (grad * ctx.saved_tensors[0]).sum().reshape(1)
+
+
+def test_a_function_that_makes_what_it_saves_behind_its_result_is_proved(tmp_path: Path) -> None:
+    length = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([length], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        Kernel.apply(X, length).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_function_that_reverses_gradients_by_a_growing_factor_is_proved(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
@@ -359,3 +384,59 @@ def test_gradients_that_copies_of_the_model_gather_for_it_are_found(tmp_path: Pa
     trace = lens.open(tmp_path / "run.lens")
     assert len(trace.steps) == 6 * STEPS
     assert verify(trace, range(len(trace.steps))).complete
+
+
+def test_gradients_asked_for_behind_the_training_take_no_proof_away(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        optimizer.step()
+        if step == STEPS - 1:
+            x = X.clone().requires_grad_()
+            torch.autograd.grad(net(x).sum(), x)
+
+    found = checks(tmp_path / "run.lens", turn)
+    later = found.pop("what else was differentiated")
+    assert all_proved(found)
+    assert [skipped.steps for skipped in later.skipped] == [(STEPS - 1,)]
+    last = lens.open(tmp_path / "run.lens").steps[-1]
+    assert last.provenance == "proved"
+    assert [backward.kind for backward in last.backwards] == ["backward"]
+    assert "Left out is what was differentiated behind it" in last.omitted[-1]
+
+
+def chain(count: int) -> torch.Tensor:
+    """Neighbours along a line, some named twice, as a graph's edges are held."""
+    row = torch.arange(count).repeat(3)
+    column = (row + torch.arange(3).repeat_interleave(count)) % count
+    edges = torch.stack([row, column])[:, torch.randperm(3 * count)]
+    values = torch.rand(3 * count)
+    return torch.sparse_coo_tensor(edges, values, (count, count), check_invariants=True)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.parametrize("held", ["coo", "csr", "uncoalesced"])
+def test_a_sparse_matrix_that_the_program_holds_is_held_alike(tmp_path: Path, held: str) -> None:
+    net = small()
+    neighbours = chain(8)
+    if held != "uncoalesced":
+        neighbours = neighbours.coalesce()
+    if held == "csr":
+        neighbours = neighbours.to_sparse_csr()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = nn.functional.dropout(net[:2](torch.sparse.mm(neighbours, X)), 0.2)
+        (torch.sparse.mm(neighbours, net[2:](hidden)) ** 2).mean().backward()
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    if held == "uncoalesced":
+        assert all("which is sparse" in one.skipped[0].reason for one in found.values())
+    if held == "coo":
+        assert all_proved(found)
