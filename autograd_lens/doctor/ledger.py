@@ -81,6 +81,7 @@ class Use:
         used: Whether the parameter was updated.
         again: Whether an update before used some of these gradients already, and the program did
             not change them since.
+        fresh: Whether a backward has written some of them since the last update.
         cleared: Whether ``.grad`` was cleared.
         gap: Both rows' values.
     """
@@ -90,6 +91,7 @@ class Use:
     writers: tuple[int, ...]
     used: bool
     again: bool
+    fresh: bool
     cleared: bool
     gap: Gap
 
@@ -185,15 +187,16 @@ class Ledger:
 
 def _uses(index: int, gaps: Sequence[Gap], *, clips: bool) -> Iterator[Use]:
     writers: tuple[int, ...] = ()
-    spent = False
+    spent = fresh = False
     for gap in gaps:
         if is_zero(gap.before):
-            writers, spent = (), False
+            writers, spent, fresh = (), False, False
         if gap.written:
-            writers = (*writers, gap.run.row.graph)
+            writers, fresh = (*writers, gap.run.row.graph), True
         cleared = gap.cleared or (bool(writers) and is_zero(gap.found))
         if gap.updated or cleared:
-            yield Use(gap.run.row.step, index, writers, gap.updated, spent, cleared, gap)
+            yield Use(gap.run.row.step, index, writers, gap.updated, spent, fresh, cleared, gap)
+        fresh = fresh and not gap.updated
         spent = (spent or gap.updated) and (clips or gap.kept)
         if cleared:
             writers, spent = (), False

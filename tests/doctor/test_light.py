@@ -10,6 +10,7 @@ import pytest
 
 from autograd_lens.doctor import Finding, examine
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Event
 from tests.doctor.conftest import PROGRAMS
 
 DiagnoseLight = Callable[[str], tuple[Finding, ...]]
@@ -89,3 +90,25 @@ def test_what_only_a_full_step_shows_is_not_guessed(
     name: str, diagnose_light: DiagnoseLight
 ) -> None:
     assert diagnose_light(f"{name}/bad.py") == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "words"),
+    [
+        ("incomplete", "no step was kept", "The disk is full."),
+        ("interrupt", "no step was recorded: backward() never ran", "The run was interrupted"),
+    ],
+)
+def test_a_recording_without_steps_says_why(
+    kind: str, title: str, words: str, tmp_path: Path
+) -> None:
+    from autograd_lens.capture import run_script
+
+    target = tmp_path / "nothing.lens"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_script(str(PROGRAMS / "ended_early" / "bad.py"), [], target)
+    with Trace(target) as trace:
+        trace.__dict__["events"] = (Event(kind, 0, "The disk is full."),)
+        (finding,) = examine(trace)
+    assert (finding.title, words in finding.message) == (title, True)

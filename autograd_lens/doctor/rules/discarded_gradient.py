@@ -2,8 +2,9 @@
 
 What it finds:
     A backward whose gradients are used after some turns of the loop and thrown away after
-    others: ``zero_grad()`` before every backward of an accumulation, or the last batches of an
-    epoch, which do not make up a whole accumulation.
+    others: ``zero_grad()`` before every backward of an accumulation, or only in front of the one
+    that is followed by the update; the last batches of an epoch, which do not make up a whole
+    accumulation.
 
 Why it is bad:
     What these batches would have taught is lost, and the update is smaller than was meant.
@@ -79,7 +80,7 @@ def _accumulates(evidence: Evidence, lost: list[Use], used: list[Use]) -> bool:
 
 def _is_lost(use: Use) -> bool:
     """Whether gradients were cleared, and no optimizer made an update before."""
-    idle = not use.used and not use.again and "s" not in use.gap.called
+    idle = not use.used and (use.fresh or not use.again) and "s" not in use.gap.called
     return idle and finite(use.gap.grad)
 
 

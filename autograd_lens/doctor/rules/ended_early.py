@@ -1,7 +1,8 @@
 """The run ended before backward() had run once.
 
 What it finds:
-    A recording without a single step: the program ended, or an exception ended it, before that.
+    A recording without a single step: the program ended, an exception or Ctrl-C ended it before
+    that, or no step fitted into the recording.
 
 Why it is bad:
     There is nothing to examine.
@@ -30,6 +31,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.trace.records import Event
 
 RULE = Rule("AL607", "ended-early", "warning", "event")
 
@@ -37,7 +39,23 @@ RULE = Rule("AL607", "ended-early", "warning", "event")
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find runs without a step."""
     if not len(evidence.losses):
-        yield _nothing(evidence) if evidence.failure is None else _crash(evidence)
+        events = {event.kind: event for event in reversed(evidence.trace.events)}
+        if "incomplete" in events:
+            yield _not_kept(events["incomplete"])
+        elif evidence.failure is not None:
+            yield _crash(evidence)
+        else:
+            yield _nothing(evidence, interrupted="interrupt" in events)
+
+
+def _not_kept(event: Event) -> Finding:
+    return RULE.finding(
+        title="no step was kept",
+        message=f"""{event.message} That was so before the first step had ended: there is nothing to
+            examine.""",
+        fix="autograd-lens run --max-size 1GB ...  # or a shorter first step",
+        events=("the recording's own notice",),
+    )
 
 
 def _crash(evidence: Evidence) -> Finding:
@@ -55,7 +73,7 @@ def _crash(evidence: Evidence) -> Finding:
     )
 
 
-def _nothing(evidence: Evidence) -> Finding:
+def _nothing(evidence: Evidence, *, interrupted: bool) -> Finding:
     calls = any(
         isinstance(node, ast.Attribute) and node.attr == "backward"
         for file in evidence.trace.items.keys("source")
@@ -70,7 +88,8 @@ def _nothing(evidence: Evidence) -> Finding:
     )
     return RULE.finding(
         title="no step was recorded: backward() never ran",
-        message=f"""The run ended without an error and without a single backward(). {why}""",
+        message=f"""The run {"was interrupted" if interrupted else "ended without an error and"}
+            without a single backward(). {"" if interrupted else why}""",
         fix="loss.backward()  # in the loop that is to be examined",
         events=("no run of the engine",),
     )

@@ -76,10 +76,10 @@ def _stacked(evidence: Evidence, kernel: Kernel) -> str:
         return ""
     source = kernel.source
     statement = evidence.code(source).statement(source.line) if source is not None else None
-    for call in ast.walk(statement) if statement is not None and source is not None else ():
-        own = isinstance(call, ast.Call) and source is not None
-        own = own and (call.lineno, call.col_offset) == (source.line, source.column)
-        if own and isinstance(call, ast.Call) and called(call) in _STACKS and call.args:
+    for call in ast.walk(statement) if statement is not None else ():
+        if not isinstance(call, ast.Call) or source is None or called(call) not in _STACKS:
+            continue
+        if (call.lineno, call.col_offset) == (source.line, source.column) and call.args:
             name = ast.unparse(call.args[0])
             kept = f"{name}.append("
             if name.replace(".", "").isidentifier() and kept in _text(evidence, source):

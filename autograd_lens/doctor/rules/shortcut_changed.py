@@ -65,13 +65,48 @@ def _later(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> tuple[Kernel,
     if source is None or maker is None or maker.source is None or maker.source == source:
         return None
     code = evidence.code(source)
-    name = _passed(code.statement(source.line))
+    statement = code.statement(source.line)
+    beside = _beside(statement)
+    for reader in tape.readers(written) if beside else ():
+        # The module around the one that wrote, in the very statement: x + self.path(x).
+        around = reader.module == "" or kernel.module.startswith(f"{reader.module}.")
+        if around and reader.index > kernel.index and _one_line(reader.source, source):
+            return reader, beside
+    name = _passed(statement)
     for reader in tape.readers(written) if name else ():
         place = reader.source
         behind = place is not None and reader.index > kernel.index and _same(place, source)
         if behind and place is not None and _reads(code, name, source.line, place.line):
             return reader, name
     return None
+
+
+def _one_line(one: Source | None, other: Source) -> bool:
+    key = (one.file, one.function, one.line) if one is not None else None
+    return key == (other.file, other.function, other.line)
+
+
+def _beside(statement: ast.stmt | None) -> str:
+    """The variable that a statement passes to a call alone, and reads outside of that call too."""
+    if not isinstance(statement, ast.Return | ast.Assign) or statement.value is None:
+        return ""
+    for call in ast.walk(statement.value):
+        alone = isinstance(call, ast.Call) and len(call.args) == 1
+        given = call.args[0] if isinstance(call, ast.Call) and alone else None
+        if isinstance(given, ast.Name):
+            reads = [
+                node
+                for node in ast.walk(statement.value)
+                if isinstance(node, ast.Name) and node.id == given.id
+            ]
+            inside = [
+                node
+                for node in ast.walk(call)
+                if isinstance(node, ast.Name) and node.id == given.id
+            ]
+            if len(reads) > len(inside):
+                return given.id
+    return ""
 
 
 def _same(one: Source, other: Source) -> bool:
