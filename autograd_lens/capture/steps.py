@@ -180,7 +180,9 @@ def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]
     previous = turn if start == after else stream.marks[start - 1].turn
     for event in range(start, len(stream.keys)):
         now = stream.marks[event].turn
-        if now < previous:  # the loop has turned, or the frame that called backward was left
+        # The loop has turned, or the frame that called backward was left. A loop behind the
+        # update, over the parameters of an average, jumps back, too, but not as far.
+        if now < previous and (now < turn or turn < 0):
             return event
         previous = now
     return _behind(writes, start)

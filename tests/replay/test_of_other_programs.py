@@ -461,3 +461,22 @@ def test_a_program_that_computes_in_double_makes_its_tensors_so(tmp_path: Path) 
     trace = lens.open(tmp_path / "run.lens")
     assert all_proved(found)
     assert verify(trace, range(STEPS)).complete
+
+
+def test_an_average_of_the_parameters_that_a_loop_makes_belongs_to_its_step(tmp_path: Path) -> None:
+    net = small()
+    average = [p.detach().clone() for p in net.parameters()]
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(3):
+            x = torch.randn(8, 4)
+            optimizer.zero_grad()
+            (net(x) ** 2).mean().backward()
+            optimizer.step()
+            with torch.no_grad():
+                for ours, theirs in zip(average, net.parameters(), strict=True):
+                    ours.lerp_(theirs, 0.1)
+    with lens.open(tmp_path / "run.lens") as trace:
+        ops = [kernel.op for kernel in trace.steps[1].kernels]
+    assert ops[0] == "aten.randn.default"
+    assert ops.count("aten.lerp_.Scalar") == len(average)
