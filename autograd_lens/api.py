@@ -121,10 +121,9 @@ def record(
         SelectionError: ``full`` is no choice of steps.
         TraceExistsError: The file exists and ``force`` is false (on entering).
     """
-    from autograd_lens import capture
-    from autograd_lens.stopping import stop_on as test_of
+    from autograd_lens import capture, stopping
 
-    stop = None if stop_on is None else test_of(stop_on)
+    stop = None if stop_on is None else stopping.stop_on(stop_on)
     return capture.record(path, full=full, force=force, limits=limits, stop=stop)
 
 

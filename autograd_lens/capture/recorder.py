@@ -191,7 +191,9 @@ class Recorder:
             self.inputs.end()
             return
         if self.stopped is not None and error is not self.stopped:
-            self._writer.event(Event("warning", self.stopped.step, f"{self.stopped} It went on."))
+            self._writer.event(
+                Event("warning", self.stopped.step, f"{self.stopped} The program caught it.")
+            )
         try:
             if error is not None:
                 self.failed_step = self._step_of(error)

@@ -109,10 +109,10 @@ def record_script(
         LensError: There is no such script, or the file cannot be written.
     """
     from autograd_lens.capture import run_script
-    from autograd_lens.stopping import stop_on as test_of
+    from autograd_lens.stopping import stop_on as asked
     from autograd_lens.trace.recordings import put_back, remember
 
-    stop = None if stop_on is None else test_of(stop_on)
+    stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
     target = output or Path(f"{stem}.lens")
