@@ -344,7 +344,8 @@ class FullRecorder:
                 self._seen.add(fingerprint)
             self._hooked = True
             self._sites.add(call.site)
-            if lean and not call.functions and _is_plain(call.flags):
+            inside = call.functions or self._needs.backwards
+            if lean and not inside and _is_plain(call.flags):
                 self._pass(call)
             else:
                 self._hook(call, chain)

@@ -50,12 +50,14 @@ class _Reading:
         handed: What it was handed.
         outside: Everything else that no kernel made, and the numbers it computed with.
         update: The numbers that its update computed with.
+        inside: Those that code of the program computed with while a backward ran.
     """
 
     kernels: tuple[Any, ...]
     handed: tuple[Any, ...]
     outside: tuple[Any, ...]
     update: tuple[Any, ...]
+    inside: tuple[Any, ...]
 
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
@@ -69,10 +71,13 @@ class Needs:
     Attributes:
         inputs: Whether what modules and data loaders are handed has to be kept.
         tapes: Whether every step has to be recorded, at least lean.
+        backwards: Whether that goes for the kernels of its backward, too: hooks and custom
+            Functions compute with numbers that change.
     """
 
     inputs: bool = False
     tapes: bool = False
+    backwards: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
@@ -121,8 +126,10 @@ class Needs:
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return
+        self.backwards = len(now.inside) == len(before.inside) and now.inside != before.inside
         self.tapes = (
             other
+            or self.backwards
             or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
@@ -149,7 +156,25 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
             *(slots[number] for kernel in forward for number in _numbers(kernel)),
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
+        inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
     )
+
+
+def _own_code(template: Template) -> Iterator[TapeKernel]:
+    """The kernels that hooks and Functions of the program ran in a backward.
+
+    PyTorch numbers the names of its own nodes.
+    """
+    own = {
+        index
+        for backward in template.backwards
+        for run in backward.runs
+        if backward.nodes[run.node].name.endswith("Backward")
+        for index in run.kernels
+    }
+    for index, kernel in enumerate(template.kernels):
+        if kernel.hooked or index in own:
+            yield kernel
 
 
 def _draws_otherwise(template: Template, slots: Sequence[Any], state: bytes | None) -> bool:

@@ -328,6 +328,7 @@ def _first_parameter(evidence: Evidence) -> Poisoned | None:
     return min(found, key=lambda one: one.step, default=None)
 
 
+_MASKED = frozenset({"_softmax", "_log_softmax", "logsumexp"})
 _MASKS = frozenset({"full", "full_like", "masked_fill", "masked_fill_", "fill_", "scalar_tensor"})
 
 
@@ -381,7 +382,9 @@ def _birth(step: Step, kernel: Kernel) -> Birth | None:
     name = operator_name(kernel)
     if leaves_unset(kernel) or name in _MASKS or _given_infinity(kernel.inputs):
         return None
-    if any(sum(_counts(use.value)) for use in tensors(kernel.inputs)):
+    # A mask makes infinities on purpose; of nothing but these a softmax makes NaN.
+    spoilt = [_counts(use.value) for use in tensors(kernel.inputs)]
+    if any(nans or (infinities and name not in _MASKED) for nans, infinities in spoilt):
         return None
     for output in kernel.outputs:
         nans, infinities = _counts(output.value)

@@ -26,6 +26,7 @@ class Code:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._statements: dict[int, ast.stmt | None] = {}
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -51,12 +52,14 @@ class Code:
 
     def statement(self, line: int) -> ast.stmt | None:
         """The innermost statement on a line."""
-        found = [
-            node
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.stmt) and _holds(node, line)
-        ]
-        return max(found, key=_begins, default=None)
+        if line not in self._statements:
+            found = (
+                node
+                for node in ast.walk(self.tree)
+                if isinstance(node, ast.stmt) and _holds(node, line)
+            )
+            self._statements[line] = max(found, key=_begins, default=None)
+        return self._statements[line]
 
     def rebinds(self, line: int) -> str | None:
         """The name that the statement on a line gives to a value computed from that very name."""

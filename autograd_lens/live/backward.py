@@ -384,10 +384,11 @@ class BackwardTape:
         It then takes that one's parts for a new tensor, which does not know that it is
         coalesced. Hooks hold the incoming one, so that it is cloned instead.
         """
-        if grad.is_coalesced():
-            version = grad._version
-            with self._mode.silence():
+        with self._mode.silence():
+            coalesced, version = grad.is_coalesced(), grad._version
+            if coalesced:
                 grad._coalesced_(False)  # noqa: FBT003  torch takes it by position
+        if coalesced:
             torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
 
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:

@@ -360,17 +360,22 @@ def _update(view: StepView, update: ParameterUpdate) -> Iterator[Text]:
 
 
 def _equation(name: str, parts: list[str], room: int) -> Iterator[Text]:
-    """``name ← a = b = c`` on one line, or each part on its own."""
+    """``name ← a = b = c`` on one line, or each part on its own; a long name on its own, too."""
     start = Text.assemble((name, NAME), (" ← ", QUIET))
     joined = " = ".join(parts)
     if start.cell_len + len(joined) <= room:
         yield line(start.append(joined))
         return
-    hanging = " " * (start.cell_len - 2)
+    indent = min(start.cell_len, room // 2)
+    alone = indent < start.cell_len
+    if alone:
+        yield line(start)
+    hanging = " " * (indent - 2)
     for number, part in enumerate(parts):
-        for row, text in enumerate(folded(part, room - start.cell_len)):
-            sign = start if not number and not row else Text(hanging + ("  " if row else "= "))
-            yield line(sign + text)
+        for row, text in enumerate(folded(part, room - indent)):
+            first = not number and not row
+            sign = Text(hanging + ("  " if row or first else "= "))
+            yield line((start if first and not alone else sign) + text)
 
 
 def _values(update: ParameterUpdate) -> Iterator[Text]:

@@ -496,8 +496,9 @@ def _other_object(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _frozen(light: LightStep) -> frozenset[str]:
-    """The parameters that no run of the engine reaches."""
+    """The parameters that no run of the engine reaches; one within another leaves ``.grad``."""
     reached = {index for graph in light.graphs for index in graph.reached}
+    reached |= {i for row in light.rows for i, v in enumerate(row.grads_after) if v is not None}
     return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
 
 

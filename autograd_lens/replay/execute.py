@@ -16,6 +16,7 @@ only behind it, and only what it is known to have left: ``.grad`` and what was a
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,8 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import LensError, ReplayError
-from autograd_lens.replay.functions import CustomFunction, applied, is_custom
+from autograd_lens.replay.checkpoint import Block, recomputed
+from autograd_lens.replay.functions import CustomFunction, applied, is_checkpoint, is_custom
 from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
@@ -39,6 +41,7 @@ from autograd_lens.trace.values import Entry, Value
 __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 
 Leaves = Mapping[str, torch.Tensor]
+_SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
@@ -113,6 +116,7 @@ class Execution:
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
+        self._began: bytes | None = None  # state of the generator when no_grad was entered
         self._number = -1  # of the run of the engine that goes on
         found = situation.found.items()
         other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
@@ -184,7 +188,7 @@ class Execution:
         for number, tensor in situation.found.items():
             registers[number] = tensor
             if number in situation.grads:
-                tensor.grad = situation.grads[number]
+                _give(tensor, situation.grads[number])
         for number in plan.gradients:
             owner = plan.parameters.get(plan.specs[number].name.removesuffix(".grad"))
             registers[number] = situation.grads.get(number if owner is None else owner)
@@ -210,10 +214,12 @@ class Execution:
                 continue
             tensor.requires_grad_()
             if number in self.situation.grads and number not in self.situation.found:
-                tensor.grad = self.situation.grads[number]
+                _give(tensor, self.situation.grads[number])
 
     def _calls(self, stage: Calls) -> None:
         torch._C._set_grad_enabled(stage.grad)
+        if not stage.grad and self.plan.functions:
+            self._began = generator_state()
         try:
             if stage.update and self.situation.settings:
                 self._update(stage)
@@ -385,7 +391,10 @@ class Execution:
     # -- custom Functions -----------------------------------------------------------------
 
     def _apply(self, function: CustomFunction) -> None:
-        results = applied(function, self.registers, self._in_backward, self._run_of)
+        again = None
+        if is_checkpoint(function.name):
+            again = functools.partial(self._recompute, self._began)
+        results = applied(function, self.registers, self._in_backward, self._run_of, again)
         try:
             for number, tensor in results:
                 self.registers[number] = tensor
@@ -397,6 +406,20 @@ class Execution:
             raise ReplayError(msg) from error
         if self._observer is not None:
             self._observer.applied(function.before)
+
+    def _recompute(
+        self,
+        state: bytes | None,
+        function: CustomFunction,
+        run: TapeRun,
+        gradients: Sequence[torch.Tensor | None],
+    ) -> tuple[torch.Tensor | None, ...]:
+        """Make the backward of a checkpoint, whose block began with this random state."""
+        calls = self.plan.calls
+        forward = [call for call in calls[: function.before] if not (call.engine or call.grad)]
+        again = [calls[index] for index in run.kernels if not calls[index].kernel.hooked]
+        registers = self.registers.copy()
+        return recomputed(Block(function, forward, again, state), gradients, registers, self._one)
 
     def _run_of(self, function: CustomFunction) -> tuple[int, TapeRun]:
         """The run of a Function's node in the backward that goes on."""
@@ -419,8 +442,11 @@ class Execution:
         for number, tensor in known.items():
             registers[number] = tensor
         made: dict[int, torch.Tensor | None] = dict(known)
+        given = {use.tensor for use in tensors_in(*run.grad_inputs)}
         for index in run.kernels:
             call = self.plan.calls[index]
+            if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
+                continue  # the engine's, of what this node and another one gave
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue
@@ -443,7 +469,7 @@ class Execution:
         with _disable_current_modes():
             for tensor, name in self.plan.put_in_place(number):
                 if name in self.leaves and self.registers[tensor] is not None:
-                    self.leaves[name].grad = self.registers[tensor].detach()
+                    _give(self.leaves[name], self.registers[tensor].detach())
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -609,6 +635,19 @@ def described(call: Call) -> Iterator[None]:
 def _refused(call: Call | None, error: BaseException) -> ReplayError:
     what = f"Kernel {call.index} ({call.op})" if call is not None else "A kernel"
     return ReplayError(f"{what} cannot be executed: {first_line(error)}")
+
+
+def _give(leaf: torch.Tensor, grad: torch.Tensor | None) -> None:
+    """Put what was recorded into a leaf's ``.grad``.
+
+    Raises:
+        ReplayError: It is none of that leaf's, as in a file that somebody changed.
+    """
+    try:
+        leaf.grad = grad
+    except RuntimeError as error:
+        msg = f"A recorded .grad does not fit its parameter: {first_line(error)}."
+        raise ReplayError(msg) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -30,9 +30,14 @@ from autograd_lens.trace.tape import (
     tensors_in,
 )
 
-__all__ = ["CustomFunction", "applied", "custom_functions", "is_custom"]
+__all__ = ["CustomFunction", "applied", "custom_functions", "is_checkpoint", "is_custom"]
 
 _OWN_NODES = frozenset(dir(torch._C._functions))
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a node is that of a reentrant checkpoint."""
+    return name == "CheckpointFunctionBackward"
 
 
 def is_custom(name: str) -> bool:
@@ -79,7 +84,7 @@ def custom_functions(template: Template) -> list[CustomFunction]:
             fields = (field.value for field in one.saved)
             held = tuple(use.tensor for use in tensors_in(*fields))
             saved = tuple(_itself(template, tensor, outputs) for tensor in held)
-            before = min(_first_use(template, outputs), backward.position)
+            before = min(_behind_forward(template, outputs, saved), backward.position)
             if known is not None:
                 before = min(before, known.before)
             found[one.name, outputs] = CustomFunction(
@@ -139,6 +144,9 @@ class _Graph:
             p: (end, output) for start, p, end, output in self._backward.edges if start == node
         }
         count = max(edges, default=-1) + 1
+        if is_checkpoint(self._backward.nodes[node].name):
+            saved = (*self._saved(node), *[None] * count)
+            return tuple(saved[p] if p in edges else None for p in range(count))
         return tuple(self._output(*edges[p]) if p in edges else None for p in range(count))
 
     def _output(self, node: int, output: int) -> int | None:
@@ -148,13 +156,23 @@ class _Graph:
         made = self.outputs(node) if is_custom(one.name) else self._made(node)
         return made[output] if output < len(made) else None
 
+    def _saved(self, node: int) -> tuple[int, ...]:
+        fields = (field.value for field in self._backward.nodes[node].saved)
+        return tuple(use.tensor for use in tensors_in(*fields))
+
     def _made(self, node: int) -> tuple[int, ...]:
         kernel = self._backward.nodes[node].kernel
         makes = self._template.kernels[kernel].makes if kernel is not None else ()
         return tuple(use.tensor for use in makes)
 
     def _read_at(self, node: int, position: int) -> int | None:
-        """The tensor that a node's kernel reads at an input position, counting smooth ones."""
+        """The tensor that a node's kernel reads at an input position, counting smooth ones.
+
+        A checkpoint has saved all that it was given.
+        """
+        if is_checkpoint(self._backward.nodes[node].name):
+            saved = self._saved(node)
+            return saved[position] if position < len(saved) else None
         kernel = self._backward.nodes[node].kernel
         if kernel is None:
             return None
@@ -166,9 +184,20 @@ class _Graph:
 _SMOOTH = ("bfloat", "complex", "float")
 
 
-def _first_use(template: Template, outputs: Sequence[int]) -> int:
-    """Position behind the last kernel that made a result: what reads one comes later."""
-    return _made_at(template, outputs) + 1
+def _behind_forward(template: Template, outputs: Sequence[int], saved: Sequence[int]) -> int:
+    """Position behind the last kernel of a forward: it made a result, or what is saved.
+
+    What makes a node of a result comes later.
+    """
+    position = _made_at(template, outputs) + 1
+    for index in range(position, len(template.kernels)):
+        kernel = template.kernels[index]
+        read = {use.tensor for use in kernel.reads}
+        if kernel.phase != "forward" or (kernel.node is not None and read.intersection(outputs)):
+            break
+        if any(use.tensor in saved for use in kernel.makes):
+            position = index + 1
+    return position
 
 
 # -- applying --------------------------------------------------------------------------------
@@ -178,12 +207,18 @@ Execute = Callable[[int, TapeRun, Mapping[int, torch.Tensor]], Mapping[int, torc
 by id that are known there alone; returns all tensors that the kernels made, with those, and
 None for what hooks of the program made there."""
 
+Again = Callable[
+    [CustomFunction, TapeRun, Sequence[torch.Tensor | None]], tuple[torch.Tensor | None, ...]
+]
+"""Gives the gradients of a Function's inputs for those of its results."""
+
 
 def applied(
     function: CustomFunction,
     registers: Sequence[Any],
     execute: Execute,
     runs: Callable[[CustomFunction], tuple[int, TapeRun]],
+    again: Again | None = None,
 ) -> Iterator[tuple[int, torch.Tensor]]:
     """Apply a Function to what its forward has made.
 
@@ -192,6 +227,7 @@ def applied(
         registers: Tensors by id.
         execute: Executes kernels of its backward.
         runs: Gives the number of the engine run that goes on, and the node's run in it.
+        again: Makes the whole backward where it does more than execute kernels on gradients.
 
     Yields:
         Id and tensor of each result, which is now part of the graph.
@@ -205,7 +241,7 @@ def applied(
             f"{function.name} is a custom autograd.Function; what it was given is not on the tape."
         )
         raise ReplayError(msg)
-    work = _Work(function, registers, execute, runs)
+    work = _Work(function, registers, execute, runs, again)
     inputs = [torch.empty(0) if n is None else registers[n] for n in function.inputs]
     results: Any = _kind(function.name).apply(work, *inputs)
     several = isinstance(results, tuple)
@@ -220,6 +256,7 @@ class _Work:
     registers: Sequence[Any]
     execute: Execute
     runs: Callable[[CustomFunction], tuple[int, TapeRun]]
+    again: Again | None
 
     def forward(self, ctx: Any) -> Any:
         """Return what the forward's kernels have made."""
@@ -231,6 +268,8 @@ class _Work:
     def backward(self, ctx: Any, gradients: Sequence[torch.Tensor | None]) -> tuple[Any, ...]:
         """Execute the recorded kernels on the gradients that arrive."""
         number, run = self.runs(self.function)
+        if self.again is not None:
+            return self.again(self.function, run, gradients)
         unpacked = ctx.saved_tensors
         known = dict(zip(self.function.saved, unpacked, strict=True))
         known |= dict(zip(self.function.held, unpacked, strict=True))

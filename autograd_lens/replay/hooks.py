@@ -16,7 +16,7 @@ something, and those whose results are read later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,13 @@ from autograd_lens.trace.tape import Arg, TapeBackward, TapeRun, TensorSlot, ten
 if TYPE_CHECKING:
     from autograd_lens.replay.plan import Call, Registers
 
-__all__ = ["HookedNode", "executed_hooks", "hooked_nodes", "needed_hooks"]
+__all__ = [
+    "HookedNode",
+    "executed_hooks",
+    "foreign_gradients",
+    "hooked_nodes",
+    "needed_hooks",
+]
 
 _COPY = "aten.clone.default"
 
@@ -50,6 +56,7 @@ class HookedNode:
         leaf: Id of the leaf whose ``.grad`` it writes, or None.
         grad: Id of that ``.grad``, where it is known.
         cleared: Whether a hook set that ``.grad`` to None.
+        foreign: Ids of gradients that the engine did not make: a hook returned what it had.
     """
 
     node: int
@@ -60,6 +67,29 @@ class HookedNode:
     leaf: int | None
     grad: int | None
     cleared: bool
+    foreign: frozenset[int]
+
+
+def foreign_gradients(
+    calls: Sequence[Call], backward: TapeBackward, number: int
+) -> Iterator[tuple[TapeRun, TensorSlot]]:
+    """Gradients that a node was given, or gave, and that no kernel of the engine made.
+
+    Args:
+        calls: All kernels of the tape.
+        backward: A run of the engine.
+        number: Which it is.
+
+    Yields:
+        A node's run, and the gradient.
+    """
+    given = {use.tensor for use in tensors_in(*backward.gradients)}
+    made = {n for one in calls if one.engine and one.kernel.backward == number for n in one.makes}
+    sent = made.union(given, *(_ids(run.grad_inputs) for run in backward.runs))
+    for run in backward.runs:
+        passed = made.union(given, _ids(run.grad_outputs))
+        yield from ((run, u) for u in tensors_in(*run.grad_outputs) if u.tensor not in sent)
+        yield from ((run, u) for u in tensors_in(*run.grad_inputs) if u.tensor not in passed)
 
 
 def needed_hooks(calls: Sequence[Call], backwards: Sequence[TapeBackward]) -> frozenset[int]:
@@ -95,7 +125,8 @@ def hooked_nodes(
     backward = backwards[number]
     needed = needed_hooks(calls, backwards)
     wanted = _wanted(calls, backward, needed)
-    if not needed and not wanted:
+    foreign = frozenset(use.tensor for _, use in foreign_gradients(calls, backward, number))
+    if not (needed or wanted or foreign):
         return ()
     cleared = {write.parameter for write in backward.writes if write.after is None}
     found = []
@@ -106,11 +137,14 @@ def hooked_nodes(
         grad = _written(own, run) if node.leaf is not None else None
         empty = node.variable in cleared and node.leaf is not None
         ran = (*before, *behind)
-        followed = wanted.union(*(call.makes for call in ran), *(call.reads for call in ran))
+        followed = wanted.union(
+            foreign, *(call.makes for call in ran), *(call.reads for call in ran)
+        )
         arriving, leaving = _ids(run.grad_outputs, followed), _ids(run.grad_inputs, followed)
-        if before or behind or empty or not wanted.isdisjoint((*arriving, *leaving, grad)):
-            leaf = node.leaf
-            found.append(HookedNode(run.node, arriving, leaving, before, behind, leaf, grad, empty))
+        there = (*arriving, *leaving, grad)
+        if before or behind or empty or not wanted.union(foreign).isdisjoint(there):
+            ends = (node.leaf, grad, empty, foreign)
+            found.append(HookedNode(run.node, arriving, leaving, before, behind, *ends))
     return tuple(found)
 
 
@@ -210,7 +244,7 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
 
     def _before(self, place: HookedNode) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
         def before(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            made = _made(place.before)
+            made = _made(place.before) | place.foreign
             self._bind(place.arriving, gradients, made)
             self._bind_sum(place, gradients, made)
             self._run(place.before)
@@ -225,7 +259,7 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         self, place: HookedNode
     ) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...] | None]:
         def behind(gradients: tuple[Any, ...], _given: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            made = _made(place.behind)
+            made = _made(place.behind) | place.foreign
             self._bind(place.leaving, gradients, made)
             leaf = None if place.leaf is None else self._registers[place.leaf]
             if leaf is not None and place.grad is not None:

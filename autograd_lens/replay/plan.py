@@ -29,8 +29,13 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.live.mode import UNSET
-from autograd_lens.replay.functions import CustomFunction, custom_functions, is_custom
-from autograd_lens.replay.hooks import HookedNode, hooked_nodes, needed_hooks
+from autograd_lens.replay.functions import (
+    CustomFunction,
+    custom_functions,
+    is_checkpoint,
+    is_custom,
+)
+from autograd_lens.replay.hooks import HookedNode, foreign_gradients, hooked_nodes, needed_hooks
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
 from autograd_lens.replay.values import wider
@@ -292,6 +297,11 @@ class Plan:
                     number = self.parameters.get(node.variable)
                 if number is not None and node.name == "AccumulateGrad":
                     found[number] = node.variable or ""
+            for run in backward.runs:
+                if is_checkpoint(backward.nodes[run.node].name):  # an engine run of its own
+                    read = {n for index in run.kernels for n in self.calls[index].reads}
+                    named = self.parameters.items()
+                    found |= {number: name for name, number in named if number in read}
         return found
 
     def _asked(self, backward: TapeBackward) -> Iterator[int]:
@@ -385,6 +395,7 @@ class Plan:
         for number in self.starts.get(position, ()):
             one = self.backwards[number]
             read(tensors_in(*one.roots, *one.gradients, *one.inputs))
+            read(use for _, use in foreign_gradients(self.calls, one, number))
             made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
@@ -500,18 +511,12 @@ class Plan:
             if call.kernel.hooked and call.kernel.source is not None
             for source in (self.template.sources[call.kernel.source],)
         }
-        return tuple(sorted(lines)) or tuple(dict.fromkeys(self._replaced_gradients()))
-
-    def _replaced_gradients(self) -> Iterator[str]:
-        """Nodes that were given a gradient which the engine did not make."""
-        for number, backward in enumerate(self.backwards):
-            sent = {use.tensor for use in tensors_in(*backward.gradients)}
-            sent |= {u.tensor for run in backward.runs for u in tensors_in(*run.grad_inputs)}
-            engine = (one for one in self.calls if one.engine and one.kernel.backward == number)
-            sent |= {tensor for one in engine for tensor in one.makes}
-            for run in backward.runs:
-                if not sent.issuperset(u.tensor for u in tensors_in(*run.grad_outputs)):
-                    yield f"the gradient of {backward.nodes[run.node].name}"
+        replaced = (
+            f"the gradient of {backward.nodes[run.node].name}"
+            for number, backward in enumerate(self.backwards)
+            for run, _ in foreign_gradients(self.calls, backward, number)
+        )
+        return tuple(sorted(lines)) or tuple(dict.fromkeys(replaced))
 
     # -- for messages -----------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ _QUICK = [program for program in corpus() if program.quick and program.name in _
 # What verify cannot show yet of these, and why: steps not known, or told to differ.
 _OPEN = {
     "compiled_mlp": "compiled code has no kernels of its own in the tape",
-    "custom_function": "the program's own backward",
 }
 _BARE = Ran(0, "loss 0.5 in 1.2 s\n", "", 1.0, 0.0, {"model.pt": "a", "log.txt": "b"}, None)
 

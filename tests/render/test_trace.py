@@ -176,6 +176,15 @@ def test_a_long_expression_is_folded_before_an_operator() -> None:
     assert "momentum_buffer + 8 * momentum_buffer" in " ".join(line[12:] for line in lines)
 
 
+def test_the_update_of_a_long_name_is_seen_below_it() -> None:
+    step = linear_step()
+    name = "layers." + "inner." * 2_000 + "weight"
+    updates = tuple(replace(one, parameter=name) for one in step.updates)
+    text = printed(replace(step, updates=updates), phases=("update",), width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert "w1 - 0.01 * w1.grad" in text
+
+
 def test_zeroing_first_is_printed_first() -> None:
     step = linear_step()
     first, rest = step.kernels[-4:], step.kernels[:-4]

@@ -138,6 +138,22 @@ def test_an_optimizer_inside_of_the_backward_makes_its_steps_again(tmp_path: Pat
         assert (found == torch.stack(weights).numpy()).all()
 
 
+def test_an_adam_inside_of_the_backward_counts_its_steps(tmp_path: Path) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        net, x, y = made()
+        optimizers = {p: torch.optim.Adam([p], lr=0.01) for p in net.parameters()}
+
+        def update(parameter: torch.Tensor) -> None:
+            optimizers[parameter].step()  # type: ignore[index]
+            optimizers[parameter].zero_grad()  # type: ignore[index]
+
+        for parameter in net.parameters():
+            parameter.register_post_accumulate_grad_hook(update)
+        for _ in range(8):
+            (net(x) - y).square().mean().backward()
+    assert checked(tmp_path / "run.lens").complete
+
+
 @pytest.mark.parametrize("kind", ["saved", "retained"])
 def test_a_gradient_of_the_inside_that_is_used_later_is_known(tmp_path: Path, kind: str) -> None:
     with lens.record(tmp_path / "run.lens"):

@@ -13,7 +13,7 @@ import torch
 import autograd_lens as lens
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.donors import Donors
-from autograd_lens.replay.execute import Execution
+from autograd_lens.replay.execute import Execution, _give
 from autograd_lens.replay.limits import allowance, is_tame, memory_of_at_most
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.reader import Trace
@@ -102,3 +102,11 @@ def test_what_a_tape_may_take_follows_from_its_sizes() -> None:
     small, large = (TensorSpec("", (n,), "float32", "cpu", "intermediate") for n in (1, 1 << 30))
     assert allowance([small]) < 1 << 31
     assert allowance([large]) > 4 << 30
+
+
+def test_a_grad_that_does_not_fit_its_parameter_is_refused() -> None:
+    leaf = torch.zeros(1, requires_grad=True)
+    with pytest.raises(ReplayError, match=r"does not fit its parameter: .* same size\.$"):
+        _give(leaf, torch.zeros(()))
+    _give(leaf, torch.ones(1))
+    assert leaf.grad == 1

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy as copy_of
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -75,6 +77,107 @@ def test_kernels_that_a_checkpoint_runs_again_are_told_from_the_engine_s(tmp_pat
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+def test_blocks_of_reentrant_checkpoints_run_again_with_the_numbers_they_drew(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    first = nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.2), nn.Tanh())
+    second = nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 6), nn.Dropout(0.2))
+    head = nn.Linear(6, 1)
+    parameters = [p for part in (first, second, head) for p in part.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=0.1)
+
+    def turn(_step: int) -> None:
+        x = X[torch.randint(8, (5,))].requires_grad_()
+        optimizer.zero_grad()
+        hidden = checkpoint(first, x, use_reentrant=True)
+        hidden = checkpoint(lambda one, factor: second(one) * factor, hidden, 2, use_reentrant=True)
+        (head(hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.factor * grad, None
+
+
+class Quantized(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, book: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest = torch.cdist(x, book).argmin(1)
+        ctx.save_for_backward(nearest, book)
+        ctx.mark_non_differentiable(nearest)
+        return book[nearest], nearest
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad: torch.Tensor, _nothing: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        nearest, book = ctx.saved_tensors
+        return grad, torch.zeros_like(book).index_add_(0, nearest, grad)
+
+
+class Kernel(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        distance = torch.cdist(x / length, x / length).pow(2)
+        covariance = distance.clone().div_(-2.0).exp_()
+        ctx.save_for_backward(distance.mul_(covariance).div_(length))  # behind the result
+        return covariance
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor]:
+        return None, (grad * ctx.saved_tensors[0]).sum().reshape(1)
+
+
+def test_a_function_that_makes_what_it_saves_behind_its_result_is_proved(tmp_path: Path) -> None:
+    length = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([length], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        Kernel.apply(X, length).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_function_that_reverses_gradients_by_a_growing_factor_is_proved(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        hidden = Reversed.apply(net[:2](X), 0.1 * step)
+        (net[2:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_function_whose_gradient_meets_another_one_is_proved(tmp_path: Path) -> None:
+    net = small()
+    book = torch.nn.Parameter(torch.randn(5, 6))
+    optimizer = torch.optim.Adam([*net.parameters(), book], lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = net[:2](X)
+        near, _ = Quantized.apply(hidden, book)
+        (net[2:](near + hidden - hidden.detach()) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_grad_that_the_program_makes_anew_is_found(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -109,16 +212,14 @@ def test_a_line_search_clears_what_the_step_began_with(tmp_path: Path) -> None:
     assert all(not one.skipped and not one.mismatches for one in found)
 
 
-def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
-    tmp_path: Path,
-) -> None:
-    net, given = small(), torch.full((8, 6), 0.01)
+def test_what_a_hook_computes_by_numpy_is_not_known_and_never_differs(tmp_path: Path) -> None:
+    net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 
     def turn(_step: int) -> None:
         optimizer.zero_grad()
         hidden = net[0](X)
-        hidden.register_hook(lambda _gradient: given)
+        hidden.register_hook(lambda grad: torch.from_numpy(np.clip(grad.numpy(), -0.01, 0.01)))
         (net[1:](hidden) ** 2).mean().backward()
         optimizer.step()
 
@@ -126,6 +227,21 @@ def test_what_a_hook_hands_on_without_a_kernel_is_not_known_and_never_differs(
     assert not any(one.mismatches for one in found.values())
     (skipped, *_) = found["gradients"].skipped
     assert skipped.reason.startswith("A hook of the program took part in its backward")
+
+
+def test_a_gradient_that_a_hook_had_is_handed_on_again(tmp_path: Path) -> None:
+    net, given = small(), torch.full((8, 6), 0.01)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        fresh = torch.full((8, 6), 0.02)
+        optimizer.zero_grad()
+        hidden = net[0](X)
+        hidden.register_hook(lambda _gradient: given if step % 2 else fresh)
+        (net[1:](hidden) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
 def test_an_evaluation_that_writes_into_views_is_left_out_as_a_whole(tmp_path: Path) -> None:
@@ -219,6 +335,9 @@ def test_sparse_gradients_are_followed(tmp_path: Path) -> None:
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+    kernels = lens.open(tmp_path / "run.lens").steps[1].kernels
+    backward = {kernel.op for kernel in kernels if kernel.phase == "backward"}
+    assert "aten.is_coalesced.default" not in backward  # we looked, the engine did not
 
 
 def test_every_line_search_has_a_tape_of_its_own(tmp_path: Path) -> None:

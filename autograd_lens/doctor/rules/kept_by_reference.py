@@ -2,14 +2,15 @@
 
 What it finds:
     A list or tensor that a loop appends to a collection by its name, and empties or overwrites in
-    place in the same loop.
+    place in the same loop; a list of tensors that holds one tensor many times when it is stacked,
+    as where an environment hands out its own state.
 
 Why it is bad:
     The collection holds one object many times. All that it seems to remember is what that object
     holds now.
 
 Evidence it needs:
-    The program's text around the training loop.
+    The program's text around the training loop; a full step that stacks a list.
 
 Example:
     for episode in range(100):
@@ -24,7 +25,8 @@ Corrected:
         memory.append(steps)
 
 When it is silent:
-    Names that get a new object in the loop, and copies (``steps.copy()``, ``x.clone()``).
+    Names that get a new object in the loop, copies (``steps.copy()``, ``x.clone()``), and lists
+    that are written down as one (``[x] * 3``).
 
 References:
     https://docs.python.org/3/faq/programming.html
@@ -37,11 +39,14 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Loop
-from autograd_lens.trace.records import Source
+from autograd_lens.doctor.source import Loop, called
+from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL611", "kept-by-reference", "error", "light")
 
+_STACKS = frozenset({"stack", "cat"})
+_FEWEST = 3
 _KEEPS = frozenset({"append", "appendleft"})
 _IS_LIBRARY = "site-packages"
 
@@ -56,6 +61,59 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if case is not None:
             yield _finding(evidence, source, *case)
             return
+    for step in evidence.full:
+        for kernel in step.kernels:
+            stacked = _stacked(evidence, kernel)
+            if stacked:
+                yield _of_one(evidence, step.index, kernel, stacked)
+                return
+
+
+def _stacked(evidence: Evidence, kernel: Kernel) -> str:
+    """The list that was filled one by one, and of which a kernel got one tensor many times."""
+    given = list(tensors(kernel.inputs)) if operator_name(kernel) in _STACKS else []
+    if len(given) < _FEWEST or len({use.tensor for use in given}) > 1:
+        return ""
+    source = kernel.source
+    statement = evidence.code(source).statement(source.line) if source is not None else None
+    for call in ast.walk(statement) if statement is not None and source is not None else ():
+        own = isinstance(call, ast.Call) and source is not None
+        own = own and (call.lineno, call.col_offset) == (source.line, source.column)
+        if own and isinstance(call, ast.Call) and called(call) in _STACKS and call.args:
+            name = ast.unparse(call.args[0])
+            kept = f"{name}.append("
+            if name.replace(".", "").isidentifier() and kept in _text(evidence, source):
+                return name
+    return ""
+
+
+def _text(evidence: Evidence, source: Source | None) -> str:
+    return (evidence.trace.source(source.file) or "") if source is not None else ""
+
+
+def _of_one(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Finding:
+    count = len(list(tensors(kernel.inputs)))
+    line = next(
+        (
+            node.lineno
+            for node in ast.walk(evidence.code(kernel.source).tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{name}.append"
+        ),
+        0,
+    )
+    source = kernel.source
+    place = Source(source.file, line, line, -1, -1, "") if source is not None else None
+    return RULE.finding(
+        title=f"{name} holds one tensor {count} times",
+        message=f"""In step {step}, {operator_name(kernel)} was given {count} tensors out of
+            {name}, and all of them are one and the same: whoever made it wrote into it again and
+            again. All that is kept is its last state.""",
+        fix=f"{name}.append(x.clone())  # a copy of what it holds now",
+        step=step,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=place,
+        line=evidence.line(place),
+    )
 
 
 def _case(loop: ast.AST) -> tuple[ast.Call, str, ast.AST] | None:

@@ -2,8 +2,8 @@
 
 What it finds:
     A term of the loss that was computed from the model and is a constant for backward(): because
-    of ``argmax``, a comparison, ``detach()``, ``no_grad``, or ``torch.autograd.grad`` without
-    ``create_graph=True``.
+    of ``argmax``, a comparison, ``detach()``, ``item()``, ``no_grad``, or ``torch.autograd.grad``
+    without ``create_graph=True``.
 
 Why it is bad:
     The term changes the number that is printed and nothing else: the model is not trained for it.
@@ -29,12 +29,13 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step, TensorUse
+from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
+from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
 RULE = Rule("AL404", "lost-term", "error", "full")
 
@@ -54,6 +55,67 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 if cut is not None:
                     yield _finding(evidence, step, summand, cut)
                     return
+            taken = _taken_out(evidence, tape, root) if root else None
+            if taken is not None:
+                yield _as_number(evidence, step, *taken)
+                return
+
+
+def _taken_out(evidence: Evidence, tape: TapeIndex, root: Kernel) -> tuple[Kernel, str, int] | None:
+    """A number that ``item()`` took out of a tensor with a gradient, and that a sum adds again."""
+    waiting = [root]
+    while waiting:
+        kernel = waiting.pop()
+        if operator_name(kernel) not in _SUMS | _SCALES:
+            continue
+        for use in tensors(kernel.inputs):
+            maker = tape.maker(use.tensor, kernel.index)
+            if use.spec.shape == () and maker is not None and maker.requires_grad:
+                waiting.append(maker)
+        source, adds = kernel.source, operator_name(kernel) in _SUMS
+        if source is None or not adds or not constant(kernel, "other"):
+            continue
+        names = _numbers(evidence, tape, kernel)
+        statement = evidence.code(source).statement(source.line)
+        for node in ast.walk(statement) if statement is not None else ():
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+                read = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
+                name = next((one for one in read if one in names), "")
+                if name:
+                    return kernel, name, names[name]
+    return None
+
+
+def _numbers(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> dict[str, int]:
+    """Variables that hold what ``item()`` took out of a differentiable tensor -> the line."""
+    found: dict[str, int] = {}
+    for one in tape.kernels[: kernel.index]:
+        given = next(tensors(one.inputs), None)
+        maker = tape.maker(given.tensor, one.index) if given is not None else None
+        grown = maker is not None and maker.phase == "forward" and maker.requires_grad
+        if operator_name(one) != "_local_scalar_dense" or not grown or one.source is None:
+            continue
+        statement = evidence.code(one.source).statement(one.source.line)
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found[statement.targets[0].id] = one.source.line
+    return found
+
+
+def _as_number(evidence: Evidence, step: Step, kernel: Kernel, name: str, line: int) -> Finding:
+    source = kernel.source
+    place = Source(source.file, line, line, -1, -1, "") if source is not None else None
+    return RULE.finding(
+        title="a term of the loss has no gradient",
+        message=f"""In step {step.index}, `{evidence.line(source).strip()}` adds `{name}` to the
+            loss, {number(constant(kernel, "other") or 0.0)}, a plain number that
+            `{evidence.line(place).strip()}` took out of a tensor. For backward() it is a constant:
+            it is in the number that the program calls the loss, and trains nothing.""",
+        fix=f"# without .item(): {name} stays a tensor",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=place,
+        line=evidence.line(place),
+    )
 
 
 def _constants(tape: TapeIndex, root: Kernel) -> Iterator[tuple[TensorUse, int]]:

@@ -48,6 +48,10 @@ _CAUSES = {
     "exp": ("exp overflows float32 above 88.7", "torch.softmax(x, 1)  # shifts x before exp"),
     "div": ("a division by zero", "x / (y + 1e-8)"),
     "pow": ("a power whose value or slope is infinite at 0", "(x + 1e-8) ** p"),
+    "_softmax": (
+        "a row that a mask made -inf from end to end has no softmax",
+        "# leave at least one place of every row unmasked",
+    ),
     "std": ("the spread of a single number is 0 divided by n - 1 = 0", "x.std(correction=0)"),
     "var": ("the spread of a single number is 0 divided by n - 1 = 0", "x.var(correction=0)"),
     "norm": ("the slope of a norm at 0 has no value", "((x ** 2).sum() + 1e-8).sqrt()"),
@@ -220,6 +224,8 @@ def _explain(birth: Birth) -> tuple[str, str]:
             f"{name} of a negative number, {number(lowest)}, does not exist",
             f"torch.{name}(x.clamp(min=1e-8))  # better: a model that cannot go below 0",
         )
+    if name == "_softmax" and birth.kernel.phase == "forward":
+        return _CAUSES[name]
     for word in (birth.node_name.removesuffix("Backward0").lower(), operator_name(birth.kernel)):
         for name, known in _CAUSES.items():
             if word == name or (name == "norm" and "norm" in word):

@@ -114,6 +114,8 @@ def _apart(step: Step) -> Kernel | None:
 def _two_orders(step: Step) -> tuple[Kernel, Kernel] | None:
     """The kernels that took rows of inputs and of targets, each by a permutation of its own."""
     tape = TapeIndex(step)
+    if sum(operator_name(kernel) == "randperm" for kernel in step.kernels) < _PAIR:
+        return None
     for kernel in step.kernels:
         sides = list(tensors(kernel.inputs))[:_PAIR]
         carried = [side.tensor in tape.differentiable for side in sides]

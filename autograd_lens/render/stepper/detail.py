@@ -173,8 +173,12 @@ def _update(view: StepView, event: StepEvent) -> Lines:
 
 def _equation(name: str, expression: str, width: int) -> Lines:
     start = Text.assemble((name, NAME), (" ← ", QUIET))
-    for row, text in enumerate(folded(expression, width - start.cell_len)):
-        yield (start if not row else Text(" " * start.cell_len)) + text
+    indent = min(start.cell_len, width // 2)
+    alone = indent < start.cell_len
+    if alone:
+        yield start
+    for row, text in enumerate(folded(expression, width - indent)):
+        yield (Text(" " * indent) if row or alone else start) + text
 
 
 def _zero(view: StepView, event: StepEvent) -> Lines:
