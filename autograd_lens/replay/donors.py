@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ from autograd_lens.replay.plan import Call, Plan
 from autograd_lens.replay.values import as_tensor, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.tape import tensors_in
 from autograd_lens.trace.values import Entry, item_size
@@ -107,10 +108,15 @@ class Donors:
 
     Args:
         trace: The trace.
+
+    Attributes:
+        left_out: What was differentiated in a step behind its training, where no tape tells how:
+            the calls of ``torch.autograd.grad``.
     """
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        self.left_out: dict[int, Sequence[LightGraph]] = {}
         self._plans: dict[int, Plan] = {}
         self._donors: dict[int, Donor] = {}
         self._light: tuple[int, LightStep] | None = None
@@ -203,15 +209,34 @@ class Donors:
         return found
 
     def _structure(self, step: int) -> tuple[str, ...]:
-        return tuple(graph.fingerprint for graph in self.light(step).graphs)
+        return _fingerprints(self.light(step).graphs)
 
     # -- what is kept beside steps ----------------------------------------------------------
 
     def light(self, step: int) -> LightStep:
-        """The rows of a step."""
+        """The rows of a step, those apart that nothing tells the kernels of (``left_out``)."""
         if self._light is None or self._light[0] != step:
-            self._light = step, self.trace.light_step(step)
+            light = self.trace.light_step(step)
+            if step not in self.own and len(light.graphs) > 1:
+                light = self._without_last(step, light)
+            self._light = step, light
         return self._light[1]
+
+    def _without_last(self, step: int, light: LightStep) -> LightStep:
+        """What trains in a step behind which gradients were asked for, as nowhere else.
+
+        A saliency or a sharpness that is computed once, when the training is over, belongs to
+        the last step, and nobody could know beforehand that it would.
+        """
+        prints = _fingerprints(light.graphs)
+        count = len(prints)
+        while prints[:count] not in self._structures:
+            count -= 1
+            if not count or light.graphs[count].kind != "grad":
+                return light
+        if count < len(prints):
+            self.left_out[step] = light.graphs[count:]
+        return replace(light, rows=light.rows[:count], graphs=light.graphs[:count])
 
     def _extras(self, step: int) -> Iterator[Mapping[str, Any]]:
         return map(self.trace.rows.extras, self.trace.rows.of_step(step))
@@ -482,6 +507,10 @@ def _recorded(
     if value is None or tuple(value.shape) != spec.shape:
         return value
     return _laid_out(value, plan, number)
+
+
+def _fingerprints(graphs: Sequence[LightGraph]) -> tuple[str, ...]:
+    return tuple(graph.fingerprint for graph in graphs)
 
 
 def _laid_out(value: torch.Tensor, plan: Plan, number: int) -> torch.Tensor:

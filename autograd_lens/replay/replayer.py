@@ -34,6 +34,7 @@ from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.tape import records_of
 from autograd_lens.trace.values import Entry, Summary
 
@@ -189,6 +190,8 @@ class Replayer:
                 f"that were not kept ({names}). Before and after are as recorded."
             )
             attempt = self._without_update(attempt)
+        if later := self.donors.left_out.get(attempt.step):
+            notes.append(left_out(later))
         if situation.dropped:
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
@@ -548,6 +551,17 @@ def _hooked(places: Sequence[str]) -> str:
         f"A hook of the program took part in its backward ({', '.join(places[:_SHOWN])}): that is "
         "the program's own code, and what it made of the gradients does not follow from them. A "
         "step that was recorded in full shows it."
+    )
+
+
+def left_out(graphs: Sequence[LightGraph]) -> str:
+    """What to say of a step behind whose training gradients were asked for."""
+    nodes = sum(graph.nodes for graph in graphs)
+    lines = dict.fromkeys(str(one.source.line) for one in graphs if one.source is not None)
+    where = f" (line {', '.join(lines)})" if lines else ""
+    return (
+        f"Left out is what was differentiated behind it{where}, {nodes} nodes: no step that was "
+        "recorded in full did the same."
     )
 
 

@@ -18,7 +18,7 @@ import xxhash
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.differences import check_gradients
-from autograd_lens.replay.replayer import Attempt, Replayer, recorded_threads
+from autograd_lens.replay.replayer import Attempt, Replayer, left_out, recorded_threads
 from autograd_lens.replay.stretch import proved_at_once
 from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 from autograd_lens.trace.reader import Trace
@@ -52,7 +52,7 @@ def verify(
             verifier.finite_differences(steps)
     return Verification(
         steps=len(steps),
-        checks=tuple(ledger.result() for ledger in verifier.ledgers),
+        checks=tuple(ledger.result() for ledger in verifier.finished()),
         seconds=time.perf_counter() - began,
     )
 
@@ -111,11 +111,15 @@ class _Verifier:
         self._gradients = _Ledger("gradients", "every .grad behind backward()")
         self._updates = _Ledger("updates", "the next parameters, bit for bit")
         self._stored = _Ledger("stored values", "every value of the full steps")
+        self._later = _Ledger("what else was differentiated", "behind the training of a step")
         self._numeric: _Ledger | None = None
 
-    @property
-    def ledgers(self) -> list[_Ledger]:
+    def finished(self) -> list[_Ledger]:
+        """What was checked, when all steps were."""
         ledgers = [self._loss, self._gradients, self._updates, self._stored]
+        for step, graphs in self._replayer.donors.left_out.items():
+            self._later.skip(step, left_out(graphs))
+        ledgers += [self._later] if self._replayer.donors.left_out else []
         return ledgers if self._numeric is None else [*ledgers, self._numeric]
 
     def steps(self, steps: Sequence[int], progress: Callable[[int], None]) -> None:

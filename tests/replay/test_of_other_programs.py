@@ -384,3 +384,25 @@ def test_gradients_that_copies_of_the_model_gather_for_it_are_found(tmp_path: Pa
     trace = lens.open(tmp_path / "run.lens")
     assert len(trace.steps) == 6 * STEPS
     assert verify(trace, range(len(trace.steps))).complete
+
+
+def test_gradients_asked_for_behind_the_training_take_no_proof_away(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        optimizer.step()
+        if step == STEPS - 1:
+            x = X.clone().requires_grad_()
+            torch.autograd.grad(net(x).sum(), x)
+
+    found = checks(tmp_path / "run.lens", turn)
+    later = found.pop("what else was differentiated")
+    assert all_proved(found)
+    assert [skipped.steps for skipped in later.skipped] == [(STEPS - 1,)]
+    last = lens.open(tmp_path / "run.lens").steps[-1]
+    assert last.provenance == "proved"
+    assert [backward.kind for backward in last.backwards] == ["backward"]
+    assert "Left out is what was differentiated behind it" in last.omitted[-1]
