@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, TensorDataset
 import autograd_lens as lens
 from autograd_lens.analysis.conditions import condition_on
 from autograd_lens.api import replaying
+from autograd_lens.capture import Limits
 from autograd_lens.replay.verify import verify
-from autograd_lens.trace.records import TensorUse
+from autograd_lens.trace.records import Argument, TensorUse
 
 BROKEN = 37  # the sample that is not finite
 SEED = 2  # of an order in which it comes late, and in no step that the schedule keeps
@@ -80,8 +81,8 @@ def test_the_step_that_met_it_opens_in_full_with_its_batch(
         assert len(trace.steps) == len(seen)
         step = trace.steps[met.step]
         assert step.provenance == "proved"
-        uses = [one.value for kernel in step.kernels for one in kernel.inputs]
-        read = [use.value for use in uses if isinstance(use, TensorUse) and use.value]
+        uses = [use for kernel in step.kernels for use in _uses(kernel.inputs)]
+        read = [use.value for use in uses if use.value is not None]
         batch = seen[-1].numpy()
         assert any(v.shape == batch.shape and np.array_equal(v.array, batch) for v in read)
         checks = verify(trace, range(len(seen))).checks
@@ -195,3 +196,27 @@ def test_a_name_that_nothing_has_is_said_once(
         (event,) = trace.events
     assert "Did you mean w?" in event.message
     assert capsys.readouterr().err.count("nothing is called 'ww'") == 1
+
+
+@pytest.mark.parametrize("limits", [Limits(inputs=0), Limits(value=4096)])
+def test_its_batch_is_kept_whatever_has_been_kept_before(tmp_path: Path, limits: Limits) -> None:
+    path = tmp_path / "run.lens"
+    torch.manual_seed(0)
+    w, batches = torch.ones(20, requires_grad=True), []
+    recording = lens.record(path, limits=limits, stop_on="step == 30")
+    with suppress(lens.StopConditionMet), recording:
+        while True:
+            batches.append(torch.from_numpy(torch.rand(900, 20).numpy().copy()))
+            (batches[-1] @ w).pow(2).mean().backward()
+            with torch.no_grad():
+                w -= 0.001 * w.grad
+            w.grad = None
+    with replaying(lens.open(path)) as trace:
+        step = trace.steps[30]
+        assert step.provenance == "proved"
+        values = [use.value for kernel in step.kernels for use in _uses(kernel.inputs)]
+        assert any(v.data == batches[-1].numpy().tobytes() for v in values if v is not None)
+
+
+def _uses(inputs: Sequence[Argument]) -> Iterator[TensorUse]:
+    return (one.value for one in inputs if isinstance(one.value, TensorUse))

@@ -132,7 +132,9 @@ class FullRecorder:
         self._keyframes = services.keyframes
         self._budget = services.writer.budget
         self._step_limit = step_limit
-        self._stream = Stream(value_limit, min(step_limit, self._budget.share))
+        outside = self._budget.size if aside else None  # a batch that is wanted is kept whole
+        share = min(step_limit, self._budget.share)
+        self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
@@ -166,6 +168,7 @@ class FullRecorder:
         )
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
         self._aside: deque[_Aside] | None = deque(maxlen=aside) if aside else None
+        self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
         self._dots: dict[Any, str] = {}
@@ -239,12 +242,16 @@ class FullRecorder:
             Whether its tape, and its large parameters, were kept.
         """
         taped = self.on and self._whole and self._hooked
+        self._wanted = True
         if taped:
             self._due = True
             self._write(step, len(self._stream.keys), list(self._frames.chain(frame)))
             self._start_step(len(self._stream.keys))
+        kept = self._keyframes.keep(step, [one for _, one in self._registry.alive()])
+        kept = kept and taped and self._wanted
+        self._wanted = False
         self._write_aside()
-        return self._keyframes.keep(step, [one for _, one in self._registry.alive()]) and taped
+        return kept
 
     def _write_last(self, last_step: int, failed_step: int, chain: list[FrameType]) -> None:
         end = len(self._stream.keys)
@@ -559,10 +566,16 @@ class FullRecorder:
             return value
         if any(value is one for one in self._afforded):
             return value
-        if follows or not self.inputs.affords(len(value)):
+        if follows or not self._has_room(len(value)):
             return summarize(np.frombuffer(value, np.uint8), "uint8", brief=True)
         self._afforded.append(value)
         return value
+
+    def _has_room(self, size: int) -> bool:
+        if not self._wanted:
+            return self.inputs.affords(size)
+        self._wanted = self._budget.take(size, Level.NOTHING)
+        return self._wanted
 
     def _build(self, segment: Segment, ends: int) -> _Written:
         template = build_template(

@@ -135,5 +135,5 @@ def _finish(target: Path, result: ScriptResult) -> None:
     say(told if result.stopped else f"{told} Next: autograd-lens trace {shown(target)}")
     findings_and_landscape(target, say)
     if result.stopped is not None:
-        look = f"autograd-lens trace {shown(target)} --steps {result.stopped.step}"
-        say(f"{result.stopped} Look at it: {look}")
+        look = f" Look at it: autograd-lens trace {shown(target)} --steps {result.stopped.step}"
+        say(f"{result.stopped}{look if result.stopped.kept else ''}")
