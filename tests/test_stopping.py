@@ -137,6 +137,21 @@ def test_a_condition_that_never_holds_ends_nothing_and_keeps_nothing(tmp_path: P
         assert trace.events == ()
 
 
+def test_other_steps_open_as_they_would_have_opened(tmp_path: Path) -> None:
+    path = tmp_path / "run.lens"
+    w = torch.tensor([1.0, -2.0], requires_grad=True)
+    with lens.record(path, stop_on="loss > 1e9"):
+        for turn in range(30):
+            loss = (w**2).sum()
+            (loss.exp().log() if turn % 7 == 6 else loss).backward()
+            with torch.no_grad():
+                w -= 0.1 * w.grad
+            w.grad = None
+    with lens.open(path) as trace:
+        checks = verify(trace, range(30)).checks
+    assert all(check.steps and not check.skipped and not check.mismatches for check in checks)
+
+
 def test_an_update_that_breaks_a_parameter_is_found_in_the_next_step(tmp_path: Path) -> None:
     path = tmp_path / "run.lens"
     w = torch.ones(2, requires_grad=True)

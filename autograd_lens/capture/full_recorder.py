@@ -338,31 +338,35 @@ class FullRecorder:
         self.mode.turns_at = self.mode.backward_at = self._turn
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
-        if lean and not self._needs_tape(step):
+        aside = self._aside is not None and lean and not self._needs_tape(step)
+        if aside:
             self.chase(fingerprint, call.site, step)
         new = fingerprint not in self._seen
-        due = self._next(step) == step or self._keyframes.next(step) == step
-        due = due or (new and not lean) or self._needs_tape(step)
-        self._due = self._due or due
+        due = self._next(step) == step or self._needs_tape(step) or (new and not lean)
+        self._due = self._due or due or (lean and self._keyframes.next(step) == step)
         wanted = self._hooked or lean or due or self._aside is not None
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
-            if not lean or self._needs_tape(step):
+            if not aside:
                 self._seen.add(fingerprint)
-            self._hooked = True
-            self._sites.add(call.site)
-            inside = call.functions or self._needs.backwards
-            if lean and not inside and _is_plain(call.flags):
-                self._pass(call)
-            else:
-                self._hook(call, chain)
-            if not lean or self._keyframes.next(step) == step:
-                parameters = [parameter for _, parameter in self._registry.alive()]
-                self._keyframes.take(step, parameters, self._finds())
+            self._begin(step, call, chain, lean=lean)
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
+
+    def _begin(self, step: int, call: BackwardCall, chain: list[FrameType], *, lean: bool) -> None:
+        """Record this backward, and the large parameters that it finds where that is due."""
+        self._hooked = True
+        self._sites.add(call.site)
+        inside = call.functions or self._needs.backwards
+        if lean and not inside and _is_plain(call.flags):
+            self._pass(call)
+        else:
+            self._hook(call, chain)
+        if not lean or self._keyframes.next(step) == step:
+            parameters = [parameter for _, parameter in self._registry.alive()]
+            self._keyframes.take(step, parameters, self._finds())
 
     def _is_lean(self, step: int) -> bool:
         """Whether a step is recorded without the values that follow from others."""
