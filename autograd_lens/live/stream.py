@@ -114,6 +114,7 @@ class TensorEntry:
         reference: The tensor, weakly.
         spec: (dtype, shape, device).
         last: The bytes last read, so that an unchanged value is one object.
+        layout: How it holds its elements, ``""`` for strided.
         strides: Its strides, in elements.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
@@ -132,6 +133,7 @@ class TensorEntry:
         "alias",
         "home",
         "last",
+        "layout",
         "made",
         "memory",
         "moment",
@@ -164,10 +166,13 @@ class TensorEntry:
             and tensor.layout is _STRIDED
             and dtype not in _COMPLEX
         )
+        self.layout = ""
         if self.plain:
             self.spec: Spec = (dtype, tensor.shape, None)
             self.strides = tensor.stride()
         else:
+            strided = tensor.layout is _STRIDED
+            self.layout = "" if strided else str(tensor.layout).removeprefix("torch.")
             self.spec = (dtype, _shape(tensor), None if tensor.is_cpu else tensor.device)
             self.strides = _strides(tensor)
 

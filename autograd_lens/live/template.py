@@ -457,7 +457,8 @@ class _Builder:
         if role == "parameter" and entry.address:  # two Parameters may share one memory
             alias = self._homes.setdefault((entry.address, entry.spec), ids[entry])
             alias = None if alias == ids[entry] else alias
-        return TapeTensor(spec, role, name, entry.strides if unusual else (), alias)
+        strides = entry.strides if unusual else ()
+        return TapeTensor(spec, role, name, strides, alias, entry.layout)
 
     def _roles(self) -> dict[int, Role]:
         """What a tensor is by how the step uses it: read before it is made, or a root."""

@@ -34,7 +34,7 @@ from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Settings, Update
 from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
 from autograd_lens.replay.sizes import SIZED, fitted
-from autograd_lens.replay.values import to_tensor
+from autograd_lens.replay.values import held_as, to_tensor
 from autograd_lens.trace.tape import TapeBackward, TapeRun, TensorSlot, tensors_in
 from autograd_lens.trace.values import Entry, Value
 
@@ -186,7 +186,7 @@ class Execution:
         for register in plan.generators:
             registers[register] = self._private
         for number, tensor in situation.found.items():
-            registers[number] = tensor
+            registers[number] = held_as(tensor, plan.sparse.get(number, ""))
             if number in situation.grads:
                 _give(tensor, situation.grads[number])
         for number in plan.gradients:

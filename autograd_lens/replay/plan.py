@@ -399,6 +399,12 @@ class Plan:
             made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
+    def sparse(self) -> Mapping[int, str]:
+        """The layout of those of them that are not strided: their elements alone are known."""
+        tensors = self.template.tensors
+        return {n: tensors[n].layout for n in self.outside if tensors[n].layout}
+
+    @cached_property
     def gradients(self) -> tuple[int, ...]:
         """Those of them that are the ``.grad`` of a parameter."""
         return tuple(n for n in self.outside if self.specs[n].role == "gradient")

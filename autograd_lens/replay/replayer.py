@@ -30,6 +30,7 @@ from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
+from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
@@ -243,8 +244,8 @@ class Replayer:
                 "of torch.distributed average their gradients, and what the others computed is "
                 "not in this recording. Record the program as one process to have it checked."
             )
-        if donor.plan.hooks:
-            return _hooked(donor.plan.hooks)
+        if reason := _not_on_the_tape(donor.plan):
+            return reason
         if attempt.own:
             return _own_difference(step, donor, name)
         found = self.donors.varying(donor, step)
@@ -543,6 +544,19 @@ def _refuse_compiled(donor: Donor) -> None:
             "kernels no tape shows. To have them, set TORCH_COMPILE_DISABLE=1 and record it again."
         )
         raise ReplayError(msg)
+
+
+def _not_on_the_tape(plan: Plan) -> str:
+    """Why a step may give something else although its kernels are known; ``""`` where not."""
+    if plan.hooks:
+        return _hooked(plan.hooks)
+    if plan.sparse:
+        names = ", ".join(plan.describe(number) for number in plan.sparse)
+        return (
+            f"It reads {names}, which is sparse: its elements are recorded, and not in which "
+            "order they were held, on which sums depend."
+        )
+    return ""
 
 
 def _hooked(places: Sequence[str]) -> str:

@@ -79,6 +79,21 @@ def as_tensor(entry: Entry, dtype: str, shape: tuple[int, ...], device: str) -> 
         return None
 
 
+def held_as(tensor: torch.Tensor, layout: str) -> torch.Tensor:
+    """The same elements in another layout; ``""`` leaves them as they are.
+
+    Raises:
+        ReplayError: It is none that elements alone make.
+    """
+    if not layout or tensor.layout is not torch.strided:
+        return tensor
+    if layout not in {"sparse_coo", "sparse_csr", "sparse_csc"}:
+        msg = f"A tensor that it reads is held as {layout}, which its elements do not make again."
+        raise ReplayError(msg)
+    with torch.sparse.check_sparse_tensor_invariants(enable=True):
+        return tensor.to_sparse(layout=getattr(torch, layout))
+
+
 def laid_out(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
     """The same values with other strides, on which the order of sums depends.
 

@@ -172,6 +172,7 @@ class TapeTensor(Struct, frozen=True, array_like=True):
         strides: In elements, where it comes from outside and has unusual ones.
         alias: Id of the tensor whose memory it is, where it is another object for the same
             memory and no kernel made it: what a node gives back of what it saved.
+        layout: How it holds its elements, ``""`` for strided; ``"sparse_coo"`` and the like.
     """
 
     spec: int
@@ -179,6 +180,7 @@ class TapeTensor(Struct, frozen=True, array_like=True):
     name: str
     strides: tuple[int, ...] = ()
     alias: int | None = None
+    layout: str = ""
 
 
 class TapeArgument(Struct, frozen=True, array_like=True):

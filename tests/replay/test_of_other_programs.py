@@ -406,3 +406,37 @@ def test_gradients_asked_for_behind_the_training_take_no_proof_away(tmp_path: Pa
     assert last.provenance == "proved"
     assert [backward.kind for backward in last.backwards] == ["backward"]
     assert "Left out is what was differentiated behind it" in last.omitted[-1]
+
+
+def chain(count: int) -> torch.Tensor:
+    """Neighbours along a line, some named twice, as a graph's edges are held."""
+    row = torch.arange(count).repeat(3)
+    column = (row + torch.arange(3).repeat_interleave(count)) % count
+    edges = torch.stack([row, column])[:, torch.randperm(3 * count)]
+    values = torch.rand(3 * count)
+    return torch.sparse_coo_tensor(edges, values, (count, count), check_invariants=True)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.parametrize("held", ["coo", "csr", "uncoalesced"])
+def test_a_sparse_matrix_that_the_program_holds_is_held_alike(tmp_path: Path, held: str) -> None:
+    net = small()
+    neighbours = chain(8)
+    if held != "uncoalesced":
+        neighbours = neighbours.coalesce()
+    if held == "csr":
+        neighbours = neighbours.to_sparse_csr()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        hidden = nn.functional.dropout(net[:2](torch.sparse.mm(neighbours, X)), 0.2)
+        (torch.sparse.mm(neighbours, net[2:](hidden)) ** 2).mean().backward()
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    if held == "uncoalesced":
+        assert all("which is sparse" in one.skipped[0].reason for one in found.values())
+    if held == "coo":
+        assert all_proved(found)
