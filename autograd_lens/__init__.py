@@ -23,8 +23,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autograd_lens import doctor
-    from autograd_lens.api import Trace, assert_same, diff, open  # noqa: A004  read as lens.open
-    from autograd_lens.capture import record
+    from autograd_lens.api import (
+        Trace,
+        assert_same,
+        diff,
+        open,  # noqa: A004  read as lens.open
+        record,
+    )
     from autograd_lens.errors import (
         ConditionError,
         LensError,
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
         RenderError,
         ReplayError,
         SelectionError,
+        StopConditionMet,
         TraceError,
         TraceExistsError,
     )
@@ -54,6 +60,7 @@ __all__ = [
     "RenderError",
     "ReplayError",
     "SelectionError",
+    "StopConditionMet",
     "Trace",
     "TraceError",
     "TraceExistsError",
@@ -78,7 +85,7 @@ _HOMES = {
     "assert_updates": "autograd_lens.testing",
     "diff": "autograd_lens.api",
     "open": "autograd_lens.api",
-    "record": "autograd_lens.capture",
+    "record": "autograd_lens.api",
 }
 
 

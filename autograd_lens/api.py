@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from autograd_lens.analysis.comparison import Comparison
-    from autograd_lens.capture import Recording
+    from autograd_lens.capture import Limits, Recording
     from autograd_lens.replay.replayer import Provider
     from autograd_lens.testing import LensRun
 
-__all__ = ["Run", "Trace", "assert_same", "diff", "open", "replaying", "trace_of"]
+__all__ = ["Run", "Trace", "assert_same", "diff", "open", "record", "replaying", "trace_of"]
 
 Run: TypeAlias = "RecordedTrace | Recording | LensRun"
 """An open trace, or a recording that has ended."""
@@ -91,6 +91,40 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     """
     _show_in_notebooks()
     return replaying(Trace(path))
+
+
+def record(
+    path: str | os.PathLike[str],
+    *,
+    full: str = "default",
+    force: bool = False,
+    limits: Limits | None = None,
+    stop_on: str | None = None,
+) -> Recording:
+    """Record what happens inside a ``with`` block.
+
+    Args:
+        path: Where the trace is written, by custom ``*.lens``.
+        full: Which steps are recorded in full: ``default``, ``none``, ``all``, ``every:N``, or
+            steps and ranges.
+        force: Whether to replace an existing file.
+        limits: How much is kept of large values.
+        stop_on: Leave the block with ``StopConditionMet`` at the first step that meets this, and
+            keep that step whole: ``"nan"``, or a condition such as ``"loss > 10"``.
+
+    Returns:
+        A context manager; inside it offers ``watch`` and ``steps``, and after it the
+        recorded run (``run.trace``, ``run.parameter("w1")``, ...).
+
+    Raises:
+        ConditionError: ``stop_on`` is no condition on what is known while a step runs.
+        SelectionError: ``full`` is no choice of steps.
+        TraceExistsError: The file exists and ``force`` is false (on entering).
+    """
+    from autograd_lens import capture, stopping
+
+    stop = None if stop_on is None else stopping.stop_on(stop_on)
+    return capture.record(path, full=full, force=force, limits=limits, stop=stop)
 
 
 def replaying(

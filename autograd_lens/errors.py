@@ -16,6 +16,9 @@
     └── SelectionError        a step, axis or condition could not be understood
         └── ConditionError        a condition, with the place in it
 
+    KeyboardInterrupt
+    └── StopConditionMet      ends a program that was asked to stop on a condition; no error
+
 Each message says what was wrong, what was given, and what to do next.
 """
 
@@ -33,6 +36,7 @@ __all__ = [
     "RenderError",
     "ReplayError",
     "SelectionError",
+    "StopConditionMet",
     "TraceError",
     "TraceExistsError",
 ]
@@ -108,3 +112,23 @@ class ConditionError(SelectionError):
     def __init__(self, message: str, position: int, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.position = position
+
+
+class StopConditionMet(KeyboardInterrupt):
+    """A step met what the recording was asked to stop on; raised once, where its backward ended.
+
+    It passes ``except Exception`` as Ctrl-C does, and ``finally`` blocks run. The step's update
+    has not been made: parameters and optimizer are as the step found them.
+
+    Attributes:
+        step: The step.
+        reason: What it met, in words.
+        kept: Whether it was kept whole; there may have been no room for it.
+    """
+
+    def __init__(self, step: int, reason: str, *, kept: bool = True) -> None:
+        whole = "It is kept whole" if kept else "There was no room to keep it whole (--max-size)"
+        super().__init__(f"Stopped at step {step}: {reason}. {whole}.")
+        self.step = step
+        self.reason = reason
+        self.kept = kept

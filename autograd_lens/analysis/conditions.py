@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,15 @@ import numpy.typing as npt
 from autograd_lens.errors import ConditionError
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["FUNCTIONS", "Condition", "condition_on", "parse_condition"]
+__all__ = [
+    "FUNCTIONS",
+    "Condition",
+    "Facts",
+    "Quantity",
+    "condition_on",
+    "names_in",
+    "parse_condition",
+]
 
 Array = npt.NDArray[Any]
 Function = Callable[..., Array]
@@ -122,8 +130,28 @@ class Quantity:
         return np.asarray((values & ~self.unknown).any(axis=1), np.bool_)
 
 
-Evaluate = Callable[[Trace], Quantity]
-"""What a part of a condition is over a run."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a condition is asked of: steps that follow each other.
+
+    Attributes:
+        losses: Their losses, (steps,).
+        parameter: Gives what a parameter's name and a field of it stand for in them.
+        first: Number of the first of them.
+    """
+
+    losses: Array
+    parameter: Callable[[str, str], Quantity]
+    first: int = 0
+
+    @classmethod
+    def of(cls, trace: Trace) -> Self:
+        """All steps of a recorded run."""
+        return cls(trace.losses, partial(_of_parameter, trace))
+
+
+Evaluate = Callable[[Facts], Quantity]
+"""What a part of a condition is over some steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +171,17 @@ class Condition:
         Raises:
             ConditionError: Shapes or kinds of what it compares do not fit.
         """
+        return self.holds_in(Facts.of(trace))
+
+    def holds_in(self, facts: Facts) -> npt.NDArray[np.bool_]:
+        """The same of some steps: (steps,).
+
+        Raises:
+            ConditionError: Shapes or kinds of what it compares do not fit.
+        """
         with np.errstate(all="ignore"):  # log(0) is the reader's question, not a warning
-            found = self._evaluate(trace).truth()
-        return np.broadcast_to(found, len(trace.losses))
+            found = self._evaluate(facts).truth()
+        return np.broadcast_to(found, len(facts.losses))
 
     def value(self, trace: Trace, step: int) -> Array | None:
         """What it comes to in one step: a number, a word or a tensor; None where it is not there.
@@ -154,7 +190,7 @@ class Condition:
             ConditionError: Shapes or kinds of what it computes with do not fit.
         """
         with np.errstate(all="ignore"):
-            found = self._evaluate(trace)
+            found = self._evaluate(Facts.of(trace))
         count = len(trace.losses)
         if not np.broadcast_to(found.there, count)[step]:
             return None
@@ -173,12 +209,24 @@ def condition_on(trace: Trace, text: str) -> Condition:
     return parse_condition(text, names)
 
 
-def parse_condition(text: str, parameters: Iterable[str]) -> Condition:
+def names_in(text: str) -> tuple[str, ...]:
+    """What may be names of parameters in a condition on a run that has not begun."""
+    lexemes = re.compile(_LEXEMES.replace("PARAMETERS", "(?!)"), re.VERBOSE)
+    found = [match["other"] for match in lexemes.finditer(text) if match["other"]]
+    parts = [(name, *name.rpartition(".")[::2]) for name in found if name not in _WORDS]
+    names = [before if before and last in _FIELDS else name for name, before, last in parts]
+    return tuple(dict.fromkeys(name for name in names if name not in FUNCTIONS))
+
+
+def parse_condition(
+    text: str, parameters: Iterable[str], fields: Sequence[str] = _FIELDS
+) -> Condition:
     """Understand a condition.
 
     Args:
         text: What a person wrote.
         parameters: Names of the run's parameters; where several fit, the longest is meant.
+        fields: What may be asked of a parameter.
 
     Raises:
         ConditionError: It cannot be understood; ``position`` is the character to blame.
@@ -187,7 +235,7 @@ def parse_condition(text: str, parameters: Iterable[str]) -> Condition:
         _refuse(text, _LONGEST, f"a condition has at most {_LONGEST} characters.")
     if not text.strip():
         _refuse(text, 0, "it is empty.", "Write for example loss > 10.")
-    plain, leaves = _scan(text, sorted(filter(None, parameters), key=len, reverse=True))
+    plain, leaves = _scan(text, sorted(filter(None, parameters), key=len, reverse=True), fields)
     try:
         tree = ast.parse(plain.strip(), mode="eval").body
         return Condition(text, _Reader(text, leaves, len(plain) - len(plain.lstrip())).read(tree))
@@ -213,12 +261,15 @@ def _refuse(condition: str, position: int, complaint: str, hint: str = "") -> No
     raise ConditionError(msg, position, hint=hint)
 
 
-def _scan(text: str, parameters: Sequence[str]) -> tuple[str, Mapping[int, Evaluate]]:
+def _scan(
+    text: str, parameters: Sequence[str], fields: Sequence[str]
+) -> tuple[str, Mapping[int, Evaluate]]:
     """The condition with underlines for parameters and words, and what these are, by position.
 
     Args:
         text: The condition.
         parameters: Names, the longest first.
+        fields: What may be asked of each.
     """
     known = "|".join(map(re.escape, parameters)) or r"(?!)"
     lexemes = re.compile(_LEXEMES.replace("PARAMETERS", known), re.VERBOSE)
@@ -229,8 +280,10 @@ def _scan(text: str, parameters: Sequence[str]) -> tuple[str, Mapping[int, Evalu
             _refuse(text, at, "this character means nothing here.", _MISTAKES.get(text[at], ""))
         found = match[0]
         if match["parameter"]:
-            leaves[at] = partial(_of_parameter, name=match["parameter"], field=_field(match))
+            leaves[at] = partial(_of_facts, name=match["parameter"], field=_field(match, fields))
         elif match["text"]:
+            if "mode" not in fields:
+                _refuse(text, at, "there is nothing here that a word could be compared with.")
             leaves[at] = _constant(np.str_(found[1:-1]))
         elif found not in _WORDS and (match["other"] or match["own"]) and found not in FUNCTIONS:
             _unknown(text, match, parameters)
@@ -238,15 +291,16 @@ def _scan(text: str, parameters: Sequence[str]) -> tuple[str, Mapping[int, Evalu
     return plain, leaves
 
 
-def _field(match: re.Match[str]) -> str:
+def _field(match: re.Match[str], fields: Sequence[str]) -> str:
     """What is asked of a parameter; ``value`` where nothing is."""
     if match["field"] is None:
         return "value"
-    if match["field"] not in _FIELDS:
+    if match["field"] not in fields:
         name, field = match["parameter"], match["field"]
-        close = difflib.get_close_matches(field, _FIELDS, n=1) or ["grad"]
-        hint = f"{name} has {', '.join(_FIELDS)}. Did you mean {name}.{close[0]}?"
-        _refuse(match.string, match.end("parameter"), f"there is no {name}.{field}.", hint)
+        close = difflib.get_close_matches(field, fields, n=1) or ["grad"]
+        hint = f"{name} has {', '.join(fields)}. Did you mean {name}.{close[0]}?"
+        what = f"there is no {name}.{field}{' while a step runs' if field in _FIELDS else ''}."
+        _refuse(match.string, match.end("parameter"), what, hint)
     return match["field"]
 
 
@@ -338,8 +392,8 @@ class _Reader:
     ) -> Evaluate:
         evaluate = self.read(inner)
 
-        def apply(trace: Trace) -> Quantity:
-            column = evaluate(trace)
+        def apply(facts: Facts) -> Quantity:
+            column = evaluate(facts)
             if column.is_word:
                 self._refuse(node, f"{called} needs a number, not a word.")
             return Quantity(function(column.values), column.there, column.shape)
@@ -359,8 +413,8 @@ class _Reader:
     ) -> Evaluate:
         one, other = self.read(left), self.read(right)
 
-        def apply(trace: Trace) -> Quantity:
-            first, second = one(trace), other(trace)
+        def apply(facts: Facts) -> Quantity:
+            first, second = one(facts), other(facts)
             self._fit(left, first, second)
             there = first.there & second.there
             shape = max(first.shape, second.shape, key=len)
@@ -387,8 +441,8 @@ class _Reader:
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         index = tuple(map(self._index, parts))
 
-        def pick(trace: Trace) -> Quantity:
-            column = evaluate(trace)
+        def pick(facts: Facts) -> Quantity:
+            column = evaluate(facts)
             try:
                 place = np.arange(column.values.shape[1]).reshape(column.shape)[index].ravel()
             except IndexError:
@@ -410,24 +464,29 @@ class _Reader:
 def _constant(value: np.float64 | np.str_) -> Evaluate:
     """The same number or word in every step."""
     column = Quantity(np.full((1, 1), value), np.ones(1, np.bool_))
-    return lambda trace: column  # noqa: ARG005  the same in every step
+    return lambda facts: column  # noqa: ARG005  the same in every step
 
 
-def _joined(trace: Trace, terms: Sequence[Evaluate], join: Function) -> Quantity:
+def _joined(facts: Facts, terms: Sequence[Evaluate], join: Function) -> Quantity:
     """Several conditions as one."""
-    found = reduce(join, [term(trace).truth() for term in terms])
+    found = reduce(join, [term(facts).truth() for term in terms])
     return Quantity(found[:, None], np.ones(len(found), np.bool_))
 
 
-def _negated(trace: Trace, inner: Evaluate) -> Quantity:
+def _negated(facts: Facts, inner: Evaluate) -> Quantity:
     """True where the inner condition does not hold."""
-    found = ~inner(trace).truth()
+    found = ~inner(facts).truth()
     return Quantity(found[:, None], np.ones(len(found), np.bool_))
 
 
-def _of_run(trace: Trace, name: str) -> Quantity:
+def _of_facts(facts: Facts, name: str, field: str) -> Quantity:
+    return facts.parameter(name, field)
+
+
+def _of_run(facts: Facts, name: str) -> Quantity:
     """``step`` or ``loss``."""
-    values = np.arange(len(trace.losses)) if name == "step" else trace.losses
+    counted = np.arange(facts.first, facts.first + len(facts.losses))
+    values = counted if name == "step" else facts.losses
     return Quantity(values.astype(np.float64)[:, None], np.ones(len(values), np.bool_))
 
 

@@ -79,8 +79,28 @@ class _Written(NamedTuple):
     state: frozenset[int]
 
 
+class _Aside(NamedTuple):
+    """A step that was recorded and is not written, as long as nobody asks for it."""
+
+    step: int
+    written: _Written
+    slots: list[Any]
+    lean: bool
+
+
 class FullRecorder:
     """The full level of one recording.
+
+    NOTE 1 [Put aside]: where any step may turn out to be the one that is wanted, each is recorded,
+    at least lean. Those that nothing else asks for stay in memory, and the last few of them are
+    written when the recording stops.
+
+    Args:
+        services: What the parts of the recording share.
+        schedule: The steps to record in full.
+        value_limit: Bytes of one value that is kept whole.
+        step_limit: Bytes of all large values of a step.
+        aside: How many steps are put aside, 0 for none (NOTE 1).
 
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
@@ -92,7 +112,13 @@ class FullRecorder:
     """
 
     def __init__(
-        self, services: Services, schedule: Schedule, value_limit: int, step_limit: int
+        self,
+        services: Services,
+        schedule: Schedule,
+        value_limit: int,
+        step_limit: int,
+        *,
+        aside: int = 0,
     ) -> None:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
@@ -106,7 +132,9 @@ class FullRecorder:
         self._keyframes = services.keyframes
         self._budget = services.writer.budget
         self._step_limit = step_limit
-        self._stream = Stream(value_limit, min(step_limit, self._budget.share))
+        outside = self._budget.size if aside else None  # a batch that is wanted is kept whole
+        share = min(step_limit, self._budget.share)
+        self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
@@ -139,14 +167,18 @@ class FullRecorder:
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
+        self._aside: deque[_Aside] | None = deque(maxlen=aside) if aside else None
+        self._wanted = False  # whether what is written now is kept whatever has been kept before
+        self._due = not aside  # whether the current step is written as soon as it has ended
+        self.inputs.keeping = not aside
         self._dots: dict[Any, str] = {}
         self._step_dots: list[str] = []
 
     # -- on and off -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Switch on before the first step, where that one is to be recorded in full."""
-        if self._next(0) == 0:
+        """Switch on before the first step, where that one is to be recorded."""
+        if self._next(0) == 0 or self._wants_tape(0):
             self._switch(on=True)
             self._whole = self.on
 
@@ -196,7 +228,30 @@ class FullRecorder:
                     chain = [f for f in reversed(entries) if self._frames.is_user(f.f_code)]
                 self._write_last(last_step, failed_step, chain)
         finally:
+            self._write_aside()
             self._switch(on=False)
+
+    def keep(self, step: int, frame: FrameType) -> bool:
+        """Write the current step as it is behind its backward, and those before it (NOTE 1).
+
+        Args:
+            step: The step.
+            frame: Where the program is.
+
+        Returns:
+            Whether its tape, and its large parameters, were kept.
+        """
+        taped = self.on and self._whole and self._hooked
+        self._wanted = True
+        if taped:
+            self._due = True
+            self._write(step, len(self._stream.keys), list(self._frames.chain(frame)))
+            self._start_step(len(self._stream.keys))
+        kept = self._keyframes.keep(step, [one for _, one in self._registry.alive()])
+        kept = kept and taped and self._wanted
+        self._wanted = False
+        self._write_aside()
+        return kept
 
     def _write_last(self, last_step: int, failed_step: int, chain: list[FrameType]) -> None:
         end = len(self._stream.keys)
@@ -210,6 +265,7 @@ class FullRecorder:
             self._start_step(ends)
         if failed_step > last_step and self._stream.keys:
             self._lean = False  # what there is of it is all that can be had
+            self._due = True
             self._write(failed_step, len(self._stream.keys), chain)
 
     def mark(self, current: int, upcoming: int) -> None:
@@ -281,37 +337,53 @@ class FullRecorder:
         self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
         self.mode.turns_at = self.mode.backward_at = self._turn
         fingerprint = call.flags.fingerprint
-        new = fingerprint not in self._seen
         lean = self._is_lean(step)
-        wanted = self._hooked or new or lean or self._next(step) == step
+        aside = self._aside is not None and lean and not self._needs_tape(step)
+        if aside:
+            self.chase(fingerprint, call.site, step)
+        new = fingerprint not in self._seen
+        due = self._next(step) == step or self._needs_tape(step) or (new and not lean)
+        self._due = self._due or due or (lean and self._keyframes.next(step) == step)
+        wanted = self._hooked or lean or due or self._aside is not None
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
-            self._seen.add(fingerprint)
-            self._hooked = True
-            self._sites.add(call.site)
-            inside = call.functions or self._needs.backwards
-            if lean and not inside and _is_plain(call.flags):
-                self._pass(call)
-            else:
-                self._hook(call, chain)
-            if not lean or self._keyframes.next(step) == step:
-                parameters = [parameter for _, parameter in self._registry.alive()]
-                self._keyframes.take(step, parameters, self._finds())
+            if not aside:
+                self._seen.add(fingerprint)
+            self._begin(step, call, chain, lean=lean)
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
 
+    def _begin(self, step: int, call: BackwardCall, chain: list[FrameType], *, lean: bool) -> None:
+        """Record this backward, and the large parameters that it finds where that is due."""
+        self._hooked = True
+        self._sites.add(call.site)
+        inside = call.functions or self._needs.backwards
+        if lean and not inside and _is_plain(call.flags):
+            self._pass(call)
+        else:
+            self._hook(call, chain)
+        if not lean or self._keyframes.next(step) == step:
+            parameters = [parameter for _, parameter in self._registry.alive()]
+            self._keyframes.take(step, parameters, self._finds())
+
     def _is_lean(self, step: int) -> bool:
         """Whether a step is recorded without the values that follow from others."""
         if self._next(step) == step:
             return False
-        due = self._keyframes.next(step) == step and self._chasing <= 0
-        return self._wants_tape(step) or due
+        if self._needs_tape(step):
+            return True
+        due = self._keyframes.next(step) == step or self._aside is not None
+        return due and self._chasing <= 0
+
+    def _needs_tape(self, step: int) -> bool:
+        """Whether a light row cannot hold a step, and there is room for its tape."""
+        return self._budget.level < Level.ROWS and self._needs.tape_of(step)
 
     def _wants_tape(self, step: int) -> bool:
-        """Whether a step has to be recorded, at least lean, while there is room for it."""
-        return self._budget.level < Level.ROWS and self._needs.tape_of(step)
+        """Whether a step has to be recorded, at least lean."""
+        return self._aside is not None or self._needs_tape(step)
 
     def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
@@ -356,6 +428,7 @@ class FullRecorder:
         self.mode.begin_tail(0)
         self._whole = True
         self._hooked = False
+        self._due = self._aside is None
         self._step_dots = []
         self._handed = []
         self._calls = 0
@@ -462,17 +535,34 @@ class FullRecorder:
                 known = self._templates[key] = self._build(segment, ends)
             written = known
         self._last_template = key, written
-        slots = segment.slots
-        if self._lean:
+        done = _Aside(step, written, segment.slots, self._lean)
+        if not self._due and self._aside is not None:
+            self._aside.append(done)
+            return
+        self._put(done)
+        if not self._lean:
+            self._needs.see(
+                step,
+                written.template,
+                segment.slots,
+                described=self.described(),
+                state=self._states[0],
+            )
+            self.inputs.keeping = self._aside is None or self._needs.inputs
+
+    def _put(self, done: _Aside) -> None:
+        step, written, slots, lean = done
+        if lean:
             slots = [
                 None if i not in written.keeps else self._afford(v, follows=i in written.state)
                 for i, v in enumerate(slots)
             ]
-        self._writer.full(step, written.number, slots, lean=self._lean)
-        if not self._lean:
-            self._needs.see(
-                step, written.template, slots, described=self.described(), state=self._states[0]
-            )
+        self._writer.full(step, written.number, slots, lean=lean)
+
+    def _write_aside(self) -> None:
+        """Write the steps that were put aside, the oldest first."""
+        while self._aside:
+            self._put(self._aside.popleft())
 
     def _afford(self, value: Any, *, follows: bool) -> Any:
         """A large value that a lean step read, its summary where it follows or is too much."""
@@ -480,10 +570,16 @@ class FullRecorder:
             return value
         if any(value is one for one in self._afforded):
             return value
-        if follows or not self.inputs.affords(len(value)):
+        if follows or not self._has_room(len(value)):
             return summarize(np.frombuffer(value, np.uint8), "uint8", brief=True)
         self._afforded.append(value)
         return value
+
+    def _has_room(self, size: int) -> bool:
+        if not self._wanted:
+            return self.inputs.affords(size)
+        self._wanted = self._budget.take(size, Level.NOTHING)
+        return self._wanted
 
     def _build(self, segment: Segment, ends: int) -> _Written:
         template = build_template(

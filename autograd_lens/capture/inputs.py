@@ -75,12 +75,14 @@ class InputObserver:
 
     Attributes:
         active: Whether the program is observed.
+        keeping: Whether the values of what is collected are wanted, or only the tensors.
         budget: Bytes that may still be kept, as far as there is room for them.
         on_item: Called with each tensor that is collected, in order.
     """
 
     def __init__(self, budget: int, room: Budget, failed: Callable[[Exception], None]) -> None:
         self.active = False
+        self.keeping = True
         self.budget = budget
         self._room = room
         self._failed = failed
@@ -144,8 +146,9 @@ class InputObserver:
                 continue
             self._found[id(tensor)] = weakref.ref(tensor)
             self.on_item(tensor)
-            affordable = self.affords(tensor.nbytes)
-            self._values.append(read(tensor, tensor.nbytes) if affordable else None)
+            if self.keeping:
+                affordable = self.affords(tensor.nbytes)
+                self._values.append(read(tensor, tensor.nbytes) if affordable else None)
 
     def affords(self, size: int) -> bool:
         """Whether so many bytes may be kept; they count as kept then."""

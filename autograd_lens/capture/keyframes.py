@@ -73,6 +73,16 @@ class Keyframes:
             self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
             self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
 
+    def keep(self, step: int, parameters: Iterable[torch.Tensor]) -> bool:
+        """Keep the parameters of one step, whatever lies around it; tells whether they fit."""
+        found = [one for one in parameters if _is_large(one, SMALL)]
+        sizes = [one.nbytes for one in found]
+        if not self._sink.budget.take(sum(sizes), Level.NOTHING, max(sizes, default=0)):
+            return False
+        values = [read(one, one.nbytes) for one in found]
+        self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+        return True
+
     def _has_room(self, step: int, size: int, largest: int) -> bool:
         """Whether a keyframe fits, where others are thinned for it (NOTE 1)."""
         if step in self._sizes:

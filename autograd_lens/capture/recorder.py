@@ -48,13 +48,16 @@ from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
+from autograd_lens.capture.stopping import StepSoFar, StopOn
+from autograd_lens.errors import LensError, StopConditionMet
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
-from autograd_lens.live.reading import SMALL, read_scalar
+from autograd_lens.live.reading import DTYPE_NAMES, SMALL, RawValue, read_scalar
 from autograd_lens.trace.budget import DEFAULT_SIZE, Level
 from autograd_lens.trace.records import Event
+from autograd_lens.trace.values import as_value
 
 __all__ = ["Limits", "Recorder"]
 
@@ -71,6 +74,7 @@ _LIMITS = {
 }
 
 _Tensor = torch.Tensor
+_BEFORE_STOP = 1  # steps before the one that a program is stopped at: its update may be the cause
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
 _no_torch_function = torch._C.DisableTorchFunction
@@ -108,9 +112,12 @@ class Recorder:
         registry: The parameters.
         other_thread: Whether the program called backward in a thread that is not recorded.
         failed_step: The step that an exception ended, as far as that is known; -1 before the first.
+        stopped: What ended the program, where a step met what was to be stopped on.
     """
 
-    def __init__(self, writer: Sink, full: Schedule, limits: Limits) -> None:
+    def __init__(
+        self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
+    ) -> None:
         self.frames = UserFrames()
         self.steps = StepCounter()
         self.registry = ParameterRegistry(self.frames, writer.parameter)
@@ -123,7 +130,11 @@ class Recorder:
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         keyframes = Keyframes(writer, limits.keyframes, limits.light)
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
-        self._full = FullRecorder(services, full, limits.value, limits.step)
+        aside = _BEFORE_STOP if stop is not None else 0
+        self._full = FullRecorder(services, full, limits.value, limits.step, aside=aside)
+        self._stop_on = stop
+        self._said = ""  # why the condition could not be asked
+        self.stopped: StopConditionMet | None = None
         self._random = RandomState()
         self._full.mode.on_armed = self._random.reset
         self._calls = OptimizerCalls(self.registry.index_of)
@@ -179,6 +190,10 @@ class Recorder:
         if os.getpid() != self._process:
             self.inputs.end()
             return
+        if self.stopped is not None and error is not self.stopped:
+            self._writer.event(
+                Event("warning", self.stopped.step, f"{self.stopped} The program caught it.")
+            )
         try:
             if error is not None:
                 self.failed_step = self._step_of(error)
@@ -465,8 +480,50 @@ class Recorder:
                     "numbers": self._numbers.take(),
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
+            if self._stop_on is not None and not error:
+                self._ask(self._stop_on, _number(outputs[0], loss), values, after)
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
+
+    def _ask(
+        self,
+        stop: StopOn,
+        loss: float | None,
+        values: Sequence[RawValue],
+        grads: Sequence[RawValue],
+    ) -> None:
+        """End the program where the step meets what was asked for.
+
+        Raises:
+            StopConditionMet: It does.
+        """
+        step = self.steps.index
+        registry = self.registry
+        found = StepSoFar(step, loss, registry.records, registry.alive, values, grads)
+        try:
+            reason = stop.met(found)
+        except LensError as error:
+            self._say_unasked(step, str(error))
+            return
+        if not reason:
+            return
+        self._stop_on = None  # a program that goes on is not ended twice
+        kept = self._full.keep(step, sys._getframe(2)) and self._level < Level.NOTHING
+        self.stopped = StopConditionMet(step, reason, kept=kept)
+        raise self.stopped
+
+    def _say_unasked(self, step: int, why: str) -> None:
+        """Say once that a condition means nothing for this program, which goes on."""
+        if why != self._said:
+            self._said = why
+            self._writer.event(Event("warning", step, why))
+            sys.stderr.write(f"autograd-lens: {why} It is asked again at the next step.\n")
+
+
+def _number(root: torch.Tensor, raw: bytes | None) -> float | None:
+    """The loss that ``read_scalar`` gave, None where it gave none."""
+    value = as_value(raw, DTYPE_NAMES[root.dtype], ())
+    return None if value is None else float(value.array.real)
 
 
 class _Nowhere:

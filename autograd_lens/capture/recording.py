@@ -22,8 +22,9 @@ import autograd_lens
 from autograd_lens.capture.recorder import Limits, Recorder
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
+from autograd_lens.capture.stopping import StopOn
 from autograd_lens.capture.watching import Watch
-from autograd_lens.errors import RecordingError
+from autograd_lens.errors import RecordingError, StopConditionMet
 from autograd_lens.live.reading import bytes_at
 from autograd_lens.trace.info import RunInfo, RunStatus
 from autograd_lens.trace.reader import Trace
@@ -40,6 +41,7 @@ def record(
     full: str = "default",
     force: bool = False,
     limits: Limits | None = None,
+    stop: StopOn | None = None,
 ) -> Recording:
     """Record what happens inside a ``with`` block.
 
@@ -48,6 +50,7 @@ def record(
         full: Which steps are recorded in full; see ``parse_schedule``.
         force: Whether to replace an existing file.
         limits: How much is kept of large values.
+        stop: What ends the program.
 
     Returns:
         A context manager; inside it offers ``watch`` and ``steps``, and after it the
@@ -58,7 +61,7 @@ def record(
         TraceExistsError: The file exists and ``force`` is false (on entering).
     """
     parse_schedule(full)
-    return Recording(Path(path), full, limits or Limits(), force=force)
+    return Recording(Path(path), full, limits or Limits(), force=force, stop=stop)
 
 
 class Recording:
@@ -68,8 +71,11 @@ class Recording:
         path: Where the trace is written.
     """
 
-    def __init__(self, path: Path, full: str, limits: Limits, *, force: bool) -> None:
+    def __init__(
+        self, path: Path, full: str, limits: Limits, *, force: bool, stop: StopOn | None = None
+    ) -> None:
         self.path = path
+        self._stop = stop
         self._full = full
         self._force = force
         self._limits = limits
@@ -91,7 +97,9 @@ class Recording:
         close = functools.partial(self._writer.close, "killed")
         self._signals.enter_context(closed_by_signals(close))
         self._writer.extra("random_state", random_state())
-        self._recorder = Recorder(self._writer, parse_schedule(self._full), self._limits)
+        self._recorder = Recorder(
+            self._writer, parse_schedule(self._full), self._limits, self._stop
+        )
         self._watch = Watch(self._recorder)
         self._recorder.start()
         return self
@@ -252,6 +260,8 @@ def ending(error: BaseException | None) -> RunStatus:
     """How a run ended that ``error`` left, in the words of ``RunInfo.status``."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "finished"
+    if isinstance(error, StopConditionMet):
+        return "stopped"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "exception"
 
 

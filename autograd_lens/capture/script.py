@@ -29,7 +29,8 @@ from autograd_lens.capture.recording import (
 )
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
-from autograd_lens.errors import RecordingError
+from autograd_lens.capture.stopping import StopOn
+from autograd_lens.errors import RecordingError, StopConditionMet
 from autograd_lens.trace.recordings import set_aside
 from autograd_lens.trace.writer import TraceWriter
 
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _OWN = str(Path(autograd_lens.__file__).parent) + os.sep
+_STOPPED = 4  # a step met what the program was to stop on
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -85,6 +87,7 @@ class ScriptResult:
         before: Where the recording is that had the same name and was set aside, or None.
         nothing: Why nothing was recorded, in words; empty where something was.
         world: What the program saw of the interpreter.
+        stopped: The step that met what the program was to stop on, and why; None where none did.
     """
 
     exit_code: int
@@ -95,6 +98,7 @@ class ScriptResult:
     world: World
     failure: str = ""
     before: Path | None = None
+    stopped: StopConditionMet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     force: bool = False,
     aside: bool = False,
     limits: Limits | None = None,
+    stop: StopOn | None = None,
 ) -> ScriptResult:
     """Run a script as ``python script arguments`` would, and record it.
 
@@ -133,6 +138,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         force: Whether to replace an existing trace.
         aside: Whether to set an existing trace aside; see ``trace.recordings.set_aside``.
         limits: How much is kept of large values.
+        stop: What ends the program.
 
     Raises:
         RecordingError: There is no such script, or it does not compile.
@@ -148,7 +154,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     writer.on_failure = warn_of_lost_trace
     with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
-        recorder = Recorder(writer, schedule, limits)
+        recorder = Recorder(writer, schedule, limits, stop)
         error = execute(program, main, recorder)
         detail = report(error) if error is not None else ""
         world = World.now()
@@ -162,6 +168,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
         complete=writer.failed is None,
         failure=writer.failed or "",
         before=before,
+        stopped=recorder.stopped,
         nothing="" if recorder.recorded_something else _why_nothing(program, error, recorder),
         world=world,
     )
@@ -278,6 +285,8 @@ def _exit_code(error: BaseException | None) -> int:
         if error.code is None:
             return 0
         return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, StopConditionMet):
+        return _STOPPED
     return _INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 
@@ -287,6 +296,8 @@ def report(error: BaseException) -> str:
         if error.code is not None and not isinstance(error.code, int):
             with contextlib.suppress(Exception):  # the script may have closed it
                 sys.stderr.write(f"{error.code}\n")
+        return ""
+    if isinstance(error, StopConditionMet):  # was asked for, and is told when all is written
         return ""
     _hide_own_frames(error, set())
     with contextlib.suppress(Exception):  # the script may have closed it

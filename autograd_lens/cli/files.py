@@ -90,6 +90,7 @@ def record_script(
     full: str = "default",
     module: bool = False,
     limits: Limits | None = None,
+    stop_on: str | None = None,
 ) -> tuple[Path, ScriptResult]:
     """Run a script and record it; the recording becomes the latest.
 
@@ -102,13 +103,16 @@ def record_script(
         full: Which steps are recorded in full.
         module: Whether ``script`` is a module.
         limits: How much is kept of large values.
+        stop_on: The condition that ends the program.
 
     Raises:
         LensError: There is no such script, or the file cannot be written.
     """
     from autograd_lens.capture import run_script
+    from autograd_lens.stopping import stop_on as asked
     from autograd_lens.trace.recordings import put_back, remember
 
+    stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
     target = output or Path(f"{stem}.lens")
@@ -122,6 +126,7 @@ def record_script(
         force=force,
         aside=ours,
         limits=limits,
+        stop=stop,
     )
     if not result.complete:
         say(_incomplete(target, result.steps, result.failure))

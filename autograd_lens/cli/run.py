@@ -53,6 +53,12 @@ __all__ = ["command"]
     show_default="256MB",
     help="Let the recording take no more than this on the disk; detail goes first.",
 )
+@click.option(
+    "--stop-on",
+    metavar="CONDITION",
+    help="End the program at the first step that meets it, and keep that step whole: nan (a loss, "
+    "gradient or parameter that is not finite), 'loss > 10', 'norm(w1.grad) > 5'.",
+)
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as in python -m.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -69,17 +75,19 @@ def command(
     keep_inputs: int | None,
     keep_values: int | None,
     max_size: int | None,
+    stop_on: str | None,
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
 
     Everything behind SCRIPT belongs to the script. Its exit status is handed on; 3 says that the
-    recording is incomplete. Without -o, an earlier recording of the script is set aside;
-    `autograd-lens runs` lists them.
+    recording is incomplete, 4 that a step met --stop-on. Without -o, an earlier recording of the
+    script is set aside; `autograd-lens runs` lists them.
 
     \b
     autograd-lens run train.py --lr 0.1
     autograd-lens run -o big.lens --full 0:10,500 train.py
     autograd-lens run -m project.train
+    autograd-lens run --stop-on nan train.py
     """
     from autograd_lens.capture import Limits
 
@@ -90,7 +98,14 @@ def command(
         size=usual.size if max_size is None else max_size,
     )
     target, result = record_script(
-        script, arguments, output, force=force, full=full, module=module, limits=limits
+        script,
+        arguments,
+        output,
+        force=force,
+        full=full,
+        module=module,
+        limits=limits,
+        stop_on=stop_on,
     )
     # how a run ends is the program's affair
     with contextlib.suppress(Exception, KeyboardInterrupt):
@@ -117,5 +132,8 @@ def _finish(target: Path, result: ScriptResult) -> None:
     steps = f"{result.steps:,} step{'' if result.steps == 1 else 's'}"
     kept = " The one before is kept (see autograd-lens runs)." if result.before else ""
     told = f"Recorded {steps} in {shown(target)}.{kept}{_used(target)}"
-    say(f"{told} Next: autograd-lens trace {shown(target)}")
+    say(told if result.stopped else f"{told} Next: autograd-lens trace {shown(target)}")
     findings_and_landscape(target, say)
+    if result.stopped is not None:
+        look = f" Look at it: autograd-lens trace {shown(target)} --steps {result.stopped.step}"
+        say(f"{result.stopped}{look if result.stopped.kept else ''}")

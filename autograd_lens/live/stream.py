@@ -208,6 +208,7 @@ class Stream:
     Args:
         value_limit: Bytes of one value that are kept whole.
         step_limit: Bytes of large values that one step keeps whole.
+        outside_limit: The same of a value that nothing makes again; by default more.
         shared: Whether a step's large values are looked for among those before.
 
     Attributes:
@@ -225,7 +226,14 @@ class Stream:
         step_limit: Bytes of large values that one step keeps whole.
     """
 
-    def __init__(self, value_limit: int, step_limit: int, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        value_limit: int,
+        step_limit: int,
+        *,
+        shared: bool = False,
+        outside_limit: int | None = None,
+    ) -> None:
         self.keys: list[Hashable] = []
         self.marks: list[Mark] = []
         self.slots: list[Any] = []
@@ -239,6 +247,7 @@ class Stream:
         self.step_limit = step_limit
         self._turn = 0  # how many backwards have ended
         self._value_limit = value_limit
+        self._outside_limit = outside_limit or _OUTSIDE * value_limit
         self._step_bytes = 0
         # Large values of this step by digest, so that each content is there once.
         self._large: dict[bytes, bytes] | None = {} if shared else None
@@ -360,7 +369,7 @@ class Stream:
         """A large value that no kernel makes again, read once between two backwards (NOTE 3)."""
         moment = self._turn, tensor._version, tensor.data_ptr()
         if entry.moment != moment:
-            value = read(tensor, _OUTSIDE * self._value_limit, known=self._summaries)
+            value = read(tensor, self._outside_limit, known=self._summaries)
             # Where it is as it was, it stays one object: then it is stored and counted once.
             entry.last = entry.last if value == entry.last else value
             entry.moment = moment

@@ -36,6 +36,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _ENDS: Mapping[str, str] = {
     "exception": "stopped by an exception",
     "interrupted": "interrupted with Ctrl-C",
+    "stopped": "stopped by --stop-on",
     "killed": "killed; what was committed is here",
     "running": "still running",
 }

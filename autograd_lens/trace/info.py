@@ -13,7 +13,7 @@ from typing import Literal
 
 __all__ = ["Ending", "Owner", "RunInfo", "RunStatus"]
 
-RunStatus = Literal["running", "finished", "exception", "interrupted", "killed"]
+RunStatus = Literal["running", "finished", "exception", "interrupted", "stopped", "killed"]
 
 _QUIET = 10.0  # seconds without a heartbeat after which a writer elsewhere counts as dead
 

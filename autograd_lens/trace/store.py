@@ -387,6 +387,10 @@ class BlobWriter:
         self._holders.pop(number, None)
         return number, digest[:_PREFIX]
 
+    def holds(self, data: bytes) -> bool:
+        """Whether these bytes are there, as far as it remembers."""
+        return self._known.get(xxhash.xxh3_128_digest(data)) is not None
+
     def keep(self, step: int, values: Sequence[bytes]) -> None:
         """Keep values for a step (NOTE 3); where there are none, let go of those that were."""
         if not values:

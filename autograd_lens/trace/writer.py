@@ -525,12 +525,22 @@ class _Drain:
             steps = list(group)
             inside, everything = slots_bytes(steps[-1][2])
             self._queue.most_fulls = max(16, min(65536, _QUEUE_BYTES // (everything + 1024)))
-            limit = max(1, min(_BATCH_STEPS, _BATCH_BYTES // (inside + 1)))
+            each = _full_bytes(steps) // len(steps)
+            most = min(_BATCH_BYTES // (inside + 1), self._budget.piece // (each + 1))
+            limit = max(1, min(_BATCH_STEPS, most))
             for start in range(0, len(steps), limit):
                 batch = steps[start : start + limit]
-                if self._budget.spent or not self._has_room(_full_bytes(batch)):
+                if self._budget.spent or not self._has_room(self._new_bytes(batch)):
                     return
                 self._write_batch(template, batch)
+
+    def _new_bytes(self, steps: Sequence[Full]) -> int:
+        """Bytes that full steps add to the file: what it holds is not written again."""
+        size = _full_bytes(steps)
+        if self._budget.fits(size, self._used()):
+            return size
+        values = _values_of(steps)
+        return sum(len(value) for value in values if not self._blobs.holds(value))
 
     def _write_batch(self, template: int, fulls: list[Full]) -> None:
         data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
@@ -546,7 +556,13 @@ class _Drain:
 
 
 def _full_bytes(steps: Sequence[Full]) -> int:
-    return sum(slots_bytes(slots)[1] for _, _, slots in steps)
+    return sum(map(len, _values_of(steps)))
+
+
+def _values_of(steps: Sequence[Full]) -> list[bytes]:
+    """The values of full steps, each object once."""
+    found = {id(entry): entry for _, _, slots in steps for entry in slots}
+    return [entry for entry in found.values() if type(entry) is bytes]
 
 
 def _take(queue: deque[T], number: int) -> list[T]:

@@ -36,6 +36,7 @@ _STATUS: dict[RunStatus, str] = {
     "finished": "",
     "exception": "ended by an error",
     "interrupted": "interrupted",
+    "stopped": "stopped as asked",
     "killed": "killed",
 }
 _PROVENANCE = {"recorded": "", "proved": "proved", "differs": "replay differs!"}

@@ -134,3 +134,15 @@ def test_a_run_of_many_values_is_committed_piece_by_piece(tmp_path: Path) -> Non
             writer.keep(step, [os.urandom(MB)])
         writer.close("finished")
     assert max(sizes) <= 1.2 * path.stat().st_size
+
+
+def test_a_value_that_all_full_steps_share_takes_its_room_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.lens"
+    data = os.urandom(2 * MB)
+    writer = TraceWriter.create(path, RunInfo(program=""), size=8 * MB)
+    for step in range(40):
+        writer.full(step, 0, [data, os.urandom(MB // 25)])
+    writer.close("finished")
+    assert not writer.budget.spent
+    with Trace(path) as trace:
+        assert trace.full_steps == tuple(range(40))

@@ -151,6 +151,7 @@ _ENGLISH: Mapping[str, str] = {
     "status_exception": "The program stopped with an error: {message}",
     "status_killed": "The program was killed before it ended.",
     "status_interrupted": "The program was interrupted.",
+    "status_stopped": "The program was stopped at the condition that it was asked to stop on.",
     # why a node does what it does; n is the number of elements
     "why_mean": "The mean of {n} numbers: each counts 1/{n}.",
     "why_div": "Divided by a constant: so is the gradient.",
@@ -408,6 +409,7 @@ _CHINESE: Mapping[str, str] = {
     "status_exception": "程序因错误而终止：{message}",
     "status_killed": "程序在结束之前被强行终止。",
     "status_interrupted": "程序被中断。",
+    "status_stopped": "程序在满足指定的停止条件时结束。",
     "why_mean": "{n} 个数的平均：每个数各占 1/{n}。",
     "why_div": "除以常数：梯度也除以这个常数。",
     "why_mul_constant": "乘以常数：梯度也乘以这个常数。",

@@ -121,7 +121,7 @@ class Run:
         known: How it is known.
         file: The recording.
         program: The script.
-        status: "finished", "exception", "interrupted", "killed" or "running".
+        status: "finished", "exception", "interrupted", "stopped", "killed" or "running".
         steps: How many steps it has, numbered from 0.
         full_steps: The first of those that were recorded with every value.
         losses: First, least and last loss, and the first that is not finite, in order.
