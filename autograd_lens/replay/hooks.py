@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.live.graph_walk import root_nodes, walk_graph
+from autograd_lens.replay.functions import is_custom
 from autograd_lens.trace.tape import Arg, TapeBackward, TapeRun, TensorSlot, tensors_in
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def foreign_gradients(
 ) -> Iterator[tuple[TapeRun, TensorSlot]]:
     """Gradients that a node was given, or gave, and that no kernel of the engine made.
 
+    A node of PyTorch's own may give what it computed below the kernels that are seen.
+
     Args:
         calls: All kernels of the tape.
         backward: A run of the engine.
@@ -87,9 +90,10 @@ def foreign_gradients(
     made = {n for one in calls if one.engine and one.kernel.backward == number for n in one.makes}
     sent = made.union(given, *(_ids(run.grad_inputs) for run in backward.runs))
     for run in backward.runs:
-        passed = made.union(given, _ids(run.grad_outputs))
         yield from ((run, u) for u in tensors_in(*run.grad_outputs) if u.tensor not in sent)
-        yield from ((run, u) for u in tensors_in(*run.grad_inputs) if u.tensor not in passed)
+        if is_custom(backward.nodes[run.node].name):
+            passed = made.union(given, _ids(run.grad_outputs))
+            yield from ((run, u) for u in tensors_in(*run.grad_inputs) if u.tensor not in passed)
 
 
 def needed_hooks(calls: Sequence[Call], backwards: Sequence[TapeBackward]) -> frozenset[int]:
