@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,16 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS: dict[str, tuple[str, ...]] = {
-    "autograd_lens/replay/check.py": ("tests/replay/test_check.py", "tests/replay/test_verify.py"),
+    "autograd_lens/replay/check.py": ("tests/replay/test_verify.py", "tests/replay/test_step.py"),
     "autograd_lens/replay/verify.py": ("tests/replay/test_verify.py",),
     "autograd_lens/replay/replayer.py": (
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
     ),
     "autograd_lens/replay/execute.py": ("tests/replay/test_step.py", "tests/replay/test_verify.py"),
+    "autograd_lens/replay/hooks.py": ("tests/replay/test_hooks.py",),
+    "autograd_lens/replay/checkpoint.py": ("tests/replay/test_of_other_programs.py",),
+    "autograd_lens/replay/functions.py": ("tests/replay/test_of_other_programs.py",),
     "autograd_lens/replay/optimizer.py": (
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
@@ -168,12 +171,24 @@ def run(mutants: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
                 shutil.copy(ROOT / mutant.file, path)
                 copies.put(copy)
 
+        _refuse_failing(Path(folder, "0"), {TARGETS[mutant.file] for mutant in mutants})
         with ThreadPoolExecutor(jobs) as pool:
             for mutant, found in zip(mutants, pool.map(noticed, mutants), strict=True):
                 sys.stderr.write("." if found else "S")
                 sys.stderr.flush()
                 yield mutant, found
     sys.stderr.write("\n")
+
+
+def _refuse_failing(copy: Path, chosen: Iterable[Sequence[str]]) -> None:
+    """Tests that fail anyway notice everything."""
+    for tests in chosen:
+        missing = [one for one in tests if not (copy / one).exists()]
+        if missing or _tests_fail(copy, tests):
+            what = (
+                f"are not there: {', '.join(missing)}" if missing else "fail on the code as it is"
+            )
+            sys.exit(f"These tests {what} ({', '.join(tests)}). Mend that first.")
 
 
 def _copy(target: Path) -> Path:
@@ -183,8 +198,7 @@ def _copy(target: Path) -> Path:
 
 
 def _tests_fail(copy: Path, tests: Sequence[str]) -> bool:
-    present = [one for one in tests if (copy / one).exists()]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *present]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         ended = subprocess.run(
