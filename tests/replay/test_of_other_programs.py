@@ -138,6 +138,61 @@ class Kernel(torch.autograd.Function):
         return None, (grad * ctx.saved_tensors[0]).sum().reshape(1)
 
 
+class Exponential(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        result = x.exp()
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        return grad * ctx.saved_tensors[0]
+
+
+class ProductAndSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.save_for_backward(x, y)
+        return x * y, x + y
+
+    @staticmethod
+    def backward(
+        ctx: Any, of_product: torch.Tensor, of_sum: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = ctx.saved_tensors
+        return of_product * y + of_sum, of_product * x + of_sum
+
+
+def exponential(hidden: torch.Tensor) -> torch.Tensor:
+    return Exponential.apply(hidden)
+
+
+def sum_first(hidden: torch.Tensor) -> torch.Tensor:
+    product, total = ProductAndSum.apply(hidden, hidden.sin())
+    return total.cos() - product.tanh()  # what was returned last is used first
+
+
+def chained(hidden: torch.Tensor) -> torch.Tensor:
+    product, total = ProductAndSum.apply(Exponential.apply(hidden), hidden)
+    return Exponential.apply(total * 0.1) + product
+
+
+@pytest.mark.parametrize("apply", [exponential, sum_first, chained])
+def test_functions_are_given_what_they_saved_and_what_follows_their_results(
+    tmp_path: Path, apply: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net[2:](apply(net[:2](X[step % 3 :]))) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_function_that_makes_what_it_saves_behind_its_result_is_proved(tmp_path: Path) -> None:
     length = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.Adam([length], lr=0.1)
