@@ -305,12 +305,12 @@ class Donors:
         items, handed = self.items(step), donor.plan.template.handed
         if not items or not handed:
             return {}
-        if len(items) < len(handed):
-            return {}  # they ceased to be kept, as they are the same in every step
         found: dict[int, torch.Tensor] = {}
         lost: list[str] = []
-        # What stands before them was handed to modules since the last step: by a validation.
-        for number, item in zip(handed, items[len(items) - len(handed) :], strict=True):
+        # What stands before them was handed to modules since the last step: by a validation. And
+        # a loader that fetches one batch ahead has none to hand on at the end of an epoch.
+        count = min(len(items), len(handed))
+        for number, item in zip(handed[-count:], items[-count:], strict=True):
             if number is None or number in donor.plan.leaves:
                 continue
             shape = _batch_shape(item, donor.plan.specs[number])

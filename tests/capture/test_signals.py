@@ -49,7 +49,10 @@ def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) 
         assert program.stdout.readline() == b"on\n"
         time.sleep(0.3)
         program.send_signal(number)
-        program.communicate(timeout=60)
+        try:
+            program.communicate(timeout=60)
+        finally:
+            program.kill()  # else leaving this block waits for it
     return program.returncode, int((folder / "steps").read_text().split("\n")[-2])
 
 
@@ -60,6 +63,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 LOOKS = "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL"
+IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 INTERRUPTS = "signal.default_int_handler"
 RECORDED = ("-m", "autograd_lens", "run")
 
@@ -80,7 +84,7 @@ def test_a_signal_closes_the_trace_and_then_ends_the_program(
     "before",
     [
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))",
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, sys.exit)",
+        f"{IGNORES}; signal.signal(signal.SIGHUP, lambda *_: sys.exit(9))",
         f"{LOOKS}; assert signal.signal(signal.SIGTERM, {INTERRUPTS}) is signal.SIG_DFL",
     ],
     ids=["exits", "hangup", "interrupt"],
