@@ -8,8 +8,7 @@ which writes the parameters' ``.grad`` itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.functions import CustomFunction
+from autograd_lens.replay.generator import drawing_from
 
 if TYPE_CHECKING:
     from autograd_lens.replay.plan import Call, Registers
@@ -67,7 +67,7 @@ def recomputed(
     detached = list(takewhile(lambda call: call.op == _DETACH, block.again))
     body = block.again[len(detached) :]
     ids = _ids(block.forward, body)
-    with _drawing(block.state), torch.enable_grad():
+    with drawing_from(block.state), torch.enable_grad():
         for call in detached:
             origin = registers[call.reads[0]]
             execute(call, registers)
@@ -99,15 +99,3 @@ def _ids(forward: Sequence[Call], body: Sequence[Call]) -> dict[int, int]:
         raise ReplayError(msg)
     pairs = zip(first, same, strict=True)
     return {a: b for one, other in pairs for a, b in zip(one.makes, other.makes, strict=False)}
-
-
-@contextmanager
-def _drawing(state: bytes | None) -> Iterator[None]:
-    """Draw from a state of the random generator, and leave it as it was found."""
-    before = torch.get_rng_state()
-    try:
-        if state is not None:
-            torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
-        yield
-    finally:
-        torch.set_rng_state(before)

@@ -218,7 +218,7 @@ class Execution:
 
     def _calls(self, stage: Calls) -> None:
         torch._C._set_grad_enabled(stage.grad)
-        if not stage.grad and self.plan.functions:
+        if not stage.grad and self.plan.checkpointed:
             self._began = generator_state()
         try:
             if stage.update and self.situation.settings:

@@ -117,17 +117,16 @@ def needed_hooks(calls: Sequence[Call], backwards: Sequence[TapeBackward]) -> fr
 
 
 def hooked_nodes(
-    calls: Sequence[Call], backwards: Sequence[TapeBackward], number: int
+    calls: Sequence[Call], backward: TapeBackward, number: int, needed: frozenset[int]
 ) -> tuple[HookedNode, ...]:
     """Where a run of the engine has to be followed, so that what hooks did can be done again.
 
     Args:
         calls: All kernels of the tape.
-        backwards: The runs of the engine.
-        number: Which of them.
+        backward: A run of the engine.
+        number: Which it is.
+        needed: The kernels in hooks that something follows from.
     """
-    backward = backwards[number]
-    needed = needed_hooks(calls, backwards)
     wanted = _wanted(calls, backward, needed)
     foreign = frozenset(use.tensor for _, use in foreign_gradients(calls, backward, number))
     if not (needed or wanted or foreign):

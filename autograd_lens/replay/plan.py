@@ -439,13 +439,24 @@ class Plan:
             for index in run.kernels
             if not self.calls[index].kernel.hooked
         )
-        return needed_hooks(self.calls, self.backwards).union(ran)
+        return self._needed_hooks.union(ran)
+
+    @cached_property
+    def _needed_hooks(self) -> frozenset[int]:
+        return needed_hooks(self.calls, self.backwards)
 
     @cached_property
     def hooked(self) -> tuple[tuple[HookedNode, ...], ...]:
         """For each run of the engine where hooks of the program take part in it."""
-        numbers = range(len(self.backwards))
-        return tuple(hooked_nodes(self.calls, self.backwards, number) for number in numbers)
+        return tuple(
+            hooked_nodes(self.calls, backward, number, self._needed_hooks)
+            for number, backward in enumerate(self.backwards)
+        )
+
+    @cached_property
+    def checkpointed(self) -> bool:
+        """Whether a block of it runs twice, with the same random numbers."""
+        return any(is_checkpoint(one.name) for one in self.functions)
 
     def _is_echo(self, number: int) -> bool:
         """Whether a tensor is another object for one that is known."""
