@@ -81,8 +81,7 @@ def custom_functions(template: Template) -> list[CustomFunction]:
             outputs = reader.outputs(node)
             known = found.get((one.name, outputs))
             places = {**(known.places if known else {}), number: node}
-            fields = (field.value for field in one.saved)
-            held = tuple(use.tensor for use in tensors_in(*fields))
+            held = reader.saved(node)
             saved = tuple(_itself(template, tensor, outputs) for tensor in held)
             before = min(_behind_forward(template, outputs, saved), backward.position)
             if known is not None:
@@ -145,7 +144,7 @@ class _Graph:
         }
         count = max(edges, default=-1) + 1
         if is_checkpoint(self._backward.nodes[node].name):
-            saved = (*self._saved(node), *[None] * count)
+            saved = (*self.saved(node), *[None] * count)
             return tuple(saved[p] if p in edges else None for p in range(count))
         return tuple(self._output(*edges[p]) if p in edges else None for p in range(count))
 
@@ -156,7 +155,8 @@ class _Graph:
         made = self.outputs(node) if is_custom(one.name) else self._made(node)
         return made[output] if output < len(made) else None
 
-    def _saved(self, node: int) -> tuple[int, ...]:
+    def saved(self, node: int) -> tuple[int, ...]:
+        """Ids of what a node has saved."""
         fields = (field.value for field in self._backward.nodes[node].saved)
         return tuple(use.tensor for use in tensors_in(*fields))
 
@@ -171,7 +171,7 @@ class _Graph:
         A checkpoint has saved all that it was given.
         """
         if is_checkpoint(self._backward.nodes[node].name):
-            saved = self._saved(node)
+            saved = self.saved(node)
             return saved[position] if position < len(saved) else None
         kernel = self._backward.nodes[node].kernel
         if kernel is None:

@@ -117,18 +117,20 @@ def needed_hooks(calls: Sequence[Call], backwards: Sequence[TapeBackward]) -> fr
 
 
 def hooked_nodes(
-    calls: Sequence[Call], backward: TapeBackward, number: int, needed: frozenset[int]
+    calls: Sequence[Call],
+    backward: TapeBackward,
+    needed: frozenset[int],
+    foreign: frozenset[int],
 ) -> tuple[HookedNode, ...]:
     """Where a run of the engine has to be followed, so that what hooks did can be done again.
 
     Args:
         calls: All kernels of the tape.
         backward: A run of the engine.
-        number: Which it is.
         needed: The kernels in hooks that something follows from.
+        foreign: Ids of the gradients that the engine did not make.
     """
     wanted = _wanted(calls, backward, needed)
-    foreign = frozenset(use.tensor for _, use in foreign_gradients(calls, backward, number))
     if not (needed or wanted or foreign):
         return ()
     cleared = {write.parameter for write in backward.writes if write.after is None}

@@ -47,6 +47,7 @@ from autograd_lens.trace.tape import (
     NumberSlot,
     TapeBackward,
     TapeKernel,
+    TapeRun,
     Template,
     TensorSlot,
     ValueSlot,
@@ -395,7 +396,7 @@ class Plan:
         for number in self.starts.get(position, ()):
             one = self.backwards[number]
             read(tensors_in(*one.roots, *one.gradients, *one.inputs))
-            read(use for _, use in foreign_gradients(self.calls, one, number))
+            read(use for _, use in self._foreign[number])
             made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
@@ -449,9 +450,19 @@ class Plan:
     def hooked(self) -> tuple[tuple[HookedNode, ...], ...]:
         """For each run of the engine where hooks of the program take part in it."""
         return tuple(
-            hooked_nodes(self.calls, backward, number, self._needed_hooks)
-            for number, backward in enumerate(self.backwards)
+            hooked_nodes(
+                self.calls, one, self._needed_hooks, frozenset(use.tensor for _, use in foreign)
+            )
+            for one, foreign in zip(self.backwards, self._foreign, strict=True)
         )
+
+    @cached_property
+    def _foreign(self) -> Sequence[Sequence[tuple[TapeRun, TensorSlot]]]:
+        """For each run of the engine the gradients in it that it did not make."""
+        return [
+            list(foreign_gradients(self.calls, one, number))
+            for number, one in enumerate(self.backwards)
+        ]
 
     @cached_property
     def checkpointed(self) -> bool:
@@ -530,8 +541,8 @@ class Plan:
         }
         replaced = (
             f"the gradient of {backward.nodes[run.node].name}"
-            for number, backward in enumerate(self.backwards)
-            for run, _ in foreign_gradients(self.calls, backward, number)
+            for backward, foreign in zip(self.backwards, self._foreign, strict=True)
+            for run, _ in foreign
         )
         return tuple(sorted(lines)) or tuple(dict.fromkeys(replaced))
 

@@ -296,10 +296,8 @@ class TraceWriter:
     def _say_incomplete(self) -> None:
         """Note in the trace itself that it is incomplete, and how the run ended."""
         message = f"The recording stopped before the run did: {self.failed}"
-        with Trace(self.path) as trace:
-            number = 1 + max(trace.items.numbers("event"), default=-1)
-        event = ("event", str(number), to_bytes(Event("incomplete", None, message)))
         drain = self._make_drain(self._queue)
+        event = drain.next_event(Event("incomplete", None, message))
         self._queue.items.extend([event, *self._last])
         drain.finish()
 
@@ -388,12 +386,16 @@ class _Drain:
             pass  # SQLite itself waits some seconds each time
         self._write_queue()
         if notice := self._budget.notice(self._floor):
-            numbers = "SELECT count(*) FROM items WHERE kind = 'event'"
-            (number,) = self._connection.execute(numbers).fetchone()
-            self._write_items([("event", str(number), to_bytes(notice))])
+            self._write_items([self.next_event(notice)])
         self._write_counts(count_rows(self._connection))
         self._connection.execute("COMMIT")
         self.close()
+
+    def next_event(self, event: Event) -> Item:
+        """An event behind those that are in the file."""
+        last = "SELECT coalesce(max(CAST(key AS INTEGER)), -1) FROM items WHERE kind = 'event'"
+        (number,) = self._connection.execute(last).fetchone()
+        return "event", str(number + 1), to_bytes(event)
 
     def in_place(self) -> bool:
         """Whether the file at its path is still the one that is written (NOTE 4)."""
