@@ -227,7 +227,7 @@ def _recordings_beside(file: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.lens")) if folder.is_dir() else []
     if not names:
         return "Record one with: autograd-lens run train.py"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as read at a glance
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # as many as read at a glance
     return f"Recordings there: {', '.join(names[:3])}{more}."
 
 

@@ -166,7 +166,7 @@ def _losses(losses: Array) -> Text:
 def _curve(losses: Array) -> Text:
     """The finite losses as a row of blocks; on a log scale where all are positive."""
     losses = losses[np.isfinite(losses)]
-    if losses.size < 2:  # noqa: PLR2004  a curve has two ends
+    if losses.size < 2:  # a curve has two ends
         return Text()
     picked = losses[np.linspace(0, len(losses) - 1, min(_CURVE, len(losses))).astype(np.intp)]
     heights = np.log(picked) if picked.min() > 0 else picked
@@ -223,7 +223,7 @@ def size_text(size: int) -> str:
     """Bytes as people read them: ``"81.0 MB"``."""
     number = float(size)
     for unit in ("bytes", "kB", "MB"):
-        if number < 1000:  # noqa: PLR2004  the step from one unit to the next
+        if number < 1000:  # the step from one unit to the next
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"

@@ -198,7 +198,7 @@ class _Stretch:
         run_calls(self.forward, registers, _refuse)
         loss: torch.Tensor = registers[self.root]
         engine: Any = torch.autograd.Variable._execution_engine
-        engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), True, True)  # noqa: FBT003  the engine takes no keywords
+        engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), True, True)
         for name, leaf in leaves.items():
             for home in self.grads[name]:
                 registers[home] = leaf.grad
