@@ -264,7 +264,13 @@ def kernel_formula(kernel: Kernel, name_of: NameOf) -> Expr:
         settings = tuple(each for each in plain if each[0] in _MODES)
     else:
         settings = tuple((name, item) for name, item in plain if item != Word("False"))
-    return Call(Function(_SPOKEN_NAMES.get(operator, operator)), given, settings)
+    return Call(Function(spoken_name(kernel)), given, settings)
+
+
+def spoken_name(kernel: Kernel) -> str:
+    """The operator as people call it: ``"log_softmax"`` for ``"aten._log_softmax.default"``."""
+    operator = operator_name(kernel).removesuffix("_")
+    return _SPOKEN_NAMES.get(operator, operator)
 
 
 def _is_aside(argument: Argument, kernel: Kernel) -> bool:
