@@ -119,7 +119,7 @@ def test_every_kernel_of_the_tape_is_shown_when_asked() -> None:
     missing = [kernel.index for kernel in step.kernels if f" #{kernel.index} " not in text]
 
     assert missing == []
-    assert "#26  w1.detach - mul → w1.detach" in text
+    assert "#26  w1.detach - mul₃ → w1.detach" in text
     assert "aten.mm.default" not in printed(step)
 
 
