@@ -24,10 +24,12 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
+_LOOKED_AT = 8  # full steps that a handwritten rate is read off
 Leaves = Mapping[str, torch.Tensor]
 
 
@@ -98,6 +100,18 @@ class Optimizers:
         stored = self._trace.extra("optimizers")
         found = json.loads(stored) if stored else []
         return [self._settings(one) for one in found if one.get("holds", True)]
+
+    def written_out(self) -> Sequence[Settings]:
+        """The rate of an update that the program writes out itself, read off its full steps.
+
+        It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
+        """
+        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
+        names = list(self._trace.parameters)
+        rates = {learning_rate(step, names) for step in steps if step.updates}
+        if len(rates) != 1 or (rate := rates.pop()) is None:
+            return []
+        return [Settings("the update", "", {"lr": rate}, (), None)]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step.
