@@ -24,7 +24,7 @@ from autograd_lens.trace.recordings import Recording
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.values import Value
 
-__all__ = ["render_info", "render_recordings", "size_text"]
+__all__ = ["kept_text", "render_info", "render_recordings", "size_text"]
 
 Array = npt.NDArray[Any]
 
@@ -101,6 +101,7 @@ def _facts(trace: Trace, rates: Rates | None, width: int) -> Iterator[Text]:
         "ran": Text(_ran(info)),
         "with": Text(_versions(info)),
         "steps": Text(_steps(trace)),
+        "kept": Text(kept_text(trace)),
         "replay": Text(_reach(trace)),
         "loss": _losses(np.asarray(trace.losses, np.float64)),
         "": _curve(np.asarray(trace.losses, np.float64)),
@@ -140,6 +141,17 @@ def _steps(trace: Trace) -> str:
     named = ", ".join(map(str, full[:_FEW])) + (", …" if len(full) > _FEW else "")
     detail = f"{len(full):,} in full detail ({named})" if full else "none in full detail"
     return f"{len(trace.steps):,}, {detail}"
+
+
+def kept_text(trace: Trace) -> str:
+    """Which steps were kept, where the last ones alone were to be; ``""`` where all were."""
+    if trace.window is None:
+        return ""
+    count, asked = len(trace.steps) - trace.first_kept, trace.window.steps
+    if not trace.first_kept:
+        return f"all steps (--last {asked:,})"
+    why = f"no more fit of --last {asked:,}" if count < asked else f"--last {asked:,}"
+    return f"steps from {trace.first_kept:,} on, and the loss of those before ({why})"
 
 
 def _reach(trace: Trace) -> str:
