@@ -160,8 +160,7 @@ def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
         return signal.SIG_DFL if found is handler else found
 
     def waiting(wanted: Any) -> Any:
-        usual = wanted is signal.default_int_handler
-        return _Waiting(wanted, frames) if callable(wanted) and not usual else wanted
+        return _Waiting(wanted, frames) if _is_programs(wanted) else wanted
 
     @functools.wraps(get)
     def get_shown(signalnum: int) -> Any:
@@ -174,8 +173,8 @@ def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     known = {"getsignal": get, "signal": put}
     replaced = {"getsignal": get_shown, "signal": put_shown}
     for number in signal.valid_signals():
-        if get(number) is not handler and (found := waiting(get(number))) is not get(number):
-            put(number, found)
+        if (found := get(number)) is not handler and _is_programs(found):
+            put(number, waiting(found))
     vars(signal).update(replaced)
     try:
         yield
@@ -183,7 +182,17 @@ def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
         for name, original in known.items():
             if vars(signal)[name] is replaced[name]:  # the program may have put one of its own
                 vars(signal)[name] = original
-        with suppress(ValueError):  # left in another thread
-            for number in signal.valid_signals():
-                if isinstance(found := get(number), _Waiting):
-                    put(number, found.handler)
+        _give_back(get, put)
+
+
+def _is_programs(handler: Any) -> bool:
+    """Whether it is a function that the program has set."""
+    return callable(handler) and handler is not signal.default_int_handler
+
+
+def _give_back(get: Callable[..., Any], put: Callable[..., Any]) -> None:
+    """Have handlers of the program called as bare."""
+    with suppress(ValueError):  # left in another thread
+        for number in signal.valid_signals():
+            if isinstance(found := get(number), _Waiting):
+                put(number, found.handler)

@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.store import parsing
 
 __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
@@ -96,8 +97,9 @@ class Optimizers:
     def all(self) -> Sequence[Settings]:
         """What updates something, as it was last described: schedulers do not."""
         stored = self._trace.extra("optimizers")
-        found = json.loads(stored) if stored else []
-        return [self._settings(one) for one in found if one.get("holds", True)]
+        with parsing("what is known of the optimizers"):
+            found = json.loads(stored) if stored else []
+            return [self._settings(one) for one in found if one.get("holds", True)]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step.
@@ -134,9 +136,10 @@ class Optimizers:
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
         """First parameter -> (row, the numbers of each group), in order."""
         found: dict[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]] = {}
-        for row, text in self._trace.rows.extra_column("numbers"):
-            for first, groups in json.loads(text):
-                found.setdefault(first, []).append((row, groups))
+        with parsing("the numbers of the optimizers"):
+            for row, text in self._trace.rows.extra_column("numbers"):
+                for first, groups in json.loads(text):
+                    found.setdefault(first, []).append((row, groups))
         return found
 
 

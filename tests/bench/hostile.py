@@ -251,20 +251,22 @@ def asked_as_assistants_do(tool: str) -> int:
 
 def spoken_to_as_editors_do() -> int:
     """What an editor asks, and print the answers as they are sent."""
-    import json
-
     from autograd_lens.api import replaying
     from autograd_lens.servers.dap.adapter import Adapter
     from autograd_lens.trace.reader import Trace
 
+    told: list[Any] = []
     adapter = Adapter(
         lambda given: replaying(Trace(given.trace)),
-        lambda message: print(json.dumps(message, allow_nan=False)),
+        lambda message: (told.append(message), print(json.dumps(message, allow_nan=False)))[1],
     )
     try:
         for number, (command, arguments) in enumerate(REQUESTS):
             request = {"type": "request", "command": command, "arguments": arguments}
             adapter.answer({"seq": number, **request})
+            if not told[-1].get("success", True):
+                print(f"Error: {told[-1]['message']}")
+                return 1
     finally:
         adapter.close()
     return 0

@@ -226,7 +226,7 @@ def test_no_alarm_is_lost(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "AUTOGRAD_LENS_STATE": str(tmp_path)}
     command = [sys.executable, *RECORDED, "--full", "all", "train.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.stdout == "late 40\n"
     assert "recording met" not in done.stderr
