@@ -385,7 +385,8 @@ class Recorder:
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, caller, values, grads)
-        if self.registry.unsettled:
+        met = list(self.registry.unsettled)
+        if met:
             self._settle()
         if self._full.on:
             frame = sys._getframe(3)
@@ -407,6 +408,8 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
+        if met:
+            self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
 
     def _shrink(self, level: Level) -> None:

@@ -650,3 +650,72 @@ def test_models_in_turn_of_which_one_is_met_behind_the_first_full_steps(tmp_path
             optimizer.step()
     found = verify(lens.open(tmp_path / "run.lens"), range(48)).checks
     assert all_proved({one.name: one for one in found})
+
+
+def test_a_module_that_is_handed_a_sparse_matrix(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    features, graph = torch.rand(6, 4).to_sparse(), torch.eye(6).to_sparse()
+
+    class Convolution(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = nn.Parameter(torch.rand(4, 2))
+
+        def forward(self, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
+            return torch.spmm(adjacency, torch.spmm(x, self.kernel))
+
+    net = Convolution()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        net(features, graph).square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    assert not [one for one in lens.open(tmp_path / "run.lens").events if one.kind == "incomplete"]
+
+
+class TrainsItself(nn.Linear):
+    """A layer of a stack in which each trains alone, with an optimizer that it holds itself."""
+
+    def __init__(self) -> None:
+        super().__init__(160, 120)  # too large for every light step
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=0.01)
+
+    def train_on(self, x: torch.Tensor) -> None:
+        for _ in range(6):
+            loss = torch.relu(x @ self.weight.T + self.bias).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+
+def test_layers_that_hold_their_optimizers_and_train_one_after_the_other(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    with lens.record(tmp_path / "run.lens"):
+        for layer in [TrainsItself(), TrainsItself()]:
+            layer.train_on(torch.rand(4, 160))
+    trace = lens.open(tmp_path / "run.lens")
+    found = verify(trace, range(len(trace.steps))).checks
+    assert all_proved({one.name: one for one in found})
+
+
+def test_a_target_that_follows_with_gradients_switched_on_before_the_next_batch(
+    tmp_path: Path,
+) -> None:
+    net, target = small(), copy_of(small())
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        wanted = target(torch.rand(2 + step % 2, 4)).detach() + 1
+        optimizer.zero_grad()
+        (net(torch.rand(2 + step % 2, 4)) - wanted).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        (target(X) * net(X)).mean().backward()
+        optimizer.step()
+        for one, other in zip(target.parameters(), net.parameters(), strict=True):
+            one.data.copy_(one.data * 0.9 + other.data * 0.1)
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
