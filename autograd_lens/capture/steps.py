@@ -202,14 +202,15 @@ class LoopFrame:
     """Finds the frame that holds the training loop.
 
     It is the innermost frame of the program that was on the stack at two consecutive backwards,
-    and at every kernel between them; frames inside it are made anew in every turn. Only ``id``
-    and code are kept, and another frame may come to have the same: where kernels went by unseen,
-    nothing is known of the frames before.
+    and at every kernel between them, and that is in a loop of its code; frames inside it are made
+    anew in every turn. Only ``id`` and code are kept, and another frame may come to have the same,
+    as that of a function without a loop has that is called again and again.
     """
 
     def __init__(self) -> None:
         self._chain: list[tuple[int, int]] = []
         self._loop: tuple[int, int] | None = None
+        self._codes: dict[int, tuple[CodeType, list[range]]] = {}  # hashing one is slow
 
     def see(self, frames: list[FrameType], *, left: bool) -> tuple[int, int] | None:
         """Take note of the stack at a backward.
@@ -225,21 +226,24 @@ class LoopFrame:
         chain = [(id(frame), id(frame.f_code)) for frame in frames]
         if left and self._loop in self._chain:  # it has ended, whoever has its place now
             self._chain = self._chain[self._chain.index(self._loop) + 1 :]
-        common = [link for link in chain if link in self._chain]
+        common = [link for link in chain if link in self._chain] or chain
         self._chain = chain
-        self._loop = next(iter(common), None) or _innermost_loop(frames) or next(iter(chain), None)
+        pairs = zip(chain, frames, strict=True)
+        looping = (link for link, frame in pairs if link in common and self._turns(frame))
+        self._loop = next(looping, None) or next(iter(common), None)
         return self._loop
+
+    def _turns(self, frame: FrameType) -> bool:
+        """Whether a frame is in a loop."""
+        code = frame.f_code
+        known = self._codes.get(id(code))
+        if known is None:
+            known = self._codes[id(code)] = code, _loops(code)
+        return any(frame.f_lasti in one for one in known[1])
 
     def forget(self) -> None:
         """Kernels have gone by unseen."""
         self._chain, self._loop = [], None
-
-
-def _innermost_loop(frames: Sequence[FrameType]) -> tuple[int, int] | None:
-    for frame in frames:
-        if any(frame.f_lasti in one for one in _loops(frame.f_code)):
-            return id(frame), id(frame.f_code)
-    return None
 
 
 def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]) -> int:

@@ -460,7 +460,7 @@ class Execution:
             registers[number] = tensor
         made: dict[int, torch.Tensor | None] = dict(known)
         given = {use.tensor for use in tensors_in(*run.grad_inputs)}
-        for index in run.kernels:
+        for index in self.plan.own_code(run):
             call = self.plan.calls[index]
             if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
                 continue  # the engine's, of what this node and another one gave
