@@ -88,6 +88,7 @@ class OptimizerHooks:
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
         self.begins("update", _parameters(optimizer))
+        self._full.update_begins(_parameters(optimizer))
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None

@@ -122,7 +122,7 @@ class Recorder:
         self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
     ) -> None:
         self.frames = UserFrames()
-        self.steps = StepCounter()
+        self.steps = StepCounter(self.frames.chain)
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
         self._rows = writer.rows
@@ -176,6 +176,7 @@ class Recorder:
         self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
         _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
         self.registry.start(self.frames.innermost(sys._getframe(1)))
+        self.steps.start(sys._getframe(1))
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
@@ -383,7 +384,7 @@ class Recorder:
         calls = self._calls.take(grads) if self._calls.used else None
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
-        opens = self.steps.backward_begins(site, values, grads)
+        opens = self.steps.backward_begins(site, caller, values, grads)
         if self.registry.unsettled:
             self._settle()
         if self._full.on:
@@ -477,7 +478,13 @@ class Recorder:
             self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, error, marked=steps.marked)
+                self._full.after_backward(
+                    steps.index,
+                    error,
+                    sys._getframe(2),
+                    self._graphs.key_of(graph).reached,
+                    marked=steps.marked,
+                )
             if random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:

@@ -260,6 +260,9 @@ class BackwardTape:
             )
         )
         stream.marks.append(Mark(first_slot, first_use, base))
+        for entry in stream.entries.values():
+            tensor = entry.reference()
+            entry.retains = tensor is not None and tensor.retains_grad
         self._hook_nodes(walk)
         self._mode.node_index = walk.index
         self._mode.in_backward = True
