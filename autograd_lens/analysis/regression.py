@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.trace.expr import Name, Number, Op
-from autograd_lens.trace.expression import update_formula
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Constant, Kernel, ParameterUpdate, Step, TensorUse
+from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
 
-__all__ = ["Ending", "OtherRate", "Regression", "ending", "learning_rate", "recognise"]
+__all__ = ["Ending", "OtherRate", "Regression", "ending", "recognise"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -341,7 +340,7 @@ def ending(
     if regression is None or not all(_same_data(regression, step) for step in full):
         return None
     last = path[-1]
-    if not np.isfinite(last).all():
+    if path.shape[1:] != (2,) or not np.isfinite(last).all():
         return None
     best = regression.optimum
     rate = learning_rate(first, (regression.weight, regression.bias))
@@ -360,26 +359,6 @@ def ending(
         deviation=deviation,
         others=tuple(_others(regression, path, rate)) if proved and rate else (),
     )
-
-
-def learning_rate(step: Step, names: Sequence[str]) -> float | None:
-    """The one number that plain gradient descent multiplies all gradients by, or None."""
-    updates = {update.parameter: update for update in step.updates}
-    rates = {_rate(updates.get(name), step.kernels) for name in names}
-    return rates.pop() if len(rates) == 1 else None
-
-
-def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
-    """The rate where the update is ``w - rate * w.grad``, else None."""
-    if update is None:
-        return None
-    name = update.parameter
-    found = update_formula(kernels, update.kernels, name)
-    match found.value:
-        case Op("-", Name() as before, Op("*", Number() as rate, Name() as grad)):
-            plain = (before.text, grad.text) == (name, f"{name}.grad") and not found.changes
-            return float(rate.text) if plain else None
-    return None
 
 
 def _same_data(regression: Regression, step: Step) -> bool:

@@ -31,7 +31,7 @@ from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, Rows
-from autograd_lens.trace.schema import damaged, visible
+from autograd_lens.trace.schema import LONGEST_NAME, damaged, visible
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
@@ -156,6 +156,8 @@ class Trace:
         names = {parameter.name: parameter for parameter in found}
         if len(names) != len(found) or self.items.numbers("parameter") != list(range(len(found))):
             damaged("its parameters are not numbered one by one, each with its own name")
+        if any(len(name) > LONGEST_NAME for one in found for name in (one.name, *one.aliases)):
+            damaged(f"the name of a parameter has more than {LONGEST_NAME:,} characters")
         shapes = [parameter.shape for parameter in found]
         if any(len(shape) > MOST_AXES or min(shape, default=0) < 0 for shape in shapes):
             damaged("the shape of a parameter is impossible")

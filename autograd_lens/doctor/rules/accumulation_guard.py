@@ -40,7 +40,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import called, loops_around
+from autograd_lens.doctor.source import Code, called, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL113", "accumulation-guard", "warning", "light")
@@ -52,7 +52,7 @@ _Guard = tuple[ast.If, int]  # the statement, its n
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find updates that come in other turns than their guard says."""
     source = evidence.loop
-    guard = _guard(evidence.code(source).tree, source.line) if source else None
+    guard = _guard(evidence.code(source), source.line) if source else None
     counts = _backwards_an_update(evidence) if guard else Counter[int]()
     if source is None or guard is None or sum(counts.values()) < _FEWEST:
         return
@@ -74,9 +74,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _guard(tree: ast.AST, backward: int) -> _Guard | None:
+def _guard(code: Code, backward: int) -> _Guard | None:
     """The ``if ... % n`` that stands around every update of the loop of a backward."""
-    loop = next(iter(loops_around(tree, backward)), None)
+    loop = next(iter(loops_around(code.tree, backward)), None)
     steps = [
         node
         for node in ast.walk(loop or ast.Pass())
@@ -88,34 +88,28 @@ def _guard(tree: ast.AST, backward: int) -> _Guard | None:
         if not isinstance(node, ast.If) or node.lineno < backward:
             continue
         inside = {id(one) for part in node.body for one in ast.walk(part)}
-        modulus = _modulus(tree, node.test)
+        modulus = _modulus(code, node.test)
         if modulus > 1 and {called(one) for one in steps} == {"step", "zero_grad"}:
             return (node, modulus) if all(id(one) in inside for one in steps) else None
     return None
 
 
-def _modulus(tree: ast.AST, test: ast.expr) -> int:
+def _modulus(code: Code, test: ast.expr) -> int:
     """The n of ``... % n`` in a condition, 0 where it is not known."""
     parts = [one for one in ast.walk(test) if isinstance(one, ast.BinOp)]
     for part in parts:
         if isinstance(part.op, ast.Mod):
-            return _number(tree, part.right)
+            return _number(code, part.right)
     return 0
 
 
-def _number(tree: ast.AST, expression: ast.expr) -> int:
+def _number(code: Code, expression: ast.expr) -> int:
     """A whole number, or the one that a name is given, once."""
     if isinstance(expression, ast.Constant) and isinstance(expression.value, int):
         return expression.value
-    given = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        and isinstance(expression, ast.Name)
-        and ast.unparse(node.targets[0]) == expression.id
-    ]
+    given = code.assigned(expression.id) if isinstance(expression, ast.Name) else []
     if len(given) == 1 and isinstance(given[0], ast.Constant):
-        return _number(tree, given[0])
+        return _number(code, given[0])
     return 0
 
 

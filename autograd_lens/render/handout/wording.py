@@ -15,7 +15,7 @@ from autograd_lens.render.graph_text import shorten, shorten_call
 from autograd_lens.render.handout.blocks import Text, runs
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.expr import Equation, Name, Number, digits, substituted
-from autograd_lens.trace.expression import notation, results
+from autograd_lens.trace.expression import notation
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Value
@@ -139,7 +139,7 @@ def number(value: float) -> Number:
 
 def computation(kernel: Kernel, names: Names, width: int = _WIDTH) -> str:
     """What a kernel computed, and what of it: ``x @ w1 → t2``."""
-    made = results(kernel, names)
+    made = names.made(kernel)
     computed = shorten_call(notation(kernel, names), width)
     return f"{computed} → {shorten(made, 24)}" if made else computed
 
