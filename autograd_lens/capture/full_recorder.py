@@ -128,7 +128,7 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
-        self.inputs.on_item = self._was_handed
+        self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
         self._pace, self._opens = Pace(schedule), schedule.opens
         self._frames = services.frames

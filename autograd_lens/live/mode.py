@@ -602,7 +602,8 @@ def switch_on(mode: TorchDispatchMode, *, below: bool = False) -> bool:
     if _len_torch_dispatch_stack() and not below:
         return False
     others = [_pop_mode() for _ in range(_len_torch_dispatch_stack())]
-    mode.__enter__()
+    if all(other is not mode for other in others):
+        mode.__enter__()
     for other in reversed(others):
         _push_mode(other)
     torch._C._len_torch_dispatch_stack = _modes_of_the_program
