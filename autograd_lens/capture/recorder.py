@@ -431,6 +431,7 @@ class Recorder:
         if self._processes == 1 and there and distributed.is_initialized():
             self._processes = distributed.get_world_size()
             if self._processes > 1:
+                self._full.records_all()
                 self._writer.extra("processes", str(self._processes).encode())
 
     def _random_state(self) -> bytes | None:

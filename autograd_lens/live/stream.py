@@ -447,8 +447,8 @@ class Stream:
             slot, use = self.marks[event][:2]
             del self.keys[:event], self.slots[:slot], self.uses[:use]
             self.marks = [
-                mark._replace(slot=mark.slot - slot, use=mark.use - use)
-                for mark in self.marks[event:]
+                Mark(at - slot, uses - use, sequence, turn)
+                for at, uses, sequence, turn in self.marks[event:]
             ]
             self.writes = [
                 write._replace(event=write.event - event)

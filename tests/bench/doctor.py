@@ -87,7 +87,8 @@ def rounds() -> list[tuple[str, list[Path]]]:
     """The programs after public reports, by the round in which they were written."""
     head, _, third = (MORE_REPORTS / "README.md").read_text("utf-8").partition("## Third round")
     listed = {"second": set(ROW.findall(head)), "third": set(ROW.findall(third))}
-    known = re.findall(r"^\| (\w+) \| https", (REPORTS / "README.md").read_text("utf-8"), re.MULTILINE)
+    tested = (REPORTS / "README.md").read_text("utf-8")
+    known = re.findall(r"^\| (\w+) \| https", tested, re.MULTILINE)
     listed["third"] |= set(known[-LATEST:])
     paths = sorted((*REPORTS.glob("*.py"), *MORE_REPORTS.glob("*.py")))
     before = [path for path in paths if path.stem not in listed["second"] | listed["third"]]
