@@ -1,11 +1,12 @@
 """What every verb does with damaged traces: how many are read rightly, refused, or do harm.
 
-    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--each 3] [--verbs trace,info] [--jobs 2]
+    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--each 3] [--verbs a,b] [--jobs 2]
 
 Each seed makes one damaged file (``tests/support/hostile.py``) out of one of two recordings, of a
-linear regression and of a small network in minibatches, and ``--each`` verbs in turn are run on
-it, or those that ``--verbs`` names, in a process that was forked from one which has everything imported.
+linear regression and of a small network in minibatches. ``--each`` verbs in turn are run on it, or
+those that ``--verbs`` names, in a process that was forked from one which has everything imported.
 Tools of ``mcp`` and the requests of an editor to ``dap`` are verbs as well.
+
 A verb must end with its answer or with one line of error, within 5 s of processor time and
 500 MB; where no seal was made again its answer must be that of the sound file; what it writes
 must be well-formed, and hold no control characters and no markup of the file's own.
