@@ -10,7 +10,8 @@ Tools of ``mcp`` and the requests of an editor to ``dap`` are verbs as well.
 A verb must end with its answer or with one line of error, within 5 s of processor time and
 500 MB; where no seal was made again its answer must be that of the sound file; what it writes
 must be well-formed, and hold no control characters and no markup of the file's own.
-The table counts what happened, and the places of failures are listed with a seed of each.
+The table counts what happened, and the places of failures are listed with a seed of each, whose
+file stays in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -426,9 +427,12 @@ def judge(
     for verb, (outcome, where, digest) in zip(verbs, examine(data, sound, verbs), strict=True):
         if outcome == "right" and digest != truth[verb]:
             silent = sort_of(seed) in UNSEALED and truth[verb]
-            found.append((verb, "WRONG" if silent else "other", where))
-        else:
-            found.append((verb, outcome, where))
+            outcome = "WRONG" if silent else "other"
+        if outcome.isupper():
+            kept = Path(tempfile.gettempdir(), f"hostile-{seed}")
+            kept.with_suffix(".lens").write_bytes(data)
+            kept.with_suffix(".sound").write_bytes(sound)
+        found.append((verb, outcome, where))
     return found
 
 
