@@ -424,10 +424,10 @@ def judge(
     places = [turn // len(sounds) * each + place for place in range(each)]
     verbs = chosen or [NAMES[place % len(NAMES)] for place in places]
     found = []
-    for verb, (outcome, where, digest) in zip(verbs, examine(data, sound, verbs), strict=True):
-        if outcome == "right" and digest != truth[verb]:
-            silent = sort_of(seed) in UNSEALED and truth[verb]
-            outcome = "WRONG" if silent else "other"
+    for verb, (happened, where, digest) in zip(verbs, examine(data, sound, verbs), strict=True):
+        silent = sort_of(seed) in UNSEALED and truth[verb]
+        another = happened == "right" and digest != truth[verb]
+        outcome = ("WRONG" if silent else "other") if another else happened
         if outcome.isupper():
             kept = Path(tempfile.gettempdir(), f"hostile-{seed}")
             kept.with_suffix(".lens").write_bytes(data)
