@@ -51,6 +51,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.capture.stopping import StepSoFar, StopOn
 from autograd_lens.errors import LensError, StopConditionMet
+from autograd_lens.live import doors
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
@@ -79,8 +80,8 @@ _BEFORE_STOP = 1  # steps before the one that a program is stopped at: its updat
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
 _no_torch_function = torch._C.DisableTorchFunction
-_functorch_level = torch._C._functorch.peek_interpreter_stack
-_sequence_number = torch._C._autograd._get_sequence_nr
+_functorch_level = doors.functorch_level
+_sequence_number = doors.sequence_number
 
 
 @dataclass(frozen=True, slots=True)
