@@ -267,7 +267,7 @@ _ENGLISH: Mapping[str, str] = {
     "sheet_key": "Answer key",
     "sheet_name": "Name",
     "sheet_seed": "Sheet {seed}",
-    "sheet_lead": "These n = 5 points belong to the data of {program}, rounded to two decimals. "
+    "sheet_lead": "These n = {n} points belong to the data of {program}, rounded to two decimals. "
     "The model is {line}. A calculator is all you need; round to four decimals.",
     "sheet_start": "The parameters are {w} and {b}; the learning rate is {rate}.",
     "sheet_1": "Predict and compare: fill in the table.",
@@ -279,6 +279,14 @@ _ENGLISH: Mapping[str, str] = {
     "sheet_6": "In one sentence: why does a training loop call zero_grad?",
     "sheet_6_answer": "backward() adds to .grad; without zero_grad the gradients of earlier steps "
     "would be added to those of this step.",
+    "run_sheet_lead": "This is step {step} of {program}. Given numbers are shown to six digits; "
+    "give your answers to four. L is the loss.",
+    "run_sheet_given": "Data and parameters before the step",
+    "run_sheet_result": "Result",
+    "run_sheet_1": "Forward: compute each result from those above it.",
+    "run_sheet_2": "Loss: what does the model end with?",
+    "run_sheet_3": "Backward: compute each gradient from those above it, from the loss down.",
+    "run_sheet_4": "Update: what does each parameter become?",
     "point": "Point",
     "prediction": "Prediction",
     "error": "Error e",
@@ -512,7 +520,7 @@ _CHINESE: Mapping[str, str] = {
     "sheet_key": "参考答案",
     "sheet_name": "姓名",
     "sheet_seed": "第 {seed} 号卷",
-    "sheet_lead": "下面 n = 5 个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
+    "sheet_lead": "下面 n = {n} 个点取自 {program} 的数据，保留两位小数。模型为 {line}。"
     "只需使用计算器，结果保留四位小数。",
     "sheet_start": "参数的当前值为 {w}，{b}；学习率为 {rate}。",
     "sheet_1": "计算预测值与误差，填写表格。",
@@ -524,6 +532,14 @@ _CHINESE: Mapping[str, str] = {
     "sheet_6": "用一句话说明：训练循环为什么要调用 zero_grad？",
     "sheet_6_answer": "backward() 把梯度累加到 .grad；如果不清零，"
     "以前各步的梯度就会加到本步的梯度上。",
+    "run_sheet_lead": "这是 {program} 的第 {step} 步。已知数给出六位有效数字，"
+    "答案保留四位。L 表示损失。",
+    "run_sheet_given": "数据与本步开始时的参数",
+    "run_sheet_result": "结果",
+    "run_sheet_1": "前向：由上面的结果依次计算。",
+    "run_sheet_2": "损失：模型最后得到多少？",
+    "run_sheet_3": "反向：从损失开始，由上面的梯度依次计算。",
+    "run_sheet_4": "更新：每个参数变成多少？",
     "point": "点",
     "prediction": "预测值",
     "error": "误差 e",
