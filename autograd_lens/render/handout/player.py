@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import StepEvent, step_events
-from autograd_lens.analysis.lesson import KEPT, Lesson, StepLesson
+from autograd_lens.analysis.lesson import KEPT, Lesson, OtherDescent, StepLesson
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.rates import RateGroup, find_rates
 from autograd_lens.analysis.story import NodeStory, Stories, operation
@@ -69,7 +69,7 @@ _SAID = (
         "hidden",
         "copy_of",
     ),
-    *("grad_norm", "update_ratio"),
+    *("grad_norm", "update_ratio", "rate_said", "rate_gone"),
 )
 
 
@@ -130,6 +130,7 @@ def player(
         "full": full,
         "maps": _maps(lesson.count, run),
         "rates": [_rate(group) for group in find_rates(run).groups],
+        "tried": [_tried(each) for each in lesson.others],
         "words": {key: words[key] for key in _SAID},
     }
     # `</script>` in a name of the program must not end the script
@@ -169,6 +170,14 @@ def _frame(axes: Axes | None) -> Json | None:
 
 def _rate(group: RateGroup) -> Json:
     return {"name": group.optimizer, "rates": group.rates, "sampled": group.sampled}
+
+
+def _tried(other: OtherDescent) -> Json:
+    return {
+        "rate": other.rate,
+        "losses": _packed(other.losses),
+        "points": _packed(other.points.ravel()),
+    }
 
 
 def _maps(count: int, run: Trace) -> Json:
