@@ -37,6 +37,7 @@ _FACTORS = (0.1, 10.0)
 )
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
+@click.option("--slides", is_flag=True, help="One slide for each event of a step: .pdf or .png.")
 @click.option("--seed", default=0, show_default=True, help="Which points the exercise uses.")
 @click.option(
     "--points", default=5, show_default=True, type=click.IntRange(2, 12), help="How many points."
@@ -55,6 +56,7 @@ def command(
     lang: str,
     title: str,
     worksheet: bool,
+    slides: bool,
     seed: int,
     points: int,
     blanks: str | None,
@@ -65,15 +67,19 @@ def command(
     autograd-lens handout train.lens -o lesson.html
     autograd-lens handout train.lens -o lesson.pdf --lang zh
     autograd-lens handout train.lens --worksheet -o exercise.pdf --seed 7
+    autograd-lens handout train.lens --slides --steps 0 -o lecture.pdf
     """
     from autograd_lens.render.handout.worksheet import SheetOptions
 
     with open_trace(file, replay=True) as trace:
-        what = "worksheet.html" if worksheet else "handout.html"
+        what = "slides.pdf" if slides else "worksheet.html" if worksheet else "handout.html"
         target = writable(output or named_after(trace.path, what), force=force)
-        _known(target)
+        if not slides:
+            _known(target)
         chosen = select_steps(steps or "0,1,-1" if len(trace.steps) > 1 else "0", len(trace.steps))
-        if worksheet:
+        if slides:
+            write_slides(trace, target, chosen[0], lang, force=force)
+        elif worksheet:
             key = writable(target.with_stem(f"{target.stem}-answers"), force=force)
             options = SheetOptions(seed, points, _parts(blanks), title)
             write_worksheet(trace, target, key, chosen, lang, options)
@@ -134,6 +140,38 @@ def write_worksheet(
     for path, answers in ((output, False), (key, True)):
         sheet = worksheet(found, language, options, answers=answers)
         _write(path, _WRITERS[path.suffix.lower()](sheet, None, trace))
+
+
+def write_slides(
+    trace: Trace, output: Path, step: int, language: str, *, force: bool = False
+) -> None:
+    """Write one slide for each event of a step and, beside them, what a speaker may say.
+
+    Raises:
+        RenderError: The suffix is neither .pdf nor .png, or the step has no events to show.
+    """
+    from autograd_lens.analysis.lesson import step_lesson
+    from autograd_lens.render.handout.paper import slides_as
+    from autograd_lens.render.handout.slides import slides
+    from autograd_lens.render.handout.texts import texts
+
+    kind = output.suffix.lower().removeprefix(".")
+    if kind not in {"pdf", "png"}:
+        msg = f"Slides cannot be written into {output.name!r}."
+        raise RenderError(msg, hint="Choose .pdf, or .png for one picture each.")
+    shown = slides(step_lesson(trace.steps[step], trace.source), trace, texts(language), drawn)
+    made = slides_as(shown, language, _FOOTER, "png" if kind == "png" else "pdf")
+    names = [output.stem] if kind == "pdf" else [f"{output.stem}-{n:02}" for n in _from_1(made)]
+    notes = writable(output.with_name(f"{output.stem}-notes.md"), force=force)
+    pages = [writable(output.with_stem(name), force=force) for name in names]
+    for page, data in zip(pages, made, strict=True):
+        _write(page, data)
+    said = (f"## {n}  {one.title}\n\n{one.note}\n" for n, one in enumerate(shown, 1))
+    _write(notes, "\n".join(said).encode())
+
+
+def _from_1(items: Sequence[object]) -> range:
+    return range(1, len(items) + 1)
 
 
 def _parts(blanks: str | None) -> Sequence[str]:
