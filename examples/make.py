@@ -7,7 +7,7 @@
 A section is what stands below a ``##``. Its ``sh`` blocks are run in order, in a folder that
 holds a copy of the scripts; a ``text`` block behind one of them is what it printed, and a picture
 that the section shows is one that it wrote, or Chromium's of a page that it wrote. Pictures are
-kept in ``pictures/``, PNGs with 128 colours, so that all together stay small.
+kept in ``pictures/``, PNGs with 256 colours, so that all together stay small.
 """
 
 import argparse
@@ -29,18 +29,18 @@ PICTURE = re.compile(r"!\[[^]]*\]\(pictures/([^)]+)\)")
 
 
 def environment():
-    """Where the commands run: this interpreter and this checkout, one thread, 88 columns."""
+    """Where the commands run: this interpreter and this checkout, one thread, 100 columns."""
     places = {
         "PATH": str(Path(sys.executable).parent),
         "PYTHONPATH": str(HERE.parent),
     }
     found = {k: os.pathsep.join(filter(None, (v, os.environ.get(k)))) for k, v in places.items()}
-    fixed = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "88", "NO_COLOR": "1"}
+    fixed = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "100"}
     return {**os.environ, **found, **fixed}
 
 
 def run(commands, folder):
-    """What they print, standard output and then standard error, with the prompt's own words."""
+    """What they print on standard output; on standard error stands what was written where."""
     done = subprocess.run(  # noqa: S602  commands as a reader types them, pipes included
         commands,
         shell=True,
@@ -52,8 +52,7 @@ def run(commands, folder):
     )
     if done.returncode not in {0, 1, 3}:  # 1 and 3: the doctor and diff found something
         sys.exit(f"{commands}ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    lines = (done.stdout + done.stderr).splitlines()
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 def small(path):
@@ -66,14 +65,15 @@ def small(path):
 
     image = Image.open(path).convert("RGB")
     kept = io.BytesIO()
-    image.quantize(128, dither=Image.Dither.NONE).save(kept, "PNG", optimize=True)
+    few = image.quantize(256, kmeans=3, dither=Image.Dither.NONE)
+    few.save(kept, "PNG", optimize=True)
     return kept.getvalue()
 
 
 def photograph(page, picture):
     """What a browser shows first of a page."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
-    words = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1200,900"]
+    words = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1440,900"]
     here = [f"--screenshot={picture}", page.as_uri()]
     subprocess.run([browser, *words, *here], check=True, capture_output=True)  # noqa: S603
 

@@ -61,7 +61,7 @@ def test_a_section_prints_what_it_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "88")
+    monkeypatch.setenv("COLUMNS", "100")
     for script in HERE.glob("*.py"):
         shutil.copy(script, tmp_path)
     for block in COMMANDS.finditer(SECTIONS[name]):
