@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -116,7 +117,7 @@ def record_script(
     stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
-    target = output or Path(f"{stem}.lens")
+    target = output or Path(f"{stem}{_rank()}.lens")
     writable(target, force=force or ours, recording=True)
     result = run_script(
         script,
@@ -141,6 +142,12 @@ def record_script(
         raise click.exceptions.Exit(result.exit_code)
     remember(target)
     return target, result
+
+
+def _rank() -> str:
+    """What tells the processes of one launch apart, as torchrun and its like name them."""
+    rank, count = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    return f".rank{rank}" if rank.isdecimal() and count.isdecimal() and int(count) > 1 else ""
 
 
 def _incomplete(target: Path, steps: int, failure: str) -> str:

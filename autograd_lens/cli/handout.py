@@ -31,7 +31,7 @@ _FACTORS = (0.1, 10.0)
 
 
 @click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
-@click.option("--steps", help='Steps to show, for example "0,1,-1".  [default: 0,1,-1]')
+@click.option("--steps", metavar="STEPS", help="Steps to show.  [default: 0,1,-1]")
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
 )

@@ -16,7 +16,9 @@ __all__ = ["command"]
 
 
 @click.command("view", short_help="Make a page to explore a run in the browser.")
-@click.option("--steps", help="Further steps to open in full, by replay where they are not.")
+@click.option(
+    "--steps", metavar="STEPS", help="Further steps to open in full, by replay where they are not."
+)
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
 )
