@@ -45,6 +45,7 @@ __all__ = [
     "Parting",
     "Side",
     "compare",
+    "settings_in",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -369,11 +370,17 @@ class _Pair:
         rounding is all of it, and Adam makes whole steps of that.
         """
         grads = {p.names: _arrays(p, both) for p, both in self._entries(step, last=True)}
-        largest = max((float(np.abs(one[0]).max(initial=0.0)) for one in grads.values() if one), default=0.0)
+        largest = max(
+            (float(np.abs(one[0]).max(initial=0.0)) for one in grads.values() if one), default=0.0
+        )
         befores = {p.names: _arrays(p, both) for p, both in self._entries(step, last=False)}
         worst = 0.0
         for place, both in self._entries(step + 1, last=False):
-            after, before, grad = _arrays(place, both), befores.get(place.names), grads.get(place.names)
+            after, before, grad = (
+                _arrays(place, both),
+                befores.get(place.names),
+                grads.get(place.names),
+            )
             if not (after and before and grad):
                 continue
             moves = [b - a for a, b in zip(before, after, strict=True)]
@@ -583,7 +590,7 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
     phases = {side.kernel.phase for side in (left, right) if side.kernel is not None}
     if phases != {"update"} or kind not in {"constant", "kernel", "result"}:
         return found
-    ours, theirs = _settings(pair.one, step), _settings(pair.other, step)
+    ours, theirs = settings_in(pair.one, step), settings_in(pair.other, step)
     for name, partner in pair.partners.items():
         one, other = ours.get(name, {}), theirs.get(partner, {})
         for key in one:
@@ -597,7 +604,7 @@ def _shown(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _settings(trace: Trace, step: int) -> Mapping[str, Mapping[str, object]]:
+def settings_in(trace: Trace, step: int) -> Mapping[str, Mapping[str, object]]:
     """The numbers that each parameter's optimizer had in a step, by the parameter's name."""
     end = trace.rows.of_step(step).stop
     noted = {first: numbers for row, first, numbers in noted_numbers(trace) if row <= end}

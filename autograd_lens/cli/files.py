@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "drawable",
     "explained",
     "named_after",
+    "of_rank",
     "open_trace",
     "printer",
     "record_script",
@@ -115,7 +117,7 @@ def record_script(
     stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
-    target = output or Path(f"{stem}.lens")
+    target = of_rank(output or Path(f"{stem}.lens"))
     writable(target, force=force or ours)
     result = run_script(
         script,
@@ -140,6 +142,14 @@ def record_script(
         raise click.exceptions.Exit(result.exit_code)
     remember(target)
     return target, result
+
+
+def of_rank(path: Path) -> Path:
+    """The file of this process where several train together, each with a number of its own."""
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    if not (rank.isdecimal() and size.isdecimal()) or int(size) <= 1:
+        return path
+    return path.with_name(f"{path.stem}.rank{rank}{path.suffix}")
 
 
 def _incomplete(target: Path, steps: int, failure: str) -> str:
