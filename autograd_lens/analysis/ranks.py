@@ -200,7 +200,8 @@ class _Process:
     @cached_property
     def tapes(self) -> Mapping[int, Step]:
         """The steps that were recorded in full."""
-        return {step: self.trace.steps[step] for step in self.trace.full_steps}
+        found = {step: self.trace.written(step) for step in self.trace.full_steps}
+        return {step: tape for step, tape in found.items() if tape is not None}
 
     @cached_property
     def sharded(self) -> bool:
@@ -252,7 +253,8 @@ class _Group:
     def told(self) -> Ranks:
         """Everything there is to say."""
         checks = (
-            self._missing, self._endings, self._unused, self._lengths, self._not_finite, self._parameters,
+            self._missing, self._endings, self._unused, self._lengths, self._not_finite,
+            self._parameters,
             self._settings, self._gradients, self._buffers, self._collectives,
             self._batches, self._epochs, self._empty,
         )  # fmt: skip
