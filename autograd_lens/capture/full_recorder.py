@@ -41,6 +41,7 @@ _MAX_DOT_NODES = 20_000
 _CHASE = 20  # steps
 _CHASES = 3
 _RECENT = 8  # values
+_ANCHORS = 64
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
@@ -109,6 +110,7 @@ class FullRecorder:
         mode: The dispatch mode.
         on: Whether it is on.
         next_switch: The step after whose backward it is to be switched on.
+        anchors: Steps recorded in full from which others may be executed, the newest ones.
     """
 
     def __init__(
@@ -150,19 +152,21 @@ class FullRecorder:
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
         self._chasing = 0  # steps for which the mode stays on to catch a new structure
-        self._seen: set[str] = set()  # fingerprints recorded in full
-        self._sites: set[Site] = set()  # lines of which a backward was
+        # Fingerprints recorded in full, and the lines of which a backward was.
+        self._seen, self._sites = set[str](), set[Site]()
         self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
+        self.anchors: deque[int] = deque(maxlen=_ANCHORS)
         self._templates: dict[Hashable, _Written] = {}
+        self._newest: dict[int, int] = {}  # the last step of each template
         self._last_template: tuple[Hashable, _Written] | None = None
         self._needs = Needs()
-        self._handed: list[TensorEntry | None] = []  # what the step was handed
-        self._met: list[TensorEntry | None] = []  # the same, since the last backward
+        # What the step was handed, and what it was since the last backward.
+        self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
         self._optimizers = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
@@ -535,6 +539,7 @@ class FullRecorder:
                 known = self._templates[key] = self._build(segment, ends)
             written = known
         self._last_template = key, written
+        self._newest[written.number] = step
         done = _Aside(step, written, segment.slots, self._lean)
         if not self._due and self._aside is not None:
             self._aside.append(done)
@@ -552,12 +557,40 @@ class FullRecorder:
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done
+        if not lean and self._keyframes.starts(step):
+            self.anchors.append(step)
         if lean:
             slots = [
                 None if i not in written.keeps else self._afford(v, follows=i in written.state)
                 for i, v in enumerate(slots)
             ]
         self._writer.full(step, written.number, slots, lean=lean)
+
+    def forget(self, before: int, most: int) -> tuple[frozenset[int], tuple[int, ...]]:
+        """Let go of keyframes and structures that no step from one on has.
+
+        Args:
+            before: That step.
+            most: How many full steps may stay for newer ones of their structure.
+
+        Returns:
+            The older full steps that stay, and the numbers of the templates that go.
+        """
+        self._keyframes.forget(before)
+        old = {k: w for k, w in self._templates.items() if self._newest[w.number] < before}
+        full = [(k, w) for k, w in old.items() if not w.template.lean]
+        full.sort(key=lambda one: -self._newest[one[1].number])
+        stay = {key: self._newest[written.number] for key, written in full[:most]}
+        gone = {key: written for key, written in old.items() if key not in stay}
+        for key, written in gone.items():
+            del self._templates[key], self._newest[written.number]
+            if not written.template.lean:
+                graphs = tuple([backward.fingerprint for backward in written.template.backwards])
+                self._seen.difference_update(graphs)
+                self._needs.forget(graphs)
+        if self._last_template is not None and self._last_template[0] in gone:
+            self._last_template = None
+        return frozenset(stay.values()), tuple([written.number for written in gone.values()])
 
     def _write_aside(self) -> None:
         """Write the steps that were put aside, the oldest first."""

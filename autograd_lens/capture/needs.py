@@ -86,6 +86,11 @@ class Needs:
         """Whether a step has to be recorded, at least lean."""
         return self.tapes or any(step <= first + _ALONE for first in self._alone.values())
 
+    def forget(self, graphs: tuple[str, ...]) -> None:
+        """The full step of these graphs is no longer there."""
+        self._known.pop(graphs, None)
+        self._alone.pop(graphs, None)
+
     def see(
         self,
         step: int,

@@ -31,7 +31,7 @@ import torch
 
 from autograd_lens.capture.full_recorder import FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
-from autograd_lens.capture.keyframes import Keyframes
+from autograd_lens.capture.keyframes import APART, Keyframes
 from autograd_lens.capture.light_rows import (
     Flags,
     GraphBook,
@@ -46,6 +46,7 @@ from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
+from autograd_lens.capture.rolling import Rolling, between_anchors
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
@@ -95,6 +96,7 @@ class Limits:
         keyframes: Bytes of large parameters and optimizer state that are kept whole over the
             run, so that steps between can be replayed.
         size: Bytes of the whole recording; all others are kept within it.
+        last: How many steps are kept, the newest ones, of the others the loss; 0 keeps all.
     """
 
     light: int = 65536
@@ -103,6 +105,7 @@ class Limits:
     inputs: int = 1 << 28
     keyframes: int = 1 << 29
     size: int = DEFAULT_SIZE
+    last: int = 0
 
 
 class Recorder:
@@ -129,7 +132,9 @@ class Recorder:
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
-        keyframes = Keyframes(writer, limits.keyframes, limits.light)
+        apart = between_anchors(limits.last) if limits.last else APART
+        full = full.with_every(apart) if limits.last else full
+        keyframes = Keyframes(writer, limits.keyframes, limits.light, apart)
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         aside = _BEFORE_STOP if stop is not None else 0
         self._full = FullRecorder(services, full, limits.value, limits.step, aside=aside)
@@ -141,6 +146,9 @@ class Recorder:
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
         self._full.described = lambda: self._numbers.tell
+        self._rolling = (
+            Rolling(writer, limits.last, full, self._full, self._numbers) if limits.last else None
+        )
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
@@ -487,6 +495,8 @@ class Recorder:
                     "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
+            if self._rolling is not None:
+                self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
                 self._ask(self._stop_on, _number(outputs[0], loss), values, after)
         except Exception as failure:  # noqa: BLE001  see NOTE 2

@@ -33,6 +33,10 @@ class Schedule:
         """The first chosen step at or after ``step``; ``NEVER`` where there is none."""
         return min(rule(step) for rule in self._rules)
 
+    def with_every(self, steps: int) -> Schedule:
+        """The same steps, and each so many-th one."""
+        return Schedule(self.text, (*self._rules, _every(steps)))
+
     def __contains__(self, step: int) -> bool:
         return self.next(step) == step
 
@@ -60,14 +64,17 @@ def _parse_part(part: str) -> _Rule:
     if part in named:
         return named[part]
     if match := re.fullmatch(r"every:([1-9]\d*)", part):
-        every = int(match[1])
-        return lambda step: -(-step // every) * every
+        return _every(int(match[1]))
     if match := re.fullmatch(r"(\d+)", part):
         return _range(int(match[1]), int(match[1]) + 1)
     if match := re.fullmatch(r"(\d*):(\d*)", part):
         return _range(int(match[1] or 0), int(match[2]) if match[2] else NEVER)
     msg = f"{part!r} is not a choice of steps."
     raise SelectionError(msg, hint=_HINT)
+
+
+def _every(steps: int) -> _Rule:
+    return lambda step: -(-step // steps) * steps
 
 
 def _range(first: int, last: int) -> _Rule:

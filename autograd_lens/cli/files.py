@@ -209,8 +209,20 @@ def write_lines(output: Path | None, lines: Iterable[str]) -> None:
         for line in lines:
             click.echo(line)
         return
-    with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+    with _written(output) as file:
         file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[TextIO]:
+    """A text file, said to be written at the end; none is left that ends in the middle."""
+    try:
+        with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except BaseException:
+        if output.is_file():
+            output.unlink()
+        raise
     say(f"Wrote {shown(output)}")
 
 
@@ -237,7 +249,7 @@ def _recordings_beside(file: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.lens")) if folder.is_dir() else []
     if not names:
         return "Record one with: autograd-lens run train.py"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as read at a glance
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # as many as read at a glance
     return f"Recordings there: {', '.join(names[:3])}{more}."
 
 
@@ -257,9 +269,8 @@ def printer(output: Path | None, width: int | None = None) -> Iterator[Console]:
             sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ?
         yield _console(sys.stdout, width)
         return
-    with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+    with _written(output) as file:
         yield _console(file, width or _FILE_WIDTH)
-    say(f"Wrote {shown(output)}")
 
 
 def _console(file: TextIO, width: int | None) -> Console:

@@ -105,7 +105,7 @@ def _write_markdown(output: Path, written: Document) -> None:
 
 def levels_of(trace: Trace, found: Lesson) -> Levels | None:
     """The loss around the first two numbers, where nothing simpler tells it."""
-    if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
+    if found.ending is not None or len(found.path.names) < 2:
         return None
     from autograd_lens.analysis.plane import find_plane
     from autograd_lens.landscape import find_surface
@@ -229,7 +229,7 @@ def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
         those of its tape, or where making these steps again would keep the reader waiting.
     """
     rate = _rate(trace)
-    if rate is None or len(trace.steps) < 2:  # noqa: PLR2004  the first loss is that of the start
+    if rate is None or len(trace.steps) < 2:  # the first loss is that of the start
         return ()
     first = next(iter(trace.full_steps), 0)
     if len(trace.steps[first].kernels) > _MOST_KERNELS:

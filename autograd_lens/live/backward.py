@@ -387,7 +387,7 @@ class BackwardTape:
         with self._mode.silence():
             coalesced, version = grad.is_coalesced(), grad._version
             if coalesced:
-                grad._coalesced_(False)  # noqa: FBT003  torch takes it by position
+                grad._coalesced_(False)
         if coalesced:
             torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
 

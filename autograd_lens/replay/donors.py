@@ -135,6 +135,8 @@ class Donors:
         Raises:
             ReplayError: There is none.
         """
+        if step < self.trace.first_kept:
+            raise ReplayError(_let_go(self.trace, step))
         if step in self.own:
             yield self._donor(step)
             return
@@ -489,6 +491,14 @@ class Donors:
             if theirs != numbers:
                 return [*found, "a number that the forward computes with"]
         return found
+
+
+def _let_go(trace: Trace, step: int) -> str:
+    last = trace.window.steps if trace.window is not None else 0
+    return (
+        f"Step {step} is older than what --last {last:,} keeps: of steps before "
+        f"{trace.first_kept:,} there is the loss alone."
+    )
 
 
 def _unlike(entry: Entry, other: Donor, number: int, plan: Plan) -> bool:

@@ -228,7 +228,7 @@ class Execution:
             else:
                 run_calls(stage.calls, self.registers, self._one)
         finally:
-            torch._C._set_grad_enabled(True)  # noqa: FBT003  it takes no keywords
+            torch._C._set_grad_enabled(True)
 
     def _one_by_one(self, calls: Sequence[Call]) -> None:
         observer = self._observer

@@ -24,10 +24,13 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.store import parsing
 
 __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
+_LOOKED_AT = 8  # full steps that a handwritten rate is read off
 Leaves = Mapping[str, torch.Tensor]
 
 
@@ -96,8 +99,21 @@ class Optimizers:
     def all(self) -> Sequence[Settings]:
         """What updates something, as it was last described: schedulers do not."""
         stored = self._trace.extra("optimizers")
-        found = json.loads(stored) if stored else []
-        return [self._settings(one) for one in found if one.get("holds", True)]
+        with parsing("what is known of the optimizers"):
+            found = json.loads(stored) if stored else []
+            return [self._settings(one) for one in found if one.get("holds", True)]
+
+    def written_out(self) -> Sequence[Settings]:
+        """The rate of an update that the program writes out itself, read off its full steps.
+
+        It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
+        """
+        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
+        names = list(self._trace.parameters)
+        rates = {learning_rate(step, names) for step in steps if step.updates}
+        if len(rates) != 1 or (rate := rates.pop()) is None:
+            return []
+        return [Settings("the update", "", {"lr": rate}, (), None)]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step.
@@ -134,9 +150,10 @@ class Optimizers:
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
         """First parameter -> (row, the numbers of each group), in order."""
         found: dict[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]] = {}
-        for row, text in self._trace.rows.extra_column("numbers"):
-            for first, groups in json.loads(text):
-                found.setdefault(first, []).append((row, groups))
+        with parsing("the numbers of the optimizers"):
+            for row, text in self._trace.rows.extra_column("numbers"):
+                for first, groups in json.loads(text):
+                    found.setdefault(first, []).append((row, groups))
         return found
 
 

@@ -489,6 +489,8 @@ def _with_ways_out(error: ReplayError, step: int) -> ReplayError:
     message = str(error.args[0]) if error.args else str(error)
     if not message.startswith(f"Step {step}"):
         message = f"Step {step} cannot be replayed: {message}"
+    if "--last" in message:
+        return ReplayError(message, hint="Record with a larger --last, or without.")
     hint = f"See it with: autograd-lens rerun FILE --full {step}; or record with --full {step}"
     hint += ", or with a larger --keep-inputs." if "The inputs of" in message else "."
     return ReplayError(message, hint=hint)

@@ -117,7 +117,8 @@ class _Runner:
         optimizers = self._replayer.optimizers
         self._by_optimizer = bool(optimizers.all) and all(one.is_known for one in optimizers.all)
         self._found: list[Mapping[str, npt.NDArray[Any]]] = []
-        self.changes = Changes.parse(changes, trace.parameters, optimizers.all)
+        described = optimizers.all or optimizers.written_out()
+        self.changes = Changes.parse(changes, trace.parameters, described)
 
     def originals(self, first: int) -> dict[str, str]:
         """What the changed things were in the recording."""

@@ -291,6 +291,11 @@ class GradWrite:
     after: Value | None
     mode: GradMode
 
+    @property
+    def cleared(self) -> bool:
+        """Whether a hook cleared ``.grad`` at once, as optimizers inside of a backward do."""
+        return self.after is None
+
 
 @dataclass(frozen=True, slots=True)
 class Backward:

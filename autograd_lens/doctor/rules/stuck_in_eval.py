@@ -55,7 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield from _in_between(evidence, steps)
         return
     switched = next(place for place, kernel in enumerate(training) if kernel is None)
-    if any(training[switched:]) or len(steps) - switched < 2:  # noqa: PLR2004  seen twice
+    if any(training[switched:]) or len(steps) - switched < 2:  # seen twice
         return
     first = training[0]
     code = evidence.code(steps[0].backwards[0].source)
