@@ -21,6 +21,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -155,6 +156,7 @@ class Recorder:
         self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
         self._processes = 1  # that train together
+        self._began = 0.0  # when the engine began to run, where there are several
         self._inside = False
         self._asleep = False  # the program asked to be left alone
         self.other_thread = False
@@ -388,6 +390,8 @@ class Recorder:
         opens = self.steps.backward_begins(site, caller, values, grads)
         if self.registry.unsettled:
             self._settle()
+        if self._processes > 1:
+            self._began = time.time()
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
@@ -434,6 +438,7 @@ class Recorder:
             if self._processes > 1:
                 self._full.records_all()
                 self._writer.extra("processes", str(self._processes).encode())
+                self._writer.extra("rank", str(distributed.get_rank()).encode())
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():
@@ -487,7 +492,8 @@ class Recorder:
                     self._graphs.key_of(graph).reached,
                     marked=steps.marked,
                 )
-            if random is None and calls is None and not self.inputs.active:
+            alone = self._processes == 1
+            if alone and random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
                 extras = {
@@ -495,6 +501,7 @@ class Recorder:
                     "inputs": self.inputs.take() or None,
                     "calls": calls,
                     "numbers": self._numbers.take(),
+                    "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
             if self._rolling is not None:

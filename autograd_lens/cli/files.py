@@ -28,6 +28,7 @@ __all__ = [
     "drawable",
     "explained",
     "named_after",
+    "of_rank",
     "open_trace",
     "printer",
     "record_script",
@@ -117,7 +118,7 @@ def record_script(
     stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
-    target = output or Path(f"{stem}{_rank()}.lens")
+    target = of_rank(output or Path(f"{stem}.lens"))
     writable(target, force=force or ours, recording=True)
     result = run_script(
         script,
@@ -144,10 +145,12 @@ def record_script(
     return target, result
 
 
-def _rank() -> str:
-    """What tells the processes of one launch apart, as torchrun and its like name them."""
-    rank, count = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
-    return f".rank{rank}" if rank.isdecimal() and count.isdecimal() and int(count) > 1 else ""
+def of_rank(path: Path) -> Path:
+    """The file of this process where several train together, each with a number of its own."""
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    if not (rank.isdecimal() and size.isdecimal()) or int(size) <= 1:
+        return path
+    return path.with_name(f"{path.stem}.rank{rank}{path.suffix}")
 
 
 def _incomplete(target: Path, steps: int, failure: str) -> str:
