@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.optim.optimizer import Optimizer
 
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
+from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.torchviz_dot import graph_dot
+from autograd_lens.capture.updates import KnownUpdates
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
@@ -126,9 +129,9 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
-        self.inputs.on_item = self._was_handed
+        self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
-        self._schedule = schedule
+        self._pace, self._opens = Pace(schedule), schedule.opens
         self._frames = services.frames
         self._registry = services.registry
         self._on_failure = services.on_failure
@@ -139,6 +142,7 @@ class FullRecorder:
         share = min(step_limit, self._budget.share)
         self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
+        self._updates = KnownUpdates(self.mode, self._stream, services.frames)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
@@ -152,10 +156,9 @@ class FullRecorder:
         self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
-        self._chasing = 0  # steps for which the mode stays on to catch a new structure
+        self._chasing, self._chased = 0, Counter[str]()  # steps that the mode stays on for them
         # Fingerprints recorded in full, and the lines of which a backward was.
         self._seen, self._sites = set[str](), set[Site]()
-        self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
@@ -205,7 +208,9 @@ class FullRecorder:
 
     def _next(self, step: int) -> int:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
-        return NEVER if self._budget.level >= Level.ROWS else self._schedule.next(step)
+        if self._budget.level >= Level.ROWS:
+            return NEVER
+        return step if self._opens and self._needs.opaque else self._pace.next(step)
 
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""
@@ -282,6 +287,8 @@ class FullRecorder:
         self._switch(on=wanted or self._wants_tape(upcoming))
         self._stream.lean = self._is_lean(upcoming)
         if self.on:
+            if self._next(upcoming) == upcoming:
+                self._pace.begins()
             self._start_step(len(self._stream.keys))
             self.mode.armed = True
             self.mode.rebase()
@@ -296,22 +303,48 @@ class FullRecorder:
         """
         if fingerprint in self._seen or self._next(step) == NEVER:
             return
+        if self._opens:  # from here on none is missed
+            self._needs.opaque = True
+            self.next_switch = step
+            return
         chased = self._chased[fingerprint]
         if chased < (1 if site in self._sites else _CHASES):
             self._chased[fingerprint] += 1
             self._chasing = max(self._chasing, _CHASE)
             self.next_switch = min(self.next_switch, step)
 
-    def enter_context(self, phase: str) -> None:
+    def records_all(self) -> None:
+        """No step can be executed again: all that are to open are recorded in full."""
+        self._needs.opaque = True
+
+    def enter_context(
+        self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
+    ) -> None:
         """A known optimizer begins to update or to clear.
 
         Its calls are counted in each step anew, so that steps of one structure are alike.
+
+        Args:
+            phase: Which of both.
+            optimizer: The optimizer, where its numbers are kept beside light rows.
+            frame: Where it was called.
         """
         self._calls += 1
         self.mode.context = (phase, self._calls)
+        if self.on and optimizer is not None and frame is not None and self.described():
+            try:
+                self._updates.begins(optimizer, self._calls, frame)
+            except Exception as error:  # noqa: BLE001  the program's update must not fail
+                self._on_failure(error)
 
-    def leave_context(self) -> None:
-        """It has ended."""
+    def leave_context(self, *, complete: bool = True) -> None:
+        """It has ended, or was left by an exception."""
+        try:
+            if self.on and not self._updates.ended(complete=complete):
+                self._whole = False
+        except Exception as error:  # noqa: BLE001  the program's update must not fail
+            self._whole = False
+            self._on_failure(error)
         self.mode.context = None
 
     # -- every backward -------------------------------------------------------------------
@@ -434,6 +467,8 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
+        if self._next(step + 1) == step + 1:
+            self._pace.begins()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
         was_on = self.on
@@ -542,13 +577,10 @@ class FullRecorder:
 
     def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
         """An optimizer reads ``.grad`` now: the program may have put others there."""
-        if not (self.on and self._hooked):
-            return
-        with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
-            for parameter in parameters:
-                index = self._registry.index_of(parameter)
-                if index is not None:
-                    self._name_grad(index, parameter.grad)
+        for parameter in parameters if self.on and self._hooked else ():
+            index = self._registry.index_of(parameter)
+            if index is not None:
+                self._name_grad(index, parameter.grad)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(
@@ -579,6 +611,7 @@ class FullRecorder:
             return
         self._put(done)
         if not self._lean:
+            self._pace.ended(step)
             self._needs.see(
                 step,
                 written.template,
@@ -586,6 +619,7 @@ class FullRecorder:
                 described=self.described(),
                 state=self._states[0],
             )
+            self.next_switch = min(self.next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
 
     def _put(self, done: _Aside) -> None:

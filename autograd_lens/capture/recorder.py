@@ -21,6 +21,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -51,6 +52,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.capture.stopping import StepSoFar, StopOn
 from autograd_lens.errors import LensError, StopConditionMet
+from autograd_lens.live import doors
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
@@ -79,8 +81,8 @@ _BEFORE_STOP = 1  # steps before the one that a program is stopped at: its updat
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
 _no_torch_function = torch._C.DisableTorchFunction
-_functorch_level = torch._C._functorch.peek_interpreter_stack
-_sequence_number = torch._C._autograd._get_sequence_nr
+_functorch_level = doors.functorch_level
+_sequence_number = doors.sequence_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class Recorder:
         self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
         self._processes = 1  # that train together
+        self._began = 0.0  # when the engine began to run, where there are several
         self._inside = False
         self._asleep = False  # the program asked to be left alone
         self.other_thread = False
@@ -388,6 +391,8 @@ class Recorder:
         met = list(self.registry.unsettled)
         if met:
             self._settle()
+        if self._processes > 1:
+            self._began = time.time()
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
@@ -434,7 +439,9 @@ class Recorder:
         if self._processes == 1 and there and distributed.is_initialized():
             self._processes = distributed.get_world_size()
             if self._processes > 1:
+                self._full.records_all()
                 self._writer.extra("processes", str(self._processes).encode())
+                self._writer.extra("rank", str(distributed.get_rank()).encode())
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():
@@ -488,7 +495,8 @@ class Recorder:
                     self._graphs.key_of(graph).reached,
                     marked=steps.marked,
                 )
-            if random is None and calls is None and not self.inputs.active:
+            alone = self._processes == 1
+            if alone and random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
                 extras = {
@@ -496,6 +504,7 @@ class Recorder:
                     "inputs": self.inputs.take() or None,
                     "calls": calls,
                     "numbers": self._numbers.take(),
+                    "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
             if self._rolling is not None:

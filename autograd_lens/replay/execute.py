@@ -293,14 +293,26 @@ class Execution:
             ]
             if made:
                 ends[made[-1]] = settings
-        start = 0
+        start, others = 0, self._updates_of_others()
         for end in sorted(ends):
             stop = next(n for n, call in enumerate(stage.calls, 1) if call.index >= end)
+            before = [n for n in range(start, stop) if stage.calls[n].index in others]
+            if before:
+                yield stage.calls[start : before[-1] + 1], None
+                start = before[-1] + 1
             if stop > start:
                 yield stage.calls[start:stop], ends[end]
             start = max(start, stop)
         if start < len(stage.calls):
             yield stage.calls[start:], None
+
+    def _updates_of_others(self) -> frozenset[int]:
+        """Kernels that update what belongs to none of the optimizers that are to be called."""
+        ours = frozenset[str]().union(*(one.parameters for one in self.situation.settings))
+        updates = self.plan.template.updates
+        mine = frozenset(k for one in updates if one.parameter in ours for k in one.kernels)
+        found = frozenset(k for one in updates if one.parameter not in ours for k in one.kernels)
+        return found - mine if self.situation.own else frozenset()
 
     def _state_of(self, settings: Settings) -> frozenset[int]:
         """Ids of an optimizer's state; some optimizers change it behind their parameters."""
