@@ -170,25 +170,34 @@ class StepCounter:
 
 
 def _parted(before: Stack, now: Stack, began: Stack) -> bool:
-    """Whether a loop holds one of two places, and none holds both.
+    """Whether two places are in different loops.
+
+    Each is in one that does not hold the other, or one is, and no loop around it holds both: a
+    step of a GAN has several updates of the one network in a loop, and behind it one of the other.
 
     Args:
         before: The one place.
         now: The other.
-        began: Where recording began.
+        began: Where recording began: a loop around it is none of the program's.
     """
     around = [*began, *[(None, 0)] * len(before)]
+    shared = False
     for depth, ((code, at), (other, then)) in enumerate(zip(before, now, strict=False)):
+        if code is not other:
+            return False
         start = around[depth][1] if around[depth][0] is code else -1
         loops = [one for one in _loops(code) if start not in one]
-        if code is not other or any(at in one and then in one for one in loops):
-            return False
+        shared = shared or any(at in one and then in one for one in loops)
         if at != then:
-            inner = (*before[depth + 1 :], *now[depth + 1 :])
-            return any(at in one or then in one for one in loops) or any(
-                place in one for inside, place in inner for one in _loops(inside)
-            )
+            apart = [one for one in loops if (at in one) != (then in one)]
+            one = any(at in loop for loop in apart) or _in_loops(before[depth + 1 :])
+            two = any(then in loop for loop in apart) or _in_loops(now[depth + 1 :])
+            return (one and two) or ((one or two) and not shared)
     return False
+
+
+def _in_loops(frames: Stack) -> bool:
+    return any(at in one for code, at in frames for one in _loops(code))
 
 
 def _loops(code: CodeType) -> list[range]:

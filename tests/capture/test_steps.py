@@ -73,6 +73,38 @@ def test_two_loops_have_no_step_in_common(tmp_path: Path, program: Callable[[], 
     assert backwards(tmp_path / "run.lens", program) == [1] * 5
 
 
+def test_two_loops_within_a_third_have_no_step_in_common(tmp_path: Path) -> None:
+    policy, value = nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def learn() -> None:
+        for _ in range(3):
+            policy(X).sum().backward()
+            update(policy)
+        for _ in range(2):
+            value(X).mean().backward()
+            update(value)
+
+    def program() -> None:
+        for _ in range(2):
+            learn()
+
+    assert backwards(tmp_path / "run.lens", program) == [1] * 10
+
+
+def test_one_network_updated_more_often_than_the_other(tmp_path: Path) -> None:
+    critic, generator = nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def program() -> None:
+        for _ in range(2):
+            for _ in range(3):
+                critic(X).sum().backward()
+                update(critic)
+            generator(X).mean().backward()
+            update(generator)
+
+    assert backwards(tmp_path / "run.lens", program) == [1, 1, 2] * 2
+
+
 def test_two_losses_of_one_loop_are_one_step_whoever_calls_backward(tmp_path: Path) -> None:
     net, other = nn.Linear(2, 1), nn.Linear(2, 1)
 
