@@ -129,8 +129,8 @@ class Replayer:
     """
 
     def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
-        self.donors = Donors(trace)
         self.optimizers = Optimizers(trace)
+        self.donors = Donors(trace, self.optimizers.beginning)
         self._trace = trace
         self._on_way = on_way or _silent
         self._carried: Carried | None = None
@@ -221,7 +221,7 @@ class Replayer:
         plan = attempt.donor.plan
         update = {call.index for call in plan.calls if call.kernel.phase == "update"}
         carried = self._carried_to(attempt.step, attempt.donor)
-        situation = self._begins(attempt.step, attempt.donor, carried)
+        situation = self.donors.situation(attempt.step, attempt.donor, carried)
         dropped = situation.dropped | update
         random, redraw = attempt.situation.random, attempt.situation.redraw
         situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
@@ -321,7 +321,7 @@ class Replayer:
         if not attempt.proved:
             msg = f"Step {step} executed again is not what was recorded."
             raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
-        situation = self._begins(step, attempt.donor, self._carried_before(step))
+        situation = self.donors.situation(step, attempt.donor, self._carried_before(step))
         return attempt.donor, changed(
             situation,
             redraw=attempt.situation.redraw,
@@ -361,7 +361,7 @@ class Replayer:
         first: Attempt | None = None
         for way in ways:
             situation = changed(
-                self._begins(step, donor, carried),
+                self.donors.situation(step, donor, carried),
                 redraw=way.redraw,
                 random=way.random,
                 settings=way.settings,
@@ -379,17 +379,6 @@ class Replayer:
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
         return first
-
-    def _begins(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
-        """What a step finds when it begins; of an optimizer that begins with it, zeros."""
-        situation, specs = self.donors.situation(step, donor, carried), donor.plan.specs
-        fresh = frozenset[str]() if donor.step == step else self.optimizers.beginning(step)
-        state = {
-            number: torch.zeros_like(value)
-            for number, value in situation.found.items()
-            if specs[number].role == "state" and specs[number].name.rpartition(".")[0] in fresh
-        }
-        return changed(situation, found={**situation.found, **state}) if state else situation
 
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
         """The state of the generator where something else drew before the step did."""
