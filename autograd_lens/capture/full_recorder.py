@@ -97,7 +97,8 @@ class FullRecorder:
 
     NOTE 1 [Put aside]: where any step may turn out to be the one that is wanted, each is recorded,
     at least lean. Those that nothing else asks for stay in memory, and the last few of them are
-    written when the recording stops.
+    written when the recording stops. Where full steps were found alike, light rows do, as long as
+    they keep what steps were handed: the step that is wanted is executed again.
 
     Args:
         services: What the parts of the recording share.
@@ -240,24 +241,26 @@ class FullRecorder:
             self._write_aside()
             self._switch(on=False)
 
-    def keep(self, step: int, frame: FrameType) -> bool:
+    def keep(self, step: int, fingerprint: str, frame: FrameType) -> bool:
         """Write the current step as it is behind its backward, and those before it (NOTE 1).
 
         Args:
             step: The step.
+            fingerprint: The graph of its backward.
             frame: Where the program is.
 
         Returns:
             Whether its tape, and its large parameters, were kept.
         """
         taped = self.on and self._whole and self._hooked
+        light = not self._sets_aside and fingerprint in self._seen
         self._wanted = True
         if taped:
             self._due = True
             self._write(step, len(self._stream.keys), list(self._frames.chain(frame)))
             self._start_step(len(self._stream.keys))
         kept = self._keyframes.keep(step, [one for _, one in self._registry.alive()])
-        kept = kept and taped and self._wanted
+        kept = kept and (taped or light) and self._wanted
         self._wanted = False
         self._write_aside()
         return kept
@@ -375,13 +378,13 @@ class FullRecorder:
         self.mode.turns_at = self.mode.backward_at = self._turn
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
-        aside = self._aside is not None and lean and not self._needs_tape(step)
+        aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
             self.chase(fingerprint, call.site, step)
         new = fingerprint not in self._seen
         due = self._next(step) == step or self._needs_tape(step) or (new and not lean)
         self._due = self._due or due or (lean and self._keyframes.next(step) == step)
-        wanted = self._hooked or lean or due or self._aside is not None
+        wanted = self._hooked or lean or due or self._sets_aside
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
             if not aside:
@@ -411,7 +414,7 @@ class FullRecorder:
             return False
         if self._needs_tape(step):
             return True
-        due = self._keyframes.next(step) == step or self._aside is not None
+        due = self._keyframes.next(step) == step or self._sets_aside
         return due and self._chasing <= 0
 
     def _needs_tape(self, step: int) -> bool:
@@ -420,7 +423,13 @@ class FullRecorder:
 
     def _wants_tape(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self._aside is not None or self._needs_tape(step)
+        return self._sets_aside or self._needs_tape(step)
+
+    @property
+    def _sets_aside(self) -> bool:
+        """Whether steps are recorded that nothing asks for, as they may be wanted (NOTE 1)."""
+        light = self._needs.settled and self.described() and not self.inputs.refused
+        return self._aside is not None and not light
 
     def after_backward(self, step: int, error: str, *, marked: bool) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.

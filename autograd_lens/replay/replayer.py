@@ -193,7 +193,10 @@ class Replayer:
             attempt = self._without_update(attempt)
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
-        if situation.dropped:
+        cut_off = self.donors.cut_off(attempt.step, attempt.donor)
+        if cut_off:
+            notes.append("The run was stopped before its update.")
+        if situation.dropped - cut_off:
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
             msg = "It was not observed."
