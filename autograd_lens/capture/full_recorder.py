@@ -41,7 +41,7 @@ __all__ = ["FullRecorder"]
 
 _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
 _MAX_DOT_NODES = 20_000
-_CHASE = 20  # steps
+_CHASE, _MOMENT = 20, 2  # steps
 _CHASES = 3
 _RECENT = 8  # values
 _ANCHORS = 64
@@ -156,9 +156,11 @@ class FullRecorder:
         self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
-        self._chasing, self._chased = 0, Counter[str]()  # steps that the mode stays on for them
-        # Fingerprints recorded in full, and the lines of which a backward was.
-        self._seen, self._sites = set[str](), set[Site]()
+        # Steps that the mode stays on for graphs; these, and whether it was for a moment.
+        self._chasing, self._chased = 0, Counter[tuple[str, bool]]()
+        # Fingerprints recorded in full, the lines of which a backward was, and those of them on
+        # which one of these graphs was met at light level.
+        self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
@@ -300,18 +302,23 @@ class FullRecorder:
         When that will be is not known, so the mode stays on for the next steps; those that
         bring nothing new are not written. Some graphs never come while it is on, as the mode
         makes ``reshape`` and others choose other kernels: so no graph is chased for ever, and
-        one on a line of which another is recorded only once.
+        one on a line of which another is recorded only once; and for a moment only, where none
+        that is recorded has been met on that line while the mode was off.
         """
-        if fingerprint in self._seen or self._next(step) == NEVER:
+        if fingerprint in self._seen:
+            self._met_light.add(site)
+            return
+        if self._next(step) == NEVER:
             return
         if self._opens:  # from here on none is missed
             self._needs.opaque = True
             self.next_switch = step
             return
-        chased = self._chased[fingerprint]
-        if chased < (1 if site in self._sites else _CHASES):
-            self._chased[fingerprint] += 1
-            self._chasing = max(self._chasing, _CHASE)
+        elsewhere = site not in self._sites
+        moment = not elsewhere and site not in self._met_light
+        if self._chased[fingerprint, moment] < (_CHASES if elsewhere else 1):
+            self._chased[fingerprint, moment] += 1
+            self._chasing = max(self._chasing, _MOMENT if moment else _CHASE)
             self.next_switch = min(self.next_switch, step)
 
     def records_all(self) -> None:

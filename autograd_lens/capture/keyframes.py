@@ -25,7 +25,7 @@ from autograd_lens.trace.budget import Level
 __all__ = ["APART", "Keyframes"]
 
 APART = 5  # steps
-_LARGE, _LARGE_APART = 1 << 22, 20  # bytes of which a copy costs a part of a step
+_LARGE, _LARGE_APART = 1 << 21, 20  # bytes of which a copy costs a part of a step
 _SMALL_APART = 64  # where a copy holds nothing that light steps lack
 
 

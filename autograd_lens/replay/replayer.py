@@ -346,6 +346,7 @@ class Replayer:
     ) -> Attempt | None:
         """The best of some ways; None where there is none."""
         first: Attempt | None = None
+        obstacle: ReplayError | None = None
         for way in ways:
             situation = changed(
                 self.donors.situation(step, donor, carried),
@@ -355,16 +356,19 @@ class Replayer:
             )
             try:
                 attempt = self._execute(step, donor, situation, observe=observe)
-            except ReplayError:
+            except ReplayError as error:
                 if not way.settings:
                     raise
-                continue  # the optimizer cannot be built, or runs other kernels than recorded
+                obstacle = error  # the optimizer cannot be built, or runs other kernels
+                continue
             if attempt.complete:
                 if way.settings:
                     self._by_optimizer.add(donor.encoded.number)
                 return attempt
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
+        if first is None and obstacle is not None:
+            raise obstacle
         return first
 
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
