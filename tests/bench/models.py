@@ -234,9 +234,10 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
                 seconds = train(options.programs[0], options.steps)
             whole = time.process_time() - begin
         largest = max(sizes)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.child != "bare":
         with lens.open(options.file) as trace:
             full = list(trace.full_steps)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = {"seconds": seconds, "whole": whole, "memory": memory}
     return {**told, "largest": largest, "full": full}
 
