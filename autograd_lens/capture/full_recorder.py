@@ -206,6 +206,7 @@ class FullRecorder:
             self._states = (None, None)
             self._stream.lean = False
             self._stream.drop_before(len(self._stream.keys))
+            self._loop.forget()
 
     def _next(self, step: int) -> int:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
@@ -379,10 +380,7 @@ class FullRecorder:
                 self._write(finished, ends, chain)
             self._start_step(ends)
         self._reached.update(reached)
-        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
-        self.mode.left = False
-        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
-        self.mode.turns_at = self.mode.backward_at = self._turn
+        self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
         aside = self._sets_aside and lean and not self._needs_tape(step)
@@ -394,13 +392,20 @@ class FullRecorder:
         wanted = self._hooked or lean or due or self._sets_aside
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
-            if not aside:
+            if not lean:
                 self._seen.add(fingerprint)
             self._begin(step, call, chain, lean=lean)
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
+
+    def _locate(self, chain: list[FrameType]) -> None:
+        """Note where the loop is at a backward."""
+        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
+        self.mode.left = False
+        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
+        self.mode.turns_at = self.mode.backward_at = self._turn
 
     def _begin(self, step: int, call: BackwardCall, chain: list[FrameType], *, lean: bool) -> None:
         """Record this backward, and the large parameters that it finds where that is due."""
@@ -438,7 +443,9 @@ class FullRecorder:
         light = self._needs.settled and self.described() and not self.inputs.refused
         return self._aside is not None and not light
 
-    def after_backward(self, step: int, error: str, *, marked: bool) -> None:
+    def after_backward(
+        self, step: int, error: str, frame: FrameType, reached: Iterable[int], *, marked: bool
+    ) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
         Called only where the mode is on or ``next_switch`` is reached.
@@ -446,6 +453,8 @@ class FullRecorder:
         Args:
             step: The step.
             error: What the engine raised, else ``""``.
+            frame: The innermost frame, torch's included.
+            reached: Indexes of the parameters that its graph ends in.
             marked: Whether the program marks its steps itself.
         """
         self._handed += self._met
@@ -470,7 +479,11 @@ class FullRecorder:
             self._pace.begins()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
+        was_on = self.on
         self._switch(on=near or goes_on or self._chasing > 0 or self._wants_tape(step + 1))
+        if self.on and not was_on:  # the update that follows is this step's
+            self._reached = set(reached)
+            self._locate(list(self._frames.chain(frame)))
         self.next_switch = self._next_tape(step + 1) - 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
@@ -559,14 +572,23 @@ class FullRecorder:
                 self.mode.twins[id(parameter)] = target
             targets[parameter.data_ptr()] = target
             grad = parameter.grad
-            sparse = grad is not None and grad.layout is torch.sparse_coo
-            if grad is not None and (sparse or _has_memory(grad)):
-                if not sparse:
-                    targets[grad.data_ptr()] = Target("g", index, reference)
-                entry = self._stream.entry_of(grad)
-                if entry.role != "gradient":
-                    entry.role = "gradient"
-                    entry.name = f"{self._registry.records[index].name}.grad"
+            if grad is not None and _has_memory(grad):
+                targets[grad.data_ptr()] = Target("g", index, reference)
+            self._name_grad(index, grad)
+
+    def _name_grad(self, index: int, grad: torch.Tensor | None) -> None:
+        if grad is not None and (grad.layout is torch.sparse_coo or _has_memory(grad)):
+            entry = self._stream.entry_of(grad)
+            if entry.role != "gradient":
+                entry.role = "gradient"
+                entry.name = f"{self._registry.records[index].name}.grad"
+
+    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there."""
+        for parameter in parameters if self.on and self._hooked else ():
+            index = self._registry.index_of(parameter)
+            if index is not None:
+                self._name_grad(index, parameter.grad)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(

@@ -22,12 +22,13 @@ from torch import nn
 from torch.utils.data import dataloader
 
 from autograd_lens.capture.modules import ModuleCalls
+from autograd_lens.live import doors
 from autograd_lens.live.reading import RawValue, bytes_at, read
 from autograd_lens.trace.budget import Budget, Level
 
 __all__ = ["InputObserver", "RandomState", "generator_state"]
 
-_functorch_level = torch._C._functorch.peek_interpreter_stack
+_functorch_level = doors.functorch_level
 
 _EAGER = 64
 _SELDOM = 16

@@ -93,6 +93,7 @@ class OptimizerHooks:
         closed = len(args) == 1 and not kwargs  # no closure, nothing but its own state
         # A mode of the program must not see us look.
         with torch._C.DisableTorchFunction():
+            self._full.update_begins(_parameters(optimizer))
             self._full.enter_context("update", optimizer if closed else None, frame)
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:

@@ -24,10 +24,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
+from autograd_lens.live import doors
 from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
 from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
@@ -47,8 +47,10 @@ __all__ = [
 IN_BACKWARD = "in backward"
 IN_HOOK = "in a hook that backward ran"
 
-_sequence_number = torch._C._autograd._get_sequence_nr
-_current_node = torch._C._current_autograd_node
+_sequence_number = doors.sequence_number
+_current_node = doors.current_node
+_len_torch_dispatch_stack = doors.dispatch_modes
+_get_dispatch_stack_at = doors.dispatch_mode_at
 _get_frame = sys._getframe
 _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
