@@ -340,8 +340,9 @@ class Replayer:
         if first is not None and not first.proved and not first.own and donor.plan.draws:
             later = self._moved_on(step, first)
             if later is not None:
-                ways = self._ways(step, donor, later)
-                found = self._among(ways, step, donor, carried, observe=observe)
+                ways, found = self._ways(step, donor, later), None
+                with contextlib.suppress(ReplayError):
+                    found = self._among(ways, step, donor, carried, observe=observe)
                 first = found if found is not None and found.proved else first
         if first is None:
             msg = "The random numbers that it drew are not known."
