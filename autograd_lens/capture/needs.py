@@ -34,6 +34,7 @@ from autograd_lens.trace.tape import (
 __all__ = ["Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
+_LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
@@ -122,7 +123,8 @@ class Needs:
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
         """
-        self.opaque = self.opaque or _is_opaque(template, slots)
+        if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
+            self.opaque = _is_opaque(template, slots)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
