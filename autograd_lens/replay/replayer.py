@@ -193,6 +193,8 @@ class Replayer:
             attempt = self._without_update(attempt, observe=True)
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
+        if self.donors.cut_off(attempt.step, attempt.donor):
+            notes.append("The run was stopped before its update.")
         calls = attempt.donor.plan.calls
         if any(calls[index].kernel.phase != "update" for index in situation.dropped):
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
@@ -338,8 +340,9 @@ class Replayer:
         if first is not None and not first.proved and not first.own and donor.plan.draws:
             later = self._moved_on(step, first)
             if later is not None:
-                ways = self._ways(step, donor, later)
-                found = self._among(ways, step, donor, carried, observe=observe)
+                ways, found = self._ways(step, donor, later), None
+                with contextlib.suppress(ReplayError):
+                    found = self._among(ways, step, donor, carried, observe=observe)
                 first = found if found is not None and found.proved else first
         if first is None:
             msg = "The random numbers that it drew are not known."
@@ -359,6 +362,7 @@ class Replayer:
     ) -> Attempt | None:
         """The best of some ways; None where there is none."""
         first: Attempt | None = None
+        obstacle: ReplayError | None = None
         for way in ways:
             situation = changed(
                 self.donors.situation(step, donor, carried),
@@ -368,16 +372,19 @@ class Replayer:
             )
             try:
                 attempt = self._execute(step, donor, situation, observe=observe)
-            except ReplayError:
+            except ReplayError as error:
                 if not way.settings:
                     raise
-                continue  # the optimizer cannot be built, or runs other kernels than recorded
+                obstacle = error  # the optimizer cannot be built, or runs other kernels
+                continue
             if attempt.complete:
                 if way.settings:
                     self._by_optimizer.add(donor.encoded.number)
                 return attempt
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
+        if first is None and obstacle is not None:
+            raise obstacle
         return first
 
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
