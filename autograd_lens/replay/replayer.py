@@ -22,13 +22,14 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.mode import UNSET
 from autograd_lens.live.reading import SMALL
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
-from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.observe import Observed, Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
@@ -36,7 +37,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
-from autograd_lens.trace.tape import records_of
+from autograd_lens.trace.tape import TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
@@ -199,7 +200,8 @@ class Replayer:
             msg = "It was not observed."
             raise ReplayError(msg)
         observed = attempt.observer.step()
-        tape = records_of(observed.template, observed.slots, attempt.donor.encoded.dots)
+        slots = _without_unset(observed)
+        tape = records_of(observed.template, slots, attempt.donor.encoded.dots)
         full = merge(attempt.step, tape, self.donors.light(attempt.step), update_expression)
         notes += [f"The replay differs from the recording: {one}." for one in check.outputs]
         provenance = "differs" if check.outputs else "proved"
@@ -478,6 +480,20 @@ class _Way:
     random: bytes | None
     settings: tuple[Settings, ...]
     redraw: bool
+
+
+def _without_unset(observed: Observed) -> list[Entry]:
+    """The values that were made, without what memory held that nothing had filled.
+
+    Here it holds something else than in the program, and nothing proves it.
+    """
+    slots = list(observed.slots)
+    for kernel in observed.template.kernels:
+        if kernel.op.startswith(UNSET):
+            for out in kernel.outs:
+                if isinstance(out, TensorSlot | ValueSlot):
+                    slots[out.slot] = None
+    return slots
 
 
 def _silent(_step: int | None, _target: int) -> None:

@@ -106,6 +106,15 @@ def test_a_replayed_step_equals_the_recorded_one(tmp_path: Path) -> None:
     assert sources == [kernel.source.line for kernel in replayed.kernels if kernel.source]
 
 
+def test_memory_that_nothing_has_filled_is_not_shown_as_proved(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.recurrent, "0:3") as trace:
+        step = Replayer(trace).step(6).step
+    assert step.provenance == "proved"
+    unset = [use for k in step.kernels if k.op.startswith("aten.empty") for use in k.outputs]
+    assert [use.value for use in unset] == [None] * len(unset)
+    assert unset
+
+
 def test_running_statistics_are_carried_from_step_to_step(tmp_path: Path) -> None:
     with record(tmp_path / "full.lens", programs.convolution, "all") as full:
         recorded = full.steps[6]
