@@ -572,7 +572,21 @@ def _not_on_the_tape(plan: Plan) -> str:
             f"It reads {names}, which is sparse: its elements are recorded, and not in which "
             "order they were held, on which sums depend."
         )
+    if device := _draws_on(plan):
+        return (
+            f"It draws random numbers on {device}, and recorded is the state of the CPU's "
+            "generator alone. Record it with dropout switched off."
+        )
     return ""
+
+
+def _draws_on(plan: Plan) -> str:
+    """The device other than the CPU on which a step draws random numbers, ``""`` for none."""
+    template = plan.template
+    outs = [out for call in plan.draws for out in call.kernel.outs]
+    specs = [template.tensors[out.tensor].spec for out in outs if isinstance(out, TensorSlot)]
+    specs += [out.spec for out in outs if isinstance(out, ValueSlot)]
+    return next((template.specs[one][2] for one in specs if template.specs[one][2] != "cpu"), "")
 
 
 def _hooked(places: Sequence[str]) -> str:
