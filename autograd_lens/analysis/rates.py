@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autograd_lens.analysis.regression import learning_rate
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.kept import (
     Curvature,
     Curvatures,

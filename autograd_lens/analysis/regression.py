@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.trace.expr import Name, Number, Op
-from autograd_lens.trace.expression import update_formula
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.graph import operator_name
-from autograd_lens.trace.records import Constant, Kernel, ParameterUpdate, Step, TensorUse
+from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
 
-__all__ = ["Ending", "OtherRate", "Regression", "ending", "learning_rate", "recognise"]
+__all__ = ["Ending", "OtherRate", "Regression", "ending", "recognise"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -175,7 +174,7 @@ class _Walk:
         name = operator_name(kernel)
         if name == "mse_loss" and not meant and _constant(kernel, "reduction", 1) == 1:
             return self._difference(uses, scale)
-        squared = (name == "pow" and _constant(kernel, "exponent", 0) == 2) or (  # noqa: PLR2004
+        squared = (name == "pow" and _constant(kernel, "exponent", 0) == 2) or (
             name in {"mul", "square"} and len({use.tensor for use in uses}) == 1
         )
         inner = self._maker(uses[0]) if squared and uses and meant else None
@@ -184,7 +183,7 @@ class _Walk:
         return self._difference(_uses(inner), scale)
 
     def _difference(self, uses: list[TensorUse], scale: float) -> Regression | None:
-        if len(uses) != 2:  # noqa: PLR2004
+        if len(uses) != 2:
             return None
         for predicted, truth in (uses, uses[::-1]):
             line = self._line(predicted)
@@ -205,7 +204,7 @@ class _Walk:
             product = self._product(uses[1:])
             bias = self._parameter(uses[0])
             return (product[0], bias, product[1]) if product and bias else None
-        for inner, other in (uses, uses[::-1]) if len(uses) == 2 else ():  # noqa: PLR2004
+        for inner, other in (uses, uses[::-1]) if len(uses) == 2 else ():
             maker, bias = self._maker(inner), self._parameter(other)
             if maker and bias and operator_name(maker) in {"mm", "mul", "matmul"}:
                 product = self._product(_uses(maker))
@@ -213,7 +212,7 @@ class _Walk:
         return None
 
     def _product(self, uses: list[TensorUse]) -> tuple[str, Floats] | None:
-        for x_use, w_use in (uses, uses[::-1]) if len(uses) == 2 else ():  # noqa: PLR2004
+        for x_use, w_use in (uses, uses[::-1]) if len(uses) == 2 else ():
             name, x = self._parameter(w_use), _numbers(x_use)
             if name and x is not None and x_use.spec.role != "parameter":
                 return name, x
@@ -360,26 +359,6 @@ def ending(
         deviation=deviation,
         others=tuple(_others(regression, path, rate)) if proved and rate else (),
     )
-
-
-def learning_rate(step: Step, names: Sequence[str]) -> float | None:
-    """The one number that plain gradient descent multiplies all gradients by, or None."""
-    updates = {update.parameter: update for update in step.updates}
-    rates = {_rate(updates.get(name), step.kernels) for name in names}
-    return rates.pop() if len(rates) == 1 else None
-
-
-def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
-    """The rate where the update is ``w - rate * w.grad``, else None."""
-    if update is None:
-        return None
-    name = update.parameter
-    found = update_formula(kernels, update.kernels, name)
-    match found.value:
-        case Op("-", Name() as before, Op("*", Number() as rate, Name() as grad)):
-            plain = (before.text, grad.text) == (name, f"{name}.grad") and not found.changes
-            return float(rate.text) if plain else None
-    return None
 
 
 def _same_data(regression: Regression, step: Step) -> bool:

@@ -15,13 +15,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.textbook import RULES, Rule, difference
-from autograd_lens.trace.expr import TEXTBOOK, Expr, Listed, Name, Word, digits, write
+from autograd_lens.trace.expr import (
+    TEXTBOOK,
+    TRANSPOSE,
+    Call,
+    Expr,
+    Listed,
+    Name,
+    Word,
+    digits,
+    replaced,
+    write,
+)
+from autograd_lens.trace.expression import spoken_name
 from autograd_lens.trace.graph import (
     NodeInput,
     TapeIndex,
@@ -96,7 +111,7 @@ class Term:
     value: Value | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incoming:
     """The gradient that arrived for one result of the forward.
 
@@ -111,6 +126,22 @@ class Incoming:
     use: TensorUse | None
     value: Value | None
     terms: tuple[Term, ...]
+
+    @cached_property
+    def hooked(self) -> bool:
+        """Whether it is known to be another one than what was given: a hook changed it."""
+        given = [term.value for term in self.terms]
+        if self.value is None or not given or any(each is None for each in given):
+            return False
+        known = [each for each in given if each is not None]
+        if len(known) == 1:
+            return equal(known[0], self.value) is False
+        if not self.value.complete or not all(each.complete for each in known):
+            return False
+        try:
+            return not _adds_up([each.array for each in known], self.value.array)
+        except TypeError:
+            return False  # a type that NumPy lacks
 
 
 @dataclass(frozen=True)
@@ -162,7 +193,7 @@ class Outgoing:
     @property
     def told(self) -> Expr | None:
         """The textbook's formula with the names of this call, or None."""
-        return self.rule.named(self.names) if self.rule else None
+        return replaced(self.rule.named(self.names), _untwisted) if self.rule else None
 
     @property
     def why(self) -> str:
@@ -418,6 +449,26 @@ class Stories:
         return "" if saved.tensor is None else self.names.of(saved.tensor)
 
 
+def _adds_up(terms: Sequence[npt.NDArray[np.generic]], total: npt.NDArray[np.generic]) -> bool:
+    """Whether a sum is that of its terms, rounding aside."""
+    wide = [np.asarray(term, np.complex128) for term in terms]
+    if any(term.shape != total.shape for term in wide):
+        return False
+    with np.errstate(all="ignore"):
+        size = np.sum(np.abs(wide), axis=0)
+        far = np.abs(np.sum(wide, axis=0) - total)
+    return bool((~np.isfinite(size) | (far <= _COARSE.get(str(total.dtype), _CLOSE) * size)).all())
+
+
+def _untwisted(part: Expr) -> Expr | None:
+    """What was transposed twice, as it was."""
+    if isinstance(part, Call) and part.function is TRANSPOSE:
+        (turned,) = part.arguments
+        if isinstance(turned, Name) and turned.text.endswith("ᵀ"):
+            return Name(turned.text.removesuffix("ᵀ"))
+    return None
+
+
 def compared(what: str, one: Value | None, other: Value | None) -> Check:
     """Whether two values are equal bit for bit, where that can be known."""
     if one is None or other is None:
@@ -436,16 +487,19 @@ def operation(node: Node, kernel: Kernel | None) -> str:
     if node.name == "AccumulateGrad":
         return "write .grad"
     if kernel is not None and not is_custom(node):
-        return operator_name(kernel)
+        return spoken_name(kernel)
     return re.sub(r"Backward\d*$", "", node.name) or node.name
 
 
 def formula(expression: str) -> str:
     """PyTorch's formula, without what says nothing about the arithmetic.
 
-    That is the prefix of symbolic sizes (``sym_sizes``, ``expand_symint``) and the outer
-    ``handle_r_to_c``, which only drops the imaginary part of a gradient of a real input.
+    That is the prefix of symbolic sizes (``sym_sizes``, ``expand_symint``), the outer
+    ``handle_r_to_c``, which only drops the imaginary part of a gradient of a real input, and the
+    question whether there is a gradient at all.
     """
+    if found := re.fullmatch(r"grad\.defined\(\) \? (.*) : std::tuple<.*>\(\)", expression):
+        expression = found[1]
     while found := re.fullmatch(r"handle_r_to_c\([\w.]+\(\), (.*)\)", expression):
         expression = found[1]
     return expression.replace("sym_", "").replace("_symint", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ __all__ = [
     "drawable",
     "explained",
     "named_after",
+    "of_rank",
     "open_trace",
     "printer",
     "record_script",
@@ -116,7 +118,7 @@ def record_script(
     stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
-    target = output or Path(f"{stem}.lens")
+    target = of_rank(output or Path(f"{stem}.lens"))
     writable(target, force=force or ours, recording=True)
     result = run_script(
         script,
@@ -141,6 +143,14 @@ def record_script(
         raise click.exceptions.Exit(result.exit_code)
     remember(target)
     return target, result
+
+
+def of_rank(path: Path) -> Path:
+    """The file of this process where several train together, each with a number of its own."""
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    if not (rank.isdecimal() and size.isdecimal()) or int(size) <= 1:
+        return path
+    return path.with_name(f"{path.stem}.rank{rank}{path.suffix}")
 
 
 def _incomplete(target: Path, steps: int, failure: str) -> str:
@@ -251,7 +261,7 @@ def _recordings_beside(file: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.lens")) if folder.is_dir() else []
     if not names:
         return "Record one with: autograd-lens run train.py"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as read at a glance
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # as many as read at a glance
     return f"Recordings there: {', '.join(names[:3])}{more}."
 
 

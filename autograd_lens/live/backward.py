@@ -260,6 +260,9 @@ class BackwardTape:
             )
         )
         stream.marks.append(Mark(first_slot, first_use, base))
+        for entry in stream.entries.values():
+            tensor = entry.reference()
+            entry.retains = tensor is not None and tensor.retains_grad
         self._hook_nodes(walk)
         self._mode.node_index = walk.index
         self._mode.in_backward = True
@@ -387,7 +390,7 @@ class BackwardTape:
         with self._mode.silence():
             coalesced, version = grad.is_coalesced(), grad._version
             if coalesced:
-                grad._coalesced_(False)  # noqa: FBT003  torch takes it by position
+                grad._coalesced_(False)
         if coalesced:
             doors.set_version((grad,), (version,))
 

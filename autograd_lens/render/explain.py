@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from autograd_lens.render.worked import worked_gradient
 from autograd_lens.trace.expr import (
     LATEX,
     ONE,
+    TRANSPOSE,
     Binding,
     Call,
     Equation,
@@ -39,10 +40,12 @@ from autograd_lens.trace.expr import (
     write,
 )
 from autograd_lens.trace.expression import kernel_formula
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import GradWrite, Kernel
 from autograd_lens.trace.values import Value
 
 __all__ = [
+    "OVER_ROWS",
     "Folding",
     "derivation_data",
     "derivation_latex",
@@ -52,9 +55,14 @@ __all__ = [
 ]
 
 _FEW = 4  # elements that are written out in LaTeX
-_OVER_ROWS = Function(
+OVER_ROWS = Function(
     "rows",
-    forms={"text": "sum of {0} over the rows", "latex": r"\sum_{{\text{{rows}}}} {0}"},
+    forms={
+        "text": "sum of {0} over the rows",
+        "latex": r"\sum_{{\text{{rows}}}} {0}",
+        "mathml": "<munder><mo>∑</mo><mtext>rows</mtext></munder>{0}",
+        "typst": 'sum_"rows" {0}',
+    },
     binding=Binding.PRODUCT,
     needs=Binding.PRODUCT,
 )
@@ -145,6 +153,8 @@ def _sum(tree: Tree, incoming: Incoming) -> None:
     """What arrived; where several gradients met, each of them."""
     head = Text.assemble(("G = ∂loss/∂", QUIET), incoming.name, (" = ", QUIET))
     head.append_text(render_value(incoming.value))
+    if incoming.hooked:
+        head.append("  changed by a hook", style=QUIET)
     branch = tree.add(head)
     if len(incoming.terms) > 1:
         head.append(f"  the sum of {len(incoming.terms)}", style=QUIET)
@@ -168,6 +178,10 @@ def _outgoing(outgoing: Outgoing) -> Text:
 
 def _written(tree: Tree, write: GradWrite) -> None:
     name = Text(f"{write.parameter}.grad", style=NAME)
+    if write.cleared:
+        tree.add(Text.assemble(name, " became ", render_value(write.incoming),
+                               ", and a hook cleared it at once"))  # fmt: skip
+        return
     if write.mode == "set":
         tree.add(Text.assemble(name, " was None, is now ", render_value(write.after)))
         return
@@ -245,7 +259,8 @@ def derivation_latex(view: StepView, derivation: Derivation) -> str:
 def _latex_row(equation: Equation) -> str:
     """An equation, aligned at its first sign."""
     first, *others = (write(side, LATEX) for side in equation.sides)
-    return f"{first} &= {' = '.join(others)}"
+    sign = "=" if equation.first == "=" else r"\leftarrow"
+    return f"{first} &{sign} {' = '.join(others)}"
 
 
 class _Chain:
@@ -259,6 +274,7 @@ class _Chain:
     def __init__(self, derivation: Derivation, names: Names) -> None:
         self._links = derivation.links
         self._names = names
+        self._letters = _letters(self._links, names)
         given = [out for link in self._links for out in link.outgoing]
         self._arriving = Counter(map(_place, given))
         self._used: Counter[str] = Counter()
@@ -269,9 +285,22 @@ class _Chain:
         """What the forward computed on the way, from the parameter to the loss."""
         for link in reversed(self._links):
             if link.kernel is not None and link.kernel.outputs:
-                made = Name(self._names(link.kernel.outputs[0]))
+                made = self._name(self._names(link.kernel.outputs[0]))
                 side = self._loss if link is self._links[0] else made
-                yield Equation((side, kernel_formula(link.kernel, self._names)))
+                formula_ = self._lettered(kernel_formula(link.kernel, self._names))
+                yield Equation((side, formula_), "←" if made in walk(formula_) else "=")
+
+    def _name(self, text: str) -> Name:
+        return Name(self._letters.get(text, text))
+
+    def _lettered(self, formula_: Expr) -> Expr:
+        return substituted(formula_, self._symbolic)
+
+    def _symbolic(self, name: Name) -> Expr:
+        """A name as a symbol; of a transposed tensor off the chain, what it is."""
+        if name.text in self._letters or not name.text.endswith("ᵀ"):
+            return self._name(name.text)
+        return Call(TRANSPOSE, (Name(name.text.removesuffix("ᵀ")),))
 
     def equations(self) -> Iterator[Equation]:
         """From the loss down to the parameter."""
@@ -279,7 +308,8 @@ class _Chain:
         yield Equation((root, Partial(self._loss, self._loss), ONE))
         for link in self._links:
             for position, incoming in enumerate(link.incoming):
-                yield from self._added(_Place(link.node.index, position), incoming.name)
+                name = self._name(incoming.name).text
+                yield from self._added(_Place(link.node.index, position), name)
             (arrived, *_) = self._met.get(_Place(link.node.index, 0), [root])
             for out in link.outgoing:
                 yield Equation(tuple(self._given(link, out, arrived)))
@@ -301,17 +331,35 @@ class _Chain:
     def _given(self, link: NodeStory, out: Outgoing, arrived: Name) -> Iterator[Expr]:
         """The sides of one gradient: its symbol, what it is, the formula, the numbers."""
         part = self._arriving[_place(out)] > 1
-        symbol = self._symbol(out.name, part=part)
+        name = self._name(out.name)
+        symbol = self._symbol(name.text, part=part)
         self._met.setdefault(_place(out), []).append(symbol)
         yield symbol
-        yield from [] if part else [Partial(self._loss, Name(out.name))]
-        formula_ = substituted(out.told, _named("G", arrived)) if out.told else None
+        yield from [] if part else [Partial(self._loss, name)]
+        told = self._lettered(out.told) if out.told else None
+        formula_ = substituted(told, _named("G", arrived)) if told else None
         yield (
             Call(Function(out.node.name), (arrived,))
             if formula_ is None
-            else (Call(_OVER_ROWS, (formula_,)) if out.broadcast else formula_)
+            else (Call(OVER_ROWS, (formula_,)) if out.broadcast else formula_)
         )
         yield from _numbers(link, out)
+
+
+def _letters(links: Sequence[NodeStory], names: Names) -> Mapping[str, str]:
+    """A short symbol, ``z1``, for each tensor that the program does not name."""
+    kernels = [link.kernel for link in reversed(links) if link.kernel is not None]
+    used = [use for each in kernels for use in (*tensors(each.inputs), *each.outputs[:1])]
+    taken = {names.known(use.tensor) for use in used}
+    letter = next((each for each in "zaup" if not any(n.startswith(each) for n in taken)), "t")
+    made = {use.tensor for each in kernels for use in each.outputs[:1]}
+    unnamed = [
+        name
+        for use in used
+        if not names.known(use.tensor) and (name := names(use))
+        if use.tensor in made or not name.endswith("ᵀ")
+    ]
+    return {name: f"{letter}{place}" for place, name in enumerate(dict.fromkeys(unnamed), 1)}
 
 
 class _Place(NamedTuple):

@@ -1,12 +1,15 @@
 """The picture of one backward: torchviz's graph, with what happened written on it.
 
 NOTE 1 [Levels of detail]: up to ``cards`` nodes, each node is a card with its line of code,
-values, formula and gradients. Above, nodes are folded into boxes by module and line of code
-(``rooms``), and the picture says so; where folding is switched off, each is one line.
+values, formula and gradients. Up to twice as many, parameters stand in the cards of the nodes that
+use them, and long chains go on in a second column, so that the picture fits a page. Above, nodes
+are folded into boxes by module and line of code (``rooms``), and the picture says so; where
+folding is switched off, each is one line.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +21,6 @@ from autograd_lens.render.graph_outline import Arrow, Outline, outline
 from autograd_lens.render.graph_text import SourceOf
 from autograd_lens.render.rooms import Box, Rooms, Sheet, framed
 from autograd_lens.trace.records import Node, Step
-from autograd_lens.trace.values import Value
 
 __all__ = ["GraphOptions", "graph_dot"]
 
@@ -37,7 +39,7 @@ class GraphOptions:
         source: Gives the text of a source file, for example ``trace.source``; None where it
             is unknown.
         fold: Whether nodes are folded into boxes: ``"auto"`` above ``cards`` nodes.
-        cards: Most nodes that are drawn as cards.
+        cards: Most nodes that are drawn as cards, each leaf with its own.
         module: The module whose inside is drawn; ``""`` for all.
         depth: How many levels of modules are drawn; 0 for as many as a page has room for.
         stopped: What ended the program in this step; ``""`` for nothing.
@@ -45,7 +47,7 @@ class GraphOptions:
 
     source: SourceOf = _no_source
     fold: Literal["auto", "always", "never"] = "auto"
-    cards: int = 30
+    cards: int = 15
     module: str = ""
     depth: int = 0
     stopped: str = ""
@@ -69,9 +71,15 @@ def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = Non
     of = outline(step, backward, options.source)
     count = len(of.graph.nodes)
     asked = bool(options.module or options.depth)
-    if options.fold != "never" and (asked or options.fold == "always" or count > options.cards):
-        return _draw_folded(of, options)
-    return _draw_nodes(of, options, brief=count > options.cards)
+    many = count > 2 * options.cards
+    if options.fold == "never" or (not asked and options.fold == "auto" and not many):
+        if count > options.cards and not many:
+            return _draw_sheet(of, options, Rooms(of).close(), close=True)
+        return _draw_nodes(of, options, brief=many)
+    rooms = Rooms(of)
+    depth = options.depth
+    sheet = rooms.sheet(options.module, depth) if depth else rooms.fitting(options.module)
+    return _draw_sheet(of, options, sheet)
 
 
 def _draw_nodes(of: Outline, options: GraphOptions, *, brief: bool) -> str:
@@ -117,28 +125,37 @@ def _arrow(of: Outline, arrow: Arrow, *, brief: bool) -> dict[str, str]:
     """Both ways on one arrow: the forward in blue to its head, the gradient in red back."""
     if arrow.style.get("dir") == "none" or "style" in arrow.style:
         return {"dir": "forward", "color": cards.QUIET, **arrow.style}
-    grad = _flowing(of, arrow)
-    return {} if brief or grad is None else {"label": f"  {text.brief(grad)} "}
+    grad = of.stories.given(arrow.edge) if arrow.edge else None
+    if brief or grad is None or arrow.edge is None:
+        return {}
+    return {"label": f"  {text.brief(grad)}{_hooked(of, arrow.edge.to_node)} "}
 
 
-def _flowing(of: Outline, arrow: Arrow) -> Value | None:
-    return of.stories.given(arrow.edge) if arrow.edge else None
+def _hooked(of: Outline, node: int) -> str:
+    """What a hook made of the gradient on its way to a node."""
+    for incoming in of.stories.of(node).incoming:
+        if incoming.hooked and len(incoming.terms) == 1:
+            return f"\n  a hook made it {text.brief(incoming.value)}"
+        if incoming.hooked:
+            return "\n  a hook changed their sum"
+    return ""
 
 
 # --- folded --------------------------------------------------------------------------------
 
 
-def _draw_folded(of: Outline, options: GraphOptions) -> str:
+def _draw_sheet(of: Outline, options: GraphOptions, sheet: Sheet, *, close: bool = False) -> str:
+    """A sheet; close, each box is a node's card with the parameters that it uses."""
     rooms = Rooms(of)
-    depth = options.depth
-    sheet = rooms.sheet(options.module, depth) if depth else rooms.fitting(options.module)
     key = {id(leaf): f"g{place}" for place, leaf in enumerate(sheet.leaves)}
     columns = sheet.columns()
     within = {id(leaf): box.name for box in framed(sheet.boxes) for leaf in box.inside if box.name}
     nodes: dict[str, Mapping[str, str]] = {
         f"g{place}": {
             "id": f"g{place}",
-            "label": cards.box(of, rooms, leaf, within.get(id(leaf), "")),
+            "label": cards.close(of, rooms, leaf)
+            if close
+            else cards.box(of, rooms, leaf, within.get(id(leaf), "")),
         }
         for place, leaf in enumerate(sheet.leaves)
     }
@@ -154,7 +171,7 @@ def _draw_folded(of: Outline, options: GraphOptions) -> str:
             nodes[arrow.head] = {"id": arrow.head, "label": label}
             edges.append(DotEdge(f"g{place}", arrow.head))
     clusters = [_frame(of, each, key) for each in sheet.boxes if each.inside]
-    note = _fold_note(of, sheet, options)
+    note = "" if close else _fold_note(of, sheet, options)
     return write(DotGraph(nodes, tuple(edges), _defaults(of, note, options), tuple(clusters)))
 
 
@@ -230,8 +247,8 @@ def _caption(of: Outline, note: str, options: GraphOptions) -> Markup:
     """The title, and what the colours mean."""
     lines = [f'<FONT POINT-SIZE="16"><B>{markup(_title(of))}</B></FONT>']
     lines += [
-        f'<FONT POINT-SIZE="11" COLOR="{cards.BACKWARD}">{markup(remark)}</FONT>'
-        for remark in _remarks(of, options)
+        f'<FONT POINT-SIZE="11" COLOR="{colour}">{markup(remark)}</FONT>'
+        for remark, colour in _remarks(of, options)
     ]
     lines += [f'<FONT POINT-SIZE="11">{markup(note)}</FONT>'] if note else []
     rows = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in [*lines, cards.LEGEND])
@@ -244,15 +261,17 @@ def _title(of: Outline) -> str:
     return f"Step {of.step.index}{loss}{which if len(of.step.backwards) > 1 else ''}"
 
 
-def _remarks(of: Outline, options: GraphOptions) -> Iterable[str]:
+def _remarks(of: Outline, options: GraphOptions) -> Iterable[tuple[str, str]]:
+    """What is to be known of the step, and the colour that it is said in."""
     if options.stopped and not of.backward.error:
-        yield "The program stopped in this step; its gradients were not computed"
+        yield "The program stopped in this step; its gradients were not computed", cards.BACKWARD
     if of.backward.error:
-        yield f"This backward stopped: {text.shorten(of.backward.error, 90)}"
+        yield f"This backward stopped: {text.shorten(of.backward.error, 90)}", cards.BACKWARD
     if of.step.provenance == "proved":
-        yield "Replayed, and equal bit for bit to what was recorded"
+        yield "Replayed, and equal bit for bit to what was recorded", cards.QUIET
     elif of.step.provenance != "recorded":
-        yield f"Replayed, and it {of.step.provenance} from what was recorded"
-    if of.step.omitted:
-        more = len(of.step.omitted) - 1
-        yield text.shorten(of.step.omitted[0], 90) + (f" (and {more:,} more)" if more else "")
+        yield f"Replayed, and it {of.step.provenance} from what was recorded", cards.BACKWARD
+    for remark in of.step.omitted[:3]:
+        yield from ((line, cards.QUIET) for line in textwrap.wrap(remark, 100))
+    if (more := len(of.step.omitted) - 3) > 0:
+        yield f"and {more:,} more remarks", cards.QUIET

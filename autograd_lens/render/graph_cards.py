@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePath
@@ -34,6 +34,7 @@ __all__ = [
     "box_title",
     "brief",
     "card",
+    "close",
     "grad_of",
     "leaf",
     "node",
@@ -150,6 +151,29 @@ def node(of: Outline, index: int) -> Markup:
     return card(story.operation, subtitle, left, _backward(story, of), header=GREY)
 
 
+def close(of: Outline, rooms: Rooms, item: Box) -> Markup:
+    """The card of a node with the parameters that it alone uses, and views of them."""
+    story = of.stories.of(item.nodes[-1])
+    order = "" if story.order is None else f",  backward {story.order + 1} of {_count(of)}"
+    module = ".".join(rooms.paths[story.node.index])
+    result, code = list(_forward(of, story))[1:2], text.code(story.source, of.source)
+    leaves = {
+        out.receiver.index: out.parameter
+        for index in item.nodes
+        for out in of.stories.of(index).outgoing
+        if out.receiver is not None and out.parameter
+    }
+    right = list(_backward(story, of, frozenset({*item.nodes, *leaves})))
+    left = [Line(text.shorten(code), INK, mono=True), *result] if code else result
+    left += _saved(of, story, besides={*leaves.values()})
+    for index, name in leaves.items():
+        known = of.step.parameters.get(name)
+        left.append(Line(text.value(known.before if known else None), FORWARD, name))
+        right += list(_accumulate(of.stories.of(index)))[-1:]
+    title = f"{module}  {story.operation}" if module else story.operation
+    return card(title, f"{story.node.name}{order}", left, right, header=GREY)
+
+
 def _count(of: Outline) -> int:
     return len(of.backward.node_runs)
 
@@ -230,7 +254,10 @@ def _forward(of: Outline, story: NodeStory) -> Iterable[Line]:
     yield from _first(results, "results")
 
 
-def _saved(of: Outline, story: NodeStory) -> Iterable[Line]:
+def _saved(
+    of: Outline, story: NodeStory, *, besides: Collection[str] | None = None
+) -> Iterable[Line]:
+    """What it keeps; beside what is named, only tensors whose content its formula uses."""
     cards_of_their_own = any(key.startswith(f"s{story.node.index}_") for key in of.base)
     for each in story.kept:
         # sizes and strides are seen in the results
@@ -238,13 +265,19 @@ def _saved(of: Outline, story: NodeStory) -> Iterable[Line]:
             continue
         if each.value == ():
             continue
+        if besides is not None and not (
+            each.used and isinstance(each.value, Value) and not {each.tensor} & {*besides}
+        ):
+            continue
         held = text.shorten(each.note) if each.value is None else text.saved(each.value)
         changed = "  (changed since!)" if each.changed else ""
         if held:
             yield Line(f"{held}{changed}", SAVED, f"keeps {each.name}")
 
 
-def _backward(story: NodeStory, of: Outline) -> Iterable[Line]:
+def _backward(
+    story: NodeStory, of: Outline, inside: frozenset[int] = frozenset()
+) -> Iterable[Line]:
     if story.run is None:
         return [Line("not run", QUIET)]
     many = len(story.incoming) > 1
@@ -253,11 +286,14 @@ def _backward(story: NodeStory, of: Outline) -> Iterable[Line]:
         for number, each in enumerate(story.incoming)
     ]
     outgoing = [each for each in story.outgoing if each.edge is not None]
-    return [*_first(incoming, "outputs"), *_first(list(_outgoing(outgoing, of)), "inputs")]
+    return [*_first(incoming, "outputs"), *_first(list(_outgoing(outgoing, of, inside)), "inputs")]
 
 
-def _outgoing(outgoing: Sequence[Outgoing], of: Outline) -> Iterable[Line]:
-    """Formula and gradient of each input that needs one; a list's formula is said once."""
+def _outgoing(outgoing: Sequence[Outgoing], of: Outline, inside: frozenset[int]) -> Iterable[Line]:
+    """Formula and gradient of each input that needs one; a list's formula is said once.
+
+    Of a gradient that stays inside of the card, what became of it is told elsewhere.
+    """
     said = ""
     for position, each in enumerate(outgoing):
         if each.formula and each.formula != said:
@@ -266,7 +302,8 @@ def _outgoing(outgoing: Sequence[Outgoing], of: Outline) -> Iterable[Line]:
             yield Line(text.shorten_call(equation, _FORMULA_WIDTH), QUIET, mono=True)
         if each.own and not position:
             yield Line("the program's own backward", QUIET)
-        yield Line(text.value(each.value), BACKWARD, f"out → {_called(each, of) or position}")
+        if each.receiver is None or each.receiver.index not in inside:
+            yield Line(text.value(each.value), BACKWARD, f"out → {_called(each, of) or position}")
 
 
 def _called(outgoing: Outgoing, of: Outline) -> str:
@@ -287,6 +324,8 @@ def _accumulate(story: NodeStory) -> Iterable[Line]:
 
 
 def _written(write: GradWrite) -> str:
+    if write.cleared:
+        return f"was {_short(write.before)}, got {_short(write.incoming)}, then cleared by a hook"
     if write.mode == "set":
         return f"was None, set to {_short(write.after)}"
     return f"was {_short(write.before)}, now {_short(write.after)} (accumulated)"
@@ -339,7 +378,7 @@ def box_title(of: Outline, item: Box) -> str:
 def _span(names: Sequence[str]) -> str:
     """``layers.0`` to ``layers.11``; one name where all are the same."""
     different = list(dict.fromkeys(names))
-    if len(different) < 2:  # noqa: PLR2004
+    if len(different) < 2:
         return different[0] if different else ""
     return f"{different[0]} … {different[-1].rpartition('.')[2]}"
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from autograd_lens.analysis.names import VIEWS
 from autograd_lens.analysis.story import operation
 from autograd_lens.errors import RenderError
 from autograd_lens.render.graph_outline import Outline
@@ -35,12 +36,6 @@ _PERIOD = 40  # boxes of the turn of a loop
 _WORTH = 5  # nodes of a module that is opened
 _TURNS = 3  # of a loop, to be folded
 _ROUNDS = 12  # boxes where neither modules nor lines tell the nodes apart
-_VIEWS = frozenset(
-    {
-        *("t", "transpose", "permute", "view", "_unsafe_view", "reshape", "_reshape_alias"),
-        *("expand", "squeeze", "unsqueeze", "select", "clone", "alias", "as_strided"),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +183,7 @@ class Rooms:
         """The module of each node, as the parts of its path; see NOTE 1."""
         plain = {node: self._module(node) for node in self.own}
         owners = {node: owner for node in self.own if (owner := self._owner(node, plain[node]))}
-        if len(set(owners.values())) < 2:  # noqa: PLR2004  one model's modules are told apart
+        if len(set(owners.values())) < 2:  # one model's modules are told apart
             return plain
         last: str | None = None
         found = {}
@@ -242,7 +237,7 @@ class Rooms:
             name = operation(self._nodes[node], self._of.kernel(self._nodes[node]))
             given = self._leaving.get(node, [])
             leaf = bool(given) and all(self._nodes[each].variable is not None for each in given)
-            if name in _VIEWS and len(users.get(node, ())) == 1:
+            if name in VIEWS and len(users.get(node, ())) == 1:
                 user = users[node][0]
                 if leaf or self._module(node) == self._module(user):
                     found[node] = found.get(user, user)
@@ -268,7 +263,7 @@ class Rooms:
         if not nodes:
             msg = f"There is no module {room!r} in this graph."
             known = sorted({".".join(each) for each in self.paths.values() if each})
-            hint = f"It has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."  # noqa: PLR2004
+            hint = f"It has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."
             raise RenderError(msg, hint=hint if known else "It ran through no module at all.")
         return self._joined(room, self._boxes(nodes, path, depth, opened))
 
@@ -277,6 +272,15 @@ class Rooms:
         boxes = tuple(Box("node", "", None, ((node.index,),)) for node in self._nodes)
         pairs = ((edge.to_node, edge.from_node) for edge in self._of.graph.edges)
         return Sheet("", boxes, boxes, Counter(pairs), {node: node for node in range(len(boxes))})
+
+    def close(self) -> Sheet:
+        """Every node as a box of its own, with the views and leaves that it alone uses."""
+        members: dict[int, list[int]] = {}
+        for node in sorted(self.own, key=self.order.__getitem__):
+            members.setdefault(self._hosts.get(node, node), []).append(node)
+        boxes = tuple(Box("node", "", None, ((*rest, main),)) for main, (*rest, _) in
+                      sorted(members.items(), key=lambda item: self.order[item[0]]))  # fmt: skip
+        return self._joined("", boxes)
 
     def fitting(self, room: str = "", most: int = _MOST) -> Sheet:
         """The sheet with as many modules open as a page has room for, large ones first."""

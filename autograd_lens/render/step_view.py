@@ -87,9 +87,13 @@ class StepView:
         """Names of what a kernel made."""
         return results(kernel, self.names)
 
+    def made(self, kernel: Kernel) -> str:
+        """Names of what a kernel made; ``""`` where they say no more than its notation."""
+        return self.names.made(kernel)
+
     def computation(self, kernel: Kernel) -> str:
         """``x @ w1 → t2``."""
-        made = self.results(kernel)
+        made = self.made(kernel)
         return f"{self.notation(kernel)} → {made}" if made else self.notation(kernel)
 
     def line(self, source: Source | None) -> str:

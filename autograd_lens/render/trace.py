@@ -179,7 +179,7 @@ def _computed(view: StepView, kernel: Kernel) -> Iterator[Text]:
 
 
 def _operation(view: StepView, kernel: Kernel) -> tuple[Text, ...]:
-    made = view.results(kernel)
+    made = view.made(kernel)
     if not made:
         return (Text(view.notation(kernel)),)
     room = max(view.width - len(made) - _AROUND, _SHORTEST)
@@ -232,6 +232,7 @@ def _node(view: StepView, story: NodeStory) -> Iterator[Text]:
     for incoming in story.incoming:
         count = len(incoming.terms)
         several = f"  (sum of {count})" if count > 1 else ""
+        several += "  (changed by a hook)" if incoming.hooked else ""
         yield from _gradient(view, "in", incoming.name, incoming.value, several)
     for outgoing in story.outgoing:
         yield from _outgoing(view, outgoing)
@@ -302,11 +303,13 @@ def _gradient(
 def _write(view: StepView, write: GradWrite) -> Iterator[Text]:
     """``before + incoming → after`` on one line where it fits, else under one another."""
     name = Text(f"{write.parameter}.grad", style=NAME)
-    verb = Text("  (set)" if write.mode == "set" else "  (accumulated)", style=QUIET)
+    how = "set" if write.mode == "set" else "accumulated"
+    how += ", then cleared by a hook" if write.cleared else ""
+    verb = Text(f"  ({how})", style=QUIET)
     values = {"before": write.before, "incoming": write.incoming, "after": write.after}
     texts = {label: render_value(value) for label, value in values.items() if value is not None}
     sum_ = Text(" + ").join(texts[label] for label in ("before", "incoming") if label in texts)
-    start = Text("None", style=QUIET) if write.mode == "set" else sum_
+    start = Text("None", style=QUIET) if write.mode == "set" and not write.cleared else sum_
     short = line(Text.assemble(name, "  ", start, (" → ", QUIET), render_value(write.after), verb))
     if short.cell_len <= view.width:
         yield short

@@ -24,11 +24,13 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
+from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.store import parsing
 
 __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
+_LOOKED_AT = 8  # full steps that a handwritten rate is read off
 Leaves = Mapping[str, torch.Tensor]
 
 
@@ -101,6 +103,18 @@ class Optimizers:
             found = json.loads(stored) if stored else []
             return [self._settings(one) for one in found if one.get("holds", True)]
 
+    def written_out(self) -> Sequence[Settings]:
+        """The rate of an update that the program writes out itself, read off its full steps.
+
+        It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
+        """
+        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
+        names = list(self._trace.parameters)
+        rates = {learning_rate(step, names) for step in steps if step.updates}
+        if len(rates) != 1 or (rate := rates.pop()) is None:
+            return []
+        return [Settings("the update", "", {"lr": rate}, (), None)]
+
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step.
 
@@ -108,6 +122,21 @@ class Optimizers:
         """
         end = self._trace.rows.of_step(step).stop
         return [_with(one, self._latest(one.first, end)) for one in self.all]
+
+    def beginning(self, step: int) -> frozenset[str]:
+        """The parameters whose optimizer makes its first update in a step.
+
+        What was noted between two backwards stands with the second.
+        """
+        rows = self._trace.rows.of_step(step)
+        first = {one: noted[0][0] for one, noted in self._noted.items()}
+        return frozenset().union(
+            *(
+                one.parameters
+                for one in self.all
+                if rows.start < first.get(one.first, rows.start) <= rows.stop
+            )
+        )
 
     def _settings(self, one: Mapping[str, Any]) -> Settings:
         names = list(self._trace.parameters)

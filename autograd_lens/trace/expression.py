@@ -35,6 +35,7 @@ from autograd_lens.trace.expr import (
     Listed,
     Name,
     Number,
+    Op,
     Word,
     constant,
     difference,
@@ -46,9 +47,25 @@ from autograd_lens.trace.expr import (
     write,
 )
 from autograd_lens.trace.graph import is_spoken, operator_name, tensors
-from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
+from autograd_lens.trace.records import (
+    Argument,
+    Constant,
+    Kernel,
+    ParameterUpdate,
+    Step,
+    TensorUse,
+)
 
-__all__ = ["Update", "kernel_formula", "notation", "results", "update_expression", "update_formula"]
+__all__ = [
+    "Update",
+    "kernel_formula",
+    "learning_rate",
+    "notation",
+    "results",
+    "spoken_name",
+    "update_expression",
+    "update_formula",
+]
 
 Arguments = Mapping[str, Expr]
 NameOf = Callable[[TensorUse], str]
@@ -264,7 +281,13 @@ def kernel_formula(kernel: Kernel, name_of: NameOf) -> Expr:
         settings = tuple(each for each in plain if each[0] in _MODES)
     else:
         settings = tuple((name, item) for name, item in plain if item != Word("False"))
-    return Call(Function(_SPOKEN_NAMES.get(operator, operator)), given, settings)
+    return Call(Function(spoken_name(kernel)), given, settings)
+
+
+def spoken_name(kernel: Kernel) -> str:
+    """The operator as people call it: ``"log_softmax"`` for ``"aten._log_softmax.default"``."""
+    operator = operator_name(kernel).removesuffix("_")
+    return _SPOKEN_NAMES.get(operator, operator)
 
 
 def _is_aside(argument: Argument, kernel: Kernel) -> bool:
@@ -365,6 +388,26 @@ def update_formula(kernels: Sequence[Kernel], indexes: Sequence[int], parameter:
     for each in roots.needed(chosen, target):
         writer.evaluate(each)
     return writer.result(target)
+
+
+def learning_rate(step: Step, names: Sequence[str]) -> float | None:
+    """The one number that plain gradient descent multiplies all gradients by, or None."""
+    updates = {update.parameter: update for update in step.updates}
+    rates = {_rate(updates.get(name), step.kernels) for name in names}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
+    """The rate where the update is ``w - rate * w.grad``, else None."""
+    if update is None:
+        return None
+    name = update.parameter
+    found = update_formula(kernels, update.kernels, name)
+    match found.value:
+        case Op("-", Name() as before, Op("*", Number() as rate, Name() as grad)):
+            plain = (before.text, grad.text) == (name, f"{name}.grad") and not found.changes
+            return float(rate.text) if plain else None
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,31 @@ def test_a_picture_is_drawn(recording: Path, tmp_path: Path) -> None:
     assert "all 8 recorded updates bit for bit" in result.output
 
 
+@pytest.mark.parametrize("rate", [0.25, 1.5])
+def test_the_rate_of_a_handwritten_update_is_changed_as_the_program_would(
+    tmp_path: Path, rate: float
+) -> None:
+    from autograd_lens.replay.whatif import what_if
+
+    def train(lr: float) -> list[float]:
+        w, losses = torch.tensor([1.0, -2.0], requires_grad=True), []
+        for _ in range(5):
+            loss = (w * torch.tensor([1.0, 0.5])).pow(2).sum()
+            loss.backward()
+            with torch.no_grad():
+                w -= lr * w.grad
+                w.grad = None
+            losses.append(loss.item())
+        return losses
+
+    with lens.record(tmp_path / "raw.lens"):
+        train(0.1)
+    with lens.open(tmp_path / "raw.lens") as trace:
+        made = what_if(trace, 0, 5, {"lr": rate})
+    assert made.originals == {"lr": "0.1"}
+    assert made.changed.losses.tolist() == train(rate)
+
+
 def test_a_class_of_the_program_that_is_called_as_torchs_follows_the_change(
     recording: Path,
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from autograd_lens.live import reading
-from autograd_lens.live.reading import read
+from autograd_lens.live.reading import is_plain, read
 from autograd_lens.trace.values import Summary
 
 
@@ -69,3 +69,11 @@ def test_nothing_is_copied_while_a_graph_is_captured(monkeypatch: pytest.MonkeyP
     elsewhere: Any = SimpleNamespace(is_meta=False, is_quantized=False, is_cpu=False)
     assert reading._read_general(elsewhere, 100, False, None) is None
     assert read(torch.ones(4), 100) == torch.ones(4).numpy().tobytes()
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 20], ids=["summed up", "whole"])
+def test_memory_that_was_given_back_is_not_read(limit: int) -> None:
+    tensor = torch.ones(24, 6)
+    tensor.untyped_storage().resize_(0)
+    assert read(tensor, limit) is None
+    assert not is_plain(tensor)

@@ -58,7 +58,7 @@ def test_a_depth_folds_modules_to_a_count(view: StepView) -> None:
 def test_the_loss_reads_from_the_inputs_up(view: StepView) -> None:
     text = printed(render_evaluation(view, explain_loss(view.step)))
     rows = [row.strip("│├└─ ") for row in text.splitlines()]
-    assert rows[-1].startswith("loss = mean(t")
+    assert rows[-1].startswith("loss = mean(div)")
     assert "66.374" in rows[-1]
 
 
@@ -67,16 +67,16 @@ def test_latex_is_a_chain_of_products_with_the_numbers_of_the_run(view: StepView
     rows = [row.strip().removesuffix(r" \\") for row in latex.splitlines()[1:-1]]
     assert latex.startswith("\\begin{align*}")
     assert rows[:3] == [
-        r"t_{2} &= x\,w_{1}", r"\mathrm{y\_pred} &= t_{2} + b_{1}",
-        r"t_{6} &= \mathrm{y\_pred} - y",
+        r"z_{1} &= x\,w_{1}", r"\mathrm{y\_pred} &= z_{1} + b_{1}",
+        r"z_{2} &= \mathrm{y\_pred} - y",
     ]  # fmt: skip
     assert rows[5:7] == [
-        r"L &= \mathrm{mean}\left(t_{8}\right)",
+        r"L &= \mathrm{mean}\left(z_{4}\right)",
         r"\delta_{L} &= \frac{\partial L}{\partial L} = 1",
     ]
     assert rows[7].endswith(r"= \frac{\delta_{L}}{100} = \mathrm{all\ 0.01}")
     assert rows[-1] == (
-        r"\delta_{w_{1}} &= \frac{\partial L}{\partial w_{1}} = x^\top\,\delta_{t_{2}} = -5.55848"
+        r"\delta_{w_{1}} &= \frac{\partial L}{\partial w_{1}} = x^\top\,\delta_{z_{1}} = -5.55848"
     )
 
 

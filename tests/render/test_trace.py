@@ -37,13 +37,13 @@ def test_the_forward() -> None:
         "\n"
         "Forward ─────────────────────────────────────────────────── linear_regression.py\n"
         "  14 │ return x.mm(self.w1) + self.b1  in model\n"
-        "     │ x @ w1 → t2            (100, 1)  █▆▆▆█▇▅▆  0.007236 to 1.523, mean 0.7286\n"
-        "     │ t2 + b1 → y_pred       (100, 1)  █▆▆▆█▇▅▆  -0.2862 to 1.23, mean 0.4351\n"
+        "     │ x @ w1                 (100, 1)  █▆▆▆█▇▅▆  0.007236 to 1.523, mean 0.7286\n"
+        "     │ x.mm(w1) + b1 → y_pred  (100, 1)  █▆▆▆█▇▅▆  -0.2862 to 1.23, mean 0.4351\n"
         "  18 │ return torch.mean((y_pred - y_true) ** 2 / 2)\n"
-        "     │ y_pred - y → t6        (100, 1)  ▄▆█▅▇▆▄▅  -12.45 to -10.5, mean -11.51\n"
-        "     │ t6² → t7               (100, 1)  ▄▃▅▆▅█▄▃  110.2 to 154.9, mean 132.7\n"
-        "     │ t7 / 2 → t8            (100, 1)  ▄▃▅▆▅█▄▃  55.11 to 77.46, mean 66.37\n"
-        "     │ mean(t8) → loss        66.3743\n"
+        "     │ y_pred - y             (100, 1)  ▄▆█▅▇▆▄▅  -12.45 to -10.5, mean -11.51\n"
+        "     │ (y_pred - y_true)² → pow  (100, 1)  ▄▃▅▆▅█▄▃  110.2 to 154.9, mean 132.7\n"
+        "     │ pow / 2 → div          (100, 1)  ▄▃▅▆▅█▄▃  55.11 to 77.46, mean 66.37\n"
+        "     │ mean(div) → loss       66.3743\n"
     )
 
 
@@ -51,11 +51,12 @@ def test_the_backward() -> None:
     text = printed(linear_step(), phases=("backward",))
 
     assert (
-        "   3 │ PowBackward0  of t6² → t7, line 18\n"
-        "     │   in  t7           (100, 1)  all 0.005\n"
-        "     │   out t6           (100, 1)  ▄▆█▅▇▆▄▅  -0.1245 to -0.105, mean -0.1151\n"
+        "   3 │ PowBackward0  of (y_pred - y_true)² → pow, line 18\n"
+        "     │   in  pow          (100, 1)  all 0.005\n"
+        "     │   out (y_pred - y_true)\n"
+        "     │                    (100, 1)  ▄▆█▅▇▆▄▅  -0.1245 to -0.105, mean -0.1151\n"
         "     │           to SubBackward0, by pow_backward(grad, self, exponent)\n"
-        "     │           where exponent = 2, self = t6\n"
+        "     │           where exponent = 2, self = (y_pred - y_true)\n"
     ) in text
     assert text.endswith(
         "   8 │ AccumulateGrad  w1\n"
@@ -118,7 +119,7 @@ def test_every_kernel_of_the_tape_is_shown_when_asked() -> None:
     missing = [kernel.index for kernel in step.kernels if f" #{kernel.index} " not in text]
 
     assert missing == []
-    assert "#26  t25 - t27 → t25" in text
+    assert "#26  w1.detach - mul₃ → w1.detach" in text
     assert "aten.mm.default" not in printed(step)
 
 
@@ -227,8 +228,8 @@ def test_a_line_of_another_file_is_named_with_its_file() -> None:
     )
     text = printed(replace(step, kernels=kernels), phases=("backward",))
 
-    assert "PowBackward0  of t6² → t7, functional.py, line 2343\n" in text
-    assert "DivBackward0  of t7 / 2 → t8, line 18\n" in text
+    assert "PowBackward0  of (y_pred - y_true)² → pow, functional.py, line 2343\n" in text
+    assert "DivBackward0  of pow / 2 → div, line 18\n" in text
 
 
 def test_what_changed_a_grad_behind_the_update_is_told_and_is_what_was_cleared() -> None:

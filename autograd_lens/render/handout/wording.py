@@ -15,7 +15,7 @@ from autograd_lens.render.graph_text import shorten, shorten_call
 from autograd_lens.render.handout.blocks import Text, runs
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.expr import Equation, Name, Number, digits, substituted
-from autograd_lens.trace.expression import notation, results
+from autograd_lens.trace.expression import notation, spoken_name
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Value
@@ -73,7 +73,7 @@ def held(value: float, state: int, words: Mapping[str, str]) -> str:
 def tiny(number: float) -> str:
     """The size of a small difference: one digit and a power of ten."""
     digit, _, power = f"{number:.0e}".partition("e")
-    if not -4 > int(power) > -300:  # noqa: PLR2004  shorter without a power
+    if not -4 > int(power) > -300:  # shorter without a power
         return f"{number:.1g}"
     return f"{digit} × 10{str(int(power)).translate(_RAISED)}"
 
@@ -139,9 +139,19 @@ def number(value: float) -> Number:
 
 def computation(kernel: Kernel, names: Names, width: int = _WIDTH) -> str:
     """What a kernel computed, and what of it: ``x @ w1 → t2``."""
-    made = results(kernel, names)
+    made = names.made(kernel)
     computed = shorten_call(notation(kernel, names), width)
     return f"{computed} → {shorten(made, 24)}" if made else computed
+
+
+def box_words(kernel: Kernel, names: Names, width: int) -> str:
+    """What a kernel computed, in a box: as much of it as has room."""
+    made, computed, operation = names.made(kernel), notation(kernel, names), spoken_name(kernel)
+    first = made.partition(",")[0]
+    told = (f"{computed} → {first}", computed) if made else (computed,)
+    short = (f"{operation} → {first}", first, operation) if made else (operation,)
+    fitting = (text for text in (*told, *short) if text and len(text) <= width)
+    return next(fitting, shorten(operation, width))
 
 
 # --- why a node does what it does ----------------------------------------------------------
@@ -176,7 +186,7 @@ def _kind(story: NodeStory) -> str:
     if story.kernel is None:
         return ""
     name = operator_name(story.kernel).removesuffix("_")
-    if name == "pow" and constant(story.kernel, "exponent") != 2:  # noqa: PLR2004  only squares are explained
+    if name == "pow" and constant(story.kernel, "exponent") != 2:  # only squares are explained
         return ""
     if name in {"mul", "div"} and constant(story.kernel, "other") is not None:
         return "mul_constant" if name == "mul" else "div"

@@ -71,7 +71,7 @@ def _kernel(view: StepView, event: StepEvent) -> Lines:
 
 
 def _operation(view: StepView, kernel: Kernel) -> Lines:
-    made = view.results(kernel)
+    made = view.made(kernel)
     text = Text(view.notation(kernel), style=NAME)
     text.append_text(Text.assemble((" → ", QUIET), (made, NAME)) if made else Text())
     fits = text.cell_len <= view.width
@@ -135,9 +135,13 @@ def _grad(view: StepView, event: StepEvent) -> Lines:
         yield from _named_value("before", write.before, view.width)
         if write.incoming is not None:
             yield from _named_value("+ arrived", write.incoming, view.width)
+    elif write.cleared and write.incoming is not None:
+        yield from _named_value("arrived", write.incoming, view.width)
     yield from _named_value("→ after", write.after, view.width)
     yield Text()
     yield from _sentence(_grad_words(write), view.width)
+    if write.cleared:
+        yield from _sentence("A hook cleared it at once, behind an update of its own.", view.width)
 
 
 def _grad_words(write: GradWrite) -> str:
@@ -263,8 +267,13 @@ def _incoming(incoming: Incoming, width: int) -> Lines:
         yield from _indented(_named_value("= the sum", incoming.value, width - 3))
         words = "was used several times, and each use moves the loss, so gradients add up."
         yield from _sentence(f"{incoming.name} {words}", width)
-        return
-    yield from _indented(_named_value("", incoming.value, width - 3), strip=True)
+    else:
+        yield from _indented(_named_value("", incoming.value, width - 3), strip=True)
+    if incoming.hooked:
+        given = incoming.terms[0].value if len(incoming.terms) == 1 else None
+        yield from _sentence("A hook changed it on its way.", width)
+        if given is not None:
+            yield from _indented(_named_value("was", given, width - 3))
 
 
 def _outgoing(outgoing: Outgoing, width: int) -> Lines:

@@ -86,10 +86,11 @@ def event_title(view: StepView, event: StepEvent, happenings: Sequence[Event]) -
 
 def _kernel(view: StepView, event: StepEvent) -> Text:
     kernel = view.step.kernels[event.item]
-    made = view.results(kernel)
+    made = view.made(kernel)
     shown = brief_value(kernel.outputs[0].value) if kernel.outputs else Text()
     text = Text.assemble("  ", view.notation(kernel))
-    return text.append_text(Text.assemble((" → ", QUIET), made, "  ", shown)) if made else text
+    text.append_text(Text.assemble((" → ", QUIET), made) if made else Text())
+    return text.append("  ").append_text(shown) if shown else text
 
 
 def _engine(view: StepView, event: StepEvent) -> Text:

@@ -42,16 +42,16 @@ def test_the_events_of_a_step_read_as_a_list() -> None:
     assert [line.plain.rstrip() for line in lines][:12] == [
         "Forward",
         "  return x.mm(self.w1) + self.b1",
-        "    x @ w1 → t2  (100, 1)  norm 8.533",
-        "    t2 + b1 → y_pred  (100, 1)  norm 6.219",
+        "    x @ w1  (100, 1)  norm 8.533",
+        "    x.mm(w1) + b1 → y_pred  (100, 1)  norm 6.219",
         "  return torch.mean((y_pred - y_true) ** 2 / 2)",
-        "    y_pred - y → t6  (100, 1)  norm 115.2",
-        "    t6² → t7  (100, 1)  norm 1332",
-        "    t7 / 2 → t8  (100, 1)  norm 666.1",
-        "    mean(t8) → loss  66.3743",
+        "    y_pred - y  (100, 1)  norm 115.2",
+        "    (y_pred - y_true)² → pow  (100, 1)  norm 1332",
+        "    pow / 2 → div  (100, 1)  norm 666.1",
+        "    mean(div) → loss  66.3743",
         "Backward",
         "  loss.backward()",
-        "    1 MeanBackward0  mean(t8)",
+        "    1 MeanBackward0  mean(div)",
     ]
     assert places[:3] == [1, 2, 3]
 
