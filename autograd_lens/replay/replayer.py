@@ -22,13 +22,14 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.mode import UNSET
 from autograd_lens.live.reading import SMALL
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
-from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.observe import Observed, Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
@@ -36,7 +37,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
-from autograd_lens.trace.tape import records_of
+from autograd_lens.trace.tape import TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
@@ -202,7 +203,8 @@ class Replayer:
             msg = "It was not observed."
             raise ReplayError(msg)
         observed = attempt.observer.step()
-        tape = records_of(observed.template, observed.slots, attempt.donor.encoded.dots)
+        slots = _without_unset(observed)
+        tape = records_of(observed.template, slots, attempt.donor.encoded.dots)
         full = merge(attempt.step, tape, self.donors.light(attempt.step), update_expression)
         notes += [f"The replay differs from the recording: {one}." for one in check.outputs]
         provenance = "differs" if check.outputs else "proved"
@@ -510,6 +512,20 @@ class _Way:
     redraw: bool
 
 
+def _without_unset(observed: Observed) -> list[Entry]:
+    """The values that were made, without what memory held that nothing had filled.
+
+    Here it holds something else than in the program, and nothing proves it.
+    """
+    slots = list(observed.slots)
+    for kernel in observed.template.kernels:
+        if kernel.op.startswith(UNSET):
+            for out in kernel.outs:
+                if isinstance(out, TensorSlot | ValueSlot):
+                    slots[out.slot] = None
+    return slots
+
+
 def _silent(_step: int | None, _target: int) -> None:
     """Tell nobody."""
 
@@ -588,7 +604,21 @@ def _not_on_the_tape(plan: Plan) -> str:
             f"It reads {names}, which is sparse: its elements are recorded, and not in which "
             "order they were held, on which sums depend."
         )
+    if device := _draws_on(plan):
+        return (
+            f"It draws random numbers on {device}, and recorded is the state of the CPU's "
+            "generator alone. Record it with dropout switched off."
+        )
     return ""
+
+
+def _draws_on(plan: Plan) -> str:
+    """The device other than the CPU on which a step draws random numbers, ``""`` for none."""
+    template = plan.template
+    outs = [out for call in plan.draws for out in call.kernel.outs]
+    specs = [template.tensors[out.tensor].spec for out in outs if isinstance(out, TensorSlot)]
+    specs += [out.spec for out in outs if isinstance(out, ValueSlot)]
+    return next((template.specs[one][2] for one in specs if template.specs[one][2] != "cpu"), "")
 
 
 def _hooked(places: Sequence[str]) -> str:
