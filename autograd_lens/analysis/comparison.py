@@ -369,11 +369,17 @@ class _Pair:
         rounding is all of it, and Adam makes whole steps of that.
         """
         grads = {p.names: _arrays(p, both) for p, both in self._entries(step, last=True)}
-        largest = max((float(np.abs(one[0]).max(initial=0.0)) for one in grads.values() if one), default=0.0)
+        largest = max(
+            (float(np.abs(one[0]).max(initial=0.0)) for one in grads.values() if one), default=0.0
+        )
         befores = {p.names: _arrays(p, both) for p, both in self._entries(step, last=False)}
         worst = 0.0
         for place, both in self._entries(step + 1, last=False):
-            after, before, grad = _arrays(place, both), befores.get(place.names), grads.get(place.names)
+            after, before, grad = (
+                _arrays(place, both),
+                befores.get(place.names),
+                grads.get(place.names),
+            )
             if not (after and before and grad):
                 continue
             moves = [b - a for a, b in zip(before, after, strict=True)]
