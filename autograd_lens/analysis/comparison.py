@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.parting import (
     Kind,
+    Same,
     Side,
     close,
     distance,
@@ -45,6 +46,7 @@ __all__ = [
     "Parting",
     "Side",
     "compare",
+    "settings_in",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -485,29 +487,42 @@ def _parting(pair: _Pair, step: int, judge: Judge, *, early: bool, nearly: bool 
     reached = pair.apart(step + 1)
     if step == 0 and pair.starts_apart(0) and not nearly:
         return _start(pair, reached)
-    one, other = pair.one.steps[step], pair.other.steps[step]
-    there = bool(one.kernels and other.kernels)
-    same = close if nearly else the_same
-    found = first_difference(one, other, pair.partners, same) if there else None
+    kept = pair.one.written(step), pair.other.written(step)
+    found = None if nearly or None in kept else _found(pair, kept, the_same)
+    both = kept
+    if found is None or found[0] in _JUDGED:  # large values are needed whole
+        both = pair.one.steps[step], pair.other.steps[step]
+        found = _found(pair, both, close if nearly else the_same)
     if found is None:
-        return _unknown(step, (one, other), reached)
-    judged = _judged(pair, (one, other), found, judge, early=early) if not nearly else None
-    if judged is not None and judged.rounding is False and _is_little(found):
-        beyond = first_difference(one, other, pair.partners, close)
-        found = beyond if beyond is not None and beyond[0] != "result" else found
-    found = _where_made(pair, step, found)
-    kind, left, right = _by_settings(pair, step, found)
+        return _unknown(step, both, reached)
+    judged = Judgement(rounding=False, why="")
+    if not nearly and found[0] in _JUDGED:
+        told = _last_digits(pair, *both) if early else judge(*both, pair.partners)
+        judged = Judgement(*told)
+        if judged.rounding is False and _is_little(found):
+            beyond = _found(pair, both, close)
+            found = beyond if beyond is not None and beyond[0] != "result" else found
+    kind, left, right = _by_settings(pair, step, _where_made(pair, step, found))
     sides = [
         replace(side, line=trace.line(side.source))
         for trace, side in ((pair.one, left), (pair.other, right))
     ]
     apart = distance(left.value, right.value)
-    never = Judgement(rounding=False, why="")
-    return Parting(step, kind, sides[0], sides[1], apart, judged or never, reached)
+    return Parting(step, kind, sides[0], sides[1], apart, judged, reached)
 
 
-def _unknown(step: int, both: tuple[Step, Step], reached: tuple[str, ...]) -> Parting:
-    why = next((s for one in both for s in one.omitted), "No kernel of it differs.")
+def _found(pair: _Pair, both: tuple[Step | None, Step | None], same: Same) -> Found | None:
+    """The first place where two steps part; None where they cannot be compared, or do not."""
+    one, other = both
+    if one is None or other is None or not one.kernels or not other.kernels:
+        return None
+    return first_difference(one, other, pair.partners, same)
+
+
+def _unknown(step: int, both: tuple[Step | None, Step | None], reached: tuple[str, ...]) -> Parting:
+    why = next(
+        (s for one in both if one is not None for s in one.omitted), "No kernel of it differs."
+    )
     nobody = Side(None, f"step {step}", None, None)
     judged = Judgement(None, f"The step could not be compared kernel by kernel: {why}")
     return Parting(step, "unknown", nobody, nobody, math.nan, judged, reached)
@@ -534,8 +549,10 @@ def _where_made(pair: _Pair, step: int, found: Found) -> Found:
     kind, one, other = found
     if kind != "input" or step or one.what != other.what or len(pair.one.steps) == 1:
         return found
-    following = pair.one.steps[1], pair.other.steps[1]
-    made = made_otherwise(*following, one.what)
+    one_next, other_next = pair.one.written(1), pair.other.written(1)
+    if one_next is None or other_next is None:
+        return found
+    made = made_otherwise(one_next, other_next, one.what)
     if made is None or made[0] not in {"constant", "kernel"}:
         return found
     return made
@@ -543,19 +560,8 @@ def _where_made(pair: _Pair, step: int, found: Found) -> Found:
 
 def _is_little(found: Found) -> bool:
     """Whether what differs first may be rounding before something else."""
-    kind, one, other = found
-    if kind not in _JUDGED or one.value is None or other.value is None:
-        return False
-    return close(one.value, other.value)
-
-
-def _judged(
-    pair: _Pair, both: tuple[Step, Step], found: Found, judge: Judge, *, early: bool
-) -> Judgement:
-    if found[0] not in _JUDGED:
-        return Judgement(rounding=False, why="")
-    told = _last_digits(pair, *both) if early else judge(*both, pair.partners)
-    return Judgement(*told)
+    _, one, other = found
+    return one.value is not None and other.value is not None and close(one.value, other.value)
 
 
 _LAST_DIGITS = 4  # units in the last place that an update may differ by for rounding
@@ -589,7 +595,7 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
     phases = {side.kernel.phase for side in (left, right) if side.kernel is not None}
     if phases != {"update"} or kind not in {"constant", "kernel", "result"}:
         return found
-    ours, theirs = _settings(pair.one, step), _settings(pair.other, step)
+    ours, theirs = settings_in(pair.one, step), settings_in(pair.other, step)
     for name, partner in pair.partners.items():
         one, other = ours.get(name, {}), theirs.get(partner, {})
         for key in one:
@@ -603,7 +609,7 @@ def _shown(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _settings(trace: Trace, step: int) -> Mapping[str, Mapping[str, object]]:
+def settings_in(trace: Trace, step: int) -> Mapping[str, Mapping[str, object]]:
     """The numbers that each parameter's optimizer had in a step, by the parameter's name."""
     end = trace.rows.of_step(step).stop
     noted = {first: numbers for row, first, numbers in noted_numbers(trace) if row <= end}

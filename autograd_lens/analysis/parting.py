@@ -57,13 +57,14 @@ Kind = Literal[
     "order",
     "graph",
     "clearing",
+    "accumulation",
     "update",
     "unknown",
 ]
 """What parted two runs: a parameter before the first step, something that a kernel read, random
 numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, the same in another order, where autograd follows, whether a ``.grad`` was cleared, whether
-a parameter is updated, or what cannot be told."""
+result, the same in another order, where autograd follows, whether a ``.grad`` was cleared, how
+often backward ran before the update, whether a parameter is updated, or what cannot be told."""
 
 Same = Callable[[Value | None, Value | None], bool]
 Names = Mapping[str, str]
@@ -183,13 +184,22 @@ def _pairs(
 
 
 def _moved(left: Iterable[Kernel], right: Iterable[Kernel]) -> Iterator[tuple[Kernel, Kernel]]:
-    """Kernels that did the same on the same, in another place of the tape."""
+    """Kernels that did the same on the same, in another place of the tape.
+
+    Where what changes something in place stands is not all the same.
+    """
     waiting: dict[Hashable, list[Kernel]] = {}
     for kernel in right:
-        waiting.setdefault((_gave(kernel), _took(kernel)), []).append(kernel)
+        if not _changes(kernel):
+            waiting.setdefault((_gave(kernel), _took(kernel)), []).append(kernel)
     for kernel in left:
         if found := waiting.get((_gave(kernel), _took(kernel))):
             yield kernel, found.pop(0)
+
+
+def _changes(kernel: Kernel) -> bool:
+    given = {use.tensor for use in tensors(kernel.inputs)}
+    return any(use.tensor in given for use in kernel.outputs)
 
 
 def _took(kernel: Kernel) -> Hashable:
@@ -262,10 +272,10 @@ class _Tape:
                 continue
             found.add(kernel.index)
             for use in tensors(kernel.inputs):
-                waiting += self._makers(use.tensor, kernel.index)
+                waiting += self.makers(use.tensor, kernel.index)
         return found
 
-    def _makers(self, tensor: int, before: int) -> Iterator[Kernel]:
+    def makers(self, tensor: int, before: int) -> Iterator[Kernel]:
         """What made a tensor as a kernel finds it: its maker, and what wrote into it since."""
         made = self.index.maker(tensor, before)
         since = -1 if made is None else made.index
@@ -378,8 +388,21 @@ class _Pair:
         if not in_forward and (found := self._clearing() or self._of_the_graph(one, other)):
             return found
         if one is None and other is None:
-            return None
+            return self._runs()
         return self._not_updated(one, other) or self._told(one, other, (ours, theirs))
+
+    def _runs(self) -> tuple[Kind, Side, Side] | None:
+        """How often backward ran before the update, where that is all that differs."""
+        runs = self.one.step.backwards, self.other.step.backwards
+        counts = [len(some) for some in runs]
+        if counts[0] == counts[1]:
+            return None
+        shared = min(counts)
+        sides = [
+            Side(None, f"{count} before it", None, some[min(shared, count - 1)].source)
+            for count, some in zip(counts, runs, strict=True)
+        ]
+        return "accumulation", sides[0], sides[1]
 
     def of_inputs(self, name: str) -> tuple[Kind, Side, Side] | None:
         """Where a tensor with a name began to differ."""
@@ -407,6 +430,8 @@ class _Pair:
                         self.one.last_writer(f"{name}.grad", number) if a else None,
                         self.other.last_writer(f"{partner}.grad", number) if b else None,
                     )
+        if len(self.one.step.backwards) != len(self.other.step.backwards):
+            return  # one of them goes on where the other updates
         for name, partner in self._partners.items():
             if not self._ends_alike(name, partner):
                 yield self.one.last_writer(name), self.other.last_writer(partner)
@@ -527,7 +552,7 @@ class _Pair:
     ) -> tuple[Kind, Side, Side]:
         """How two kernels differ that were given the same, as far as they have partners."""
         if one is not None and other is not None:
-            if self.one.partner.get(one.index) is other:
+            if self.one.partner.get(one.index) is other or _does(one) == _does(other):
                 return self._compared(one, other)
             keys = [
                 sorted(str(_does(tape.kernels[index])) for index in found)
@@ -548,6 +573,9 @@ class _Pair:
             if a.tensor in overwritten or self._same(a.value, b.value):
                 continue
             kind: Kind = "draw" if _is_random(one) else "input"
+            makers = self._made_otherwise((a, one), (b, other)) if kind == "input" else None
+            if makers is not None:
+                return makers
             if kind == "input" and _rows_alike(a.value, b.value):
                 kind = "order"
             return kind, self.one.side(one, a), self.other.side(other, b)
@@ -564,6 +592,19 @@ class _Pair:
             return "kernel", self._operator(self.one, one), self._operator(self.other, other)
         kind = "draw" if _is_random(one) else "result"
         return kind, self.one.side(one), self.other.side(other)
+
+    def _made_otherwise(
+        self, one: tuple[TensorUse, Kernel], other: tuple[TensorUse, Kernel]
+    ) -> tuple[Kind, Side, Side] | None:
+        """What left an input as two kernels found it, where that is not each other's partner."""
+        makers = [
+            max(tape.makers(use.tensor, kernel.index), key=lambda k: k.index, default=None)
+            for tape, (use, kernel) in zip(self._tapes, (one, other), strict=True)
+        ]
+        here, there = makers
+        if here is None or there is None or _does(here) == _does(there):
+            return None
+        return "kernel", self._operator(self.one, here), self._operator(self.other, there)
 
 
 def _reader(tape: _Tape, name: str) -> Kernel | None:

@@ -171,9 +171,10 @@ def _write_notebook(trace: Trace, output: Path) -> Path:
 def _write_exercise(trace: Trace, output: Path) -> Path:
     """The exercise; its answers stand in a file beside it."""
     from autograd_lens.cli.handout import write_worksheet
+    from autograd_lens.render.handout.worksheet import SheetOptions
 
     path, key = output / "worksheet.html", output / "worksheet-answers.html"
-    write_worksheet(trace, path, key, [0, 1, _LAST], "en", "", 0)
+    write_worksheet(trace, path, key, [0, 1, _LAST], "en", SheetOptions())
     return path
 
 

@@ -30,6 +30,7 @@ _WHAT: dict[Kind, str] = {
     "order": "the same kernels ran in another order",
     "graph": "autograd goes another way: {what}, where it was {was}",
     "clearing": "backward found another .grad: {what}, where it was so: {was}",
+    "accumulation": "backward ran another number of times before the update: {what}, where {was}",
     "update": "{what}, where {was}",
     "unknown": "where in it is not known",
 }

@@ -348,15 +348,24 @@ class Trace:
             replayed = self.replayer(step)
             if replayed is not None:
                 return replayed
+        if full:
+            return self._full(step, self.completer)
+        return self.light(step)
+
+    def written(self, step: int) -> Step | None:
+        """A full step as it was written, of large values their digests; None for other steps."""
+        if step not in self._fulls or self._fulls.is_lean(step):
+            return None
+        return self._full(step, None)
+
+    def _full(self, step: int, completer: Callable[[int], Sequence[Entry]] | None) -> Step:
         with parsing("a step"):
-            light = self.light_step(step)
-            if not full:
-                return light.step(step)
             number, slots = self._fulls.slots(step)
-            if self.completer is not None and any(isinstance(one, Summary) for one in slots):
-                slots = [*self.completer(step)]
+            if completer is not None and any(isinstance(one, Summary) for one in slots):
+                slots = [*completer(step)]
             template, drawings = self._template(number)
-            return merge(step, records_of(template, slots, drawings), light, update_expression)
+            tape = records_of(template, slots, drawings)
+            return merge(step, tape, self.light_step(step), update_expression)
 
     def light_step(self, step: int) -> LightStep:
         """The light rows of a step, with what they refer to."""

@@ -111,10 +111,10 @@ def test_all_steps_of_the_watched_program(unrecorded: Trajectory) -> None:
 def test_steps_in_full(name: str, unrecorded: Trajectory) -> None:
     script = shortened(name, FULL_STEPS)
     if "watched" in name:
-        script.write_text(script.read_text().replace('"linear.lens"', '"run.lens", full="all"'))
+        script.write_text(script.read_text().replace('"linear.lens"', '"run.lens", full="0:"'))
         runpy.run_path(str(script), run_name="__main__")
     else:
-        run_script(str(script), [], Path("run.lens"), full="all")
+        run_script(str(script), [], Path("run.lens"), full="0:")
 
     expected = Trajectory(
         unrecorded.w1[: FULL_STEPS + 1],
