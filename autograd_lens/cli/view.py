@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.options import draws
+from autograd_lens.cli.options import draws, speaks
 from autograd_lens.pages import run_page
 from autograd_lens.trace.selection import select_steps
 
@@ -17,9 +17,7 @@ __all__ = ["command"]
 
 @click.command("view", short_help="Make a page to explore a run in the browser.")
 @click.option("--steps", help="Further steps to open in full, by replay where they are not.")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
-)
+@speaks()
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 @draws("The page, .html.  [default: NAME-view.html]")
 def command(

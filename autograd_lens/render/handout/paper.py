@@ -34,7 +34,15 @@ from autograd_lens.render.handout.figures import LIGHT, graph_on_paper, on_paper
 from autograd_lens.render.handout.slides import Slide
 from autograd_lens.trace.expr import TYPST, TYPST_LINE, Equation, Notation, typst_string, write
 
-__all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf", "slides_as"]
+__all__ = [
+    "FACES",
+    "PaperSource",
+    "chinese_fonts",
+    "paper_source",
+    "pdf",
+    "slides_as",
+    "svg_as",
+]
 
 _FONTS = "pylopdf_fonts_zh_cn"
 
@@ -69,6 +77,16 @@ def slides_as(
     plain = Document(shown[0].title if shown else "", language, "", ())
     head = _preamble(plain, footer, _SLIDE)
     return _compiled(PaperSource(f"{head}\n{_ON_SLIDES}\n{body}\n", inputs), language, kind)
+
+
+def svg_as(svg: str, language: str, kind: Literal["pdf", "png"]) -> bytes:
+    """A drawing on a page of its own size, with the fonts of a language."""
+    page = (
+        "#set page(width: auto, height: auto, margin: 0pt)\n"
+        '#image(bytes(sys.inputs.svg), format: "svg")'
+    )
+    (made,) = _compiled(PaperSource(page, {"svg": svg}), language, kind)
+    return made
 
 
 def _slide(slide: Slide) -> str:
