@@ -77,7 +77,7 @@ __all__ = [
     "record",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Trace": "autograd_lens.api",

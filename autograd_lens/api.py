@@ -93,13 +93,14 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  read as lens.ope
     return replaying(Trace(path))
 
 
-def record(
+def record(  # noqa: PLR0913  one keyword for each choice
     path: str | os.PathLike[str],
     *,
     full: str = "default",
     force: bool = False,
     limits: Limits | None = None,
     stop_on: str | None = None,
+    last: int = 0,
 ) -> Recording:
     """Record what happens inside a ``with`` block.
 
@@ -111,6 +112,7 @@ def record(
         limits: How much is kept of large values.
         stop_on: Leave the block with ``StopConditionMet`` at the first step that meets this, and
             keep that step whole: ``"nan"``, or a condition such as ``"loss > 10"``.
+        last: Keep so many steps, the newest ones, and of the others the loss; 0 keeps all.
 
     Returns:
         A context manager; inside it offers ``watch`` and ``steps``, and after it the
@@ -124,6 +126,8 @@ def record(
     from autograd_lens import capture, stopping
 
     stop = None if stop_on is None else stopping.stop_on(stop_on)
+    if last:
+        limits = replace(limits or capture.Limits(), last=last)
     return capture.record(path, full=full, force=force, limits=limits, stop=stop)
 
 

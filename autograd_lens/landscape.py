@@ -239,7 +239,7 @@ def cheap_landscape(trace: Trace) -> Iterator[tuple[str, bytes]]:
     if trace.info.status != "finished" or not 0 < elements <= _ELEMENTS:
         return
     yield CURVATURE, measure_curvatures(trace, seconds=_UNASKED / 2).to_bytes()
-    if elements == 2:  # noqa: PLR2004  a plane
+    if elements == 2:  # a plane
         with contextlib.suppress(ReplayError, RuntimeError):
             plane = find_plane(trace)
             surface = compute_surface(trace, plane, seconds=_UNASKED, finest=_FINE)

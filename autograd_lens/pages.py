@@ -56,13 +56,13 @@ def other_rates(trace: Trace, found: Lesson) -> Sequence[OtherDescent]:
 
     used = find_rates(trace).used
     full = next(iter(trace.full_steps), None)
-    if len(used) != 1 or used[0] <= 0 or full is None or found.count < 2:  # noqa: PLR2004
+    if len(used) != 1 or used[0] <= 0 or full is None or found.count < 2:
         return ()
     kernels = max(len(trace.steps[full].kernels), 1)
     steps = min(found.count, _STEPS)
     if kernels * steps * len(_FACTORS) > _MOST_KERNELS:
         steps = _MOST_KERNELS // (kernels * len(_FACTORS))
-    if steps < 5:  # noqa: PLR2004  fewer show nothing
+    if steps < 5:  # fewer show nothing
         return ()
     try:
         return tuple(_descents(trace, found, used[0], steps))
@@ -83,13 +83,13 @@ def _descents(trace: Trace, found: Lesson, rate: float, steps: int) -> Iterator[
             values.reshape(steps + 1, *values.shape[1:])[(slice(None), *one.index)]
             for values, one in zip(known, followed, strict=False)
         ]
-        points = np.stack(columns, axis=1) if len(columns) == 2 else np.zeros((0, 2))  # noqa: PLR2004
+        points = np.stack(columns, axis=1) if len(columns) == 2 else np.zeros((0, 2))
         yield OtherDescent(other, points.astype(np.float64), made.losses)
 
 
 def levels_of(trace: Trace, found: Lesson) -> Levels | None:
     """The loss around the first two numbers, where nothing simpler tells it."""
-    if found.ending is not None or len(found.path.names) < 2:  # noqa: PLR2004
+    if found.ending is not None or len(found.path.names) < 2:
         return None
     from autograd_lens.analysis.plane import find_plane
     from autograd_lens.landscape import find_surface

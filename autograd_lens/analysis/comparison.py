@@ -1,68 +1,62 @@
 """Two recordings side by side: where they first part, of what kind that is, and what follows.
 
 NOTE 1 [Equal is cheap, parting is looked at]: light rows tell in which step two runs part. Only
-that step is opened, on both sides, and its kernels are laid beside each other by what they do
-(operator, phase, shapes), not by names or lines: a renamed module or a moved line is no
-difference. The first pair that got the same and gave something else is where the runs part; or
-the first tensor from outside that is another one; or the first kernel that has no partner, where
-what follows it differs.
+that step is opened, on both sides, and its tapes are laid beside each other (``parting``).
 
 NOTE 2 [Rounding is shown, not assumed]: whether a difference is rounding is for whoever can
 execute the step again in float64 (``Judge``). Two runs that agree there to float64's own digits
-mean the same.
+mean the same, in that step. Where they are suddenly far apart in a later one, that one is looked
+at, with what is close counted as the same.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from autograd_lens.trace.graph import leaves_unset, operator_name, tensors
-from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.records import Constant, Kernel, Source, Step, TensorUse
-from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Summary, Value
-
-__all__ = ["Comparison", "Growth", "Judge", "Judgement", "Kind", "Parting", "Side", "compare"]
-
-Kind = Literal[
-    "start", "input", "draw", "constant", "kernel", "result", "order", "update", "unknown"
-]
-"""What parted two runs: a parameter before the first step, something read from outside, random
-numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, kernels in another order, the update, or what cannot be told."""
-
-_RANDOM = frozenset(
-    {"bernoulli", "bernoulli_", "dropout", "exponential_", "multinomial", "native_dropout"}
-    | {"normal", "normal_", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like"}
-    | {"random_", "randperm", "uniform", "uniform_", "poisson", "geometric_", "cauchy_"}
+from autograd_lens.analysis.parting import (
+    Kind,
+    Same,
+    Side,
+    close,
+    distance,
+    first_difference,
+    made_otherwise,
+    the_same,
 )
-_FILLS = frozenset({"copy_", "fill_", "zero_"})
-_LAST_DIGITS = 4  # units in the last place that an update may differ by for rounding
+from autograd_lens.trace.kept import noted_numbers, stored_optimizers
+from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.records import Step
+from autograd_lens.trace.rows import LightRow
+from autograd_lens.trace.values import Entry, Value, alike, item_size
 
+__all__ = [
+    "Comparison",
+    "Edit",
+    "Growth",
+    "Judge",
+    "Judgement",
+    "Kind",
+    "Merged",
+    "Parting",
+    "Side",
+    "compare",
+    "settings_in",
+]
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One run at the place where two of them part.
+Floats = npt.NDArray[np.float64]
+Merged = tuple[tuple[str, ...], tuple[str, ...]]
 
-    Attributes:
-        kernel: The kernel, None where this run has none there.
-        what: What differs, in the run's own names: a tensor, a constant, an operator.
-        value: Its value, None where it is none or was not kept.
-        source: The line of the program, None where it is not known.
-        line: The code in that line.
-    """
-
-    kernel: Kernel | None
-    what: str
-    value: Value | None
-    source: Source | None
-    line: str
+_JUDGED = frozenset({"kernel", "order", "result"})
+_JUMP = 100.0  # times as far apart as the step before is no rounding that grew
+_FAR = 2e-3  # of the loss or of an update's size; nearer is not looked at twice
+_NOISE = 1e-3  # of the largest gradient
+_MOST_EDITS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +78,21 @@ they differ by rounding, as ``Judgement`` does."""
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Lines that are in one program's text and not in the other's.
+
+    Attributes:
+        file: Name of the file in the first run.
+        lines: The line in each, counted from 1, at which they stand or are missing.
+        texts: The lines of each, stripped.
+    """
+
+    file: str
+    lines: tuple[int, int]
+    texts: tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Parting:
     """Where two runs first differ.
 
@@ -95,6 +104,7 @@ class Parting:
         apart: Largest absolute difference of an element, NaN where that is not known.
         judgement: Whether it is rounding.
         reached: Parameters of the first run whose value behind that step differs.
+        rounding_since: The step since when they had differed by rounding; -1 where they had not.
     """
 
     step: int
@@ -104,6 +114,7 @@ class Parting:
     apart: float
     judgement: Judgement
     reached: tuple[str, ...]
+    rounding_since: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +141,20 @@ class Comparison:
         steps: How many steps each has.
         parting: Where they first differ; None where they do not in the steps they share.
         partners: Parameters of the second run by name of the first.
+        merged: Parameters of the first run and of the second that hold the same numbers, one
+            after the other: three layers that were made one.
         unmatched: Parameters of the first and of the second that have no partner.
         growth: Some steps from the parting on.
+        edits: Where the texts of both programs differ.
     """
 
     steps: tuple[int, int]
     parting: Parting | None
     partners: Mapping[str, str]
+    merged: tuple[Merged, ...]
     unmatched: tuple[tuple[str, ...], tuple[str, ...]]
     growth: tuple[Growth, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -162,46 +178,93 @@ def compare(one: Trace, other: Trace, judge: Judge, tolerance: float = 0.0) -> C
         judge: Tells rounding from another computation.
         tolerance: Differences up to this, absolute, are none.
     """
-    partners, unmatched = _partners(one, other)
-    pair = _Pair(one, other, partners, tolerance)
+    pair = _Pair(one, other, tolerance)
     steps = len(one.steps), len(other.steps)
+    found = Comparison(steps, None, pair.partners, pair.merged, pair.unmatched)
     place = next((place for place in range(min(steps)) if pair.parts_in(place)), None)
+    if place is None and steps[0] == steps[1] and pair.starts_apart(steps[0]):
+        place = steps[0]  # by the last update
     if place is None:
-        return Comparison(steps, None, partners, unmatched)
-    step, early = (place - 1, True) if place and pair.starts_apart(place) else (place, False)
-    parting = _parting(pair, step, judge, updates=early)
+        return found
+    parting = _first(pair, place, judge)
     growth = tuple(pair.growth(at) for at in _spread(place, min(steps)))
-    return Comparison(steps, parting, partners, unmatched, growth)
+    return replace(found, parting=parting, growth=growth, edits=tuple(_edits(one, other)))
+
+
+def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
+    """Where they part, or, behind what is rounding alone, where they part for good."""
+    early = bool(place) and pair.starts_apart(place)
+    first = _parting(pair, place - early, judge, early=early)
+    if first.judgement.rounding is False or first.kind == "unknown":
+        return first
+    jump = pair.jump(place)
+    if jump is None:
+        return first
+    later = _parting(pair, jump[0], judge, early=jump[1], nearly=True)
+    if later.kind in {"result", "unknown"}:  # no more than rounding that has grown
+        return first
+    return replace(later, rounding_since=first.step)
 
 
 def _spread(first: int, end: int) -> Sequence[int]:
     """Some steps, denser at the beginning, the last one among them."""
     found = {first + distance for distance in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)}
-    return sorted({*(step for step in found if step < end), end - 1})
+    return sorted({*(step for step in found if step < end), max(end - 1, 0)})
 
 
-def _partners(
-    one: Trace, other: Trace
-) -> tuple[Mapping[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+# -- which parameters are the same ----------------------------------------------------------------
+
+
+def _partners(one: Trace, other: Trace) -> tuple[Mapping[str, str], tuple[Merged, ...]]:
     """Parameters that are the same: by name, else by what they begin with, else in order.
 
-    In order only where both runs have as many of a shape left: of layers that were merged or
-    split, no part is the other's.
+    In order only where both runs have as many of a shape left. Layers that were merged or split
+    are known by what they begin with.
     """
     left = {name: parameter.shape for name, parameter in one.parameters.items()}
     right = {name: parameter.shape for name, parameter in other.parameters.items()}
     found = {name: name for name in left if right.get(name) == left[name]}
     begins = _beginnings(one), _beginnings(other)
-    for name in left:
-        if name not in found and name in begins[0]:
-            wanted, free = begins[0][name], _free(right, found)
-            match = next((r for r in free if begins[1].get(r) == wanted), None)
+    for name, entry in begins[0].items():
+        if name not in found:
+            wanted, free = (left[name], entry), _free(right, found)
+            match = next((r for r in free if (right[r], begins[1].get(r)) == wanted), None)
             found |= {name: match} if match is not None else {}
+    mine, theirs = ([n for n in left if n not in found], _free(right, found))
+    merged = [
+        *((parts, (whole,)) for whole, parts in _joined(begins[1], theirs, begins[0], mine)),
+        *(((whole,), parts) for whole, parts in _joined(begins[0], mine, begins[1], theirs)),
+    ]
+    taken = {name for pair in merged for names in pair for name in names}
     for shape in dict.fromkeys(left.values()):
-        mine = [name for name in left if left[name] == shape and name not in found]
-        theirs = [name for name in _free(right, found) if right[name] == shape]
-        found |= dict(zip(mine, theirs, strict=True)) if len(mine) == len(theirs) else {}
-    return found, (tuple(name for name in left if name not in found), tuple(_free(right, found)))
+        ours = [n for n in left if left[n] == shape and n not in found and n not in taken]
+        free = [n for n in _free(right, found) if right[n] == shape and n not in taken]
+        found |= dict(zip(ours, free, strict=True)) if len(ours) == len(free) else {}
+    return found, tuple(merged)
+
+
+def _joined(
+    whole: Mapping[str, Entry], wholes: Sequence[str], parts: Mapping[str, Entry], free: list[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Parameters that begin as others do one after the other, with the names of these."""
+    for name in wholes:
+        rest, used = whole.get(name), list[str]()
+        while isinstance(rest, bytes) and rest:
+            begins = (
+                (one, entry)
+                for one in free
+                if one not in used
+                and isinstance(entry := parts.get(one), bytes)
+                and entry
+                and rest.startswith(entry)
+            )
+            part = next(begins, None)
+            if part is None:
+                break
+            used.append(part[0])
+            rest = rest[len(part[1]) :]
+        if rest == b"" and len(used) > 1:
+            yield name, tuple(used)
 
 
 def _free(names: Mapping[str, object], found: Mapping[str, str]) -> list[str]:
@@ -209,29 +272,57 @@ def _free(names: Mapping[str, object], found: Mapping[str, str]) -> list[str]:
     return [name for name in names if name not in taken]
 
 
-def _beginnings(trace: Trace) -> Mapping[str, object]:
-    """What each parameter is when it is first seen: shape and bytes, or their digest."""
+def _beginnings(trace: Trace) -> Mapping[str, Entry]:
+    """What each parameter is when it is first seen."""
     row = _row(trace, 0, last=False)
     if row is None:
         return {}
-    pairs = zip(trace.parameters.values(), row.values, strict=False)
-    keys = ((known, one.digest if isinstance(one, Summary) else one) for known, one in pairs)
-    return {known.name: (known.shape, key) for known, key in keys if key is not None}
+    pairs = zip(trace.parameters, row.values, strict=False)
+    return {name: trace.whole(entry) for name, entry in pairs if entry is not None}
+
+
+# -- rows of both runs ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Parameters of both runs that hold the same, with where rows hold them.
+
+    Attributes:
+        names: The first run's names.
+        columns: Their positions in the rows of each run; several where they were merged.
+        dtypes: Their dtype in each run.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[tuple[int, ...], tuple[int, ...]]
+    dtypes: tuple[str, str]
+
+
+Both = tuple[Entry, Entry]
 
 
 class _Pair:
-    """Two traces with the parameters that are the same."""
+    """Two traces with the parameters that are the same.
 
-    def __init__(
-        self, one: Trace, other: Trace, partners: Mapping[str, str], tolerance: float
-    ) -> None:
+    Attributes:
+        one: The first trace.
+        other: The second.
+        partners: Parameters of the second by name of the first.
+        merged: Those of which several are one on the other side.
+        unmatched: Those of each that have no partner.
+    """
+
+    def __init__(self, one: Trace, other: Trace, tolerance: float) -> None:
         self.one, self.other = one, other
-        self.partners = partners
         self._tolerance = tolerance
-        left = {name: index for index, name in enumerate(one.parameters)}
-        right = {name: index for index, name in enumerate(other.parameters)}
-        self._places = [(name, left[name], right[partner]) for name, partner in partners.items()]
-        self._dtypes = {name: parameter.dtype for name, parameter in one.parameters.items()}
+        self.partners, self.merged = _partners(one, other)
+        pairs = [((name,), (partner,)) for name, partner in self.partners.items()]
+        together = [*pairs, *self.merged]
+        self._places = [_place(one, other, *names) for names in together]
+        known = [{name for pair in together for name in pair[side]} for side in (0, 1)]
+        left = tuple(name for name in one.parameters if name not in known[0])
+        self.unmatched = left, tuple(name for name in other.parameters if name not in known[1])
 
     def parts_in(self, step: int) -> bool:
         """Whether losses, parameters or gradients of a step differ."""
@@ -239,58 +330,89 @@ class _Pair:
         return (
             self._far(*losses)
             or self.starts_apart(step)
-            or any(self._differ(name, *both) for name, *both in self._grads(step))
+            or any(self._differ(place, both) for place, both in self._entries(step, last=True))
         )
 
     def starts_apart(self, step: int) -> bool:
         """Whether a parameter differs before a step."""
-        return any(self._differ(name, *both) for name, *both in self._values(step))
+        return bool(self.apart(step))
 
     def apart(self, step: int) -> tuple[str, ...]:
         """The parameters that differ before a step, or at the end."""
-        found = (name for name, *both in self._values(step) if self._differ(name, *both))
-        return tuple(found)
+        found = self._entries(step, last=False)
+        apart = (place.names for place, both in found if self._differ(place, both))
+        return tuple(name for names in apart for name in names)
 
     def growth(self, step: int) -> Growth:
         """How far they are apart in a step."""
-        sizes = [self._size(name, *both) for name, *both in self._values(step)]
+        sizes = [_size(place, both) for place, both in self._entries(step, last=False)]
         known = [size for size in sizes if not math.isnan(size)]
         losses = float(self.one.losses[step]), float(self.other.losses[step])
         return Growth(step, losses, max(known, default=math.nan))
 
-    def _values(self, step: int) -> Iterator[tuple[str, Entry, Entry]]:
-        yield from self._entries(step, last=False)
+    def jump(self, first: int) -> tuple[int, bool] | None:
+        """The step behind ``first`` in which they are suddenly far apart (NOTE 2).
 
-    def _grads(self, step: int) -> Iterator[tuple[str, Entry, Entry]]:
-        yield from self._entries(step, last=True)
+        Returns:
+            The step, and whether it is its update that they differ in; None where there is none.
+        """
+        most = 0.0
+        for step in range(first, min(len(self.one.steps), len(self.other.steps))):
+            for share, update in ((self._loss_share(step), False), (self._moved(step), True)):
+                if step > first and share > max(_FAR, _JUMP * most):
+                    return step, update
+                most = max(most, share)
+        return None
 
-    def _entries(self, step: int, *, last: bool) -> Iterator[tuple[str, Entry, Entry]]:
+    def _moved(self, step: int) -> float:
+        """How far the updates of a step are apart, as a share of the largest move.
+
+        Elements whose gradient is little beside the others' are left out: where it cancels out,
+        rounding is all of it, and Adam makes whole steps of that.
+        """
+        grads = {p.names: _arrays(p, both) for p, both in self._entries(step, last=True)}
+        largest = max(
+            (float(np.abs(one[0]).max(initial=0.0)) for one in grads.values() if one), default=0.0
+        )
+        befores = {p.names: _arrays(p, both) for p, both in self._entries(step, last=False)}
+        worst = 0.0
+        for place, both in self._entries(step + 1, last=False):
+            after, before, grad = (
+                _arrays(place, both),
+                befores.get(place.names),
+                grads.get(place.names),
+            )
+            if not (after and before and grad):
+                continue
+            moves = [b - a for a, b in zip(before, after, strict=True)]
+            counts = np.abs(grad[0]) > _NOISE * largest
+            size = float(np.abs(moves[0][counts]).max(initial=0.0))
+            apart = float(np.abs(moves[0] - moves[1])[counts].max(initial=0.0))
+            worst = max(worst, apart / size if size and math.isfinite(apart) else 0.0)
+        return worst
+
+    def _loss_share(self, step: int) -> float:
+        one, other = float(self.one.losses[step]), float(self.other.losses[step])
+        size = max(abs(one), abs(other))
+        return abs(one - other) / size if size and math.isfinite(one - other) else 0.0
+
+    def _entries(self, step: int, *, last: bool) -> Iterator[tuple[_Place, Both]]:
         one, other = (_row(trace, step, last=last) for trace in (self.one, self.other))
         if one is None or other is None:
             return
         left, right = (row.grads_after if last else row.values for row in (one, other))
-        for name, here, there in self._places:
-            if here < len(left) and there < len(right):
-                yield name, left[here], right[there]
+        for place in self._places:
+            if max(place.columns[0]) < len(left) and max(place.columns[1]) < len(right):
+                yield place, (_at(left, place.columns[0]), _at(right, place.columns[1]))
 
-    def _differ(self, name: str, one: Entry, other: Entry) -> bool:
-        if one == other or self._same_digest(one, other):
+    def _differ(self, place: _Place, both: Both) -> bool:
+        one, other = both
+        if place.dtypes[0] == place.dtypes[1] and alike(one, other):
             return False
-        if not self._tolerance:
+        if (one is None) != (other is None):
             return True
-        return not self._size(name, one, other) <= self._tolerance
-
-    @staticmethod
-    def _same_digest(one: Entry, other: Entry) -> bool:
-        if not isinstance(one, Summary) or not isinstance(other, Summary):
-            return False
-        return one.digest == other.digest
-
-    def _size(self, name: str, one: Entry, other: Entry) -> float:
-        if not isinstance(one, bytes) or not isinstance(other, bytes) or len(one) != len(other):
-            return 0.0 if one == other or self._same_digest(one, other) else math.nan
-        shape = self.one.parameters[name].shape
-        return distance(*(Value(self._dtypes[name], shape, data) for data in (one, other)))
+        apart = _size(place, both)
+        return apart != 0 if not self._tolerance else not apart <= self._tolerance
 
     def _far(self, one: float, other: float) -> bool:
         if one == other or (math.isnan(one) and math.isnan(other)):
@@ -298,59 +420,151 @@ class _Pair:
         return not abs(one - other) <= self._tolerance
 
 
-def _row(trace: Trace, step: int, *, last: bool) -> LightRow | None:
-    """The first or last light row of a step."""
-    if step >= len(trace.steps):
+def _place(one: Trace, other: Trace, ours: Sequence[str], theirs: Sequence[str]) -> _Place:
+    columns = [
+        tuple(list(trace.parameters).index(name) for name in names)
+        for trace, names in ((one, ours), (other, theirs))
+    ]
+    dtypes = one.parameters[ours[0]].dtype, other.parameters[theirs[0]].dtype
+    return _Place(tuple(ours), (columns[0], columns[1]), dtypes)
+
+
+def _at(entries: Sequence[Entry], columns: Sequence[int]) -> Entry:
+    """The entry of a parameter, or of several one after the other."""
+    found = [entries[column] for column in columns]
+    if len(found) == 1:
+        return found[0]
+    parts = [one for one in found if isinstance(one, bytes)]
+    return b"".join(parts) if len(parts) == len(found) else None
+
+
+def _arrays(place: _Place, both: Both) -> tuple[Floats, Floats] | None:
+    """Both entries in float64; None where one of them was not kept whole."""
+    one, other = (_flat(entry, dtype) for entry, dtype in zip(both, place.dtypes, strict=True))
+    if one is None or other is None or one.shape != other.shape or one.array.dtype.kind != "f":
         return None
+    return one.array.astype(np.float64), other.array.astype(np.float64)
+
+
+def _size(place: _Place, both: Both) -> float:
+    """How far two entries are apart; NaN where it is not known."""
+    if both[0] is None and both[1] is None:
+        return 0.0
+    one, other = (_flat(entry, dtype) for entry, dtype in zip(both, place.dtypes, strict=True))
+    if one is None or other is None or one.shape != other.shape:
+        return 0.0 if place.dtypes[0] == place.dtypes[1] and alike(*both) else math.nan
+    return distance(one, other)
+
+
+def _flat(entry: Entry, dtype: str) -> Value | None:
+    size = item_size(dtype)
+    if not isinstance(entry, bytes) or not size:
+        return None
+    return Value(dtype, (len(entry) // size,), entry)
+
+
+def _row(trace: Trace, step: int, *, last: bool) -> LightRow | None:
+    """The first or last light row of a step; behind the last step the state at the end."""
+    if step >= len(trace.steps):
+        return trace.light_step(step - 1).behind if not last else None
     rows = trace.light_step(step).rows
     return rows[-1 if last else 0] if rows else None
-
-
-def distance(one: Value | None, other: Value | None) -> float:
-    """Largest absolute difference of an element; NaN where that is not known."""
-    if one is None or other is None or not one.complete or not other.complete:
-        return math.nan
-    if one.shape != other.shape:
-        return math.nan
-    left, right = one.array.astype(np.complex128), other.array.astype(np.complex128)
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(left - right)
-    same = (left == right) | (np.isnan(left) & np.isnan(right))
-    return float(np.where(same, 0.0, np.nan_to_num(apart, nan=math.inf)).max(initial=0.0))
 
 
 # -- the step where they part -----------------------------------------------------------------
 
 
-def _parting(pair: _Pair, step: int, judge: Judge, *, updates: bool) -> Parting:
-    one, other = pair.one.steps[step], pair.other.steps[step]
-    reached = pair.apart(step + 1) if step + 1 < len(pair.one.steps) else ()
-    if step == 0 and pair.starts_apart(0):
-        return _start(pair, one, other, reached)
-    found = _first_difference(pair, one, other) if one.kernels and other.kernels else None
+def _parting(pair: _Pair, step: int, judge: Judge, *, early: bool, nearly: bool = False) -> Parting:
+    """What parts two runs in a step.
+
+    Args:
+        pair: The runs.
+        step: The step.
+        judge: Tells rounding from another computation.
+        early: Whether the updates of that step part them.
+        nearly: Whether what is close counts as the same.
+    """
+    reached = pair.apart(step + 1)
+    if step == 0 and pair.starts_apart(0) and not nearly:
+        return _start(pair, reached)
+    kept = pair.one.written(step), pair.other.written(step)
+    found = None if nearly or None in kept else _found(pair, kept, the_same)
+    both = kept
+    if found is None or found[0] in _JUDGED:  # large values are needed whole
+        both = pair.one.steps[step], pair.other.steps[step]
+        found = _found(pair, both, close if nearly else the_same)
     if found is None:
-        why = next((s for s in (*one.omitted, *other.omitted)), "No kernel of it differs.")
-        nobody = Side(None, f"step {step}", None, None, "")
-        judged = Judgement(None, f"The step could not be compared kernel by kernel: {why}")
-        return Parting(step, "unknown", nobody, nobody, math.nan, judged, reached)
-    kind, left, right = found
+        return _unknown(step, both, reached)
     judged = Judgement(rounding=False, why="")
-    if kind in {"result", "kernel", "order"}:
-        told = _last_digits(pair, one, other) if updates else judge(one, other, pair.partners)
+    if not nearly and found[0] in _JUDGED:
+        told = _last_digits(pair, *both) if early else judge(*both, pair.partners)
         judged = Judgement(*told)
-    return Parting(step, kind, left, right, distance(left.value, right.value), judged, reached)
-
-
-def _start(pair: _Pair, one: Step, other: Step, reached: tuple[str, ...]) -> Parting:
-    name = pair.apart(0)[0]
-    partner = pair.partners[name]
-    values = one.parameters[name].before, other.parameters[partner].before
+        if judged.rounding is False and _is_little(found):
+            beyond = _found(pair, both, close)
+            found = beyond if beyond is not None and beyond[0] != "result" else found
+    kind, left, right = _by_settings(pair, step, _where_made(pair, step, found))
     sides = [
-        Side(None, what, value, None, "")
-        for what, value in zip((name, partner), values, strict=True)
+        replace(side, line=trace.line(side.source))
+        for trace, side in ((pair.one, left), (pair.other, right))
     ]
+    apart = distance(left.value, right.value)
+    return Parting(step, kind, sides[0], sides[1], apart, judged, reached)
+
+
+def _found(pair: _Pair, both: tuple[Step | None, Step | None], same: Same) -> Found | None:
+    """The first place where two steps part; None where they cannot be compared, or do not."""
+    one, other = both
+    if one is None or other is None or not one.kernels or not other.kernels:
+        return None
+    return first_difference(one, other, pair.partners, same)
+
+
+def _unknown(step: int, both: tuple[Step | None, Step | None], reached: tuple[str, ...]) -> Parting:
+    why = next(
+        (s for one in both if one is not None for s in one.omitted), "No kernel of it differs."
+    )
+    nobody = Side(None, f"step {step}", None, None)
+    judged = Judgement(None, f"The step could not be compared kernel by kernel: {why}")
+    return Parting(step, "unknown", nobody, nobody, math.nan, judged, reached)
+
+
+def _start(pair: _Pair, reached: tuple[str, ...]) -> Parting:
+    name = pair.apart(0)[0]
+    whole = next((theirs[0] for ours, theirs in pair.merged if name in ours), name)
+    partner = pair.partners.get(name, whole)
+    one, other = (
+        trace.light(0).parameters[own].before
+        for trace, own in ((pair.one, name), (pair.other, partner))
+    )
+    sides = Side(None, name, one, None), Side(None, partner, other, None)
     judged = Judgement(rounding=False, why="They begin at other values.")
-    return Parting(0, "start", sides[0], sides[1], distance(*values), judged, reached)
+    return Parting(0, "start", *sides, distance(one, other), judged, reached)
+
+
+Found = tuple[Kind, Side, Side]
+
+
+def _where_made(pair: _Pair, step: int, found: Found) -> Found:
+    """Of an input that was made before the tape begins, how the next step makes its own."""
+    kind, one, other = found
+    if kind != "input" or step or one.what != other.what or len(pair.one.steps) == 1:
+        return found
+    one_next, other_next = pair.one.written(1), pair.other.written(1)
+    if one_next is None or other_next is None:
+        return found
+    made = made_otherwise(one_next, other_next, one.what)
+    if made is None or made[0] not in {"constant", "kernel"}:
+        return found
+    return made
+
+
+def _is_little(found: Found) -> bool:
+    """Whether what differs first may be rounding before something else."""
+    _, one, other = found
+    return one.value is not None and other.value is not None and close(one.value, other.value)
+
+
+_LAST_DIGITS = 4  # units in the last place that an update may differ by for rounding
 
 
 def _last_digits(pair: _Pair, one: Step, other: Step) -> tuple[bool | None, str]:
@@ -372,115 +586,64 @@ def _last_digits(pair: _Pair, one: Step, other: Step) -> tuple[bool | None, str]
     return worst <= _LAST_DIGITS, f"{words} (rounding: up to {_LAST_DIGITS})."
 
 
-def _first_difference(pair: _Pair, one: Step, other: Step) -> tuple[Kind, Side, Side] | None:
-    """The first place where two steps part, kernel by kernel (NOTE 1)."""
-    left, right = one.kernels, other.kernels
-    matcher = SequenceMatcher(
-        None, [_key(kernel) for kernel in left], [_key(kernel) for kernel in right], autojunk=False
-    )
-    alone: tuple[Sequence[Kernel], Sequence[Kernel]] | None = None
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag != "equal":
-            alone = alone or (left[i1:i2], right[j1:j2])
-            continue
-        for here, there in zip(left[i1:i2], right[j1:j2], strict=True):
-            found = _compared(pair, here, there, alone)
-            if found is not None:
-                return found
-    return _alone(pair, *alone) if alone else None
+# -- what the program says ------------------------------------------------------------------------
 
 
-def _key(kernel: Kernel) -> tuple[object, ...]:
-    shapes = tuple(use.spec.shape for use in kernel.outputs)
-    return kernel.op, kernel.phase, shapes
-
-
-def _compared(
-    pair: _Pair,
-    one: Kernel,
-    other: Kernel,
-    alone: tuple[Sequence[Kernel], Sequence[Kernel]] | None,
-) -> tuple[Kind, Side, Side] | None:
-    """How two kernels that do the same differ; None where they give the same."""
-    results = list(zip(one.outputs, other.outputs, strict=False))
-    changed = [(a, b) for a, b in results if not _same(a.value, b.value)]
-    constants = list(zip(_constants(one), _constants(other), strict=False))
-    if not changed or leaves_unset(one):
-        return None
-    for a, b in zip(tensors(one.inputs), tensors(other.inputs), strict=False):
-        if _same(a.value, b.value) or (a.tensor == changed[0][0].tensor and _overwrites(one)):
-            continue
-        if alone is not None:
-            return _alone(pair, *alone)
-        kind: Kind = "draw" if _is_random(one) else "input"
-        return kind, _side(pair.one, one, a), _side(pair.other, other, b)
-    a, b = changed[0]
-    apart = next(((x, y) for x, y in constants if x[1] != y[1]), None)
-    if apart is not None:
-        sides = [
-            _named(trace, kernel, f"{name} = {_shown(constant.value)}", use.value)
-            for trace, kernel, (name, constant), use in (
-                (pair.one, one, apart[0], a),
-                (pair.other, other, apart[1], b),
-            )
-        ]
-        return "constant", sides[0], sides[1]
-    kind = "draw" if _is_random(one) else "result"
-    return kind, _side(pair.one, one, a), _side(pair.other, other, b)
-
-
-def _alone(pair: _Pair, one: Sequence[Kernel], other: Sequence[Kernel]) -> tuple[Kind, Side, Side]:
-    """Kernels that only one of two runs ran, or both in another order."""
-    same = sorted(map(_key, one), key=str) == sorted(map(_key, other), key=str)
-    kind: Kind = "order" if same and one else "kernel"
-    sides = [
-        _named(trace, kernels[0], kernels[0].op, _result(kernels[0]))
-        if kernels
-        else Side(None, "nothing", None, None, "")
-        for trace, kernels in ((pair.one, one), (pair.other, other))
-    ]
-    return kind, sides[0], sides[1]
-
-
-def _result(kernel: Kernel) -> Value | None:
-    return kernel.outputs[0].value if kernel.outputs else None
-
-
-def _side(trace: Trace, kernel: Kernel, use: TensorUse) -> Side:
-    return _named(trace, kernel, use.spec.name or kernel.op, use.value)
-
-
-def _named(trace: Trace, kernel: Kernel, what: str, value: Value | None) -> Side:
-    return Side(kernel, what, value, kernel.source, trace.line(kernel.source))
-
-
-def _constants(kernel: Kernel) -> Iterator[tuple[str, Constant]]:
-    for argument in kernel.inputs:
-        values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
-        yield from ((argument.name, value) for value in values if isinstance(value, Constant))
+def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
+    """Where an update parts two runs, the number of the optimizer that is another one."""
+    kind, left, right = found
+    phases = {side.kernel.phase for side in (left, right) if side.kernel is not None}
+    if phases != {"update"} or kind not in {"constant", "kernel", "result"}:
+        return found
+    ours, theirs = settings_in(pair.one, step), settings_in(pair.other, step)
+    for name, partner in pair.partners.items():
+        one, other = ours.get(name, {}), theirs.get(partner, {})
+        for key in one:
+            if key in other and one[key] != other[key]:
+                words = [f"{key} = {_shown(numbers[key])}" for numbers in (one, other)]
+                return "constant", replace(left, what=words[0]), replace(right, what=words[1])
+    return found
 
 
 def _shown(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _same(one: Value | None, other: Value | None) -> bool:
-    if one is None or other is None:
-        return True  # not known is not different
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    if one.data is not None and other.data is not None:
-        return one.data == other.data
-    if one.summary is not None and other.summary is not None:
-        return one.summary.digest == other.summary.digest
-    return True
+def settings_in(trace: Trace, step: int) -> Mapping[str, Mapping[str, object]]:
+    """The numbers that each parameter's optimizer had in a step, by the parameter's name."""
+    end = trace.rows.of_step(step).stop
+    noted = {first: numbers for row, first, numbers in noted_numbers(trace) if row <= end}
+    names, found = list(trace.parameters), dict[str, Mapping[str, object]]()
+    for one in stored_optimizers(trace):
+        groups = noted.get(next(iter(one.holds), None), ())
+        held, kind = iter(one.holds), one.kind.rpartition(".")[2]
+        for place, part in enumerate(one.parts):
+            numbers = groups[place] if place < len(groups) else part.attributes
+            switches = {
+                key: value for key, value in part.options.items() if isinstance(value, bool)
+            }
+            for at in (next(held, None) for _ in range(part.size)):
+                if at is not None and at < len(names):
+                    found[names[at]] = {"optimizer": kind, **numbers, **switches}
+    return found
 
 
-def _is_random(kernel: Kernel) -> bool:
-    return operator_name(kernel) in _RANDOM
+def _edits(one: Trace, other: Trace) -> Iterator[Edit]:
+    """Where the texts of both programs differ, files taken in pairs by name, else in order."""
+    left, right = (trace.items.keys("source") for trace in (one, other))
+    by_name = {file.rsplit("/", 1)[-1]: file for file in right}
+    pairs = [(file, by_name.get(file.rsplit("/", 1)[-1])) for file in left]
+    if len(left) == len(right) == 1:
+        pairs = [(left[0], right[0])]
+    for ours, theirs in pairs:
+        texts = one.source(ours), other.source(theirs) if theirs else None
+        if texts[0] is not None and texts[1] is not None and texts[0] != texts[1]:
+            yield from _of_texts(ours, texts[0].splitlines(), texts[1].splitlines())
 
 
-def _overwrites(kernel: Kernel) -> bool:
-    """Whether an in-place kernel does not look at what it changes."""
-    name = operator_name(kernel)
-    return name.endswith("_") and (_is_random(kernel) or name in _FILLS)
+def _of_texts(file: str, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Edit]:
+    opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    changed = [one for one in opcodes if one[0] != "equal"]
+    for _, i1, i2, j1, j2 in changed[:_MOST_EDITS]:
+        texts = [tuple(line.strip() for line in lines) for lines in (ours[i1:i2], theirs[j1:j2])]
+        yield Edit(file, (i1 + 1, j1 + 1), (texts[0], texts[1]))

@@ -414,7 +414,7 @@ def _telling(values: Floats, most: int) -> list[int]:
 
 
 def _accumulations(trace: Trace, followed: Sequence[Scalar]) -> Iterator[Accumulation]:
-    if len(trace.steps) < 2:  # noqa: PLR2004
+    if len(trace.steps) < 2:
         return
     first, second = trace.steps[0], trace.steps[1]
     for scalar in followed:

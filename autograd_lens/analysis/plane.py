@@ -203,7 +203,7 @@ def _runs_away(parts: Sequence[Part], finite: npt.NDArray[np.bool_]) -> int | No
 def _notes(left_out: Sequence[str], finite: npt.NDArray[np.bool_]) -> tuple[str, ...]:
     notes = []
     if left_out:
-        named = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")  # noqa: PLR2004
+        named = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
         notes.append(f"Left out, as no real values were kept: {named}.")
     missing = int((~finite).sum())
     if missing:
@@ -407,7 +407,7 @@ def _completed(vectors: Sequence[Floats], elements: int) -> tuple[Floats, Floats
     """Two orthogonal unit vectors: those found, and single elements where there are fewer."""
     # Signs are arbitrary: the largest element is made positive, so that they are always the same.
     found = [vector * np.sign(vector[np.argmax(np.abs(vector))]) for vector in vectors]
-    while len(found) < 2:  # noqa: PLR2004  a plane has two directions
+    while len(found) < 2:  # a plane has two directions
         used = sum((np.abs(vector) for vector in found), np.zeros(elements))
         unit = np.zeros(elements)
         unit[np.argmin(used)] = 1.0

@@ -174,7 +174,7 @@ class _Walk:
         name = operator_name(kernel)
         if name == "mse_loss" and not meant and _constant(kernel, "reduction", 1) == 1:
             return self._difference(uses, scale)
-        squared = (name == "pow" and _constant(kernel, "exponent", 0) == 2) or (  # noqa: PLR2004
+        squared = (name == "pow" and _constant(kernel, "exponent", 0) == 2) or (
             name in {"mul", "square"} and len({use.tensor for use in uses}) == 1
         )
         inner = self._maker(uses[0]) if squared and uses and meant else None
@@ -183,7 +183,7 @@ class _Walk:
         return self._difference(_uses(inner), scale)
 
     def _difference(self, uses: list[TensorUse], scale: float) -> Regression | None:
-        if len(uses) != 2:  # noqa: PLR2004
+        if len(uses) != 2:
             return None
         for predicted, truth in (uses, uses[::-1]):
             line = self._line(predicted)
@@ -204,7 +204,7 @@ class _Walk:
             product = self._product(uses[1:])
             bias = self._parameter(uses[0])
             return (product[0], bias, product[1]) if product and bias else None
-        for inner, other in (uses, uses[::-1]) if len(uses) == 2 else ():  # noqa: PLR2004
+        for inner, other in (uses, uses[::-1]) if len(uses) == 2 else ():
             maker, bias = self._maker(inner), self._parameter(other)
             if maker and bias and operator_name(maker) in {"mm", "mul", "matmul"}:
                 product = self._product(_uses(maker))
@@ -212,7 +212,7 @@ class _Walk:
         return None
 
     def _product(self, uses: list[TensorUse]) -> tuple[str, Floats] | None:
-        for x_use, w_use in (uses, uses[::-1]) if len(uses) == 2 else ():  # noqa: PLR2004
+        for x_use, w_use in (uses, uses[::-1]) if len(uses) == 2 else ():
             name, x = self._parameter(w_use), _numbers(x_use)
             if name and x is not None and x_use.spec.role != "parameter":
                 return name, x
@@ -340,7 +340,7 @@ def ending(
     if regression is None or not all(_same_data(regression, step) for step in full):
         return None
     last = path[-1]
-    if not np.isfinite(last).all():
+    if path.shape[1:] != (2,) or not np.isfinite(last).all():
         return None
     best = regression.optimum
     rate = learning_rate(first, (regression.weight, regression.bias))

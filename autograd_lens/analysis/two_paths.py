@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, plane_through, project
 from autograd_lens.trace.outcomes import Descent, WhatIf
+from autograd_lens.trace.schema import damaged
 
 __all__ = ["TwoPaths", "two_paths"]
 
@@ -49,6 +50,11 @@ def two_paths(what: WhatIf, axes: str | None = None) -> TwoPaths:
         axes: Two scalars by name; by default as for a single path.
     """
     within = _within(what)
+    if any(
+        recorded.shape[1:] != within.changed.values[name].shape[1:]
+        for name, recorded in within.recorded.values.items()
+    ):
+        damaged("the shape of a parameter is not that of its values")
     joined = {
         name: np.concatenate([recorded, within.changed.values[name]])
         for name, recorded in within.recorded.values.items()

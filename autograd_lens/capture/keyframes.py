@@ -22,9 +22,10 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.live.reading import SMALL, read
 from autograd_lens.trace.budget import Level
 
-__all__ = ["Keyframes"]
+__all__ = ["APART", "Keyframes"]
 
-_APART = 5  # steps
+APART = 5  # steps
+_LARGE, _LARGE_APART = 1 << 22, 20  # bytes of which a copy costs a part of a step
 
 
 class Keyframes:
@@ -34,13 +35,14 @@ class Keyframes:
         sink: Takes the values.
         most: Bytes that all keyframes together may have.
         light: Bytes of a parameter that a light step keeps whole.
+        apart: Steps from one to the next, as long as they fit.
     """
 
-    def __init__(self, sink: Sink, most: int, light: int) -> None:
+    def __init__(self, sink: Sink, most: int, light: int, apart: int = APART) -> None:
         self._sink = sink
         self._most = min(most, sink.budget.keyframes)
         self._light = light
-        self._apart = _APART
+        self._apart = apart
         self._sizes: dict[int, int] = {}
         self._needed = False  # whether there is anything that light steps lack
 
@@ -67,11 +69,21 @@ class Keyframes:
         )
         sizes = [one.nbytes for one in found.values()]
         size, largest = sum(sizes), max(sizes, default=0)
+        if size > _LARGE and self._apart == APART:
+            self._apart = _LARGE_APART
         if self._needed and self._has_room(step, size, largest):
             self._sizes[step] = size
             values = [read(tensor, tensor.nbytes) for tensor in found.values()]
             self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
             self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
+
+    def starts(self, step: int) -> bool:
+        """Whether a step recorded in full has whole what light steps lack."""
+        return not self._needed or step in self._sizes
+
+    def forget(self, before: int) -> None:
+        """Those of the steps before one are let go of."""
+        self._sizes = {step: size for step, size in self._sizes.items() if step >= before}
 
     def keep(self, step: int, parameters: Iterable[torch.Tensor]) -> bool:
         """Keep the parameters of one step, whatever lies around it; tells whether they fit."""
@@ -88,7 +100,8 @@ class Keyframes:
         if step in self._sizes:
             return False
         while step % self._apart == 0 and sum(self._sizes.values()) + size > self._most:
-            odd = [one for one in self._sizes if one % (2 * self._apart)]
+            oldest = min(self._sizes, default=0)
+            odd = [one for one in self._sizes if one % (2 * self._apart) and one != oldest]
             if odd:
                 self._sink.keep(odd[0], [])
                 self._sink.budget.give(self._sizes.pop(odd[0]))

@@ -47,6 +47,10 @@ class OptimizerNumbers:
             self._last[optimizer] = now
             self._changed.append(self._entry(groups))
 
+    def again(self) -> None:
+        """Tell all of them at their next update, whatever was told before."""
+        self._last.clear()
+
     def _entry(self, groups: list[dict[str, Any]]) -> Any:
         first = next((tensor for group in groups for tensor in group["params"]), None)
         index = self._index_of(first) if isinstance(first, torch.Tensor) else None

@@ -25,6 +25,7 @@ from autograd_lens.live.frames import UserFrames, frame_names
 from autograd_lens.live.reading import DTYPE_NAMES, is_opaque
 from autograd_lens.live.stream import TensorEntry
 from autograd_lens.trace.records import Parameter
+from autograd_lens.trace.schema import LONGEST_NAME
 
 __all__ = ["ParameterRegistry", "attributes_of", "name_entries", "name_tensors", "reachable"]
 
@@ -32,6 +33,7 @@ _PROXIES = frozenset({weakref.ProxyType, weakref.CallableProxyType})
 _PLAIN_KEYS = frozenset({str, int, float, bool, bytes, tuple, type(None)})
 _MAX_DEPTH = 3
 _MAX_ITEMS = 1000
+_LONGEST = LONGEST_NAME - 20  # a number may have to be added
 
 
 class ParameterRegistry:
@@ -175,6 +177,7 @@ class ParameterRegistry:
             self.add_module(module, name if len(models) > 1 else "", name, step)
 
     def _add(self, tensor: torch.Tensor, name: str, aliases: tuple[str, ...], step: int) -> None:
+        name, aliases = name[:_LONGEST], tuple([one[:_LONGEST] for one in aliases])
         index = self._slot_for(name, aliases, tensor)
         new = index == len(self.records)
         record = Parameter(

@@ -21,6 +21,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -30,7 +31,7 @@ import torch
 
 from autograd_lens.capture.full_recorder import FullRecorder, Services
 from autograd_lens.capture.inputs import InputObserver, RandomState
-from autograd_lens.capture.keyframes import Keyframes
+from autograd_lens.capture.keyframes import APART, Keyframes
 from autograd_lens.capture.light_rows import (
     Flags,
     GraphBook,
@@ -45,11 +46,13 @@ from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.program_warnings import TorchWarnings
+from autograd_lens.capture.rolling import Rolling, between_anchors
 from autograd_lens.capture.schedule import Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.capture.stopping import StepSoFar, StopOn
 from autograd_lens.errors import LensError, StopConditionMet
+from autograd_lens.live import doors
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
@@ -78,8 +81,8 @@ _BEFORE_STOP = 1  # steps before the one that a program is stopped at: its updat
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
 _no_torch_function = torch._C.DisableTorchFunction
-_functorch_level = torch._C._functorch.peek_interpreter_stack
-_sequence_number = torch._C._autograd._get_sequence_nr
+_functorch_level = doors.functorch_level
+_sequence_number = doors.sequence_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Limits:
         keyframes: Bytes of large parameters and optimizer state that are kept whole over the
             run, so that steps between can be replayed.
         size: Bytes of the whole recording; all others are kept within it.
+        last: How many steps are kept, the newest ones, of the others the loss; 0 keeps all.
     """
 
     light: int = 65536
@@ -102,6 +106,7 @@ class Limits:
     inputs: int = 1 << 28
     keyframes: int = 1 << 29
     size: int = DEFAULT_SIZE
+    last: int = 0
 
 
 class Recorder:
@@ -119,7 +124,7 @@ class Recorder:
         self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
     ) -> None:
         self.frames = UserFrames()
-        self.steps = StepCounter()
+        self.steps = StepCounter(self.frames.chain)
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
         self._rows = writer.rows
@@ -128,7 +133,9 @@ class Recorder:
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
         self._reader = ParameterReader(limits.light)
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
-        keyframes = Keyframes(writer, limits.keyframes, limits.light)
+        apart = between_anchors(limits.last) if limits.last else APART
+        full = full.with_every(apart) if limits.last else full
+        keyframes = Keyframes(writer, limits.keyframes, limits.light, apart)
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         aside = _BEFORE_STOP if stop is not None else 0
         self._full = FullRecorder(services, full, limits.value, limits.step, aside=aside)
@@ -140,12 +147,16 @@ class Recorder:
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
         self._full.described = lambda: self._numbers.tell
+        self._rolling = (
+            Rolling(writer, limits.last, full, self._full, self._numbers) if limits.last else None
+        )
         self._optimizers = OptimizerHooks(self.steps, self._full, self._calls, self._numbers)
         self._warnings = TorchWarnings(self.frames, self._warned)
         self._thread = threading.get_ident()
         self._threads = 0  # with which torch computes; sums depend on it
         self._process = os.getpid()
         self._processes = 1  # that train together
+        self._began = 0.0  # when the engine began to run, where there are several
         self._inside = False
         self._asleep = False  # the program asked to be left alone
         self.other_thread = False
@@ -168,6 +179,7 @@ class Recorder:
         self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
         _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
         self.registry.start(self.frames.innermost(sys._getframe(1)))
+        self.steps.start(sys._getframe(1))
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
@@ -375,9 +387,11 @@ class Recorder:
         calls = self._calls.take(grads) if self._calls.used else None
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
-        opens = self.steps.backward_begins(site, values, grads)
+        opens = self.steps.backward_begins(site, caller, values, grads)
         if self.registry.unsettled:
             self._settle()
+        if self._processes > 1:
+            self._began = time.time()
         if self._full.on:
             frame = sys._getframe(3)
             self._optimizers.check(frame)
@@ -422,7 +436,9 @@ class Recorder:
         if self._processes == 1 and there and distributed.is_initialized():
             self._processes = distributed.get_world_size()
             if self._processes > 1:
+                self._full.records_all()
                 self._writer.extra("processes", str(self._processes).encode())
+                self._writer.extra("rank", str(distributed.get_rank()).encode())
 
     def _random_state(self) -> bytes | None:
         with self._full.mode.silence():
@@ -469,8 +485,15 @@ class Recorder:
             self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, error, marked=steps.marked)
-            if random is None and calls is None and not self.inputs.active:
+                self._full.after_backward(
+                    steps.index,
+                    error,
+                    sys._getframe(2),
+                    self._graphs.key_of(graph).reached,
+                    marked=steps.marked,
+                )
+            alone = self._processes == 1
+            if alone and random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))
             else:
                 extras = {
@@ -478,8 +501,11 @@ class Recorder:
                     "inputs": self.inputs.take() or None,
                     "calls": calls,
                     "numbers": self._numbers.take(),
+                    "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))
+            if self._rolling is not None:
+                self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
                 self._ask(self._stop_on, _number(outputs[0], loss), values, after)
         except Exception as failure:  # noqa: BLE001  see NOTE 2

@@ -91,7 +91,11 @@ class Recording:
             raise RecordingError(msg, hint="Make a new one with lens.record(...).")
         info = run_info(sys.argv[0] if sys.argv else "", sys.argv[1:], self._full)
         self._writer = TraceWriter.create(
-            self.path, info, force=self._force, size=self._limits.size
+            self.path,
+            info,
+            force=self._force,
+            size=self._limits.size,
+            last=self._limits.last,
         )
         self._writer.on_failure = warn_of_lost_trace
         close = functools.partial(self._writer.close, "killed")

@@ -24,6 +24,8 @@ from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.script import as_main, execute, load_program, report
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.store import parsing
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["RerunResult", "rerun"]
@@ -112,10 +114,13 @@ def _restore_random_state(trace: Trace) -> None:
     stored = trace.extra("random_state")
     if stored is None:
         return
-    state = json.loads(stored)
-    raw = np.frombuffer(bytes.fromhex(state["torch"]), np.uint8)
-    torch.default_generator.set_state(torch.from_numpy(raw.copy()))
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))  # noqa: NPY002  the shared one
+    with parsing("the random states"):
+        state = json.loads(stored)
+        raw = np.frombuffer(bytes.fromhex(state["torch"]), np.uint8)
+        version, internal, gauss = state["python"]
+        random.setstate((version, tuple(internal), gauss))
+        kind, keys, *rest = state["numpy"]
+        np.random.set_state((kind, np.array(keys, np.uint32), *rest))  # noqa: NPY002  the shared one
+        if raw.size != torch.default_generator.get_state().numel():
+            damaged("a random state has another size")
+        torch.default_generator.set_state(torch.from_numpy(raw.copy()))

@@ -150,7 +150,7 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     info = run_info(program.name, list(arguments), full, module=script if module else "")
     before = set_aside(output) if aside else None
     limits = limits or Limits()
-    writer = TraceWriter.create(output, info, force=force, size=limits.size)
+    writer = TraceWriter.create(output, info, force=force, size=limits.size, last=limits.last)
     writer.on_failure = warn_of_lost_trace
     with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())

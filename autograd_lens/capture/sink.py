@@ -9,6 +9,7 @@ from autograd_lens.trace.budget import Budget
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.tape import Template
+from autograd_lens.trace.window import Forgotten
 
 __all__ = ["RowSink", "Sink"]
 
@@ -54,6 +55,9 @@ class Sink(Protocol):
 
     def extra(self, key: str, data: bytes) -> None:
         """Keep something under a name."""
+
+    def forget(self, gone: Forgotten) -> None:
+        """Let go of what old steps alone need, when what came so far is written."""
 
     def keep(self, step: int, values: Sequence[bytes]) -> None:
         """Keep large values for a step, to be found by their digest; none: let go of them."""

@@ -23,6 +23,8 @@ VERBS = (
     "verify",
     "diff",
     "find",
+    "cure",
+    "ranks",
     "whatif",
     "trace",
     "graph",

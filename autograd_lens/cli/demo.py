@@ -34,7 +34,9 @@ _FOLDER = "autograd_lens_demo"
 )
 @click.option("-f", "--force", is_flag=True, help="Replace what an earlier demo left there.")
 def command(output: Path, force: bool) -> None:
-    """Record the linear regression, print its first and last step, draw its graph and path.
+    """Record a linear regression and fill a folder with pictures and handouts of it.
+
+    The first and the last step are printed.
 
     \b
     autograd-lens demo -o demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ import click
 
 from autograd_lens.api import Trace, replaying
 from autograd_lens.errors import LensError, RenderError, TraceError, TraceExistsError
+from autograd_lens.trace.store import is_recording
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +28,7 @@ __all__ = [
     "drawable",
     "explained",
     "named_after",
+    "of_rank",
     "open_trace",
     "printer",
     "record_script",
@@ -115,8 +118,8 @@ def record_script(
     stop = None if stop_on is None else asked(stop_on)
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
-    target = output or Path(f"{stem}.lens")
-    writable(target, force=force or ours)
+    target = of_rank(output or Path(f"{stem}.lens"))
+    writable(target, force=force or ours, recording=True)
     result = run_script(
         script,
         arguments,
@@ -142,6 +145,14 @@ def record_script(
     return target, result
 
 
+def of_rank(path: Path) -> Path:
+    """The file of this process where several train together, each with a number of its own."""
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    if not (rank.isdecimal() and size.isdecimal()) or int(size) <= 1:
+        return path
+    return path.with_name(f"{path.stem}.rank{rank}{path.suffix}")
+
+
 def _incomplete(target: Path, steps: int, failure: str) -> str:
     """What to say of a recording that was not written to its end."""
     try:
@@ -157,12 +168,17 @@ def named_after(trace: Path, what: str) -> Path:
     return Path(f"{trace.stem}-{what}")
 
 
-def writable(output: Path, *, force: bool) -> Path:
-    """The path, where something may be written there.
+def writable(output: Path, *, force: bool, recording: bool = False) -> Path:
+    """The path, where something may be written there; a symbolic link is followed.
+
+    Args:
+        output: The path.
+        force: Whether a regular file that is there may be replaced.
+        recording: Whether what is written is a recording: nothing else replaces one.
 
     Raises:
-        TraceExistsError: Something is there and ``force`` was not given.
-        LensError: It is a directory, or in none.
+        TraceExistsError: Something is there and ``force`` was not given, or a recording is.
+        LensError: It is a directory, in none, a device or a pipe.
     """
     if output.is_dir():
         msg = f"{str(output)!r} is a directory."
@@ -170,6 +186,12 @@ def writable(output: Path, *, force: bool) -> Path:
     if output.exists() and not force:
         msg = f"{str(output)!r} exists."
         raise TraceExistsError(msg, hint="Add --force to overwrite it, or choose another -o.")
+    if output.exists() and not output.is_file():
+        msg = f"{str(output)!r} is a device or a pipe; --force replaces files alone."
+        raise LensError(msg, hint="Choose another -o.")
+    if not recording and output.exists() and is_recording(output):
+        msg = f"{str(output)!r} is a recording, which only another one replaces."
+        raise TraceExistsError(msg, hint="Choose another -o.")
     if not output.parent.is_dir():
         msg = f"There is no directory {str(output.parent)!r} to write {output.name!r} in."
         raise LensError(msg, hint="Make it, or choose another -o.")
@@ -199,8 +221,20 @@ def write_lines(output: Path | None, lines: Iterable[str]) -> None:
         for line in lines:
             click.echo(line)
         return
-    with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+    with _written(output) as file:
         file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[TextIO]:
+    """A text file, said to be written at the end; none is left that ends in the middle."""
+    try:
+        with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except BaseException:
+        if output.is_file():
+            output.unlink()
+        raise
     say(f"Wrote {shown(output)}")
 
 
@@ -227,7 +261,7 @@ def _recordings_beside(file: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.lens")) if folder.is_dir() else []
     if not names:
         return "Record one with: autograd-lens run train.py"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004  as many as read at a glance
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # as many as read at a glance
     return f"Recordings there: {', '.join(names[:3])}{more}."
 
 
@@ -247,9 +281,8 @@ def printer(output: Path | None, width: int | None = None) -> Iterator[Console]:
             sys.stdout.reconfigure(errors="replace")  # a terminal without ∂ shows ?
         yield _console(sys.stdout, width)
         return
-    with explained(output), output.open("w", encoding="utf-8", newline="\n") as file:
+    with _written(output) as file:
         yield _console(file, width or _FILE_WIDTH)
-    say(f"Wrote {shown(output)}")
 
 
 def _console(file: TextIO, width: int | None) -> Console:

@@ -31,7 +31,7 @@ _FACTORS = (0.1, 10.0)
 
 
 @click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
-@click.option("--steps", help='Steps to show, for example "0,1,-1".  [default: 0,1,-1]')
+@click.option("--steps", metavar="STEPS", help="Steps to show.  [default: 0,1,-1]")
 @speaks()
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
@@ -267,7 +267,7 @@ def _tried_rates(trace: Trace) -> tuple[TriedRate, ...]:
         those of its tape, or where making these steps again would keep the reader waiting.
     """
     rate = _rate(trace)
-    if rate is None or len(trace.steps) < 2:  # noqa: PLR2004  the first loss is that of the start
+    if rate is None or len(trace.steps) < 2:  # the first loss is that of the start
         return ()
     first = next(iter(trace.full_steps), 0)
     if len(trace.steps[first].kernels) > _MOST_KERNELS:

@@ -26,10 +26,10 @@ __all__ = ["command"]
 @click.option(
     "--full",
     default="default",
-    show_default="0, 1, 2, then 5, 10, 20, 50, 100, ...",
+    show_default="0, 1, 2, then of 5, 10, 20, 50, 100, ... what takes little of the time",
     metavar="STEPS",
-    help="Steps to record with every value: all, none, every:100, or steps and ranges 0:10,500; "
-    "default,137 adds one to the default.",
+    help="Steps to record with every value: none, every:100, or steps and ranges 0:10,500; "
+    "default,137 adds one to the default. all: those that no replay would open for sure.",
 )
 @click.option(
     "--keep-inputs",
@@ -54,6 +54,13 @@ __all__ = ["command"]
     help="Let the recording take no more than this on the disk; detail goes first.",
 )
 @click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the last N steps, which open in full at any time, and of older ones the loss: for "
+    "a run that may go wrong after days.",
+)
+@click.option(
     "--stop-on",
     metavar="CONDITION",
     help="End the program at the first step that meets it, and keep that step whole: nan (a loss, "
@@ -75,6 +82,7 @@ def command(
     keep_inputs: int | None,
     keep_values: int | None,
     max_size: int | None,
+    last: int | None,
     stop_on: str | None,
 ) -> None:
     """Run SCRIPT unmodified, as `python SCRIPT ARGS` would, and record it.
@@ -88,6 +96,7 @@ def command(
     autograd-lens run -o big.lens --full 0:10,500 train.py
     autograd-lens run -m project.train
     autograd-lens run --stop-on nan train.py
+    autograd-lens run --last 200 train.py
     """
     from autograd_lens.capture import Limits
 
@@ -96,6 +105,7 @@ def command(
         value=usual.value if keep_values is None else keep_values,
         inputs=usual.inputs if keep_inputs is None else keep_inputs,
         size=usual.size if max_size is None else max_size,
+        last=last or 0,
     )
     target, result = record_script(
         script,
@@ -116,9 +126,11 @@ def command(
 
 def _used(target: Path) -> str:
     """What the recording took, and how its steps open."""
-    from autograd_lens.render.info import size_text
+    from autograd_lens.render.info import kept_text, size_text
 
     with Trace(target) as trace:
+        if trace.window is not None:
+            return f" {size_text(target.stat().st_size)}: kept are {kept_text(trace)}."
         full, taped, count = len(trace.full_steps), trace.taped, len(trace.steps)
     others = "all others" if taped == count else f"{taped - full:,} others"
     replayed = f", a tape to replay {others}" if taped > full else ""

@@ -114,7 +114,7 @@ def walk(file: Path | None, start: str = "0", *, follow: bool = False, replay: b
     with open_trace(file) as trace:
         place = Place.parse(start, len(trace.steps))
         opener = _Replay(trace.path) if replay else None
-        StepperApp(trace, opener, follow=follow, place=place).run()
+        StepperApp(trace, opener, follow=follow, place=place).walk()
 
 
 class _Replay:

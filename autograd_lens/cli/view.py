@@ -16,7 +16,9 @@ __all__ = ["command"]
 
 
 @click.command("view", short_help="Make a page to explore a run in the browser.")
-@click.option("--steps", help="Further steps to open in full, by replay where they are not.")
+@click.option(
+    "--steps", metavar="STEPS", help="Further steps to open in full, by replay where they are not."
+)
 @speaks()
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 @draws("The page, .html.  [default: NAME-view.html]")

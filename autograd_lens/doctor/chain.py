@@ -22,7 +22,7 @@ from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Source
 from autograd_lens.trace.values import Value
 
-__all__ = ["Link", "chain_behind"]
+__all__ = ["Link", "chain_behind", "gradient_norms"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -147,10 +147,10 @@ def _norm(array: Floats) -> float:
 
 def _gradients(trace: Trace, step: int) -> Iterator[Link]:
     """Where the gradients jumped, or since when they grew."""
-    norms = _gradient_norms(trace, step)
+    norms = gradient_norms(trace, step)
     with np.errstate(all="ignore"):
         ratios = norms[1:] / norms[:-1]
-    jumps = np.flatnonzero(ratios > _JUMP) + 1
+    jumps = np.flatnonzero(np.isfinite(ratios) & (ratios > _JUMP)) + 1
     if jumps.size:
         at = int(jumps[-1])
         text = f"The gradients' norm jumped from {number(norms[at - 1])} to {number(norms[at])}"
@@ -168,7 +168,7 @@ def _gradients(trace: Trace, step: int) -> Iterator[Link]:
         )
 
 
-def _gradient_norms(trace: Trace, step: int) -> Floats:
+def gradient_norms(trace: Trace, step: int) -> Floats:
     """The norm of all gradients of each step up to one, as far as they are finite: (steps,)."""
     squares = np.zeros(step + 1)
     for name in trace.parameters:

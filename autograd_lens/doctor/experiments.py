@@ -98,7 +98,7 @@ class Experiments:
             done, took = self._one_step(first, changes)
         each = took if took > _SLOW else took / 5  # of a short one, most is for the beginning
         more = min(steps, _MOST_STEPS, int(self._left / 3 / max(each, 1e-9)))
-        if done is None or more < 2:  # noqa: PLR2004  one loss tells no way
+        if done is None or more < 2:  # one loss tells no way
             return None
         return self._tried(f"lr {number(rate)}", lambda lab: lab.descend(first, more, changes))
 

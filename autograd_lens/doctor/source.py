@@ -136,6 +136,14 @@ class Code:
             for node in ast.walk(self.tree)
         )
 
+    def assigned(self, name: str) -> list[ast.expr]:
+        """What the text assigns to a name, wherever it does."""
+        return [
+            node.value
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets)
+        ]
+
     def makes(self, names: set[str]) -> list[ast.Call]:
         """Calls of these classes, as ``torch.optim.Adam(...)`` for ``Adam``."""
         return [

@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
+from autograd_lens.trace.graph import (
+    TapeIndex,
+    constant,
+    operator_name,
+    tensors,
+    writes_in_place,
+)
 from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
 
 __all__ = [
@@ -19,14 +25,19 @@ __all__ = [
     "LOSSES",
     "VERSION_ERROR",
     "Touch",
+    "compared",
     "is_clip",
     "life_lines",
+    "made_of",
+    "parameters_behind",
     "trainable_behind",
     "training_kernel",
     "training_path",
     "version_pair",
 ]
 
+_PAIR = 2
+_SQUARE = 2.0
 _CLAMPS = ("clamp_", "_foreach_clamp")
 _SCALES = ("mul_", "_foreach_mul_", "div_", "_foreach_div_")
 
@@ -109,6 +120,22 @@ def trainable_behind(tape: TapeIndex, tensor: int, before: int) -> list[Kernel]:
     ]
 
 
+def parameters_behind(tape: TapeIndex, tensor: int, before: int) -> set[str]:
+    """Names of the parameters that a gradient of a tensor would reach."""
+    names, waiting, seen = set[str](), [(tensor, before)], set[int]()
+    while waiting:
+        current, end = waiting.pop()
+        kernel = tape.maker(current, end)
+        if kernel is None or kernel.index in seen or not kernel.requires_grad:
+            continue
+        seen.add(kernel.index)
+        for use in tensors(kernel.inputs):
+            if use.spec.role == "parameter":
+                names.add(use.spec.name)
+            waiting.append((use.tensor, kernel.index))
+    return names
+
+
 LOSSES = frozenset(
     {
         "binary_cross_entropy",
@@ -122,6 +149,30 @@ LOSSES = frozenset(
     }
 )
 """Kernels that compare their first argument, a prediction, with their second, a target."""
+
+
+def made_of(tape: TapeIndex, tensor: int, before: int) -> set[str]:
+    """Names of the parameters that a tensor was computed with, also where a gradient ends."""
+    return {
+        use.spec.name
+        for kernel in tape.ancestors(tensor, before)
+        if kernel.phase == "forward"
+        for use in tensors(kernel.inputs)
+        if use.spec.role == "parameter"
+    }
+
+
+def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
+    """The two sides of a loss of torch, or of a squared difference; None for other kernels."""
+    if operator_name(kernel) in LOSSES:
+        made: Kernel | None = kernel
+    elif operator_name(kernel) == "pow" and constant(kernel, "exponent") == _SQUARE:
+        made = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
+        made = made if made is not None and operator_name(made) == "sub" else None
+    else:
+        return None
+    pair = list(tensors(made.inputs))[:_PAIR] if made is not None else []
+    return (pair[0], pair[1]) if len(pair) == _PAIR else None
 
 
 def training_path(step: Step) -> frozenset[int]:

@@ -74,8 +74,8 @@ def read(
     Returns:
         Raw little-endian bytes in row-major order, a ``Summary`` where that would be more
         than ``limit`` bytes, or None where the tensor has no readable value (meta tensors,
-        those of which ``is_opaque`` is true, quantized ones, huge sparse ones). A sparse tensor
-        is read as a dense one.
+        those of which ``is_opaque`` is true, quantized ones, huge sparse ones, and those whose
+        memory was given back). A sparse tensor is read as a dense one.
     """
     if type(tensor) not in _PLAIN_TYPES and is_opaque(tensor):
         return None
@@ -88,10 +88,18 @@ def read(
             and tensor.nbytes <= limit
             and not tensor._is_zerotensor()  # zeros that have no memory
         ):
-            return bytes_at(tensor.data_ptr(), tensor.nbytes)
+            address = tensor.data_ptr()
+            return bytes_at(address, tensor.nbytes) if address or not tensor.nbytes else None
+        if tensor.layout is torch.strided and _is_freed(tensor):
+            return None
         return _read_general(tensor, limit, brief, known)
     except (RuntimeError, TypeError, NotImplementedError, ValueError):
         return None
+
+
+def _is_freed(tensor: torch.Tensor) -> bool:
+    """Whether a tensor's memory was given back while it lives, as sharding does in between."""
+    return tensor.nbytes > 0 and not tensor._is_zerotensor() and tensor.data_ptr() == 0
 
 
 def is_opaque(tensor: torch.Tensor) -> bool:
@@ -112,6 +120,7 @@ def is_plain(tensor: torch.Tensor) -> bool:
         and tensor.nbytes > 0
         and tensor.dtype not in _COMPLEX
         and not tensor._is_zerotensor()
+        and tensor.data_ptr() != 0
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
-from autograd_lens.analysis.comparison import Comparison, Growth, Kind, Parting, Side
+from autograd_lens.analysis.comparison import Comparison, Edit, Growth, Kind, Parting, Side
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
 from autograd_lens.render.numbers import brief_value, scalar
 from autograd_lens.trace.records import Source
@@ -18,6 +18,8 @@ from autograd_lens.trace.values import Value
 __all__ = ["diff_json", "render_diff", "sentence"]
 
 _NAMES = 6  # parameters that are named
+_EDITS = 3  # places of the texts that are shown
+_LINES = 4  # lines of one of them
 _WHAT: dict[Kind, str] = {
     "start": "they begin with another {what}",
     "input": "{what} is another one",
@@ -26,7 +28,10 @@ _WHAT: dict[Kind, str] = {
     "kernel": "other kernels ran: {what}, where it was {was}",
     "result": "the same kernel, given the same, has another result",
     "order": "the same kernels ran in another order",
-    "update": "the update is another one",
+    "graph": "autograd goes another way: {what}, where it was {was}",
+    "clearing": "backward found another .grad: {what}, where it was so: {was}",
+    "accumulation": "backward ran another number of times before the update: {what}, where {was}",
+    "update": "{what}, where {was}",
     "unknown": "where in it is not known",
 }
 
@@ -42,12 +47,23 @@ def sentence(found: Comparison) -> str:
             "that both have are equal, bit for bit."
         )
     parting = found.parting
-    kernel = parting.one.kernel or parting.other.kernel
+    kernels = [side.kernel for side in (parting.one, parting.other) if side.kernel is not None]
+    kernel = min(kernels, key=lambda one: one.index, default=None)
     where = f" at kernel {kernel.index} ({kernel.op})" if kernel is not None else ""
-    what = _WHAT[parting.kind].format(what=parting.other.what, was=parting.one.what)
+    what = _what(parting)
     size = "" if math.isnan(parting.apart) else f", by {parting.apart:.3g}"
     verdict = "Rounding only" if found.rounding else "Different"
     return f"{verdict}: the runs part in step {parting.step}{where}: {what}{size}."
+
+
+def _what(parting: Parting) -> str:
+    what, was = parting.other.what, parting.one.what
+    if parting.kind == "input" and what != was:
+        return f"it was given {what}, where it was given {was}"
+    kernel = parting.one.kernel
+    if parting.kind == "order" and kernel is not None and was != kernel.op:
+        return f"the rows of {what} came in another order"
+    return _WHAT[parting.kind].format(what=what, was=was)
 
 
 def _steps(count: int) -> str:
@@ -67,13 +83,51 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
     parting = found.parting
     if parting is not None:
         lines += [Text(), *_sides(parting, names, width)]
-        if parting.judgement.why:
-            lines += [Text(), *folded(parting.judgement.why, width)]
+        if why := _why(parting):
+            lines += [Text(), *folded(why, width)]
+        lines += _edits(found.edits, parting, width)
         lines += [Text(), *_growth(found.growth)]
         if parting.reached:
             lines += [Text(), *folded(_reached(parting.reached), width)]
     lines += _unmatched(found, names, width)
     return Group(*lines)
+
+
+def _why(parting: Parting) -> str:
+    if parting.rounding_since < 0:
+        return parting.judgement.why
+    before = f"From step {parting.rounding_since} on they had differed by rounding alone."
+    return f"{before} {parting.judgement.why}".strip()
+
+
+def _edits(edits: Sequence[Edit], parting: Parting, width: int) -> Iterator[Text]:
+    """Where the programs' texts differ: first what stands in the lines where they part."""
+    there = [one for one in edits if _touches(one, parting)]
+    shown = [*there, *(one for one in edits if one not in there)][:_EDITS]
+    if not shown:
+        return
+    yield Text()
+    where = "there" if there else "elsewhere"
+    more = f", and in {len(edits) - len(shown)} more places" if len(edits) > len(shown) else ""
+    yield from folded(f"The programs' texts differ {where}{more}:", width)
+    for one in shown:
+        name = one.file.rsplit("/", 1)[-1]
+        for sign, line, texts in zip("-+", one.lines, one.texts, strict=True):
+            for number, text in enumerate(texts[:_LINES]):
+                words = f"{sign} {name}:{line + number}  {text}"
+                yield from (Text("  ").append_text(t) for t in folded(words, width - 2, CODE))
+
+
+def _touches(edit: Edit, parting: Parting) -> bool:
+    """Whether one of the lines where two runs part is among changed ones."""
+    sides = zip((parting.one, parting.other), edit.lines, edit.texts, strict=True)
+    return any(
+        side.source is not None
+        and side.source.file.rsplit("/", 1)[-1] == edit.file.rsplit("/", 1)[-1]
+        and side.source.line < line + len(texts)
+        and line <= side.source.end_line
+        for side, line, texts in sides
+    )
 
 
 def _sides(parting: Parting, names: tuple[str, str], width: int) -> Iterator[Text]:
@@ -147,9 +201,11 @@ def diff_json(found: Comparison) -> dict[str, Any]:
             "apart": _number(parting.apart),
             "rounding": parting.judgement.rounding,
             "why": parting.judgement.why,
+            "rounding_since": None if parting.rounding_since < 0 else parting.rounding_since,
             "reached": list(parting.reached),
         },
         "partners": dict(found.partners),
+        "merged": [list(map(list, pair)) for pair in found.merged],
         "unmatched": [list(names) for names in found.unmatched],
         "growth": [
             {
@@ -158,6 +214,10 @@ def diff_json(found: Comparison) -> dict[str, Any]:
                 "parameters": _number(one.parameters),
             }
             for one in found.growth
+        ],
+        "edits": [
+            {"file": one.file, "lines": list(one.lines), "texts": list(map(list, one.texts))}
+            for one in found.edits
         ],
     }
 

@@ -378,7 +378,7 @@ def box_title(of: Outline, item: Box) -> str:
 def _span(names: Sequence[str]) -> str:
     """``layers.0`` to ``layers.11``; one name where all are the same."""
     different = list(dict.fromkeys(names))
-    if len(different) < 2:  # noqa: PLR2004
+    if len(different) < 2:
         return different[0] if different else ""
     return f"{different[0]} … {different[-1].rpartition('.')[2]}"
 

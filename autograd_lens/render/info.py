@@ -24,7 +24,7 @@ from autograd_lens.trace.recordings import Recording
 from autograd_lens.trace.records import Event, Parameter
 from autograd_lens.trace.values import Value
 
-__all__ = ["render_info", "render_recordings", "size_text"]
+__all__ = ["kept_text", "render_info", "render_recordings", "size_text"]
 
 Array = npt.NDArray[Any]
 
@@ -101,6 +101,7 @@ def _facts(trace: Trace, rates: Rates | None, width: int) -> Iterator[Text]:
         "ran": Text(_ran(info)),
         "with": Text(_versions(info)),
         "steps": Text(_steps(trace)),
+        "kept": Text(kept_text(trace)),
         "replay": Text(_reach(trace)),
         "loss": _losses(np.asarray(trace.losses, np.float64)),
         "": _curve(np.asarray(trace.losses, np.float64)),
@@ -142,6 +143,17 @@ def _steps(trace: Trace) -> str:
     return f"{len(trace.steps):,}, {detail}"
 
 
+def kept_text(trace: Trace) -> str:
+    """Which steps were kept, where the last ones alone were to be; ``""`` where all were."""
+    if trace.window is None:
+        return ""
+    count, asked = len(trace.steps) - trace.first_kept, trace.window.steps
+    if not trace.first_kept:
+        return f"all steps (--last {asked:,})"
+    why = f"no more fit of --last {asked:,}" if count < asked else f"--last {asked:,}"
+    return f"steps from {trace.first_kept:,} on, and the loss of those before ({why})"
+
+
 def _reach(trace: Trace) -> str:
     """How far replay goes from where large parameters are whole; ``""`` where none are large."""
     if not trace.keyframes:
@@ -166,7 +178,7 @@ def _losses(losses: Array) -> Text:
 def _curve(losses: Array) -> Text:
     """The finite losses as a row of blocks; on a log scale where all are positive."""
     losses = losses[np.isfinite(losses)]
-    if losses.size < 2:  # noqa: PLR2004  a curve has two ends
+    if losses.size < 2:  # a curve has two ends
         return Text()
     picked = losses[np.linspace(0, len(losses) - 1, min(_CURVE, len(losses))).astype(np.intp)]
     heights = np.log(picked) if picked.min() > 0 else picked
@@ -223,7 +235,7 @@ def size_text(size: int) -> str:
     """Bytes as people read them: ``"81.0 MB"``."""
     number = float(size)
     for unit in ("bytes", "kB", "MB"):
-        if number < 1000:  # noqa: PLR2004  the step from one unit to the next
+        if number < 1000:  # the step from one unit to the next
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"

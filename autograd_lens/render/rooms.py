@@ -183,7 +183,7 @@ class Rooms:
         """The module of each node, as the parts of its path; see NOTE 1."""
         plain = {node: self._module(node) for node in self.own}
         owners = {node: owner for node in self.own if (owner := self._owner(node, plain[node]))}
-        if len(set(owners.values())) < 2:  # noqa: PLR2004  one model's modules are told apart
+        if len(set(owners.values())) < 2:  # one model's modules are told apart
             return plain
         last: str | None = None
         found = {}
@@ -263,7 +263,7 @@ class Rooms:
         if not nodes:
             msg = f"There is no module {room!r} in this graph."
             known = sorted({".".join(each) for each in self.paths.values() if each})
-            hint = f"It has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."  # noqa: PLR2004
+            hint = f"It has {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."
             raise RenderError(msg, hint=hint if known else "It ran through no module at all.")
         return self._joined(room, self._boxes(nodes, path, depth, opened))
 

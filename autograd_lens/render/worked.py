@@ -260,7 +260,7 @@ def _key(name: Name) -> str:
 
 
 def _same_rows(one: Value, other: Value) -> bool:
-    return len(one.shape) == len(other.shape) == 2 and one.shape[0] == other.shape[0]  # noqa: PLR2004
+    return len(one.shape) == len(other.shape) == 2 and one.shape[0] == other.shape[0]
 
 
 def _values(story: NodeStory, into: Value) -> Mapping[str, Value]:

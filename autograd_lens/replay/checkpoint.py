@@ -81,7 +81,7 @@ def recomputed(
         engine: Any = torch.autograd.Variable._execution_engine
         roots, given = zip(*reached, strict=True)
         options = {"allow_unreachable": True, "accumulate_grad": True}
-        engine.run_backward(roots, given, False, False, (), **options)  # noqa: FBT003  positional there
+        engine.run_backward(roots, given, False, False, (), **options)
     inner = {call.reads[0]: registers[call.out] for call in detached}
     return tuple(inner[n].grad if n in inner else None for n in block.function.inputs)
 

@@ -31,7 +31,7 @@ from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.tape import tensors_in
+from autograd_lens.trace.tape import numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
@@ -62,6 +62,20 @@ class Donor:
     def slots(self) -> Sequence[Entry]:
         """What the tape's slots hold."""
         return self.encoded.slots
+
+    @cached_property
+    def unseen(self) -> frozenset[str]:
+        """Parameters whose update was not seen: what their optimizer told makes its numbers."""
+        kernels = self.plan.template.kernels
+        return frozenset(
+            one.parameter
+            for one in self.plan.template.updates
+            if any(
+                self.slots[number.slot] is None
+                for index in one.kernels
+                for number in numbers_in(*(argument.value for argument in kernels[index].args))
+            )
+        )
 
     def tensor(self, number: int, slot: int | None = None) -> torch.Tensor | None:
         """The recorded value of a tensor that was there; None where it was not kept."""
@@ -135,6 +149,8 @@ class Donors:
         Raises:
             ReplayError: There is none.
         """
+        if step < self.trace.first_kept:
+            raise ReplayError(_let_go(self.trace, step))
         if step in self.own:
             yield self._donor(step)
             return
@@ -489,6 +505,14 @@ class Donors:
             if theirs != numbers:
                 return [*found, "a number that the forward computes with"]
         return found
+
+
+def _let_go(trace: Trace, step: int) -> str:
+    last = trace.window.steps if trace.window is not None else 0
+    return (
+        f"Step {step} is older than what --last {last:,} keeps: of steps before "
+        f"{trace.first_kept:,} there is the loss alone."
+    )
 
 
 def _unlike(entry: Entry, other: Donor, number: int, plan: Plan) -> bool:

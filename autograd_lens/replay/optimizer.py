@@ -26,6 +26,7 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
 from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.store import parsing
 
 __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
@@ -98,8 +99,9 @@ class Optimizers:
     def all(self) -> Sequence[Settings]:
         """What updates something, as it was last described: schedulers do not."""
         stored = self._trace.extra("optimizers")
-        found = json.loads(stored) if stored else []
-        return [self._settings(one) for one in found if one.get("holds", True)]
+        with parsing("what is known of the optimizers"):
+            found = json.loads(stored) if stored else []
+            return [self._settings(one) for one in found if one.get("holds", True)]
 
     def written_out(self) -> Sequence[Settings]:
         """The rate of an update that the program writes out itself, read off its full steps.
@@ -120,6 +122,21 @@ class Optimizers:
         """
         end = self._trace.rows.of_step(step).stop
         return [_with(one, self._latest(one.first, end)) for one in self.all]
+
+    def beginning(self, step: int) -> frozenset[str]:
+        """The parameters whose optimizer makes its first update in a step.
+
+        What was noted between two backwards stands with the second.
+        """
+        rows = self._trace.rows.of_step(step)
+        first = {one: noted[0][0] for one, noted in self._noted.items()}
+        return frozenset().union(
+            *(
+                one.parameters
+                for one in self.all
+                if rows.start < first.get(one.first, rows.start) <= rows.stop
+            )
+        )
 
     def _settings(self, one: Mapping[str, Any]) -> Settings:
         names = list(self._trace.parameters)
@@ -148,9 +165,10 @@ class Optimizers:
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
         """First parameter -> (row, the numbers of each group), in order."""
         found: dict[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]] = {}
-        for row, text in self._trace.rows.extra_column("numbers"):
-            for first, groups in json.loads(text):
-                found.setdefault(first, []).append((row, groups))
+        with parsing("the numbers of the optimizers"):
+            for row, text in self._trace.rows.extra_column("numbers"):
+                for first, groups in json.loads(text):
+                    found.setdefault(first, []).append((row, groups))
         return found
 
 

@@ -21,6 +21,7 @@ from autograd_lens.trace.records import Step
 __all__ = ["Precise", "agree_in_float64", "in_float64"]
 
 _AGREE = 1e-9  # relative; what follows from float64's own rounding is some thousand times less
+_NOTHING = 1e-6  # of the largest gradient: one that cancels out is what rounding leaves of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +82,25 @@ def agree_in_float64(
     except ReplayError as error:
         return None, f"It could not be executed in float64: {error}"
     apart = {"the loss": _apart(left.loss, right.loss)}
+    least = _NOTHING * max((_largest(gradient) for gradient in left.grads.values()), default=0.0)
     for name, partner in partners.items():
         if name in left.grads and partner in right.grads:
-            apart[f"{name}.grad"] = _apart(left.grads[name], right.grads[partner])
+            apart[f"{name}.grad"] = _apart(left.grads[name], right.grads[partner], least)
     worst = max(apart, key=lambda name: apart[name])
     size = f"in float64 {worst} differs by {apart[worst]:.2g} of its size"
     return apart[worst] <= _AGREE, f"Executed again {size} (rounding: up to {_AGREE:g})."
 
 
-def _apart(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """The largest difference of an element, as a share of the largest element."""
+def _apart(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], least: float = 0.0
+) -> float:
+    """The largest difference of an element, as a share of the largest element or ``least``."""
     if one.shape != other.shape:
         return np.inf
-    scale = float(max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0)))
-    found = float(np.abs(one - other).max(initial=0.0))
+    scale = max(_largest(one), _largest(other), least)
+    found = _largest(one - other)
     return found / scale if scale else 0.0
+
+
+def _largest(array: npt.NDArray[np.float64]) -> float:
+    return float(np.abs(array).max(initial=0.0))

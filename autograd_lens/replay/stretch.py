@@ -62,6 +62,7 @@ def _alike(trace: Trace, donors: Donors, steps: Sequence[int]) -> Iterator[npt.N
     """Light steps with one run of the engine each, those of one graph together."""
     rows = trace.rows
     asked = np.setdiff1d(np.array(steps, np.int64), np.array(sorted(donors.own), np.int64))
+    asked = asked[asked >= trace.first_kept]
     numbers, first, counts = np.unique(rows.steps, return_index=True, return_counts=True)
     single = dict(zip(numbers[counts == 1].tolist(), first[counts == 1].tolist(), strict=True))
     graphs = rows.graphs
@@ -198,7 +199,7 @@ class _Stretch:
         run_calls(self.forward, registers, _refuse)
         loss: torch.Tensor = registers[self.root]
         engine: Any = torch.autograd.Variable._execution_engine
-        engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), True, True)  # noqa: FBT003  the engine takes no keywords
+        engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), True, True)
         for name, leaf in leaves.items():
             for home in self.grads[name]:
                 registers[home] = leaf.grad

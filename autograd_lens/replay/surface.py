@@ -161,7 +161,7 @@ def _no_fallback() -> Iterator[None]:
     """Let vmap refuse operators without a batching rule: our own loop is faster than its."""
     functorch: Any = torch._C._functorch
     before = functorch._is_vmap_fallback_enabled()
-    functorch._set_vmap_fallback_enabled(False)  # noqa: FBT003  it takes no keywords
+    functorch._set_vmap_fallback_enabled(False)
     try:
         yield
     finally:

@@ -21,13 +21,19 @@ from autograd_lens.replay.donors import Donor
 from autograd_lens.replay.execute import Execution, Leaves, Situation, Watcher
 from autograd_lens.replay.replayer import Replayer, recorded_threads
 from autograd_lens.replay.verify import verify
-from autograd_lens.trace.outcomes import Descent, WhatIf
+from autograd_lens.trace.outcomes import Care, Descent, WhatIf
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["descents", "what_if"]
+__all__ = ["descents", "prove", "what_if"]
 
 
-def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) -> WhatIf:
+def what_if(
+    trace: Trace,
+    first: int,
+    steps: int,
+    changes: Mapping[str, float],
+    care: Care = Care(),  # noqa: B008  it is frozen
+) -> WhatIf:
     """Descend from a recorded step with something changed.
 
     Args:
@@ -36,6 +42,7 @@ def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) 
         steps: How many steps to make.
         changes: New values of constants (``lr``) and of parameters or their elements (``w1``,
             ``layer.weight[0,3]``) by name.
+        care: What else is done otherwise on the way.
 
     Raises:
         ReplayError: The recorded updates cannot be proved, or the steps not be executed.
@@ -45,8 +52,8 @@ def what_if(trace: Trace, first: int, steps: int, changes: Mapping[str, float]) 
     if not 0 <= first < count:
         msg = f"There is no step {first} to begin with."
         raise SelectionError(msg, hint=f"The recording has steps 0 to {count - 1}.")
-    proof = _prove(trace, range(first, min(first + steps, count)))
-    runner = _Runner(trace, changes)
+    proof = care.proof or prove(trace, range(first, min(first + steps, count)))
+    runner = _Runner(trace, changes, care)
     with recorded_threads(trace):
         changed = runner.descend(first, steps)
     last = min(first + steps, count)
@@ -71,15 +78,15 @@ def descents(
         ReplayError: The recorded updates cannot be proved, or the steps not be executed.
         SelectionError: The name is neither a constant of an optimizer nor a parameter.
     """
-    _prove(trace, range(first, min(first + steps, len(trace.steps))))
+    prove(trace, range(first, min(first + steps, len(trace.steps))))
     replayer = Replayer(trace)
     for value in values:
         with recorded_threads(trace):
-            made = _Runner(trace, {name: value}, replayer).descend(first, steps)
+            made = _Runner(trace, {name: value}, Care(), replayer).descend(first, steps)
         yield made
 
 
-def _prove(trace: Trace, steps: range) -> str:
+def prove(trace: Trace, steps: range) -> str:
     """Refuse a stretch whose updates are not those of the tape.
 
     Raises:
@@ -103,21 +110,32 @@ def _prove(trace: Trace, steps: range) -> str:
 
 @dataclass
 class _Losses(Watcher):
-    """Keeps the loss of the last backward."""
+    """Keeps the loss of the last backward, and clips what it left in ``.grad``."""
 
+    clip: float | None = None
     last: float = float("nan")
 
     def after(self, backward: int, roots: Sequence[torch.Tensor], leaves: Leaves) -> None:  # noqa: ARG002  a Watcher's
         """Keep the loss."""
         if roots[0].numel() == 1 and not roots[0].is_complex():
             self.last = float(roots[0].detach())
+        if self.clip is not None:
+            grads = [leaf.grad for leaf in leaves.values() if leaf.grad is not None]
+            torch.nn.utils.clip_grads_with_norm_(
+                leaves.values(), self.clip, torch.nn.utils.get_total_norm(grads)
+            )
 
 
 class _Runner:
     def __init__(
-        self, trace: Trace, changes: Mapping[str, float], replayer: Replayer | None = None
+        self,
+        trace: Trace,
+        changes: Mapping[str, float],
+        care: Care,
+        replayer: Replayer | None = None,
     ) -> None:
         self._trace = trace
+        self._care = care
         self._replayer = replayer or Replayer(trace)
         optimizers = self._replayer.optimizers
         self._by_optimizer = bool(optimizers.all) and all(one.is_known for one in optimizers.all)
@@ -177,6 +195,9 @@ class _Runner:
             situation = self._situation(step, donor, found, before)
             for name, value in _copied(donor, situation).items():
                 values.setdefault(name, []).append(value)
+            if step in self._care.without and before is not None:
+                losses.append(float("nan"))
+                continue
             loss, after = self._execute(min(step, last), donor, situation)
             before = after if before is None else before.then(after)
             losses.append(loss)
@@ -196,11 +217,17 @@ class _Runner:
         updated = {update.parameter for update in donor.plan.template.updates}
         if self._by_optimizer and updated <= theirs:  # else the program's own class made some
             try:
-                return _run(donor, replace(_copy(situation), settings=changed))
+                return self._run(donor, replace(_copy(situation), settings=changed))
             except ReplayError:
                 self._by_optimizer = False  # a class of the program that is only called the same
         numbers = self.changes.numbers(donor)
-        return _run(donor, replace(situation, settings=(), numbers=numbers))
+        return self._run(donor, replace(situation, settings=(), numbers=numbers))
+
+    def _run(self, donor: Donor, situation: Situation) -> tuple[float, _State]:
+        watcher = _Losses(self._care.clip)
+        execution = Execution(donor.plan, situation, watcher)
+        execution.run()
+        return watcher.last, _State.of(execution)
 
     def _situation(
         self, step: int, donor: Donor, found: Situation, before: _State | None
@@ -229,13 +256,6 @@ class _Runner:
                 there[number] = before.state[key]
         kept = {number: grad for number, grad in grads.items() if grad is not None}
         return replace(situation, found=there, grads=kept)
-
-
-def _run(donor: Donor, situation: Situation) -> tuple[float, _State]:
-    watcher = _Losses()
-    execution = Execution(donor.plan, situation, watcher)
-    execution.run()
-    return watcher.last, _State.of(execution)
 
 
 def _copy(situation: Situation) -> Situation:

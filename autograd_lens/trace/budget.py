@@ -13,6 +13,9 @@ again goes before what nothing can make again. As the file fills::
 Keyframes have half of it at most and are thinned to stay within that. Small values
 of full steps are always whole, as digests of them would take no less.
 
+Where the last steps alone are kept, older ones go before all of that, from 5/8 on even such as
+were to be kept.
+
 NOTE 2 [Kept, not aimed at]: recording asks before it reads a value. What it let through stands
 in a queue for half a second at most, so the size that it asks about runs ahead of the disk's:
 what waits is counted as if it were written. Beyond that, the writer asks once more before each
@@ -35,6 +38,7 @@ _LOG = 16  # this part of the budget is for SQLite's log
 _PIECE = 64  # this part is written at once
 _SHARE = 64  # this part one full step may hold of large values
 _KEYFRAMES = 2  # this part all keyframes may have
+_CROWDED = 5 / 8
 _LARGEST_PIECE = 1 << 22
 _LEAST_LOG = 1 << 18
 
@@ -76,6 +80,7 @@ class Budget:
         piece: Bytes that are written at once.
         asked: Bytes that were let through since the start.
         reached: The highest level so far, of the file or of a batch that was refused.
+        forgotten: The first step whose values were not let go, as far as the writer has come.
     """
 
     def __init__(self, size: int = DEFAULT_SIZE) -> None:
@@ -89,6 +94,7 @@ class Budget:
         self.reached = Level.ALL
         self._said = Level.ALL
         self.asked = 0
+        self.forgotten = 0
         self._come = 0  # of what was let through, what the writer has seen
 
     @property
@@ -119,6 +125,11 @@ class Budget:
     def share(self) -> int:
         """Bytes of large values that a full step may hold."""
         return self.size // _SHARE if self.level == Level.ALL else 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether old steps have to go, where old steps may."""
+        return self._written + self.asked - self._come >= _CROWDED * self._room
 
     @property
     def keyframes(self) -> int:

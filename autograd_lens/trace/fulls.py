@@ -74,9 +74,12 @@ class Fulls:
     Args:
         database: The trace.
         fetch: Gives large values.
+        window: Whether old steps were let go of, so that numbers are missing.
     """
 
-    def __init__(self, database: Database, fetch: Fetch) -> None:
+    def __init__(self, database: Database, fetch: Fetch, *, window: bool = False) -> None:
+        self._window = window
+        self._count = 0
         self._database = database
         self._fetch = fetch
         self._places: dict[int, tuple[int, int, int]] = {}
@@ -86,19 +89,23 @@ class Fulls:
 
     def refresh(self) -> None:
         """Notice steps written since; a step written twice is as it was written last."""
+        if self._window:
+            self._places, self._newest, self._count = {}, 0, 0
         query = "SELECT id, template, steps, seal FROM fulls WHERE id > ? ORDER BY id"
         for batch, template, steps, mark in self._database.rows(query, self._newest):
-            if seal(batch, template, steps) != mark or batch != self._newest + 1:
+            missing = batch != self._newest + 1 and not self._window
+            if seal(batch, template, steps) != mark or missing:
                 damaged("the list of full steps is not what was written")
             if type(template) is not int or not isinstance(steps, bytes) or len(steps) % 8:
                 damaged("the list of full steps holds something else")
             for row, step in enumerate(np.frombuffer(steps, "<i8").tolist()):
                 self._places[step] = (batch, row, template)
             self._newest = batch
+            self._count += 1
 
     def __len__(self) -> int:
         """How many batches there are."""
-        return self._newest
+        return self._count
 
     def steps(self) -> tuple[int, ...]:
         """The steps that hold all their values, in order."""

@@ -29,6 +29,7 @@ from autograd_lens.trace.records import (
 from autograd_lens.trace.values import Value
 
 __all__ = [
+    "VIEWS",
     "NodeInput",
     "TapeIndex",
     "argument",
@@ -49,8 +50,7 @@ _UNSPOKEN = frozenset(
 # Kernels whose result holds whatever its memory held.
 _UNSET = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
 
-# Kernels whose result is the same numbers seen another way, in the same memory.
-_VIEWS = frozenset(
+VIEWS = frozenset(
     (
         "_reshape_alias",
         "_unsafe_view",
@@ -75,6 +75,8 @@ _VIEWS = frozenset(
         "view_as",
     )
 )
+"""Kernels whose result is the same numbers seen another way, in the same memory."""
+
 
 _SAME = frozenset({"alias", "detach"})
 
@@ -140,7 +142,7 @@ class TapeIndex:
         """The first tensor that each tensor is a view of."""
         root: dict[int, int] = {}
         for kernel in self.kernels:
-            if operator_name(kernel) in _VIEWS and kernel.outputs:
+            if operator_name(kernel) in VIEWS and kernel.outputs:
                 base = next(tensors(kernel.inputs), None)
                 if base is not None:
                     start = root.get(base.tensor, base.tensor)
@@ -169,14 +171,14 @@ class TapeIndex:
         return [
             kernel
             for kernel in self.kernels
-            if operator_name(kernel) in _VIEWS
+            if operator_name(kernel) in VIEWS
             and any(self.memory(output.tensor) == place for output in kernel.outputs)
         ]
 
     def through_views(self, tensor: int, before: int) -> Kernel | None:
         """The kernel that computed the numbers that a tensor shows, views passed over."""
         kernel = self.maker(tensor, before)
-        while kernel is not None and operator_name(kernel) in _VIEWS:
+        while kernel is not None and operator_name(kernel) in VIEWS:
             base = next(tensors(kernel.inputs), None)
             kernel = self.maker(base.tensor, kernel.index) if base else None
         return kernel

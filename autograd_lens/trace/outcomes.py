@@ -10,16 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Care",
     "CheckResult",
+    "Cure",
     "Descent",
     "Disturbance",
     "Laboratory",
     "Mismatch",
     "Skipped",
     "Slope",
+    "Treatment",
+    "Trial",
     "Verification",
     "WhatIf",
 ]
+
+
+_FALLS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,94 @@ class WhatIf:
     changes: Mapping[str, str]
     originals: Mapping[str, str]
     proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What is done otherwise on a way that is gone again, besides numbers.
+
+    Attributes:
+        clip: The norm that all gradients together are clipped to behind each backward.
+        without: Steps whose batch is left out: nothing is updated in them.
+        proof: Why the recorded updates need not be proved again; ``""`` where they have to be.
+    """
+
+    clip: float | None = None
+    without: frozenset[int] = frozenset()
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Treatment:
+    """One thing that is done otherwise.
+
+    Attributes:
+        name: What it is, in a few words.
+        changes: New values of constants by name.
+        care: What else.
+    """
+
+    name: str
+    changes: Mapping[str, float] = field(default_factory=dict)
+    care: Care = Care()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What came of one treatment.
+
+    Attributes:
+        name: What was done otherwise.
+        losses: The loss of each step: (steps,); empty where it could not be tried.
+        made: Which of them were made, and not left out: (steps,).
+        finite: Whether every loss and every parameter is a finite number.
+        missing: Why it could not be tried; ``""`` where it was.
+    """
+
+    name: str
+    losses: npt.NDArray[np.float64]
+    made: npt.NDArray[np.bool_]
+    finite: bool
+    missing: str = ""
+
+    @property
+    def known(self) -> npt.NDArray[np.float64]:
+        """The losses of the steps that were made: (steps made,)."""
+        return self.losses[self.made]
+
+    @property
+    def falls(self) -> bool:
+        """Whether its last quarter lies below its first, by a hundredth at least."""
+        known = self.known
+        part = max(1, len(known) // 4)
+        if not self.finite or len(known) <= 1:
+            return False
+        begins, ends = float(np.median(known[:part])), float(np.median(known[-part:]))
+        return ends < begins - _FALLS * abs(begins)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cure:
+    """A stretch of a run gone again with one thing at a time done otherwise.
+
+    Attributes:
+        step: The step that went wrong.
+        first: The step at which each trial begins.
+        steps: How many steps each makes.
+        recorded: The recorded losses of these steps, as far as there are: (steps,).
+        proof: On what it rests.
+        trials: What was tried; the first one changes nothing.
+        precise: The loss of that step in float64, NaN where it is none; None where it could not
+            be computed.
+    """
+
+    step: int
+    first: int
+    steps: int
+    recorded: npt.NDArray[np.float64]
+    proof: str
+    trials: tuple[Trial, ...]
+    precise: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,13 @@ from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, Rows
-from autograd_lens.trace.schema import damaged, visible
+from autograd_lens.trace.schema import LONGEST_NAME, damaged, visible
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
 from autograd_lens.trace.tape import Template, checked, records_of
 from autograd_lens.trace.values import MOST_AXES, Entry, Summary
+from autograd_lens.trace.window import Window
 
 __all__ = ["EncodedStep", "Trace"]
 
@@ -52,6 +53,7 @@ _CHANGING = (
     "keyframes",
     "losses",
     "events",
+    "window",
     "_names",
 )
 
@@ -103,8 +105,8 @@ class Trace:
         try:
             self._blobs = BlobReader(self._database)
             self.rows = Rows(self._database, self._blobs.fetch)
-            self._fulls = Fulls(self._database, self._blobs.fetch)
             self.items = Items(self._database)
+            self._fulls = Fulls(self._database, self._blobs.fetch, window=self.window is not None)
             self._lines: dict[str, list[str]] = {}
             self._graphs: dict[int, LightGraph] = {}
             self._templates: dict[int, tuple[Template, Mapping[int, str]]] = {}
@@ -154,6 +156,8 @@ class Trace:
         names = {parameter.name: parameter for parameter in found}
         if len(names) != len(found) or self.items.numbers("parameter") != list(range(len(found))):
             damaged("its parameters are not numbered one by one, each with its own name")
+        if any(len(name) > LONGEST_NAME for one in found for name in (one.name, *one.aliases)):
+            damaged(f"the name of a parameter has more than {LONGEST_NAME:,} characters")
         shapes = [parameter.shape for parameter in found]
         if any(len(shape) > MOST_AXES or min(shape, default=0) < 0 for shape in shapes):
             damaged("the shape of a parameter is impossible")
@@ -178,6 +182,16 @@ class Trace:
     def lean_steps(self) -> tuple[int, ...]:
         """The steps whose tape is there without what it computes, in order."""
         return self._fulls.lean()
+
+    @cached_property
+    def window(self) -> Window | None:
+        """Which steps were kept, where the last ones alone were to be."""
+        return self.items.record("extra", "window", Window)
+
+    @property
+    def first_kept(self) -> int:
+        """The first step of which more than its loss was kept."""
+        return 0 if self.window is None else self.window.first
 
     @property
     def taped(self) -> int:
@@ -334,24 +348,36 @@ class Trace:
             replayed = self.replayer(step)
             if replayed is not None:
                 return replayed
+        if full:
+            return self._full(step, self.completer)
+        return self.light(step)
+
+    def written(self, step: int) -> Step | None:
+        """A full step as it was written, of large values their digests; None for other steps."""
+        if step not in self._fulls or self._fulls.is_lean(step):
+            return None
+        return self._full(step, None)
+
+    def _full(self, step: int, completer: Callable[[int], Sequence[Entry]] | None) -> Step:
         with parsing("a step"):
-            light = self.light_step(step)
-            if not full:
-                return light.step(step)
             number, slots = self._fulls.slots(step)
-            if self.completer is not None and any(isinstance(one, Summary) for one in slots):
-                slots = [*self.completer(step)]
+            if completer is not None and any(isinstance(one, Summary) for one in slots):
+                slots = [*completer(step)]
             template, drawings = self._template(number)
-            return merge(step, records_of(template, slots, drawings), light, update_expression)
+            tape = records_of(template, slots, drawings)
+            return merge(step, tape, self.light_step(step), update_expression)
 
     def light_step(self, step: int) -> LightStep:
         """The light rows of a step, with what they refer to."""
         places = self.rows.of_step(step)
         rows = [self.rows.row(place) for place in places]
+        graphs = [self.graph(row.graph) for row in rows]
+        if step < self.first_kept:  # that parameters are not there would say that they were None
+            return LightStep(rows, None, [replace(graph, reached=()) for graph in graphs], ())
         return LightStep(
             rows=rows,
             behind=self.rows.row(places.stop) if places.stop < len(self.rows) else None,
-            graphs=[self.graph(row.graph) for row in rows],
+            graphs=graphs,
             known=tuple(self.parameters.values()),
             gone=self._gone(places.stop),
         )

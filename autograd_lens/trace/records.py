@@ -120,7 +120,8 @@ class Constant:
     Attributes:
         kind: ``"scalar"`` for numbers, booleans, strings and None, else the torch type:
             ``"dtype"``, ``"device"``, ``"layout"``, ``"memory_format"``, ``"generator"``,
-            or ``"opaque"`` for what cannot be written down.
+            ``"group"`` for processes that compute together (``"ranks 0, 1"``), or ``"opaque"``
+            for what cannot be written down.
         value: The number itself, or the name of the torch object.
     """
 

@@ -67,6 +67,8 @@ Extras are a dict; what capture puts there, each only where it has something to 
 - ``numbers``: the numbers of optimizers, where they changed;
 - ``calls``: what optimizers did since the row before: 0 nothing, 1 an update, 2 a clearing, 3 an
   update and then a clearing, 4 a clearing and then an update;
+- ``clock``: where several processes train together, the time at which the engine began and that
+  at which it ended, in seconds of the system's clock;
 - ``gone``: in the last row, the indexes of parameters that had ceased to exist.
 """
 

@@ -37,6 +37,7 @@ __all__ = [
     "APPLICATION_ID",
     "FORMAT",
     "LARGEST",
+    "LONGEST_NAME",
     "SCHEMA",
     "SEAL",
     "TABLES",
@@ -95,8 +96,9 @@ PRAGMA user_version = {FORMAT};
 
 LARGEST = 900_000_000  # bytes of one value: SQLite holds at most 10**9 in a field
 SEAL = 8  # bytes
+LONGEST_NAME = 1000  # characters of a parameter's name; drawing a longer one takes seconds
 # A template of 20,000 nodes and their kernels takes 68 MB.
-_MOST_BYTES = {"source": 1 << 24, "extra": 200_000_000, "template": 100_000_000}
+_MOST_BYTES = {"source": 1 << 22, "extra": 200_000_000, "template": 100_000_000}
 _MOST_OTHER = 1 << 26
 _KEPT = {ord(mark): mark for mark in "\t\n"}
 _VISIBLE = (

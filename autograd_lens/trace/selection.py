@@ -199,7 +199,7 @@ def parse_axes(text: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Scalar
     """
     parts = [part.strip() for part in _split(text)]
     example = ",".join(scalar.label for scalar in all_scalars(shapes, 2))
-    if len(parts) != 2 or not all(parts):  # noqa: PLR2004  a plane has two axes
+    if len(parts) != 2 or not all(parts):  # a plane has two axes
         found = len([part for part in parts if part])
         msg = f"Two numbers span a plane; {text!r} names {found}."
         raise SelectionError(msg, hint=_EXAMPLE.format(example))

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import xxhash
@@ -46,10 +46,21 @@ from autograd_lens.trace.schema import (
 )
 from autograd_lens.trace.stored import from_bytes
 
-__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "is_locked", "parsing"]
+__all__ = [
+    "BlobReader",
+    "BlobWriter",
+    "Database",
+    "Items",
+    "Owner",
+    "is_locked",
+    "is_recording",
+    "parsing",
+]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Owner = tuple[Literal["block", "batch", "step"], int]
+"""What refers to large values: its sort, and its first row, number or step."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
@@ -208,15 +219,25 @@ def _check_file(path: Path) -> int:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise NotATraceError(msg, hint="Check the name and its permissions.") from error
-    if (
-        not header.startswith(_MAGIC)
-        or len(header) < _HEADER
-        or _number(header, 68) != APPLICATION_ID
-    ):
+    if not _begins_a_trace(header):
         msg = f"{path} is not a trace."
         raise NotATraceError(msg, hint="A trace is what recording writes, usually *.lens.")
     _check_format(path, _number(header, 60))
     return about.st_size
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a trace, by how it begins; of any format, and whole or not."""
+    try:
+        with path.open("rb") as file:
+            return _begins_a_trace(file.read(_HEADER))
+    except OSError:
+        return False
+
+
+def _begins_a_trace(header: bytes) -> bool:
+    whole = header.startswith(_MAGIC) and len(header) >= _HEADER
+    return whole and _number(header, 68) == APPLICATION_ID
 
 
 def _check_format(path: Path, number: int) -> None:
@@ -345,15 +366,18 @@ def parsing(what: str) -> Iterator[None]:
 class BlobWriter:
     """Puts large values into the file, each content once, remembering those it put lately.
 
-    NOTE 3 [Put or kept]: a value that was *put* is referred to by a row or a step and stays. One
-    that is *kept* for a step is referred to by nothing; it is found by its digest, and can be let
-    go again while no row has the same content.
+    NOTE 3 [Owners]: a value that was *put* is referred to by a row or a step. It stays, unless an
+    owner was named, which may be let go of later. One that is *kept* for a step is referred to by
+    nothing and found by its digest. A value goes when all of its owners have gone.
 
     Args:
         connection: The trace, in a transaction whenever a method is called.
         room: Asked whether so many bytes may be kept.
         inserting: Called before so many bytes are inserted; it may commit what went before.
         piece: Bytes that are inserted at once.
+
+    Attributes:
+        owner: To whom the values belong that are put; None where they stay.
     """
 
     def __init__(
@@ -368,8 +392,9 @@ class BlobWriter:
         self._inserting = inserting
         self._piece = piece
         self._known: Recent[bytes, int] = Recent(_REMEMBERED)
-        self._kept: dict[int, list[int]] = {}  # ids by the step that they are kept for
-        self._holders: dict[int, int] = {}  # for how many steps an id is kept, and not put
+        self.owner: Owner | None = None
+        self._owned: dict[Owner, list[int]] = {}
+        self._owners: dict[int, int] = {}  # how many an id has that does not stay
         self._waiting: list[tuple[int, bytes, bytes]] = []
         self._waiting_bytes = 0
         newest = "SELECT digest, id FROM blobs ORDER BY id DESC LIMIT ?"
@@ -384,7 +409,12 @@ class BlobWriter:
         number = self._known.get(digest)
         if number is None:
             number = self._add(digest, data)
-        self._holders.pop(number, None)
+            if self.owner is not None:
+                self._owners[number] = 0
+        if self.owner is None:
+            self._owners.pop(number, None)
+        else:
+            self._own(self.owner, number)
         return number, digest[:_PREFIX]
 
     def holds(self, data: bytes) -> bool:
@@ -394,7 +424,7 @@ class BlobWriter:
     def keep(self, step: int, values: Sequence[bytes]) -> None:
         """Keep values for a step (NOTE 3); where there are none, let go of those that were."""
         if not values:
-            self._let_go(step)
+            self.let_go(("step", step))
         for data in values:
             digest = xxhash.xxh3_128_digest(data)
             number = self._known.get(digest)
@@ -402,21 +432,29 @@ class BlobWriter:
                 if not self._room(len(data)):
                     return
                 number = self._add(digest, data)
-                self._holders[number] = 0
-            if number in self._holders:
-                self._holders[number] += 1
-                self._kept.setdefault(step, []).append(number)
+                self._owners[number] = 0
+            self._own(("step", step), number)
 
-    def _let_go(self, step: int) -> None:
+    def steps_before(self, step: int) -> list[int]:
+        """The steps before one that values are kept for."""
+        return [number for kind, number in self._owned if kind == "step" and number < step]
+
+    def let_go(self, owner: Owner) -> None:
+        """An owner needs nothing any more."""
         self.flush()
-        for number in self._kept.pop(step, ()):
-            if number in self._holders:
-                self._holders[number] -= 1
-                if not self._holders[number]:
-                    del self._holders[number]
+        for number in self._owned.pop(owner, ()):
+            if number in self._owners:
+                self._owners[number] -= 1
+                if not self._owners[number]:
+                    del self._owners[number]
                     query = "DELETE FROM blobs WHERE id = ? RETURNING digest"
                     for (digest,) in self._connection.execute(query, (number,)).fetchall():
                         self._known.forget(digest)
+
+    def _own(self, owner: Owner, number: int) -> None:
+        if number in self._owners:
+            self._owners[number] += 1
+            self._owned.setdefault(owner, []).append(number)
 
     def _add(self, digest: bytes, data: bytes) -> int:
         if len(data) > LARGEST:

@@ -24,6 +24,7 @@ __all__ = [
     "alike",
     "as_value",
     "differ",
+    "digest",
     "equal",
     "item_size",
     "numpy_dtype",
@@ -310,11 +311,12 @@ def equal(one: Value, other: Value) -> bool | None:
         return False
     if one.data is not None and other.data is not None:
         return one.data == other.data
-    digests = (_digest(one), _digest(other))
+    digests = (digest(one), digest(other))
     return None if None in digests else digests[0] == digests[1]
 
 
-def _digest(value: Value) -> str | None:
+def digest(value: Value) -> str | None:
+    """What tells a value's bytes from others; None where nothing of it was kept."""
     if value.data is not None:
         return xxhash.xxh3_128_hexdigest(value.data)
     return value.summary.digest or None if value.summary else None

@@ -34,14 +34,14 @@ import sqlite3
 import time
 from _thread import start_new_thread
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ from autograd_lens.trace.store import BlobWriter, is_locked
 from autograd_lens.trace.stored import to_bytes
 from autograd_lens.trace.tape import Template
 from autograd_lens.trace.values import Entry
+from autograd_lens.trace.window import Fading, Forgotten, Window
 
 __all__ = ["RunInfo", "TraceWriter"]
 
@@ -121,6 +122,7 @@ class TraceWriter:
         *,
         force: bool = False,
         size: int = DEFAULT_SIZE,
+        last: int = 0,
     ) -> TraceWriter:
         """A new trace.
 
@@ -129,6 +131,7 @@ class TraceWriter:
             info: What is recorded.
             force: Whether to replace what is there.
             size: Bytes that it may have on the disk.
+            last: How many steps are kept, 0 for all; the program says when others may go.
 
         Raises:
             TraceExistsError: There is a file, and ``force`` is false.
@@ -142,7 +145,12 @@ class TraceWriter:
             msg = f"The trace {path} cannot be written: {error}."
             raise TraceError(msg, hint="Choose another place with -o.") from error
         budget = Budget(size)
-        return cls(path, lambda queue: _Drain(path, queue, budget, live=True), {}, budget)
+        writer = cls(
+            path, lambda queue: _Drain(path, queue, budget, live=True, last=last), {}, budget
+        )
+        if last:
+            writer.extra("window", to_bytes(Window(last)))
+        return writer
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> TraceWriter:
@@ -218,6 +226,12 @@ class TraceWriter:
         """
         if self.failed is None and not self._closed and os.getpid() == self._process:
             self._queue.values.append((step, values))
+            self._queue.wake.set()
+
+    def forget(self, gone: Forgotten) -> None:
+        """Let go of what old steps alone need, when all that came before this is written."""
+        if self.failed is None and not self._closed and os.getpid() == self._process:
+            self._queue.forgotten.append(gone)
             self._queue.wake.set()
 
     def close(self, status: RunStatus) -> None:
@@ -310,6 +324,7 @@ class _Queue:
         rows: Light rows.
         fulls: Full steps.
         values: Large values that are found by their digest, and the step they are kept for.
+        forgotten: What nobody needs any more, once all that stands in the queue is written.
         items: Definitions; each was queued before the first row or step that refers to it.
         most_fulls: More full steps than this are more than memory should hold.
         wake: Set to drain at once.
@@ -320,6 +335,7 @@ class _Queue:
     fulls: deque[Full] = field(default_factory=deque)
     items: deque[Item] = field(default_factory=deque)
     values: deque[tuple[int, Sequence[bytes]]] = field(default_factory=deque)
+    forgotten: deque[Forgotten] = field(default_factory=deque)
     most_fulls: int = 256
     wake: Flag = field(default_factory=Flag)
     stop: Flag = field(default_factory=Flag)
@@ -330,6 +346,7 @@ class _Queue:
         self.fulls.clear()
         self.items.clear()
         self.values.clear()
+        self.forgotten.clear()
 
 
 class _Drain:
@@ -340,9 +357,12 @@ class _Drain:
         queue: What to write.
         budget: How much the file may hold.
         live: Whether the run goes on: then readers may follow, and a heartbeat is kept.
+        last: How many steps are kept, 0 for all.
     """
 
-    def __init__(self, path: Path, queue: _Queue, budget: Budget, *, live: bool) -> None:
+    def __init__(
+        self, path: Path, queue: _Queue, budget: Budget, *, live: bool, last: int = 0
+    ) -> None:
         self._path = path
         self._file = path.stat()
         self._locked_since = 0.0
@@ -361,6 +381,9 @@ class _Drain:
         if not live:
             self._write_counts({})
         self._blobs = BlobWriter(self._connection, self._has_room, self._save_before, budget.piece)
+        self._fading = (
+            Fading(self._connection, self._blobs, budget.size, self._save_before) if last else None
+        )
         self._tail: list[Row] = []
         query = "SELECT coalesce(max(first_row + rows), 0), coalesce(max(last_step), 0) FROM blocks"
         self._tail_start, self._floor = self._connection.execute(query).fetchone()
@@ -372,7 +395,7 @@ class _Drain:
         """Write what is queued now, in one transaction."""
         queue = self._queue
         late = self._live and time.monotonic() - self._beat > _HEARTBEAT
-        waiting = queue.rows or queue.fulls or queue.items or queue.values
+        waiting = queue.rows or queue.fulls or queue.items or queue.values or queue.forgotten
         if (waiting or late) and self._begin():
             asked = self._budget.asked
             self._write_queue()
@@ -426,6 +449,7 @@ class _Drain:
         return True
 
     def _write_queue(self) -> None:
+        forgotten = len(self._queue.forgotten)  # asked first: what lets them go came before
         rows, fulls = len(self._queue.rows), len(self._queue.fulls)
         items = _take(self._queue.items, len(self._queue.items))
         self._write_items(items)
@@ -433,10 +457,19 @@ class _Drain:
         self._write_fulls(_take(self._queue.fulls, fulls))
         for step, values in _take(self._queue.values, len(self._queue.values)):
             self._blobs.keep(step, values)
+        for gone in _take(self._queue.forgotten, forgotten):
+            self._forget(gone)
         if self._live:
             self._beat = time.monotonic()
             self._write_items([("about", "heartbeat", to_bytes(time.time()))])
         self._blobs.flush()
+
+    def _forget(self, gone: Forgotten) -> None:
+        if self._fading is not None:
+            self._blobs.flush()
+            self._fading.fade(gone)
+            self._write_items([("extra", "window", to_bytes(gone.window))])
+            self._budget.forgotten = gone.window.first
 
     def _used(self) -> int:
         """Bytes of the file that are in use."""
@@ -505,14 +538,18 @@ class _Drain:
             block = rows[start : start + limit]
             if not self._has_room(sum(map(row_bytes, block))):
                 return
-            last_step = self._write_block(self._tail_start + start, block)
+            first_row = self._tail_start + start
+            last_step = self._write_block(first_row, block)
             if len(block) >= min(limit, _CLOSED_ROWS):
                 self._floor, block = last_step, []
+                if self._fading is not None:
+                    self._fading.block(first_row, last_step)
         self._tail_start += len(rows) - len(block)
         self._tail = block
 
     def _write_block(self, first_row: int, rows: list[Row]) -> int:
-        data, first_step, last_step = pack_rows(rows, self._blobs.put, self._floor)
+        with self._owned_by("block", first_row):
+            data, first_step, last_step = pack_rows(rows, self._blobs.put, self._floor)
         keys = (first_row, len(rows), first_step, last_step)
         self._blobs.flush()
         self._save_before(len(data))
@@ -521,6 +558,15 @@ class _Drain:
             (*keys, seal(*keys), seal(*keys, data) + data),
         )
         return last_step
+
+    @contextmanager
+    def _owned_by(self, kind: Literal["block", "batch"], number: int) -> Iterator[None]:
+        """Large values that are put belong to what may be let go of, where old steps may."""
+        self._blobs.owner = (kind, number) if self._fading is not None else None
+        try:
+            yield
+        finally:
+            self._blobs.owner = None
 
     def _write_fulls(self, fulls: list[Full]) -> None:
         for (template, _), group in groupby(fulls, lambda full: (full[1], len(full[2]))):
@@ -545,9 +591,13 @@ class _Drain:
         return sum(len(value) for value in values if not self._blobs.holds(value))
 
     def _write_batch(self, template: int, fulls: list[Full]) -> None:
-        data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
-        steps = np.array([step for step, _, _ in fulls], "<i8").tobytes()
         self._batches += 1
+        with self._owned_by("batch", self._batches):
+            data = pack_fulls([slots for _, _, slots in fulls], self._blobs.put)
+        numbers = [step for step, _, _ in fulls]
+        steps = np.array(numbers, "<i8").tobytes()
+        if self._fading is not None:
+            self._fading.batch(self._batches, numbers, lean=template < 0)
         keys = (self._batches, template, steps)
         self._blobs.flush()
         self._save_before(len(data))

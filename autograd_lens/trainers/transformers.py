@@ -45,11 +45,11 @@ class LensCallback(TrainerCallback):
 
     def on_train_begin(
         self,
-        args: TrainingArguments,  # noqa: ARG002  the trainer's signature
+        args: TrainingArguments,
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
+        control: TrainerControl,
         model: nn.Module | None = None,
-        **kwargs: object,  # noqa: ARG002
+        **kwargs: object,
     ) -> None:
         """The trainer begins."""
         if state.is_world_process_zero:
@@ -69,10 +69,10 @@ class LensCallback(TrainerCallback):
 
     def on_epoch_end(
         self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
+        args: TrainingArguments,
+        state: TrainerState,
         control: TrainerControl,
-        **kwargs: object,  # noqa: ARG002
+        **kwargs: object,
     ) -> None:
         """An evaluation may follow, or the end.
 
@@ -85,20 +85,20 @@ class LensCallback(TrainerCallback):
 
     def on_prediction_step(
         self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: object,  # noqa: ARG002
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: object,
     ) -> None:
         """A batch of an evaluation that nothing announced: of a second data set, or asked for."""
         self.fit.pause()
 
     def on_evaluate(
         self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
+        args: TrainingArguments,
+        state: TrainerState,
         control: TrainerControl,
-        **kwargs: object,  # noqa: ARG002
+        **kwargs: object,
     ) -> None:
         """The training goes on, unless it was stopped early."""
         self.fit.resume()
@@ -107,10 +107,10 @@ class LensCallback(TrainerCallback):
 
     def on_train_end(
         self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,  # noqa: ARG002
-        control: TrainerControl,  # noqa: ARG002
-        **kwargs: object,  # noqa: ARG002
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: object,
     ) -> None:
         """All is recorded."""
         self.fit.end()

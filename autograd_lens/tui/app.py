@@ -11,8 +11,9 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
-from autograd_lens.errors import RenderError
+from autograd_lens.errors import LensError, RenderError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import Place
 from autograd_lens.tui.background import Replay
@@ -58,6 +59,27 @@ class StepperApp(App[None]):
         self.session = Session(trace)
         self.session.go(place or Place(0))
         self.stepper = Stepper(self.session, replay, follow=follow)
+        self.failure: LensError | None = None
+        """What ended it, where the recording could not be shown."""
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End; an error of ours is for whoever ran the application, and no crash."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, LensError):
+            self.failure = self.failure or cause
+            self.exit()
+        else:
+            super()._handle_exception(error)
+
+    def walk(self) -> None:
+        """Run it in the terminal.
+
+        Raises:
+            LensError: The recording cannot be shown.
+        """
+        self.run()
+        if self.failure is not None:
+            raise self.failure
 
     def get_default_screen(self) -> Screen[None]:
         """The debugger."""
@@ -87,7 +109,7 @@ def screenshot(app: StepperApp, size: tuple[int, int] = SIZE, title: str = "") -
         title: In the picture's window bar.
 
     Raises:
-        RenderError: The screen did not come to rest.
+        LensError: The recording cannot be shown, or the screen did not come to rest.
     """
     drawn: list[str] = []
 
@@ -97,6 +119,8 @@ def screenshot(app: StepperApp, size: tuple[int, int] = SIZE, title: str = "") -
         app.exit()
 
     app.run(headless=True, size=size, auto_pilot=look)
+    if app.failure is not None:
+        raise app.failure
     if not drawn:
         msg = f"The screen did not come to rest in {_PATIENCE:.0f} seconds."
         raise RenderError(msg, hint="Add --no-replay, or choose a step that was recorded in full.")
@@ -107,6 +131,8 @@ async def _settled(app: StepperApp, pilot: Pilot[object]) -> bool:
     """Wait until nothing is left to do."""
     for _ in range(int(_PATIENCE / 0.05)):
         await asyncio.sleep(0.05)
+        if not app.is_running:
+            return False
         if app.stepper.settled:
             await pilot.pause()
             return True

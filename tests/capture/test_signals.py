@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import autograd_lens as lens
+from autograd_lens.capture import full_recorder, inputs, recorder
 from autograd_lens.capture.signals import closed_by_signals
+from autograd_lens.live import backward, mode, stream
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -124,3 +128,105 @@ def test_a_forked_child_has_the_systems_own_way(number: signal.Signals) -> None:
             assert os.waitpid(child, 0)[1] == 0
     finally:
         signal.signal(number, before)
+
+
+INTERRUPTED = """
+def interrupted(*arguments, **named):
+    if not calls:
+        calls.append(None)
+        raise_signal(SIGALRM)
+    return original(*arguments, **named)
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (recorder.Recorder, "_before"),
+        (recorder.Recorder, "_after"),
+        (recorder.ParameterReader, "before"),
+        (recorder.ParameterReader, "after"),
+        (full_recorder.FullRecorder, "_hook"),
+        (full_recorder, "build_template"),
+        (inputs.InputObserver, "take"),
+        (backward.BackwardTape, "_hook_nodes"),
+        (mode.TapeMode, "_caller"),
+        (stream.Stream, "make"),
+        (recorder.OptimizerHooks, "begins"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else part.__name__.rpartition(".")[2],
+)
+def test_what_a_handler_raises_while_we_are_at_work_reaches_the_program(
+    owner: Any,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # The signal comes in a function of ours: in a frame of the test it would be the program's.
+    calls: list[None] = []
+    found = {"calls": calls, "original": getattr(owner, name), "SIGALRM": signal.SIGALRM}
+    names = found | {"raise_signal": signal.raise_signal, "__name__": recorder.__name__}
+    exec(compile(INTERRUPTED, recorder.__file__, "exec"), names)  # noqa: S102
+    monkeypatch.setattr(owner, name, names["interrupted"])
+
+    def late(_number: int, _frame: Any) -> None:
+        raise TimeoutError
+
+    late_ones, before = 0, signal.signal(signal.SIGALRM, late)
+    try:
+        with lens.record(tmp_path / "run.lens", full="all"):
+            w = torch.ones(3, requires_grad=True)
+            optimizer = torch.optim.SGD([w], lr=0.1)
+            for _ in range(4):
+                try:
+                    (w * torch.ones(3)).sum().backward()
+                    optimizer.step()
+                except TimeoutError:
+                    late_ones += 1
+                optimizer.zero_grad()
+            assert signal.getsignal(signal.SIGALRM) is late
+        assert _signal.getsignal(signal.SIGALRM) is late
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert (len(calls), late_ones) == (1, 1)
+    assert sys.gettrace() is None
+    assert not capsys.readouterr().err
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert not trace.events
+        assert trace.full_steps, "the recording goes on"
+
+
+ALARMS = """
+import random, signal, sys, torch
+def late(number, frame):
+    raise TimeoutError
+signal.signal(signal.SIGALRM, late)
+w = torch.ones(3, requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=0.01)
+def step():
+    (w * w).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+step()  # torch imports some of its parts now, and does not hand on what an import raises
+count = 0
+for turn in range(40):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.003))
+        while True:
+            step()
+    except TimeoutError:
+        count += 1
+print("late", count)
+"""
+
+
+def test_no_alarm_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ALARMS)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "AUTOGRAD_LENS_STATE": str(tmp_path)}
+    command = [sys.executable, *RECORDED, "--full", "all", "train.py"]
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "late 40\n"
+    assert "recording met" not in done.stderr

@@ -140,14 +140,14 @@ def flipped(t: int, x: torch.Tensor) -> torch.Tensor:
         ({"seed": 1}, 0, "start", None),
         ({"net": Tanh}, 0, "kernel", "aten.tanh.default"),
         ({"lr": 0.2}, 0, "constant", "aten.add_.Tensor"),
-        ({"momentum": 0.9}, 1, "kernel", None),
+        ({"momentum": 0.9}, 1, "constant", None),
         ({"batch": flipped, "full": "all"}, 4, "kernel", "aten.flip.default"),
         ({"loss_fn": lambda p, y: (p - 1.01 * y).pow(2).mean()}, 0, "kernel", "aten.mul.Tensor"),
         ({"loss_fn": lambda p, y: (p - y).pow(3).mean()}, 0, "constant", "aten.pow.Tensor_Scalar"),
         ({"loss_fn": lambda p, y: (p - y)[:7].pow(2).mean()}, 0, "kernel", "aten.slice.Tensor"),
         ({"loss_fn": lambda p, y: (p - y.roll(1)).pow(2).mean()}, 0, "kernel", "aten.roll.default"),
         ({"optimizer": torch.optim.Adam}, 0, "kernel", None),
-        ({"weight_decay": 0.1}, 0, "kernel", None),
+        ({"weight_decay": 0.1}, 0, "constant", None),
     ],
 )
 def test_the_kernel_where_a_difference_comes_in_is_named(

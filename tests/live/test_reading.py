@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from autograd_lens.live.reading import read
+from autograd_lens.live.reading import is_plain, read
 from autograd_lens.trace.values import Summary
 
 
@@ -58,3 +58,11 @@ def test_summing_up_what_nobody_initialised_warns_of_nothing() -> None:
     tensor = torch.tensor([math.inf, -math.inf, math.nan, 1e300] * 100, dtype=torch.float64)
     summary = summary_of(tensor, brief=False)
     assert (summary.nan_count, summary.inf_count) == (100, 200)
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 20], ids=["summed up", "whole"])
+def test_memory_that_was_given_back_is_not_read(limit: int) -> None:
+    tensor = torch.ones(24, 6)
+    tensor.untyped_storage().resize_(0)
+    assert read(tensor, limit) is None
+    assert not is_plain(tensor)

@@ -15,15 +15,19 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograd_lens.trace.schema import SEAL, item_id, seal, squeeze, unsqueeze
+from autograd_lens.trace.schema import SEAL, count_rows, item_id, seal, squeeze, unsqueeze
 
-__all__ = ["AIMED", "SORTS", "edited", "mutant", "records", "sort_of"]
+__all__ = ["AIMED", "OBEYED", "SORTS", "edited", "mutant", "records", "sort_of"]
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
-MARKUP = "[red]</td><script>x&\"'#{}$\\input{x}%_^~`"
+OBEYED = "<script>alarm"  # never as such in a page
+MARKUP = (
+    f"[red]</td></script>{OBEYED}&\"'#{{}}$\\input{{x}}%_^~`]]>-->*/ @doc =1+1\n|- [a](b)![c](d)"
+)
 NASTY: list[Any] = [
     *(None, True, "", [], {}, -1, 0, 1, 2, 7, 1.5, -0.0, 255, 4096, 1 << 31, 10**15, 1 << 63),
     *(1 << 64, 10**40, 1e308, ESCAPES, MARKUP, "x" * 100_000, "\ud800", "\udce9", "\x00"),
@@ -39,6 +43,8 @@ def sort_of(seed: int) -> str:
 
 def mutant(sound: bytes, seed: int) -> bytes:
     """The sound trace, damaged."""
+    if sort_of(seed) == "aimed":
+        return edited(sound, AIMED[list(AIMED)[seed // len(SORTS) % len(AIMED)]])
     return SORTS[sort_of(seed)](sound, random.Random(seed))  # noqa: S311  no secret
 
 
@@ -233,8 +239,15 @@ def _inside(block: bytes, dice: random.Random) -> bytes:
     return b"".join((len(stored).to_bytes(4, "little"), stored, *parts))
 
 
-def _every_text(change: Callable[[str], str]) -> Callable[[sqlite3.Connection], None]:
-    """Change all names in all records in one way, so that they still fit each other."""
+def _every_text(
+    change: Callable[[str], str], code: str = ESCAPES
+) -> Callable[[sqlite3.Connection], None]:
+    """Change all names in all records in one way, so that they still fit each other.
+
+    Args:
+        change: What a name becomes.
+        code: What stands in the source text for each ``=``.
+    """
 
     def renamed(plain: Any) -> Any:
         if isinstance(plain, list):
@@ -251,7 +264,7 @@ def _every_text(change: Callable[[str], str]) -> Callable[[sqlite3.Connection], 
                     connection, kind, key, json.dumps(renamed(json.loads(unsqueeze(data)))).encode()
                 )
             elif kind == "source":
-                text = unsqueeze(data).replace(b"=", ESCAPES.encode())
+                text = unsqueeze(data).replace(b"=", code.encode())
                 connection.execute("DELETE FROM items WHERE id = ?", (item_id(kind, key),))
                 put(connection, kind, change(key), text)
 
@@ -264,14 +277,18 @@ def _bomb(kind: str, key: str, byte: bytes, size: int) -> Callable[[sqlite3.Conn
     def edit(connection: sqlite3.Connection) -> None:
         row = connection.execute("SELECT key FROM items WHERE kind = ? LIMIT 1", (kind,)).fetchone()
         name = key or (row[0] if row else "0")
-        packer = zlib.compressobj(1)
-        pieces = [packer.compress(byte * (1 << 20)) for _ in range(size >> 20)]
-        body = b"".join([*pieces, packer.flush()])
-        stored = b"\x01" + (size >> 20 << 20).to_bytes(8, "little") + body
+        stored = b"\x01" + (size >> 20 << 20).to_bytes(8, "little") + _packed(byte, size >> 20)
         row = (item_id(kind, name), kind, name, seal(kind, name, stored), stored)
         connection.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", row)
 
     return edit
+
+
+@cache
+def _packed(byte: bytes, megabytes: int) -> bytes:
+    packer = zlib.compressobj(1)
+    pieces = [packer.compress(byte * (1 << 20)) for _ in range(megabytes)]
+    return b"".join([*pieces, packer.flush()])
 
 
 def records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:
@@ -286,6 +303,25 @@ def records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:
             put(connection, kind, key, json.dumps(plain | fields).encode())
 
     return edit
+
+
+def _told(words: str) -> Callable[[sqlite3.Connection], None]:
+    """Events and the run's own facts that say something."""
+
+    def edit(connection: sqlite3.Connection) -> None:
+        for number, kind in enumerate(("warning", "exception", "incomplete", "interrupt")):
+            told = {"kind": kind, "step": 1, "message": f"a {words}", "detail": f"Trace {words}"}
+            put(connection, "event", str(1000 + number), json.dumps(told).encode())
+        facts = {"argv": [words], "cwd": f"/{words}", "torch": words, "python": words}
+        records("about", **facts)(connection)
+        count_again(connection)
+
+    return edit
+
+
+def count_again(connection: sqlite3.Connection) -> None:
+    """Write how many rows there are now."""
+    put(connection, "about", "counts", json.dumps(count_rows(connection)).encode())
 
 
 def _last_step(step: int) -> Callable[[sqlite3.Connection], None]:
@@ -307,7 +343,8 @@ def _statements(*statements: str) -> Callable[[sqlite3.Connection], None]:
     return edit
 
 
-NAME = re.compile(r"^(w1|b1|x|y|self|other)$|\.py$|\.grad$|>$|\s|[Bb]ackward0$")
+NAMED = re.compile(r"^(w1|b1|x|y|\w+\.(weight|bias))$")
+NAME = re.compile(NAMED.pattern + r"|^(self|other)$|\.py$|\.grad$|>$|\s|[Bb]ackward0$")
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT"
 AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "a view that never ends in place of a table": _statements(
@@ -351,10 +388,15 @@ AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "a run of 10^300 seconds": records("about", started=-1e300, ended=1e300),
     "escapes in all names": _every_text(lambda text: text + ESCAPES if NAME.search(text) else text),
     "markup in all names": _every_text(
-        lambda text: text + MARKUP if text in {"w1", "b1", "x", "y"} else text
+        lambda text: text + MARKUP if NAMED.search(text) else text, MARKUP
     ),
+    "markup in all files, nodes and modules": _every_text(
+        lambda text: text + MARKUP if NAME.search(text) else text, MARKUP
+    ),
+    "markup in messages": _told(MARKUP),
+    "escapes in messages": _told(ESCAPES),
     "names of 100,000 characters": _every_text(
-        lambda text: text * 50_000 if text in {"w1", "b1"} else text
+        lambda text: text * 20_000 if NAMED.search(text) else text
     ),
 }
 

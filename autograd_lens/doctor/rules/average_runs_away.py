@@ -1,11 +1,13 @@
-"""A moving average is pushed away from what it is to follow.
+"""A moving average is pushed away from what it is to follow, or only copies it.
 
 What it finds:
-    An average of weights that has a part of its distance to them added instead of taken off.
+    An average of weights that has a part of its distance to them added instead of taken off, or
+    whose two factors are swapped, so that it forgets itself at once.
 
 Why it is bad:
     The distance grows by a factor with every update, while the trained model looks well: the
-    copy that is used in the end is worthless.
+    copy that is used in the end is worthless. With swapped factors it is the weights of the last
+    step, and averages nothing.
 
 Evidence it needs:
     A full step: the kernels that update a parameter from its difference to another.
@@ -38,6 +40,9 @@ RULE = Rule("AL610", "average-runs-away", "error", "full")
 
 _SIGNS = {"add_": 1.0, "sub_": -1.0}
 _PAIR = 2
+_NEARLY = 0.89  # as a factor of the newest weights
+_ROUNDING = 1e-6
+_Mixed = tuple[TensorUse, TensorUse, float]  # the average, the weights, their factor
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -46,6 +51,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         tape = TapeIndex(step)
         for kernel in step.kernels:
+            copied = _copied(tape, kernel, trained)
+            if copied is not None:
+                yield _forgets(evidence, step.index, kernel, copied)
+                return
             pair = list(tensors(kernel.inputs)) if operator_name(kernel) in _SIGNS else []
             if len(pair) != _PAIR or kernel.phase == "backward":
                 continue
@@ -57,6 +66,69 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if gap is not None and factor * gap[1] > 0:
                 yield _finding(evidence, step.index, kernel, average, gap[0])
                 return
+
+
+def _copied(tape: TapeIndex, kernel: Kernel, trained: set[str]) -> _Mixed | None:
+    """An average, the weights it follows and their factor, where that is nearly 1."""
+    name, pair = operator_name(kernel), list(tensors(kernel.inputs))
+    if len(pair) != _PAIR or kernel.phase == "backward" or not trained:
+        return None
+    average, weights = (_parameter(tape, use, kernel) for use in pair)
+    if average.spec.role != "parameter" or average.spec.name in trained:
+        return None
+    if name == "copy_":
+        found = _mixed(tape, average, pair[1], kernel)
+    elif name in ("add_", "lerp_"):
+        factor = constant(kernel, "weight" if name == "lerp_" else "alpha")
+        found = (weights, factor) if factor is not None else None
+        if name == "add_" and not _shrunk(tape, average, kernel, factor):
+            found = None
+    else:
+        found = None
+    if found is None or found[0].spec.name not in trained or not _NEARLY < found[1] < 1:
+        return None
+    return average, *found
+
+
+def _shrunk(tape: TapeIndex, average: TensorUse, kernel: Kernel, factor: float | None) -> bool:
+    """Whether what is added was taken off first: ``average.mul_(1 - factor)``."""
+    rest = 1 - (factor or 0.0)
+    return any(
+        operator_name(one) == "mul_" and abs((constant(one, "other") or 0.0) - rest) < _ROUNDING
+        for one in tape.writers(average.tensor)
+        if one.index < kernel.index
+    )
+
+
+def _mixed(
+    tape: TapeIndex, average: TensorUse, use: TensorUse, kernel: Kernel
+) -> tuple[TensorUse, float] | None:
+    """The weights and their factor in ``a * average + b * weights``."""
+    sums = tape.maker(use.tensor, kernel.index)
+    parts = list(tensors(sums.inputs)) if sums and operator_name(sums) == "add" else []
+    products = [tape.maker(part.tensor, kernel.index) for part in parts]
+    found: dict[bool, tuple[TensorUse, float]] = {}
+    for made in products:
+        factor = constant(made, "other") if made and operator_name(made) == "mul" else None
+        if made is not None and factor is not None:
+            base = _parameter(tape, next(tensors(made.inputs)), made)
+            found[tape.memory(base.tensor) == tape.memory(average.tensor)] = base, factor
+    return found[False] if len(found) == _PAIR else None
+
+
+def _forgets(evidence: Evidence, step: int, kernel: Kernel, mixed: _Mixed) -> Finding:
+    average, weights, factor = mixed
+    return RULE.finding(
+        title=f"{average.spec.name} forgets itself at once: it is {factor:.4g} {weights.spec.name}",
+        message=f"""In step {step}, `{evidence.line(kernel.source)}` made {average.spec.name} of
+            {factor:.4g} times {weights.spec.name} and {1 - factor:.4g} times what it was: the two
+            factors seem to be swapped. It is a copy of the last step, not an average.""",
+        fix="average.mul_(decay).add_(weight, alpha=1 - decay)",
+        step=step,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
 
 
 def _parameter(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> TensorUse:

@@ -138,7 +138,7 @@ def _unused(tree: ast.AST, rated: str) -> _Case | None:
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
             continue
         kind, target = called(node.value), node.targets[0]
-        schedules = kind in _SCHEDULERS or (kind.endswith("LR") and len(kind) > 2)  # noqa: PLR2004  more than the two letters
+        schedules = kind in _SCHEDULERS or (kind.endswith("LR") and kind != "LR")
         if schedules and isinstance(target, ast.Name) and target.id not in read:
             return (
                 node.lineno,

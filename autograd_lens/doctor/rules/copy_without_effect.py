@@ -3,7 +3,8 @@
 What it finds:
     A network that is loaded with its own state, also one that was kept without a copy; a target
     network that is the trained network itself; an average that is given to a loop's variable and
-    not to the parameter; weights that go back to where they began, again and again.
+    not to the parameter; weights that go back to where they began, again and again; one of two
+    target networks that is forgotten while the other follows.
 
 Why it is bad:
     The target, the teacher or the average is not what the program believes: it never changes, or
@@ -38,6 +39,7 @@ from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.source import called, loops_around
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Source
+from autograd_lens.trace.values import Value
 
 RULE = Rule("AL606", "copy-without-effect", "error", "light")
 
@@ -57,6 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         _same_network(evidence, source),
         _by_name(evidence, tree),
         _back_again(evidence, tree),
+        _left_behind(evidence, tree),
     ):
         if case is not None:
             line, title, what, fix, step = case
@@ -74,7 +77,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _onto_itself(tree: ast.AST) -> _Case | None:
-    """``net.load_state_dict(net.state_dict())``."""
+    """``net.load_state_dict(net.state_dict())``, also where both names are one object."""
+    same = _second_names(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or called(node) != "load_state_dict" or not node.args:
             continue
@@ -85,15 +89,29 @@ def _onto_itself(tree: ast.AST) -> _Case | None:
                 for one in (node, given)
                 if isinstance(one.func, ast.Attribute)
             ]
-            if len(owners) == _TIMES and owners[0] == owners[1]:
+            first, line = same.get(owners[0], (owners[0], node.lineno))
+            if len(owners) == _TIMES and first == owners[1]:
                 return (
-                    node.lineno,
+                    line,
                     f"{owners[0]} is loaded with its own state",
-                    f"Both sides of the copy are {owners[0]}: it changes nothing.",
+                    f"""Both sides of the copy are {first}: it changes nothing, and what is called
+                    {owners[0]} changes with every update.""",
                     f"{owners[0]}.load_state_dict(online_net.state_dict())",
                     None,
                 )
     return None
+
+
+def _second_names(tree: ast.AST) -> dict[str, tuple[str, int]]:
+    """Names that are given another name's object and nothing else -> (that name, the line)."""
+    given: dict[str, list[tuple[str, int]]] = {}
+    for node in ast.walk(tree):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(node, ast.Assign):
+                plain = isinstance(node.value, ast.Name | ast.Attribute)
+                value = ast.unparse(node.value) if plain else ""
+                given.setdefault(ast.unparse(target), []).append((value, node.lineno))
+    return {name: found[0] for name, found in given.items() if len(found) == 1 and found[0][0]}
 
 
 def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:
@@ -248,6 +266,64 @@ def _back_again(evidence: Evidence, tree: ast.AST) -> _Case | None:
         "# update the copy in every step, before it is loaded",
         common[0],
     )
+
+
+_FEWEST = 5  # steps without a move
+
+
+def _left_behind(evidence: Evidence, tree: ast.AST) -> _Case | None:
+    """A copy of a trained network that stands still, while another copy follows its own."""
+    held = evidence.ledger.holders
+    still, follows = dict[str, str](), dict[str, str]()
+    for index, parameter in enumerate(evidence.parameters):
+        gaps = [gap for window in evidence.gaps(index) for gap in window]
+        owner = parameter.name.partition(".")[0]
+        original = _copied_from(evidence, index) if index not in held and gaps else ""
+        if original:
+            moved = any(gap.updated for gap in gaps)
+            (follows if moved else still)[owner] = original
+    text = ast.unparse(tree)
+    for owner, original in still.items():
+        named = f"{owner}.load_state_dict" in text or f"{owner}.parameters()" in text
+        if follows and owner not in follows and not named and len(evidence.losses) >= _FEWEST:
+            other = next(iter(follows))
+            return (
+                _copy_line(tree, owner),
+                f"{owner} never follows {original}, as {other} follows {follows[other]}",
+                f"""Both are copies. {other} was moved towards {follows[other]} during the run,
+                {owner} stood still in {plural(len(evidence.losses), "step")} while {original} was
+                trained: it is the network of the first step.""",
+                f"# update {owner} where {other} is updated",
+                None,
+            )
+    return None
+
+
+def _copied_from(evidence: Evidence, index: int) -> str:
+    """The trained network of which a parameter began as a copy, ``""`` where there is none."""
+    first = _first_value(evidence, index)
+    tail = evidence.parameters[index].name.partition(".")[2]
+    for other in evidence.ledger.holders:
+        owner, _, same = evidence.parameters[other].name.partition(".")
+        trained = any(gap.updated for window in evidence.gaps(other) for gap in window)
+        if same == tail and trained and same_bytes(first, _first_value(evidence, other)):
+            return owner
+    return ""
+
+
+def _first_value(evidence: Evidence, index: int) -> Value | None:
+    windows = evidence.gaps(index)
+    return windows[0][0].value if windows and windows[0] else None
+
+
+def _copy_line(tree: ast.AST, owner: str) -> int:
+    """The line that makes a copy."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            names = (one.id for one in ast.walk(node.targets[0]) if isinstance(one, ast.Name))
+            if owner in names:
+                return node.lineno
+    return 1
 
 
 def _loads(node: ast.Call) -> bool:

@@ -61,7 +61,7 @@ def _overshooting(window: list[Move]) -> list[Move]:
     current: list[Move] = []
     for before, move in pairwise(window):
         grows = np.isfinite(move.loss) and move.loss > before.loss
-        turned = move.cosine(before) < -0.5  # noqa: PLR2004  more back than aside
+        turned = move.cosine(before) < -0.5  # more back than aside
         current = [*(current or [before]), move] if grows and turned else []
         best = max(best, current, key=len)
     if len(best) < _ENOUGH or not best[-1].loss > _GROWTH * abs(best[0].loss):

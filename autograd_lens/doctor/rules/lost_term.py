@@ -34,6 +34,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import called
+from autograd_lens.doctor.terms import Term, loss_terms
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
@@ -55,10 +57,65 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 if cut is not None:
                     yield _finding(evidence, step, summand, cut)
                     return
+            naught = _times_zero(evidence, step, place)
+            if naught is not None:
+                yield naught
+                return
             taken = _taken_out(evidence, tape, root) if root else None
             if taken is not None:
                 yield _as_number(evidence, step, *taken)
                 return
+
+
+def _times_zero(evidence: Evidence, step: Step, backward: int) -> Finding | None:
+    """A term that a variable of the program multiplies with 0, in all full steps."""
+    found = _zeroed(step, backward)
+    first, last = evidence.full[0], evidence.full[-1]
+    if (
+        found is None
+        or first is last
+        or None in (_zeroed(first, backward), _zeroed(last, backward))
+    ):
+        return None
+    by, source = found.by or found.kernel, (found.by or found.kernel).source
+    name = _factor_name(evidence, source)
+    if not name or source is None:
+        return None
+    return RULE.finding(
+        title=f"a term of the loss is multiplied with 0: {name}",
+        message=f"""In the first step that was recorded in full, in the last and here, in step
+            {step.index}, `{evidence.line(source)}` multiplied a term of the loss, the result of
+            {operator_name(found.kernel)}, with {name} = 0. It trains nothing.""",
+        fix=f"# look at {name}: `//` and int() make 0 of every fraction",
+        step=step.index,
+        events=(f"kernel {by.index} {by.op}",),
+        source=source,
+        line=evidence.line(source),
+    )
+
+
+def _zeroed(step: Step, backward: int) -> Term | None:
+    terms = loss_terms(TapeIndex(step), backward) if backward < len(step.backwards) else []
+    return next((one for one in terms if one.weight == 0.0), None)
+
+
+def _factor_name(evidence: Evidence, source: Source | None) -> str:
+    """The variable of a product on a line that the program cuts to a whole number."""
+    code = evidence.code(source)
+    statement = code.statement(source.line) if source is not None else None
+    for node in ast.walk(statement) if statement is not None else ():
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            for side in (node.left, node.right):
+                given = code.assigned(ast.unparse(side)) if isinstance(side, ast.Name) else []
+                if any(_cuts(one) for whole in given for one in ast.walk(whole)):
+                    return ast.unparse(side)
+    return ""
+
+
+def _cuts(node: ast.AST) -> bool:
+    """Whether it is ``a // b`` or ``int(a)``."""
+    divides = isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)
+    return divides or (isinstance(node, ast.Call) and called(node) == "int")
 
 
 def _taken_out(evidence: Evidence, tape: TapeIndex, root: Kernel) -> tuple[Kernel, str, int] | None:

@@ -162,7 +162,7 @@ def _in_two_orders(evidence: Evidence, step: Step, mine: Kernel, theirs: Kernel)
 def _pick(kernel: Kernel) -> _Pick | None:
     """What an ``x[rows]`` picks, where x is data and the rows are known."""
     given = list(tensors(kernel.inputs))
-    if operator_name(kernel) != "index" or kernel.requires_grad or len(given) != 2:  # noqa: PLR2004  data and rows
+    if operator_name(kernel) != "index" or kernel.requires_grad or len(given) != 2:  # data and rows
         return None
     base, rows = given
     known = rows.value is not None and rows.value.complete and len(rows.spec.shape) == 1

@@ -60,7 +60,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _targets(step: Step) -> tuple[Kernel, npt.NDArray[np.int64]] | None:
     """The loss of a classification, and the classes that it compared with."""
     for kernel in step.kernels:
-        if operator_name(kernel) != "nll_loss_forward" or len(kernel.inputs) < 2:  # noqa: PLR2004
+        if operator_name(kernel) != "nll_loss_forward" or len(kernel.inputs) < 2:
             continue
         target = kernel.inputs[1].value
         if isinstance(target, TensorUse) and target.value is not None and target.value.complete:

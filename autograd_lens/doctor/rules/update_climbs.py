@@ -78,7 +78,7 @@ def _climbs(evidence: Evidence, index: int) -> bool:
 def _cosine(gap: Gap) -> float:
     """Cosine of the angle between a move and the gradient; 0 where it is not known."""
     kept = [one for one in (gap.value, gap.after, gap.grad) if one is not None and one.complete]
-    if len(kept) != 3 or len({one.shape for one in kept}) != 1:  # noqa: PLR2004  all of the three
+    if len(kept) != 3 or len({one.shape for one in kept}) != 1:  # all of the three
         return 0.0
     value, after, grad = (one.array.real.astype(np.float64).ravel() for one in kept)
     size = float(np.linalg.norm(after - value) * np.linalg.norm(grad))

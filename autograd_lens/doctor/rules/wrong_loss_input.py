@@ -6,7 +6,8 @@ What it finds:
     where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
     into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
     a cross-entropy in the wrong order; labels that the loss does not know; targets of a regression
-    that were cut to integers, until they are all the same.
+    that were cut to integers, until they are all the same, or that the last activation of the
+    model cannot give.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -31,13 +32,14 @@ References:
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
 from autograd_lens.doctor.source import called
-from autograd_lens.doctor.tape import LOSSES
+from autograd_lens.doctor.tape import LOSSES, compared
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
@@ -49,6 +51,7 @@ _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
 _POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
+_ALL = (-math.inf, math.inf)
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8"})
 _SUM = 2  # torch's number for reduction="sum"
@@ -75,6 +78,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     _labels(tape, kernel),
                     _outside(tape, kernel),
                     _cut_off(evidence, tape, kernel),
+                    _out_of_reach(tape, kernel),
                 ):
                     if case is not None and case[1] not in told:
                         told.add(case[1])
@@ -289,6 +293,43 @@ def _cut_off(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> _Case | Non
         """the targets of the regression come as integers, and all of them are the same number in
         every step that was recorded in full: fractions were cut off on the way""",
         "torch.tensor(numbers)  # floats stay floats",
+    )
+
+
+_REACH = {
+    "sigmoid": (0.0, 1.0),
+    "_softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+}
+_MARGIN = 0.05
+_SHARE = 0.25  # of the targets: more than a few that lie outside
+
+
+def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Targets of a regression that the last activation cannot give."""
+    sides = compared(tape, kernel)
+    if sides is None or operator_name(kernel) not in {*_REGRESSIONS, "pow"}:
+        return None
+    given, target = sides if sides[0].tensor in tape.differentiable else sides[::-1]
+    maker = tape.through_views(given.tensor, kernel.index)
+    low, high = _REACH.get(operator_name(maker).rstrip("_"), _ALL) if maker is not None else _ALL
+    value = target.value
+    if target.tensor in tape.differentiable or value is None or not value.complete:
+        return None
+    numbers = value.array
+    outside = (numbers < low - _MARGIN) | (numbers > high + _MARGIN)
+    if maker is None or not numbers.size or outside.mean() <= _SHARE:
+        return None
+    name = operator_name(maker).strip("_")
+    return (
+        maker,
+        f"the targets lie beyond what {name} can give",
+        f"""the prediction is the result of {name}, which lies between {low:g} and
+        {high:g}, and {outside.mean():.0%} of the targets do not: they go from
+        {number(float(numbers.min()))} to {number(float(numbers.max()))}""",
+        "# no activation behind the last layer, or targets scaled into its range",
     )
 
 

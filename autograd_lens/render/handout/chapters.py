@@ -175,7 +175,7 @@ def _model(lesson: Lesson, words: Words) -> Iterator[Block]:
     codes = tuple(Code(block.lines, block.first) for block in lesson.code)
     missing = () if codes else (Note(runs(words["code_missing"])),)
     said = tuple(_parameters(lesson, words))
-    if codes and sum(len(each.lines) for each in codes) > 12:  # noqa: PLR2004  fills a column
+    if codes and sum(len(each.lines) for each in codes) > 12:  # fills a column
         half = _balanced(codes)
         yield Pair(codes[:half], (*codes[half:], *said), 0.5)
     else:
@@ -249,7 +249,7 @@ def _loss_formula(regression: Regression, value: float | None) -> Equation:
 
 def mean_factor(scale: float) -> Expr:
     """What stands before a sum over n points; a half as textbooks write it."""
-    if scale == 0.5:  # noqa: PLR2004
+    if scale == 0.5:
         return ONE / Op("", number(2), Name("n"))
     return number(scale) / Name("n")
 
@@ -481,7 +481,7 @@ def _pictures(lesson: Lesson, words: Words, levels: Levels | None) -> Block:
     key = "descent" if lesson.ending else "descent_levels" if levels else "descent_flat"
     known = {"count": f"{lesson.count:,}", "batch": levels.step if levels else 0}
     caption = words[key].format(first=first, second=second, **known)
-    if levels and not lesson.ending and _numbers(lesson) > 2:  # noqa: PLR2004  a plane has two
+    if levels and not lesson.ending and _numbers(lesson) > 2:  # a plane has two
         caption += words["descent_others"]
     return Pair((Figure(picture, caption, "descent"),), (losses,), 0.5)
 

@@ -81,7 +81,7 @@ def best_point(lesson: Lesson) -> tuple[float, float] | None:
 
 def descent_axes(path: Path, ending: tuple[float, float] | None) -> Axes | None:
     """The frame around the path of the first two numbers; None where neither moved."""
-    if len(path.names) < 2:  # noqa: PLR2004
+    if len(path.names) < 2:
         return None
     points = path.values[:, :2]
     finite = points[np.isfinite(points).all(axis=1)]
@@ -157,7 +157,7 @@ def _marks(lesson: Lesson, across: Floats, up: Floats, words: Words) -> list[str
     marks += [circle(name, float(across[at]), float(up[at]), 4.5, words[name]) for name, at in ends]
     for name, at in ends:
         down = 4 if name == "start" else 17  # beside least squares the words would overlap
-        side = 9 if across[at] < 300 else -9  # noqa: PLR2004  stays inside the frame
+        side = 9 if across[at] < 300 else -9  # stays inside the frame
         anchor = "start" if side > 0 else "end"
         if np.isfinite(across[at]) and np.isfinite(up[at]):
             marks.append(
@@ -353,7 +353,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 def _decades(low: float, high: float) -> list[float]:
     bounds = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     decades = [10.0**power for power in range(bounds[0], bounds[1] + 1)]
-    if len(decades) < 2:  # noqa: PLR2004  one decade alone says no scale
+    if len(decades) < 2:  # one decade alone says no scale
         fine = [m * 10.0**p for p in range(bounds[0] - 1, bounds[1] + 1) for m in (1, 2, 5)]
         return [tick for tick in fine if low <= tick <= high]
     return decades[:: math.ceil(len(decades) / 7)]

@@ -311,7 +311,7 @@ def subset(text: str) -> bytes | None:
     options.desubroutinize = True
     font = tools.load_font(str(folder / _FILE), options)
     cutter = tools.Subsetter(options)
-    cutter.populate(text="".join(sorted({letter for letter in text if ord(letter) >= 0x2E80})))  # noqa: PLR2004
+    cutter.populate(text="".join(sorted({letter for letter in text if ord(letter) >= 0x2E80})))
     cutter.subset(font)
     made = io.BytesIO()
     font.flavor = "woff"

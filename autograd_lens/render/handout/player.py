@@ -374,7 +374,7 @@ class _Maker:
 def _spread(lesson: Lesson) -> Iterator[StepLesson]:
     """The steps that can be played: ends first, so that what fits tells of the whole run."""
     played = list(lesson.played)
-    order = [*played[:2], *played[-1:], *played[2:-1]] if len(played) > 2 else played  # noqa: PLR2004
+    order = [*played[:2], *played[-1:], *played[2:-1]] if len(played) > 2 else played
     return iter(order)
 
 

@@ -73,7 +73,7 @@ def held(value: float, state: int, words: Mapping[str, str]) -> str:
 def tiny(number: float) -> str:
     """The size of a small difference: one digit and a power of ten."""
     digit, _, power = f"{number:.0e}".partition("e")
-    if not -4 > int(power) > -300:  # noqa: PLR2004  shorter without a power
+    if not -4 > int(power) > -300:  # shorter without a power
         return f"{number:.1g}"
     return f"{digit} × 10{str(int(power)).translate(_RAISED)}"
 
@@ -186,7 +186,7 @@ def _kind(story: NodeStory) -> str:
     if story.kernel is None:
         return ""
     name = operator_name(story.kernel).removesuffix("_")
-    if name == "pow" and constant(story.kernel, "exponent") != 2:  # noqa: PLR2004  only squares are explained
+    if name == "pow" and constant(story.kernel, "exponent") != 2:  # only squares are explained
         return ""
     if name in {"mul", "div"} and constant(story.kernel, "other") is not None:
         return "mul_constant" if name == "mul" else "div"

@@ -104,7 +104,7 @@ def frames(
         RenderError: The run has fewer than two numbers to follow.
     """
     steps = animation_steps(lesson, ground)
-    if len(lesson.path.names) < 2 or not steps:  # noqa: PLR2004
+    if len(lesson.path.names) < 2 or not steps:
         msg = "A descent needs two numbers that move; this run has fewer."
         raise RenderError(msg, hint="Record a program with at least two trained numbers.")
     stage = _Stage.of(lesson, ground, language)

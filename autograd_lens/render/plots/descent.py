@@ -118,7 +118,7 @@ def _looks(path: Floats) -> Floats:
 
 def _is_over_early(path: Floats) -> bool:
     """Whether half of the way is behind after a tenth of the steps."""
-    if len(path) < 30:  # noqa: PLR2004  a short run has colours enough
+    if len(path) < 30:  # a short run has colours enough
         return False
     lengths = np.nan_to_num(np.linalg.norm(np.diff(_looks(path), axis=0), axis=1))
     return bool(lengths[: len(lengths) // 10].sum() > lengths.sum() / 2)
@@ -253,7 +253,7 @@ def _coloured_path(axes: Axes, journey: Journey, points: Floats) -> None:
     )
     lines.set_array(colours)
     axes.add_collection(lines)
-    if journey.last <= 60:  # noqa: PLR2004  few enough to tell apart
+    if journey.last <= 60:  # few enough to tell apart
         shades = PATH(journey.norm(journey.steps + 1.0))
         x, y = points.T
         axes.scatter(x, y, 14, shades, edgecolors="white", linewidths=0.6, zorder=5)

@@ -91,8 +91,8 @@ def loss_ticks(field: Field) -> list[float]:
     low, high = float(field.levels[0]), float(field.levels[-1])
     if not field.log:
         return [t for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
-    wide = high - low > 4  # noqa: PLR2004  decades
-    steps = (1,) if wide else (1, 3) if high - low > 1.5 else (1, 2, 5)  # noqa: PLR2004
+    wide = high - low > 4  # decades
+    steps = (1,) if wide else (1, 3) if high - low > 1.5 else (1, 2, 5)
     powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
     ticks = [float(np.log10(step)) + power for power in powers for step in steps]
     return [tick for tick in ticks if low <= tick <= high]

@@ -316,7 +316,7 @@ def _draw_curves(  # noqa: PLR0913  each says one thing of the panel
     plain(axes, title, f"{note}, logarithmic" if scaled else note)
     if scaled:
         axes.set_yscale("log")
-    width = 1.7 if len(curves) <= 3 else 1.2  # noqa: PLR2004  more of them overlap
+    width = 1.7 if len(curves) <= 3 else 1.2  # more of them overlap
     for curve, (colour, dashes) in zip(curves, CURVES, strict=False):
         values = np.where(curve.values > 0, curve.values, np.nan) if scaled else curve.values
         _draw(axes, _Curve(curve.name, values), colour, dashes, width)

@@ -167,7 +167,7 @@ def number(value: float, digits: int = 4) -> str:
         text = f"{value:,.0f}"
     elif exponent:
         text = f"{mantissa}e{int(exponent)}"
-    elif 1000 <= abs(value) < np.inf:  # noqa: PLR2004  where digits are grouped
+    elif 1000 <= abs(value) < np.inf:  # where digits are grouped
         whole, point, rest = text.partition(".")
         text = f"{int(whole):,}{point}{rest}"
     return text.replace("-", "−")

@@ -151,7 +151,7 @@ def loss_lines(descent: Descent, here: float, width: int, height: int) -> list[T
     rows = max(height - 1, 1)
     if not len(finite):
         return [Text("No step has a loss that is a finite number.", style=QUIET)]
-    log = bool(finite.min() > 0 and finite.max() / finite.min() > 10)  # noqa: PLR2004  a decade
+    log = bool(finite.min() > 0 and finite.max() / finite.min() > 10)  # a decade
     scale = np.log10 if log else np.asarray
     with np.errstate(all="ignore"):
         shown = thinned(np.asarray(scale(losses), np.float64), width * 2)

@@ -250,7 +250,7 @@ def _node(view: StepView, backward: int, node: int) -> Iterator[Item]:
 def _incoming(incoming: Incoming) -> Item:
     name = f"∂loss/∂{incoming.name} arrived"
     item = value_item(name, incoming.value)
-    if len(incoming.terms) < 2:  # noqa: PLR2004  one alone is no sum
+    if len(incoming.terms) < 2:  # one alone is no sum
         return item
     terms = [value_item(f"from {term.node.name}", term.value) for term in incoming.terms]
     whole = replace(item, name="the sum")
