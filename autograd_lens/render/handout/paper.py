@@ -118,7 +118,9 @@ def _compiled(paper: PaperSource, language: str, kind: Literal["pdf", "png"]) ->
     if missing:
         msg = f"A font is missing for the PDF: {missing[0]}."
         raise RenderError(msg, hint=_HINT)
-    return [bytes(each) for each in (made if isinstance(made, list) else [made])]
+    # of several pages a picture each, which its stubs do not say
+    pages: object = made
+    return [bytes(each) for each in pages] if isinstance(pages, list) else [bytes(made)]
 
 
 _HINT = "Run `pip install 'autograd-lens[zh]'`, or choose .html."

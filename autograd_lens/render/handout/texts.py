@@ -268,6 +268,7 @@ _ENGLISH: Mapping[str, str] = {
     "rate_said": "{rate}: loss {loss} after {steps} steps",
     "rate_gone": "{rate}: the loss is no number from step {step} on",
     # what a speaker may say
+    "shapes_left_out": "; what only changes a shape is left out",
     "slide_kernel": "One operation of the forward. Which numbers does it take, and what comes out?",
     "slide_engine": "From here the gradient goes back, from the loss to the parameters.",
     "slide_grad": "Here the chain rule ends: what arrived is kept for the optimizer.",
@@ -532,6 +533,7 @@ _CHINESE: Mapping[str, str] = {
     "rate_hint": "拖动滑块：用别的学习率重新执行开头几步。",
     "rate_said": "{rate}：{steps} 步之后损失为 {loss}",
     "rate_gone": "{rate}：从第 {step} 步起损失不再是数",
+    "shapes_left_out": "（只改变形状的步骤从略）",
     "slide_kernel": "前向中的一次运算：它用到哪些数，得到什么？",
     "slide_engine": "从这里开始，梯度从损失往回走到参数。",
     "slide_grad": "链式法则到此为止：传来的梯度留给优化器使用。",
