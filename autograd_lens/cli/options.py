@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-__all__ = ["Bytes", "ScriptCommand", "draws", "prints", "reads", "records", "width_option"]
+__all__ = [
+    "Bytes",
+    "ScriptCommand",
+    "draws",
+    "prints",
+    "reads",
+    "records",
+    "speaks",
+    "width_option",
+]
 
 _PATH = click.Path(path_type=Path)
 
@@ -68,6 +77,13 @@ def prints(*, as_json: str = "", width: bool = True, output: str = "") -> Decora
     if width:
         parts.append(width_option())
     return _together(*parts, *(_writing(output) if output else ()))
+
+
+def speaks() -> Decorator:
+    """The option ``--lang`` of a verb whose words are there in several languages."""
+    return click.option(
+        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+    )
 
 
 def width_option() -> Decorator:
