@@ -197,7 +197,7 @@ def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
     first = _parting(pair, place - early, judge, early=early)
     if first.judgement.rounding is False or first.kind == "unknown":
         return first
-    jump = pair.jump(place)
+    jump = pair.jump(first.step)
     if jump is None:
         return first
     later = _parting(pair, jump[0], judge, early=jump[1], nearly=True)

@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 
 from autograd_lens.trace.graph import (
+    VIEWS,
     TapeIndex,
     leaves_unset,
     operator_name,
@@ -105,8 +106,15 @@ NOBODY = Side(None, "nothing", None, None)
 
 
 def the_same(one: Value | None, other: Value | None) -> bool:
-    """Whether two values are the same bits, as far as is known: not known is not different."""
-    return one is None or other is None or equal(one, other) is not False
+    """Whether two values are the same bits, as far as is known: not known is not different.
+
+    Of two dtypes, whether they are the same numbers.
+    """
+    if one is None or other is None:
+        return True
+    if one.dtype != other.dtype:
+        return distance(one, other) == 0
+    return equal(one, other) is not False
 
 
 def close(one: Value | None, other: Value | None) -> bool:
@@ -381,6 +389,7 @@ class _Pair:
         self.one, self.other = _Tape(one), _Tape(other)
         self._partners = partners
         self._same = same
+        self._nearly = same is not the_same
         if same is the_same:
             self._pair(_pairs(one.kernels, other.kernels, [_gave, _given]))
             free = [
@@ -407,8 +416,11 @@ class _Pair:
         if len(one.outputs) != len(other.outputs):
             return False
         pairs = list(zip(one.outputs, other.outputs, strict=True))
-        if not pairs:
-            pairs = list(zip(tensors(one.inputs), tensors(other.inputs), strict=False))
+        moves = self._nearly and any(use.spec.role == "parameter" for use in one.outputs)
+        if not pairs or moves:  # what is added to a parameter is little beside it
+            own = {use.tensor for use in one.outputs}
+            given = zip(tensors(one.inputs), tensors(other.inputs), strict=False)
+            pairs = [(a, b) for a, b in given if a.tensor not in own]
         return leaves_unset(one) or all(self._same(a.value, b.value) for a, b in pairs)
 
     def first(self) -> tuple[Kind, Side, Side] | None:
@@ -480,7 +492,8 @@ class _Pair:
         left, right = self.one.step.parameters, self.other.step.parameters
         if name not in left or partner not in right:
             return True
-        return self._same(left[name].after, right[partner].after)
+        same = the_same if self._nearly else self._same
+        return same(left[name].after, right[partner].after)
 
     # -- NOTE 2 ---------------------------------------------------------------------------
 
@@ -539,8 +552,9 @@ class _Pair:
             tape.forward_of(k) if k is not None else None
             for tape, k in ((self.one, one), (self.other, other))
         )
-        if made[0] is not None and made[1] is not None and not _do_the_same(*made):
-            return self._compared(made[0], made[1])
+        if made[0] is not None and self.other_of(made[0]) is made[1] is not None:
+            if not _do_the_same(made[0], made[1]):
+                return self._compared(made[0], made[1])
         return self._without_gradient()
 
     def one_of(self, kernel: Kernel | None) -> Kernel | None:
@@ -618,6 +632,8 @@ class _Pair:
                 )
             if self.one.partner.get(one.index) is other or _does(one) == _does(other):
                 return self._compared(one, other)
+            if (found := self._other_parameter((one, other), behind)) is not None:
+                return found
             keys = [
                 sorted(str(_does(tape.kernels[index])) for index in found)
                 for tape, found in ((self.one, behind[0]), (self.other, behind[1]))
@@ -625,6 +641,34 @@ class _Pair:
             kind: Kind = "order" if keys[0] == keys[1] else "kernel"
             return kind, self._operator(self.one, one), self._operator(self.other, other)
         return "kernel", self._operator(self.one, one), self._operator(self.other, other)
+
+    def _other_parameter(
+        self, firsts: tuple[Kernel, Kernel], behind: tuple[set[int], set[int]]
+    ) -> tuple[Kind, Side, Side] | None:
+        """The same kernel on another parameter, of which one run takes a view of its own."""
+        for here, there in ((0, 1), (1, 0)):
+            view, reader, tape = firsts[here], firsts[there], self._tapes[here]
+            base = next(tensors(view.inputs), None)
+            if base is None or base.spec.role != "parameter" or operator_name(view) not in VIEWS:
+                continue
+            some = (tape.kernels[index] for index in sorted(behind[here]))
+            alike = next((k for k in some if _does(k) == _does(reader)), None)
+            if alike is None or all(
+                u.tensor != view.outputs[0].tensor for u in tensors(alike.inputs)
+            ):
+                continue
+            place = [u.tensor for u in tensors(alike.inputs)].index(view.outputs[0].tensor)
+            other = list(tensors(reader.inputs))[place : place + 1]
+            made = self._tapes[there].index.maker(other[0].tensor, reader.index) if other else None
+            named = next(tensors(made.inputs), None) if made is not None else None
+            if named is None or named.spec.role != "parameter":
+                continue
+            sides = {
+                here: tape.side(alike, base),
+                there: self._tapes[there].side(reader, named),
+            }
+            return "input", sides[0], sides[1]
+        return None
 
     @staticmethod
     def _operator(tape: _Tape, kernel: Kernel | None) -> Side:

@@ -27,7 +27,7 @@ h2 { font-size: 1.05rem; margin: 0 0 .4rem; }
 .side + .side { border-color: var(--other); }
 code, td { font-family: ui-monospace, monospace; font-size: .9em; }
 .graph { overflow: auto; max-height: 75vh; border: 1px solid var(--rule); background: #fff; }
-.graph svg { display: block; width: 100%; min-width: 42rem; height: auto; }
+.graph svg { display: block; width: 100%; min-width: 34rem; height: auto; }
 .graph .otherwise polygon[fill="none"] { stroke: #c4320a; stroke-width: 3px; }
 .graph .gradient polygon[fill="none"] { stroke: #b58900; stroke-width: 2.5px;
   stroke-dasharray: 7 3; }

@@ -47,6 +47,7 @@ class Block(nn.Module):
         self.heads = heads
         self.n1, self.n2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
+        torch.manual_seed(5)
         self.out = nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
@@ -150,7 +151,6 @@ FAULTS: dict[str, dict[str, str]] = {
     "embeddings that are tied no longer": {
         "return h @ self.tok.weight.T": "return h @ self.tok.weight.detach().T"
     },
-    "layers in another order": {"h = first(h, mask)": "h = second(h, mask)"},
     "a norm that is left out": {"h = self.norm(h)": ""},
     "positions that all are one": {
         "h = h + self.pos(torch.arange(length))": "h = h + self.pos(torch.zeros(length).long())"
@@ -209,6 +209,10 @@ OUTSIDE: dict[str, tuple[dict[str, str], str]] = {
         {"model = Model()": "model = Model()\nmodel.norm.requires_grad_(False)"},
         "norm.weight gets no gradient",
     ),
+    "a layer that is used twice": (
+        {"h = first(h, mask)": "h = second(h, mask)"},
+        "it was given blocks.1.qkv.weight, where it was given blocks.0.qkv.weight",
+    ),
     "another seed": ({"torch.manual_seed(0)": "torch.manual_seed(1)"}, "begin with another"),
     "no clearing": ({"    optimizer.zero_grad()": ""}, "norm.weight.grad was not cleared"),
 }
@@ -253,8 +257,7 @@ HEALTHY: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
                 "for at, one in enumerate((self.q, self.k, self.v)):\n"
                 "    one.weight.data = whole.weight.data[at * width : (at + 1) * width].clone()\n"
                 "    one.bias.data = whole.bias.data[at * width : (at + 1) * width].clone()\n"
-                "del whole\n"
-                "torch.manual_seed(5)"
+                "del whole"
             ),
             "q, k, v = self.qkv(h).chunk(3, -1)": "q, k, v = self.q(h), self.k(h), self.v(h)",
         },
