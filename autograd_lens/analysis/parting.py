@@ -552,9 +552,11 @@ class _Pair:
             tape.forward_of(k) if k is not None else None
             for tape, k in ((self.one, one), (self.other, other))
         )
-        if made[0] is not None and self.other_of(made[0]) is made[1] is not None:
-            if not _do_the_same(made[0], made[1]):
-                return self._compared(made[0], made[1])
+        here, there = made
+        if here is not None and there is not None and self.other_of(here) is there:
+            if _do_the_same(here, there):
+                return self._without_gradient()
+            return self._compared(here, there)
         return self._without_gradient()
 
     def one_of(self, kernel: Kernel | None) -> Kernel | None:
