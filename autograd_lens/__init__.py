@@ -22,6 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from autograd_lens import doctor
     from autograd_lens.api import (
         Trace,
@@ -75,7 +77,7 @@ __all__ = [
     "record",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Trace": "autograd_lens.api",
@@ -96,6 +98,13 @@ def __getattr__(name: str) -> object:
     if name == "doctor":  # the package itself, which can be called
         return import_module("autograd_lens.doctor")
     return getattr(import_module(_HOMES.get(name, "autograd_lens.errors")), name)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Called by ``%load_ext autograd_lens``: cells that begin with ``%%lens`` are recorded."""
+    from autograd_lens.notebook import load
+
+    load(shell)
 
 
 def __dir__() -> list[str]:

@@ -1,22 +1,14 @@
-"""Fit a straight line to 100 noisy points by gradient descent.
-
-The classic first program: a model with two parameters, a loss function and an optimizer, all
-written by hand so that nothing is hidden. The data lie around y = 3 x + 10.5; gradient descent
-starts from a random line and walks towards them in 5,000 small steps. At the end the data and
-the fitted line are drawn into ``linear_regression.png``.
-"""
+"""Fit a straight line to 100 noisy points by gradient descent: the classic first program."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
 
-plt.switch_backend("agg")  # draw into a file: needs no screen and never waits for a window
+plt.switch_backend("agg")  # draw into a file, and wait for no window
 
 
 class mylinermodel(nn.Module):
-    """A straight line: y = x w1 + b1."""
-
     def __init__(self, D_in, D_out):
         super().__init__()
         self.w1 = nn.Parameter(torch.randn(D_in, D_out))
@@ -27,13 +19,10 @@ class mylinermodel(nn.Module):
 
 
 def myloss(y_pred, y_true):
-    """Half the mean squared error."""
     return torch.mean((y_pred - y_true) ** 2 / 2)
 
 
 class SGD:
-    """Stochastic gradient descent: every parameter takes a small step downhill."""
-
     def __init__(self, params, lr):
         self.params = list(params)
         self.lr = lr
@@ -48,17 +37,12 @@ class SGD:
                 param.grad.data.zero_()
 
 
-# The data: 100 points around a line.
 np.random.seed(0)
 x = np.random.rand(100, 1)
 y = 3 * x + 10 + np.random.rand(100, 1)
-
-plt.scatter(x, y, s=14, label="data")
-
+plt.scatter(x, y, s=14)
 x = torch.from_numpy(x).float()
 y = torch.from_numpy(y).float()
-
-# The model, the optimizer, and the training loop.
 torch.manual_seed(0)
 model = mylinermodel(1, 1)
 optimizer = SGD(model.parameters(), lr=1e-2)
@@ -70,14 +54,7 @@ for t in range(5000):
     optimizer.step()
     optimizer.zero_grad()
 
-    if t % 1000 == 0:
-        print(f"step {t:4d}   loss {loss.item():.6f}")
-
 w1, b1 = model.w1.item(), model.b1.item()
 print(f"step {t}   loss {loss.item():.6f}, then y = {w1:.6f} x + {b1:.6f}")
-
-plt.plot([0, 1], [b1, w1 + b1], color="tab:red", label=f"y = {w1:.2f} x + {b1:.2f}")
-plt.xlabel("x")
-plt.ylabel("y")
-plt.legend()
+plt.plot([0, 1], [b1, w1 + b1], "tab:red")
 plt.savefig("linear_regression.png")

@@ -2,8 +2,7 @@
 
 Three lines are new: ``lens.record`` opens the recording, ``run.watch`` names the model, the
 loss and the optimizer that are to be watched (they stay what they are), and ``run.steps``
-counts the turns of the loop. What is computed is the same to the last bit. Afterwards
-``linear.lens`` holds the whole run.
+counts the turns of the loop. What is computed is the same to the last bit.
 """
 
 import numpy as np
@@ -14,8 +13,6 @@ import autograd_lens as lens
 
 
 class mylinermodel(nn.Module):
-    """A straight line: y = x w1 + b1."""
-
     def __init__(self, D_in, D_out):
         super().__init__()
         self.w1 = nn.Parameter(torch.randn(D_in, D_out))
@@ -26,13 +23,10 @@ class mylinermodel(nn.Module):
 
 
 def myloss(y_pred, y_true):
-    """Half the mean squared error."""
     return torch.mean((y_pred - y_true) ** 2 / 2)
 
 
 class SGD:
-    """Stochastic gradient descent: every parameter takes a small step downhill."""
-
     def __init__(self, params, lr):
         self.params = list(params)
         self.lr = lr
@@ -52,7 +46,6 @@ x = np.random.rand(100, 1)
 y = 3 * x + 10 + np.random.rand(100, 1)
 x = torch.from_numpy(x).float()
 y = torch.from_numpy(y).float()
-
 torch.manual_seed(0)
 model = mylinermodel(1, 1)
 optimizer = SGD(model.parameters(), lr=1e-2)

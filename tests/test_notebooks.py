@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from nbclient import NotebookClient
@@ -81,3 +82,40 @@ def test_jupyter_shows_them(trace: lens.Trace) -> None:
     assert "co.lens" in outputs[0]
     assert "2 * w" in text(outputs[1])
     assert "<svg" in outputs[2]
+
+
+_CELL = """%%lens -o cell.lens
+import torch
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+for step in range(3):
+    loss = (w * w).sum()
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+        w.grad = None
+loss.item()"""
+
+
+def test_a_cell_is_recorded_and_its_run_shown_below_it(tmp_path: Path) -> None:
+    told = "len(lens_trace.steps), w.tolist(), lens_trace.steps[0].kernels[0].source"
+    cells = [
+        "%load_ext autograd_lens",
+        _CELL.replace("%%lens", "%%lens --no-page"),
+        _CELL.replace("range(3)", "range(4)"),
+        told,
+        "%%lens\n1 / 0",
+        "%%lens --colour\n1",
+    ]
+    book = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    place = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(book, timeout=120, allow_errors=True, resources=place).execute()
+    outputs = [cell["outputs"] for cell in book.cells]
+    assert [out["data"]["text/plain"][:5] for out in outputs[1]] == ["2.047"]
+    again = outputs[2]
+    assert "1.31" in again[0]["data"]["text/plain"], "the cell's last value"
+    page = unescape(again[1]["data"]["text/html"])
+    assert page.startswith("<iframe srcdoc=")
+    assert "loss = (w * w).sum()" in page, "source lines come from the cell"
+    assert outputs[3][0]["data"]["text/plain"].startswith("(4, [0.40960")
+    assert "line=4" in outputs[3][0]["data"]["text/plain"]
+    assert [each[-1]["ename"] for each in outputs[4:]] == ["ZeroDivisionError", "SelectionError"]

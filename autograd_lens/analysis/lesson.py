@@ -43,6 +43,7 @@ __all__ = [
     "Accumulation",
     "CodeBlock",
     "Lesson",
+    "OtherDescent",
     "Path",
     "StepLesson",
     "TriedRate",
@@ -167,6 +168,22 @@ class TriedRate:
     own: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherDescent:
+    """The start of a run executed again with another learning rate.
+
+    Attributes:
+        rate: The learning rate.
+        points: The first two numbers that are followed: (steps + 1, 2); (0, 2) where there are
+            not two.
+        losses: (steps,).
+    """
+
+    rate: float
+    points: Floats
+    losses: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """All that a handout says.
@@ -186,6 +203,8 @@ class Lesson:
         regression: The linear regression that this run is, else None.
         ending: Where it ended; None where the run is no linear regression on fixed data.
         events: What happened to the run.
+        others: Its start with other learning rates, from low to high; none where nobody
+            executed it again.
     """
 
     program: str
@@ -202,6 +221,7 @@ class Lesson:
     regression: Regression | None
     ending: Ending | None
     events: tuple[Event, ...]
+    others: tuple[OtherDescent, ...] = ()
 
     @property
     def first(self) -> StepLesson:

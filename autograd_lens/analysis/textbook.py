@@ -49,6 +49,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "max": None,
     "min": None,
     "negative_slope": 0.01,
+    "pos_weight": 1.0,
     "reduction": 1,
     "training": True,
     "weight": 1.0,
@@ -111,6 +112,7 @@ def _count(known: Given) -> int:
 _G, _SELF, _OTHER, _RESULT, _N = map(Name, ("G", "self", "other", "result", "n"))
 _ALPHA, _WEIGHT, _EXPONENT, _P = map(Name, ("alpha", "weight", "exponent", "p"))
 _LOW, _HIGH, _TARGET, _CONDITION = map(Name, ("min", "max", "target", "condition"))
+_POSITIVE = Name("pos_weight")
 _MAT1, _MAT2, _VEC, _TENSOR = map(Name, ("mat1", "mat2", "vec", "tensor"))
 _INDICES, _INPUT, _APPROXIMATE = map(Name, ("indices", "input", "approximate"))
 
@@ -374,6 +376,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = MappingProxyType({
     },
     "max_pool2d_with_indices": {"self": Rule(
         _pooled(_G), "only the largest element of a window was passed on"
+    )},
+    "binary_cross_entropy_with_logits": {"self": Rule(
+        _WEIGHT * _G * Where(
+            Op("==", _POSITIVE, ONE),
+            _sigma(_SELF) - _TARGET,
+            _sigma(_SELF) * (1 - _TARGET + _POSITIVE * _TARGET) - _POSITIVE * _TARGET,
+        ) / _N,
+        "the slope is by how much the probability is wrong",
     )},
     "mse_loss": {
         "self": Rule(_SQUARED, "the slope of a square is twice its side"),

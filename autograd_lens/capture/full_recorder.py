@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.optim.optimizer import Optimizer
 
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
+from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
 from autograd_lens.capture.torchviz_dot import graph_dot
+from autograd_lens.capture.updates import KnownUpdates
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
@@ -125,9 +128,9 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
-        self.inputs.on_item = self._was_handed
+        self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
-        self._schedule = schedule
+        self._pace, self._opens = Pace(schedule), schedule.opens
         self._frames = services.frames
         self._registry = services.registry
         self._on_failure = services.on_failure
@@ -138,6 +141,7 @@ class FullRecorder:
         share = min(step_limit, self._budget.share)
         self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
+        self._updates = KnownUpdates(self.mode, self._stream, services.frames)
         self._saved = SavedFields()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
@@ -151,10 +155,9 @@ class FullRecorder:
         self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
-        self._chasing = 0  # steps for which the mode stays on to catch a new structure
+        self._chasing, self._chased = 0, Counter[str]()  # steps that the mode stays on for them
         # Fingerprints recorded in full, and the lines of which a backward was.
         self._seen, self._sites = set[str](), set[Site]()
-        self._chased: Counter[str] = Counter()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
@@ -200,10 +203,13 @@ class FullRecorder:
             self._states = (None, None)
             self._stream.lean = False
             self._stream.drop_before(len(self._stream.keys))
+            self._loop.forget()
 
     def _next(self, step: int) -> int:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
-        return NEVER if self._budget.level >= Level.ROWS else self._schedule.next(step)
+        if self._budget.level >= Level.ROWS:
+            return NEVER
+        return step if self._opens and self._needs.opaque else self._pace.next(step)
 
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""
@@ -280,6 +286,8 @@ class FullRecorder:
         self._switch(on=wanted or self._wants_tape(upcoming))
         self._stream.lean = self._is_lean(upcoming)
         if self.on:
+            if self._next(upcoming) == upcoming:
+                self._pace.begins()
             self._start_step(len(self._stream.keys))
             self.mode.armed = True
             self.mode.rebase()
@@ -294,22 +302,48 @@ class FullRecorder:
         """
         if fingerprint in self._seen or self._next(step) == NEVER:
             return
+        if self._opens:  # from here on none is missed
+            self._needs.opaque = True
+            self.next_switch = step
+            return
         chased = self._chased[fingerprint]
         if chased < (1 if site in self._sites else _CHASES):
             self._chased[fingerprint] += 1
             self._chasing = max(self._chasing, _CHASE)
             self.next_switch = min(self.next_switch, step)
 
-    def enter_context(self, phase: str) -> None:
+    def records_all(self) -> None:
+        """No step can be executed again: all that are to open are recorded in full."""
+        self._needs.opaque = True
+
+    def enter_context(
+        self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
+    ) -> None:
         """A known optimizer begins to update or to clear.
 
         Its calls are counted in each step anew, so that steps of one structure are alike.
+
+        Args:
+            phase: Which of both.
+            optimizer: The optimizer, where its numbers are kept beside light rows.
+            frame: Where it was called.
         """
         self._calls += 1
         self.mode.context = (phase, self._calls)
+        if self.on and optimizer is not None and frame is not None and self.described():
+            try:
+                self._updates.begins(optimizer, self._calls, frame)
+            except Exception as error:  # noqa: BLE001  the program's update must not fail
+                self._on_failure(error)
 
-    def leave_context(self) -> None:
-        """It has ended."""
+    def leave_context(self, *, complete: bool = True) -> None:
+        """It has ended, or was left by an exception."""
+        try:
+            if self.on and not self._updates.ended(complete=complete):
+                self._whole = False
+        except Exception as error:  # noqa: BLE001  the program's update must not fail
+            self._whole = False
+            self._on_failure(error)
         self.mode.context = None
 
     # -- every backward -------------------------------------------------------------------
@@ -336,10 +370,7 @@ class FullRecorder:
                 self._write(finished, ends, chain)
             self._start_step(ends)
         self._reached.update(reached)
-        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
-        self.mode.left = False
-        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
-        self.mode.turns_at = self.mode.backward_at = self._turn
+        self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
         aside = self._aside is not None and lean and not self._needs_tape(step)
@@ -351,13 +382,20 @@ class FullRecorder:
         wanted = self._hooked or lean or due or self._aside is not None
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
-            if not aside:
+            if not lean:
                 self._seen.add(fingerprint)
             self._begin(step, call, chain, lean=lean)
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
+
+    def _locate(self, chain: list[FrameType]) -> None:
+        """Note where the loop is at a backward."""
+        self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
+        self.mode.left = False
+        self._turn = next((f.f_lasti for f in chain if loop and id(f) == loop[0]), -1)
+        self.mode.turns_at = self.mode.backward_at = self._turn
 
     def _begin(self, step: int, call: BackwardCall, chain: list[FrameType], *, lean: bool) -> None:
         """Record this backward, and the large parameters that it finds where that is due."""
@@ -389,7 +427,9 @@ class FullRecorder:
         """Whether a step has to be recorded, at least lean."""
         return self._aside is not None or self._needs_tape(step)
 
-    def after_backward(self, step: int, error: str, *, marked: bool) -> None:
+    def after_backward(
+        self, step: int, error: str, frame: FrameType, reached: Iterable[int], *, marked: bool
+    ) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
         Called only where the mode is on or ``next_switch`` is reached.
@@ -397,6 +437,8 @@ class FullRecorder:
         Args:
             step: The step.
             error: What the engine raised, else ``""``.
+            frame: The innermost frame, torch's included.
+            reached: Indexes of the parameters that its graph ends in.
             marked: Whether the program marks its steps itself.
         """
         self._handed += self._met
@@ -417,9 +459,15 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
+        if self._next(step + 1) == step + 1:
+            self._pace.begins()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
+        was_on = self.on
         self._switch(on=near or goes_on or self._chasing > 0 or self._wants_tape(step + 1))
+        if self.on and not was_on:  # the update that follows is this step's
+            self._reached = set(reached)
+            self._locate(list(self._frames.chain(frame)))
         self.next_switch = self._next_tape(step + 1) - 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
@@ -508,14 +556,23 @@ class FullRecorder:
                 self.mode.twins[id(parameter)] = target
             targets[parameter.data_ptr()] = target
             grad = parameter.grad
-            sparse = grad is not None and grad.layout is torch.sparse_coo
-            if grad is not None and (sparse or _has_memory(grad)):
-                if not sparse:
-                    targets[grad.data_ptr()] = Target("g", index, reference)
-                entry = self._stream.entry_of(grad)
-                if entry.role != "gradient":
-                    entry.role = "gradient"
-                    entry.name = f"{self._registry.records[index].name}.grad"
+            if grad is not None and _has_memory(grad):
+                targets[grad.data_ptr()] = Target("g", index, reference)
+            self._name_grad(index, grad)
+
+    def _name_grad(self, index: int, grad: torch.Tensor | None) -> None:
+        if grad is not None and (grad.layout is torch.sparse_coo or _has_memory(grad)):
+            entry = self._stream.entry_of(grad)
+            if entry.role != "gradient":
+                entry.role = "gradient"
+                entry.name = f"{self._registry.records[index].name}.grad"
+
+    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there."""
+        for parameter in parameters if self.on and self._hooked else ():
+            index = self._registry.index_of(parameter)
+            if index is not None:
+                self._name_grad(index, parameter.grad)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(
@@ -546,6 +603,7 @@ class FullRecorder:
             return
         self._put(done)
         if not self._lean:
+            self._pace.ended(step)
             self._needs.see(
                 step,
                 written.template,
@@ -553,6 +611,7 @@ class FullRecorder:
                 described=self.described(),
                 state=self._states[0],
             )
+            self.next_switch = min(self.next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
 
     def _put(self, done: _Aside) -> None:

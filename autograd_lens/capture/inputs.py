@@ -5,6 +5,9 @@ nothing here: the nearest full step holds them. Whether inputs change is seen by
 what two full steps read, and only then are the program's module calls and data loaders
 observed. The random state is compared after each backward, and less often where it has not
 changed for a while.
+
+NOTE 2 [What a loader does]: a data loader may put a batch together in a worker's process, where
+nothing sees how, or here. Nothing looks here either: what a step reads is the batch.
 """
 
 from __future__ import annotations
@@ -19,12 +22,13 @@ from torch import nn
 from torch.utils.data import dataloader
 
 from autograd_lens.capture.modules import ModuleCalls
+from autograd_lens.live import doors
 from autograd_lens.live.reading import RawValue, bytes_at, read
 from autograd_lens.trace.budget import Budget, Level
 
 __all__ = ["InputObserver", "RandomState", "generator_state"]
 
-_functorch_level = torch._C._functorch.peek_interpreter_stack
+_functorch_level = doors.functorch_level
 
 _EAGER = 64
 _SELDOM = 16
@@ -78,6 +82,7 @@ class InputObserver:
         keeping: Whether the values of what is collected are wanted, or only the tensors.
         budget: Bytes that may still be kept, as far as there is room for them.
         on_item: Called with each tensor that is collected, in order.
+        on_loading: Called before a data loader makes a batch here, and when it has (NOTE 2).
     """
 
     def __init__(self, budget: int, room: Budget, failed: Callable[[Exception], None]) -> None:
@@ -87,6 +92,8 @@ class InputObserver:
         self._room = room
         self._failed = failed
         self.on_item: Callable[[torch.Tensor], None] = _nothing
+        self.on_loading: tuple[Callable[[], None], Callable[[], None]] | None = None
+        self._loading = 0  # loaders that make a batch now, one for another
         self._found: dict[int, weakref.ref[torch.Tensor]] = {}
         self._values: list[RawValue] = []
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
@@ -113,7 +120,11 @@ class InputObserver:
 
         @functools.wraps(original)
         def next_batch(self: Any) -> Any:
-            batch = original(self)
+            observer._loads(1)
+            try:
+                batch = original(self)
+            finally:
+                observer._loads(-1)
             observer.collect(batch)
             return batch
 
@@ -126,6 +137,15 @@ class InputObserver:
         self._calls.remove()
         while self._undo:
             self._undo.pop()()
+
+    def _loads(self, change: int) -> None:
+        """A loader begins to make a batch, or has ended."""
+        before, self._loading = self._loading, self._loading + change
+        if self.on_loading is not None and not self._paused and 0 in {before, self._loading}:
+            try:
+                self.on_loading[0 if change > 0 else 1]()
+            except Exception as error:  # noqa: BLE001  must not fail the program
+                self._failed(error)
 
     def collect(self, *arguments: Any) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""

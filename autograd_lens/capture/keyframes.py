@@ -25,6 +25,7 @@ from autograd_lens.trace.budget import Level
 __all__ = ["APART", "Keyframes"]
 
 APART = 5  # steps
+_LARGE, _LARGE_APART = 1 << 22, 20  # bytes of which a copy costs a part of a step
 
 
 class Keyframes:
@@ -68,6 +69,8 @@ class Keyframes:
         )
         sizes = [one.nbytes for one in found.values()]
         size, largest = sum(sizes), max(sizes, default=0)
+        if size > _LARGE and self._apart == APART:
+            self._apart = _LARGE_APART
         if self._needed and self._has_room(step, size, largest):
             self._sizes[step] = size
             values = [read(tensor, tensor.nbytes) for tensor in found.values()]

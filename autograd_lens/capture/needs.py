@@ -36,6 +36,7 @@ __all__ = ["Needs", "read_from_outside"]
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
+_PLAIN_OPERATORS = ("aten.", "prims.")
 _PLAIN = frozenset({"parameter", "gradient", "state"})
 _IN_ROWS = frozenset({"parameter", "gradient"})
 _RUNNING = frozenset({"running_mean", "running_var"})
@@ -73,11 +74,14 @@ class Needs:
         tapes: Whether every step has to be recorded, at least lean.
         backwards: Whether that goes for the kernels of its backward, too: hooks and custom
             Functions compute with numbers that change.
+        opaque: Whether a full step did what a replay may not make again: custom Functions,
+            hooks, operators that are none of PyTorch's own, sparse tensors.
     """
 
     inputs: bool = False
     tapes: bool = False
     backwards: bool = False
+    opaque: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
@@ -110,6 +114,7 @@ class Needs:
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
         """
+        self.opaque = self.opaque or _is_opaque(template, slots)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
@@ -180,6 +185,33 @@ def _own_code(template: Template) -> Iterator[TapeKernel]:
     for index, kernel in enumerate(template.kernels):
         if kernel.hooked or index in own:
             yield kernel
+
+
+def _is_opaque(template: Template, slots: Sequence[Any]) -> bool:
+    """Whether a step did what a replay may not make again; see ``Needs.opaque``."""
+    nodes = (node.name for backward in template.backwards for node in backward.nodes)
+    return (
+        any(name.endswith("Backward") for name in nodes)  # PyTorch numbers the names of its own
+        or any(True for _ in _own_code(template))
+        or not all(kernel.op.startswith(_PLAIN_OPERATORS) for kernel in template.kernels)
+        or any(tensor.layout for tensor in template.tensors)
+        or _has_foreign_gradients(template, slots)
+    )
+
+
+def _has_foreign_gradients(template: Template, slots: Sequence[Any]) -> bool:
+    """Whether a node was sent what no kernel made, or what was changed behind one."""
+    made = {use.tensor: use.slot for kernel in template.kernels for use in kernel.makes}
+    for backward in template.backwards:
+        given = {use.tensor for use in tensors_in(*backward.gradients)}
+        for run in backward.runs:
+            for use in tensors_in(*run.grad_outputs):
+                known = template.tensors[use.tensor].alias
+                if use.tensor not in made and use.tensor not in given and known is None:
+                    return True
+                if use.tensor in made and str(slots[made[use.tensor]]) != str(slots[use.slot]):
+                    return True
+    return False
 
 
 def _draws_otherwise(template: Template, slots: Sequence[Any], state: bytes | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -58,20 +58,20 @@ class OptimizerHooks:
         torch_optimizers._global_optimizer_pre_hooks.pop(_KEY, None)
         torch_optimizers._global_optimizer_post_hooks.pop(_KEY, None)
 
-    def begins(self, phase: str, parameters: Iterable[torch.Tensor] = ()) -> None:
-        """An optimizer begins to update these parameters, where it tells, or to clear."""
+    def begins(self, phase: str) -> None:
+        """An optimizer that is none of torch's begins to update or to clear."""
         if phase == "update":
             self._steps.optimizer_begins()
-            self._order.step(parameters)
+            self._order.step(())
         else:
             self._order.zero_grad()
         self._full.enter_context(phase)
 
-    def ended(self, phase: str) -> None:
-        """It has ended."""
+    def ended(self, phase: str, *, complete: bool = True) -> None:
+        """It has ended, or was left by an exception."""
         if phase == "update":
             self._steps.optimizer_ended()
-        self._full.leave_context()
+        self._full.leave_context(complete=complete)
 
     def check(self, frame: FrameType | None) -> None:
         """Notice that an update was left by an exception: then no hook said that it ended."""
@@ -81,13 +81,20 @@ class OptimizerHooks:
             frame = frame.f_back
         if frame is None:
             self._frame = None
-            self.ended("update")
+            self.ended("update", complete=False)
 
-    def _begins(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frame = id(sys._getframe(1))
+    def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        frame = sys._getframe(1)
+        self._frame = id(frame)
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
-        self.begins("update", _parameters(optimizer))
+        self._steps.optimizer_begins()
+        self._order.step(_parameters(optimizer))
+        closed = len(args) == 1 and not kwargs  # no closure, nothing but its own state
+        # A mode of the program must not see us look.
+        with torch._C.DisableTorchFunction():
+            self._full.update_begins(_parameters(optimizer))
+            self._full.enter_context("update", optimizer if closed else None, frame)
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None

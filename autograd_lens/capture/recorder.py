@@ -52,6 +52,7 @@ from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import StepCounter
 from autograd_lens.capture.stopping import StepSoFar, StopOn
 from autograd_lens.errors import LensError, StopConditionMet
+from autograd_lens.live import doors
 from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
@@ -80,8 +81,8 @@ _BEFORE_STOP = 1  # steps before the one that a program is stopped at: its updat
 _INPUTS = 3  # position of the tensors that the engine is restricted to, behind the roots
 _engine: Any = torch.autograd.graph  # the names that are replaced are none of its public ones
 _no_torch_function = torch._C.DisableTorchFunction
-_functorch_level = torch._C._functorch.peek_interpreter_stack
-_sequence_number = torch._C._autograd._get_sequence_nr
+_functorch_level = doors.functorch_level
+_sequence_number = doors.sequence_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Recorder:
         self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
     ) -> None:
         self.frames = UserFrames()
-        self.steps = StepCounter()
+        self.steps = StepCounter(self.frames.chain)
         self.registry = ParameterRegistry(self.frames, writer.parameter)
         self._writer = writer
         self._rows = writer.rows
@@ -178,6 +179,7 @@ class Recorder:
         self._entry = self._backward_begins  # a bound method is made anew each time it is asked for
         _engine.log, _engine._register_logging_hooks_on_whole_graph = self._log, self._entry
         self.registry.start(self.frames.innermost(sys._getframe(1)))
+        self.steps.start(sys._getframe(1))
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
@@ -385,7 +387,7 @@ class Recorder:
         calls = self._calls.take(grads) if self._calls.used else None
         loss = read_scalar(root) if plain else None
         previous = self.steps.index
-        opens = self.steps.backward_begins(site, values, grads)
+        opens = self.steps.backward_begins(site, caller, values, grads)
         if self.registry.unsettled:
             self._settle()
         if self._processes > 1:
@@ -434,6 +436,7 @@ class Recorder:
         if self._processes == 1 and there and distributed.is_initialized():
             self._processes = distributed.get_world_size()
             if self._processes > 1:
+                self._full.records_all()
                 self._writer.extra("processes", str(self._processes).encode())
                 self._writer.extra("rank", str(distributed.get_rank()).encode())
 
@@ -482,7 +485,13 @@ class Recorder:
             self._calls.grads = after
             self._sequence = _sequence_number()
             if self._full.on or steps.index >= self._full.next_switch:
-                self._full.after_backward(steps.index, error, marked=steps.marked)
+                self._full.after_backward(
+                    steps.index,
+                    error,
+                    sys._getframe(2),
+                    self._graphs.key_of(graph).reached,
+                    marked=steps.marked,
+                )
             alone = self._processes == 1
             if alone and random is None and calls is None and not self.inputs.active:
                 self._rows.append((steps.index, graph, loss, values, before, after))

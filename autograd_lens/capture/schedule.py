@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograd_lens.errors import SelectionError
 
 __all__ = ["NEVER", "Schedule", "parse_schedule"]
 
 NEVER = 2**62
+_FIRST = 32  # steps that are recorded in full where all are to open
 
 _HINT = 'Use "default", "none", "all", "every:100", or steps and ranges such as "0:10,500".'
 
@@ -24,18 +25,24 @@ class Schedule:
 
     Attributes:
         text: What the user asked for.
+        opens: Whether every step is to open in full, recorded so or by a replay.
     """
 
     text: str
     _rules: tuple[_Rule, ...]
+    opens: bool = False
 
     def next(self, step: int) -> int:
         """The first chosen step at or after ``step``; ``NEVER`` where there is none."""
         return min(rule(step) for rule in self._rules)
 
+    def spares(self, step: int) -> bool:
+        """Whether only the default asks for a step."""
+        return all(rule is _next_default or rule(step) != step for rule in self._rules)
+
     def with_every(self, steps: int) -> Schedule:
         """The same steps, and each so many-th one."""
-        return Schedule(self.text, (*self._rules, _every(steps)))
+        return replace(self, _rules=(*self._rules, _every(steps)))
 
     def __contains__(self, step: int) -> bool:
         return self.next(step) == step
@@ -45,21 +52,23 @@ def parse_schedule(text: str) -> Schedule:
     """The steps to record in full, from the text a user gives.
 
     Args:
-        text: ``default`` (0, 1, 2, then 5, 10, 20, 50, 100, ...), ``none``, ``all``,
-            ``every:N``, or a comma-separated list of steps and ranges ``first:last``, the
-            last one excluded. Parts may be combined: ``default,137``.
+        text: ``default`` (0, 1, 2, then 5, 10, 20, 50, 100, ...), ``none``, ``all`` (those that
+            no replay would open for sure, and the first 32), ``every:N``, or a comma-separated
+            list of steps and ranges ``first:last``, the last one excluded; ``0:`` is every one.
+            Parts may be combined: ``default,137``.
 
     Raises:
         SelectionError: The text is none of these.
     """
-    return Schedule(text, tuple(_parse_part(part.strip()) for part in text.split(",")))
+    parts = [part.strip() for part in text.split(",")]
+    return Schedule(text, tuple(map(_parse_part, parts)), opens="all" in parts)
 
 
 def _parse_part(part: str) -> _Rule:
     named: dict[str, _Rule] = {
         "default": _next_default,
         "none": lambda _step: NEVER,
-        "all": lambda step: step,
+        "all": lambda step: step if step < _FIRST else _next_default(step),
     }
     if part in named:
         return named[part]

@@ -2,9 +2,10 @@
 
 NOTE 1 [Steps nobody marked]: an unmodified program says nothing about steps. What is seen is
 its calls of backward. A backward opens a new step where the line that calls it has already
-run in this step, or stands before the last one that did, *and* something was updated or
-cleared in between. So two losses on two lines belong to one step (as a GAN's do), and so do
-several backwards on one line before an update (gradient accumulation).
+run in this step, or stands before the last one that did, or in a loop of its own,
+*and* something was updated or cleared in between. So two losses on two lines belong to one step
+(as a GAN's do), and so do several backwards on one line before an update (gradient accumulation,
+the rows of a hessian); two loops one behind the other share none.
 
 NOTE 2 [The boundary between two backwards]: after the last backward of a step come its update
 and zeroing, then the next step's forward. A loop turns where the position in the bytecode of
@@ -16,9 +17,10 @@ closes this one.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import dis
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 
 from autograd_lens.live.frames import Site
 from autograd_lens.live.reading import RawValue
@@ -26,26 +28,41 @@ from autograd_lens.live.stream import Stream, Write
 
 __all__ = ["LoopFrame", "StepCounter", "find_boundary"]
 
+# The program's frames on the stack, outermost first: the code of each and its f_lasti.
+Stack = Sequence[tuple[CodeType, int]]
+
 
 @dataclass(slots=True)
 class StepCounter:
     """Counts steps by the rule of NOTE 1, or as the program marks them.
 
     Attributes:
+        chain: Gives the program's frames at or above one, innermost first.
         index: The current step, -1 before the first.
         marked: Whether the program marks its steps itself.
     """
 
+    chain: Callable[[FrameType | None], Iterator[FrameType]]
     index: int = -1
     marked: bool = False
-    _sites: set[Site] = field(default_factory=set)
+    _sites: dict[Site, int] = field(default_factory=dict)  # and the changes before each ran
+    _stacks: dict[Site, Stack] = field(default_factory=dict)  # where each was first called
+    _began: Stack = ()
     _values: tuple[RawValue, ...] = ()
     _grads: tuple[RawValue, ...] = ()
     _last_site: Site = None
-    _changed: bool = False
+    _changes: int = 0
+    _opened: int = 0  # changes before this step
     _optimizer_called: bool = False
     _inside_optimizer: bool = False
     _backwards_inside: int = 0
+
+    def start(self, frame: FrameType | None) -> None:
+        """Recording begins in a frame: a loop around it is none of the program's."""
+        self._began = self._stack(frame)
+
+    def _stack(self, frame: FrameType | None) -> Stack:
+        return [(one.f_code, one.f_lasti) for one in self.chain(frame)][::-1]
 
     def mark(self, index: int) -> None:
         """The program says that a step begins."""
@@ -68,29 +85,48 @@ class StepCounter:
         self._optimizer_called = True
 
     def backward_begins(
-        self, site: Site, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]
+        self,
+        site: Site,
+        frame: FrameType | None,
+        values: tuple[RawValue, ...],
+        grads: tuple[RawValue, ...],
     ) -> bool:
         """Tell whether this backward opens a new step, and count it.
 
         Args:
             site: The line that calls backward.
+            frame: The frame that is there.
             values: All parameters now.
             grads: All ``.grad`` now.
         """
         self._backwards_inside += self._inside_optimizer
         first = self.index < 0 and not self.marked
         self._note_changes(values, grads)
-        turns = site in self._sites or self._is_behind(site)
+        if site not in self._stacks:
+            self._stacks[site] = self._stack(frame)
         inside = self.marked or self._backwards_inside > 1
-        opens = first or (turns and self._changed and not inside)
+        opens = first or (not inside and self._turns(site))
         if opens:
             self._open(self.index + 1)
-        self._sites.add(site)
+        self._sites[site] = self._changes
         self._last_site = site
         return opens
 
+    def _turns(self, site: Site) -> bool:
+        """Whether the loop turned, or another one began, and something was changed."""
+        if site in self._sites:
+            return self._sites[site] < self._changes
+        if not self._changed:
+            return False
+        stacks = self._stacks
+        return self._is_behind(site) or _parted(stacks[self._last_site], stacks[site], self._began)
+
+    @property
+    def _changed(self) -> bool:
+        return self._changes > self._opened
+
     def _note_changes(self, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]) -> None:
-        self._changed = self._changed or (
+        self._changes += bool(
             self._optimizer_called
             or (values != self._values and values[: len(self._values)] != self._values)
             or (grads != self._grads and grads[: len(self._grads)] != self._grads)
@@ -129,8 +165,37 @@ class StepCounter:
 
     def _open(self, index: int) -> None:
         self.index = index
-        self._changed = False
+        self._opened = self._changes
         self._sites.clear()
+
+
+def _parted(before: Stack, now: Stack, began: Stack) -> bool:
+    """Whether a loop holds one of two places, and none holds both.
+
+    Args:
+        before: The one place.
+        now: The other.
+        began: Where recording began.
+    """
+    around = [*began, *[(None, 0)] * len(before)]
+    for depth, ((code, at), (other, then)) in enumerate(zip(before, now, strict=False)):
+        start = around[depth][1] if around[depth][0] is code else -1
+        loops = [one for one in _loops(code) if start not in one]
+        if code is not other or any(at in one and then in one for one in loops):
+            return False
+        if at != then:
+            inner = (*before[depth + 1 :], *now[depth + 1 :])
+            return any(at in one or then in one for one in loops) or any(
+                place in one for inside, place in inner for one in _loops(inside)
+            )
+    return False
+
+
+def _loops(code: CodeType) -> list[range]:
+    """The loops of a code object: the bytecode from where each jumps back to."""
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    found = (one for one in dis.get_instructions(code) if one.opcode in jumps)
+    return [range(one.argval, one.offset + 1) for one in found if one.argval < one.offset]
 
 
 class LoopFrame:
@@ -138,7 +203,8 @@ class LoopFrame:
 
     It is the innermost frame of the program that was on the stack at two consecutive backwards,
     and at every kernel between them; frames inside it are made anew in every turn. Only ``id``
-    and code are kept.
+    and code are kept, and another frame may come to have the same: where kernels went by unseen,
+    nothing is known of the frames before.
     """
 
     def __init__(self) -> None:
@@ -154,15 +220,26 @@ class LoopFrame:
 
         Returns:
             ``id`` of the loop's frame and of its code; on the first backward, a guess: the
-            innermost frame. None where there is no frame.
+            innermost frame that is in a loop. None where there is no frame.
         """
         chain = [(id(frame), id(frame.f_code)) for frame in frames]
         if left and self._loop in self._chain:  # it has ended, whoever has its place now
             self._chain = self._chain[self._chain.index(self._loop) + 1 :]
         common = [link for link in chain if link in self._chain]
         self._chain = chain
-        self._loop = next(iter(common or chain), None)
+        self._loop = next(iter(common), None) or _innermost_loop(frames) or next(iter(chain), None)
         return self._loop
+
+    def forget(self) -> None:
+        """Kernels have gone by unseen."""
+        self._chain, self._loop = [], None
+
+
+def _innermost_loop(frames: Sequence[FrameType]) -> tuple[int, int] | None:
+    for frame in frames:
+        if any(frame.f_lasti in one for one in _loops(frame.f_code)):
+            return id(frame), id(frame.f_code)
+    return None
 
 
 def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]) -> int:

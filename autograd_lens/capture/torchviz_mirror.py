@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from autograd_lens.live.doors import saved_data
+
 __all__ = ["Mirror", "MirrorNode", "MirrorTensor"]
 
 
@@ -148,10 +150,10 @@ class Mirror:
 def _saved_by_custom_function(node: Any) -> list[tuple[int, torch.Tensor]]:
     """List the saved tensors, with positions, that can be seen without running a hook."""
     try:
-        kept = [each.data if each.unpack_hook is None else None for each in node._raw_saved_tensors]
+        kept = [saved_data(each) for each in node._raw_saved_tensors]
     except (AttributeError, RuntimeError):  # freed already, or another torch
         return []
-    return [(k, tensor) for k, tensor in enumerate(kept) if isinstance(tensor, torch.Tensor)]
+    return [(k, tensor) for k, tensor in enumerate(kept) if tensor is not None]
 
 
 def _sizes(tensor: torch.Tensor) -> tuple[int, ...]:

@@ -12,52 +12,98 @@ from autograd_lens.cli.files import explained, named_after, open_trace, say, sho
 from autograd_lens.cli.options import draws
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from autograd_lens.render.plots.animation import Ground
 
-__all__ = ["command", "write_animation", "write_film"]
+__all__ = ["command", "write_animation", "write_backward", "write_film"]
 
 _RATE = 16  # pictures a second of a film, as in the GIF
+_SECONDS = 1.6  # that each node of a backward is shown
+_SIZE = (960, 540)
 _END = 24  # how often the last one is repeated
 _EVEN = 2  # films have even sizes
 
 
 @click.command("animate", short_help="Show the descent as a moving picture.")
+@click.option("--backward", is_flag=True, help="The gradient on its way back through one step.")
+@click.option("--step", default="0", show_default=True, help="The step, with --backward.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+)
 @draws("The picture: .gif or .mp4.  [default: NAME-descent.gif]")
-def command(file: Path | None, output: Path | None, force: bool) -> None:
+def command(
+    file: Path | None, output: Path | None, force: bool, backward: bool, step: str, lang: str
+) -> None:
     """Let the point walk down: about 100 pictures, chosen where something happens.
 
     \b
     autograd-lens animate train.lens -o descent.gif
     autograd-lens animate train.lens -o descent.mp4
+    autograd-lens animate train.lens --backward --step 0 -o backward.gif
     """
-    with open_trace(file) as trace:
-        target = writable(output or named_after(trace.path, "descent.gif"), force=force)
-        write_animation(trace, target)
+    with open_trace(file, replay=backward) as trace:
+        what = "backward.gif" if backward else "descent.gif"
+        target = writable(output or named_after(trace.path, what), force=force)
+        if backward:
+            write_backward(trace, target, select_step(step, len(trace.steps)), lang)
+        else:
+            write_animation(trace, target, lang)
 
 
-def write_animation(trace: Trace, output: Path) -> None:
-    """Write the moving picture of a run, and say so."""
-    from autograd_lens.analysis.lesson import lesson
-    from autograd_lens.render.plots.animation import animation_steps, frames, gif
+def write_backward(trace: Trace, output: Path, step: int, language: str = "en") -> None:
+    """Write the gradient on its way through one step, node by node, and say so."""
+    import io
 
-    suffix = output.suffix.lower()
-    if suffix not in {".gif", ".mp4"}:
+    from PIL import Image
+
+    from autograd_lens.analysis.lesson import step_lesson
+    from autograd_lens.pages import drawn
+    from autograd_lens.render.handout.paper import slides_as
+    from autograd_lens.render.handout.slides import slides
+    from autograd_lens.render.handout.texts import texts
+
+    _known(output)
+    shown = step_lesson(trace.steps[step], trace.source)
+    found = [one for one in slides(shown, trace, texts(language), drawn) if one.phase == "backward"]
+    made = slides_as(found, language, "", "png")
+    pictures = [Image.open(io.BytesIO(each)).convert("RGB").resize(_SIZE) for each in made]
+    _save(pictures, output, _SECONDS)
+
+
+def _known(output: Path) -> None:
+    if output.suffix.lower() not in {".gif", ".mp4"}:
         msg = f"A moving picture cannot be written into {output.name!r}."
         raise RenderError(msg, hint="Choose a name that ends in .gif or .mp4.")
+
+
+def _save(pictures: list[Image.Image], output: Path, seconds: float) -> None:
+    """Write pictures as the suffix says, each shown so long."""
+    from autograd_lens.render.plots.animation import gif
+
+    with explained(output):
+        if output.suffix.lower() == ".gif":
+            output.write_bytes(gif(pictures, round(1000 * seconds)))
+        else:
+            times = max(round(_RATE * seconds), 1)
+            write_film([each for each in pictures for _ in range(times)], output)
+    say(f"Wrote {shown(output)}")
+
+
+def write_animation(trace: Trace, output: Path, language: str = "en") -> None:
+    """Write the moving picture of a run, and say so."""
+    from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.render.plots.animation import animation_steps, frames
+
+    _known(output)
     found = lesson(trace, [0] if len(trace.steps) else [])
     ground = None if found.regression else _ground(trace)
     expected = len(animation_steps(found, ground))
-    pictures = list(_shown(frames(found, ground), expected))
-    with explained(output):
-        if suffix == ".gif":
-            output.write_bytes(gif(pictures))
-        else:
-            write_film(pictures, output)
-    say(f"Wrote {shown(output)}")
+    pictures = list(_shown(frames(found, ground, language), expected))
+    _save(pictures, output, 1 / _RATE)
 
 
 def _ground(trace: Trace) -> Ground:

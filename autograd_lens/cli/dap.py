@@ -31,8 +31,8 @@ _HERE = "127.0.0.1"
 def command(port: int | None) -> None:
     """Serve an editor that steps through a recorded run, forward and back.
 
-    The editor starts this itself; its settings are in examples/editors. It says which recording
-    with the launch attribute "trace".
+    The editor starts this itself; what VS Code, Neovim and Emacs need for that is in the folder
+    examples/editors of the sources. It says which recording with the launch attribute "trace".
 
     \b
     autograd-lens dap

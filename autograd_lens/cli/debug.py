@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.option(
     "--full",
     default="default",
-    show_default="0, 1, 2, then 5, 10, 20, 50, 100, ...",
+    show_default="0, 1, 2, then of 5, 10, 20, 50, 100, ... what takes little of the time",
     metavar="STEPS",
     help="Steps to record with every value, as for run.",
 )

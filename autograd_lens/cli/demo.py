@@ -34,7 +34,9 @@ _FOLDER = "autograd_lens_demo"
 )
 @click.option("-f", "--force", is_flag=True, help="Replace what an earlier demo left there.")
 def command(output: Path, force: bool) -> None:
-    """Record the linear regression, print its first and last step, draw its graph and path.
+    """Record a linear regression and fill a folder with pictures and handouts of it.
+
+    The first and the last step are printed.
 
     \b
     autograd-lens demo -o demo
@@ -169,9 +171,10 @@ def _write_notebook(trace: Trace, output: Path) -> Path:
 def _write_exercise(trace: Trace, output: Path) -> Path:
     """The exercise; its answers stand in a file beside it."""
     from autograd_lens.cli.handout import write_worksheet
+    from autograd_lens.render.handout.worksheet import SheetOptions
 
     path, key = output / "worksheet.html", output / "worksheet-answers.html"
-    write_worksheet(trace, path, key, [0, 1, _LAST], "en", "", 0)
+    write_worksheet(trace, path, key, [0, 1, _LAST], "en", SheetOptions())
     return path
 
 

@@ -16,6 +16,7 @@ from autograd_lens.cli.files import (
     record_script,
     say,
     shown,
+    writable,
     write_lines,
 )
 from autograd_lens.cli.options import records
@@ -215,9 +216,9 @@ def _write_reports(
     ]
     if sarif is not None:
         text = sarif_json(examined, version=__version__, root=Path.cwd())
-        write_lines(sarif, [text])
+        write_lines(writable(sarif, force=True), [text])
     if junit is not None:
-        write_lines(junit, [junit_xml(examined, root=Path.cwd())])
+        write_lines(writable(junit, force=True), [junit_xml(examined, root=Path.cwd())])
 
 
 def grave_findings(path: Path) -> Iterator[str]:

@@ -30,7 +30,9 @@ _FEW = 16  # elements of a value that is written in any case
     help="What to write.",
 )
 @click.option(
-    "--steps", metavar="STEPS", help="For example 0:3, 0,5,-1, every:100.  [default: all]"
+    *("--steps", "--step", "steps"),
+    metavar="STEPS",
+    help="For example 0:3, 0,5,-1, every:100.  [default: all]",
 )
 @click.option(
     "--values", is_flag=True, help="json: large values, too, not their type, shape and norm alone."

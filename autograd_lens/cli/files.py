@@ -15,6 +15,7 @@ import click
 
 from autograd_lens.api import Trace, replaying
 from autograd_lens.errors import LensError, RenderError, TraceError, TraceExistsError
+from autograd_lens.trace.store import is_recording
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,7 +119,7 @@ def record_script(
     stem = script.rpartition(".")[2] if module else Path(script).stem
     ours = output is None and not force
     target = of_rank(output or Path(f"{stem}.lens"))
-    writable(target, force=force or ours)
+    writable(target, force=force or ours, recording=True)
     result = run_script(
         script,
         arguments,
@@ -167,12 +168,17 @@ def named_after(trace: Path, what: str) -> Path:
     return Path(f"{trace.stem}-{what}")
 
 
-def writable(output: Path, *, force: bool) -> Path:
-    """The path, where something may be written there.
+def writable(output: Path, *, force: bool, recording: bool = False) -> Path:
+    """The path, where something may be written there; a symbolic link is followed.
+
+    Args:
+        output: The path.
+        force: Whether a regular file that is there may be replaced.
+        recording: Whether what is written is a recording: nothing else replaces one.
 
     Raises:
-        TraceExistsError: Something is there and ``force`` was not given.
-        LensError: It is a directory, or in none.
+        TraceExistsError: Something is there and ``force`` was not given, or a recording is.
+        LensError: It is a directory, in none, a device or a pipe.
     """
     if output.is_dir():
         msg = f"{str(output)!r} is a directory."
@@ -180,6 +186,12 @@ def writable(output: Path, *, force: bool) -> Path:
     if output.exists() and not force:
         msg = f"{str(output)!r} exists."
         raise TraceExistsError(msg, hint="Add --force to overwrite it, or choose another -o.")
+    if output.exists() and not output.is_file():
+        msg = f"{str(output)!r} is a device or a pipe; --force replaces files alone."
+        raise LensError(msg, hint="Choose another -o.")
+    if not recording and output.exists() and is_recording(output):
+        msg = f"{str(output)!r} is a recording, which only another one replaces."
+        raise TraceExistsError(msg, hint="Choose another -o.")
     if not output.parent.is_dir():
         msg = f"There is no directory {str(output.parent)!r} to write {output.name!r} in."
         raise LensError(msg, hint="Make it, or choose another -o.")

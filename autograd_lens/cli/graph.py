@@ -28,7 +28,11 @@ Fold = Literal["auto", "always", "never"]
 
 @click.command("graph", short_help="Draw the graph of a step, with values and gradients.")
 @click.option(
-    "--step", default="0", show_default=True, help="A step, or last: the last that can be opened."
+    "--step",
+    metavar="STEP",
+    default="0",
+    show_default=True,
+    help="A step, or last: the last that can be opened.",
 )
 @click.option(
     "--backward", type=int, help="Which backward, from 0.  [default: the last that wrote gradients]"

@@ -12,6 +12,7 @@ import click
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
 from autograd_lens.cli.options import draws
 from autograd_lens.errors import LensError, RenderError
+from autograd_lens.pages import drawn, levels_of
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_steps
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from autograd_lens.analysis.lesson import Lesson, TriedRate
     from autograd_lens.render.handout import Document
     from autograd_lens.render.handout.figures import Levels
+    from autograd_lens.render.handout.worksheet import SheetOptions
 
-__all__ = ["command", "drawn", "levels_of", "write_handout", "write_worksheet"]
+__all__ = ["command", "write_handout", "write_worksheet"]
 
 _FOOTER = "autograd_lens"
 _STEPS = 20  # of a run with another rate: enough to tell slow from wild, and made in seconds
@@ -29,13 +31,22 @@ _FACTORS = (0.1, 10.0)
 
 
 @click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
-@click.option("--steps", help='Steps to show, for example "0,1,-1".  [default: 0,1,-1]')
+@click.option("--steps", metavar="STEPS", help="Steps to show.  [default: 0,1,-1]")
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
 )
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
+@click.option("--slides", is_flag=True, help="One slide for each event of a step: .pdf or .png.")
 @click.option("--seed", default=0, show_default=True, help="Which points the exercise uses.")
+@click.option(
+    "--points", default=5, show_default=True, type=click.IntRange(2, 12), help="How many points."
+)
+@click.option(
+    "--blanks",
+    metavar="PARTS",
+    help="What the exercise asks for, of forward,loss,gradients,update.  [default: all]",
+)
 @draws("The handout: .html, .pdf, .md or .ipynb.  [default: NAME-handout.html]")
 def command(
     file: Path | None,
@@ -45,7 +56,10 @@ def command(
     lang: str,
     title: str,
     worksheet: bool,
+    slides: bool,
     seed: int,
+    points: int,
+    blanks: str | None,
 ) -> None:
     """Make a lesson of a run: data, model, loss, gradients, update, with all its numbers.
 
@@ -53,15 +67,22 @@ def command(
     autograd-lens handout train.lens -o lesson.html
     autograd-lens handout train.lens -o lesson.pdf --lang zh
     autograd-lens handout train.lens --worksheet -o exercise.pdf --seed 7
+    autograd-lens handout train.lens --slides --steps 0 -o lecture.pdf
     """
+    from autograd_lens.render.handout.worksheet import SheetOptions
+
     with open_trace(file, replay=True) as trace:
-        what = "worksheet.html" if worksheet else "handout.html"
+        what = "slides.pdf" if slides else "worksheet.html" if worksheet else "handout.html"
         target = writable(output or named_after(trace.path, what), force=force)
-        _known(target)
+        if not slides:
+            _known(target)
         chosen = select_steps(steps or "0,1,-1" if len(trace.steps) > 1 else "0", len(trace.steps))
-        if worksheet:
+        if slides:
+            write_slides(trace, target, chosen[0], lang, force=force)
+        elif worksheet:
             key = writable(target.with_stem(f"{target.stem}-answers"), force=force)
-            write_worksheet(trace, target, key, chosen, lang, title, seed)
+            options = SheetOptions(seed, points, _parts(blanks), title)
+            write_worksheet(trace, target, key, chosen, lang, options)
         else:
             write_handout(trace, target, chosen, language=lang, title=title)
 
@@ -103,30 +124,13 @@ def _write_markdown(output: Path, written: Document) -> None:
     _write(output, markdown(written, folder.name).encode())
 
 
-def levels_of(trace: Trace, found: Lesson) -> Levels | None:
-    """The loss around the first two numbers, where nothing simpler tells it."""
-    if found.ending is not None or len(found.path.names) < 2:
-        return None
-    from autograd_lens.analysis.plane import find_plane
-    from autograd_lens.landscape import find_surface
-    from autograd_lens.render.handout.figures import level_lines
-
-    try:
-        plane = find_plane(trace, ",".join(found.path.names[:2]))
-    except LensError:  # the path is drawn without it
-        return None
-    surface, _ = find_surface(trace, plane, seconds=2)
-    return level_lines(surface) if surface else None
-
-
 def write_worksheet(
     trace: Trace,
     output: Path,
     key: Path,
     steps: Sequence[int],
     language: str,
-    title: str,
-    seed: int,
+    options: SheetOptions,
 ) -> None:
     """Write the exercise and, into a file of its own, its answers."""
     from autograd_lens.analysis.lesson import lesson
@@ -134,8 +138,51 @@ def write_worksheet(
 
     found = lesson(trace, steps)
     for path, answers in ((output, False), (key, True)):
-        sheet = worksheet(found, language, seed, answers=answers, title=title)
+        sheet = worksheet(found, language, options, answers=answers)
         _write(path, _WRITERS[path.suffix.lower()](sheet, None, trace))
+
+
+def write_slides(
+    trace: Trace, output: Path, step: int, language: str, *, force: bool = False
+) -> None:
+    """Write one slide for each event of a step and, beside them, what a speaker may say.
+
+    Raises:
+        RenderError: The suffix is neither .pdf nor .png, or the step has no events to show.
+    """
+    from autograd_lens.analysis.lesson import step_lesson
+    from autograd_lens.render.handout.paper import slides_as
+    from autograd_lens.render.handout.slides import slides
+    from autograd_lens.render.handout.texts import texts
+
+    kind = output.suffix.lower().removeprefix(".")
+    if kind not in {"pdf", "png"}:
+        msg = f"Slides cannot be written into {output.name!r}."
+        raise RenderError(msg, hint="Choose .pdf, or .png for one picture each.")
+    shown = slides(step_lesson(trace.steps[step], trace.source), trace, texts(language), drawn)
+    made = slides_as(shown, language, _FOOTER, "png" if kind == "png" else "pdf")
+    names = [output.stem] if kind == "pdf" else [f"{output.stem}-{n:02}" for n in _from_1(made)]
+    notes = writable(output.with_name(f"{output.stem}-notes.md"), force=force)
+    pages = [writable(output.with_stem(name), force=force) for name in names]
+    for page, data in zip(pages, made, strict=True):
+        _write(page, data)
+    said = (f"## {n}  {one.title}\n\n{one.note}\n" for n, one in enumerate(shown, 1))
+    _write(notes, "\n".join(said).encode())
+
+
+def _from_1(items: Sequence[object]) -> range:
+    return range(1, len(items) + 1)
+
+
+def _parts(blanks: str | None) -> Sequence[str]:
+    from autograd_lens.render.handout.run_sheet import PARTS
+
+    chosen = PARTS if blanks is None else [part.strip() for part in blanks.split(",")]
+    strange = [part for part in chosen if part not in PARTS]
+    if strange:
+        msg = f"{strange[0]!r} is no part of a worksheet."
+        raise RenderError(msg, hint=f"It has {', '.join(PARTS)}.")
+    return chosen
 
 
 def _known(output: Path) -> None:
@@ -163,13 +210,6 @@ def _graph(trace: Trace, found: Lesson) -> tuple[str, str]:
         return cleaned(drawn(dot), ""), ""
     except RenderError as error:
         return "", str(error)
-
-
-def drawn(dot: str) -> str:
-    """DOT as SVG, by the first engine that is installed."""
-    from autograd_lens.render.engines import render_dot
-
-    return render_dot(dot, "svg").decode()
 
 
 def _html(

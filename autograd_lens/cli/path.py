@@ -27,9 +27,17 @@ _DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotli
 @click.option(
     "--step", "at", metavar="STEP", help="The step whose batch the surface is the loss of."
 )
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+)
 @draws("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
 def command(
-    file: Path | None, axes: str | None, at: str | None, output: Path | None, force: bool
+    file: Path | None,
+    axes: str | None,
+    at: str | None,
+    lang: str,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Draw the path of the parameters on the loss surface, and the loss over the steps.
 
@@ -43,10 +51,16 @@ def command(
     with open_trace(file, replay=at is not None) as trace:
         step = None if at is None else select_step(at, len(trace.steps))
         target = writable(output or named_after(trace.path, "path.png"), force=force)
-        draw_path(trace, target, axes, step)
+        draw_path(trace, target, axes, step, lang)
 
 
-def draw_path(trace: Trace, output: Path, axes: str | None = None, step: int | None = None) -> None:
+def draw_path(
+    trace: Trace,
+    output: Path,
+    axes: str | None = None,
+    step: int | None = None,
+    language: str = "en",
+) -> None:
     """Draw the path into a file, and say so.
 
     Raises:
@@ -60,7 +74,9 @@ def draw_path(trace: Trace, output: Path, axes: str | None = None, step: int | N
     from matplotlib import rc_context
 
     date = _DATE[suffix]
-    figure = trace.plot_path(axes, step=step)
+    from autograd_lens.render.plots.language import spoken
+
+    figure = spoken(trace.plot_path(axes, step=step), language)
     with explained(output), rc_context({"svg.hashsalt": "autograd_lens"}):
         figure.savefig(output, metadata={date: None} if date else {})  # same run, same bytes
     say(f"Wrote {shown(output)}")

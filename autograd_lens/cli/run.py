@@ -26,10 +26,10 @@ __all__ = ["command"]
 @click.option(
     "--full",
     default="default",
-    show_default="0, 1, 2, then 5, 10, 20, 50, 100, ...",
+    show_default="0, 1, 2, then of 5, 10, 20, 50, 100, ... what takes little of the time",
     metavar="STEPS",
-    help="Steps to record with every value: all, none, every:100, or steps and ranges 0:10,500; "
-    "default,137 adds one to the default.",
+    help="Steps to record with every value: none, every:100, or steps and ranges 0:10,500; "
+    "default,137 adds one to the default. all: those that no replay would open for sure.",
 )
 @click.option(
     "--keep-inputs",

@@ -25,7 +25,7 @@ _FEW = 8  # full steps that are named
 
 @click.command("trace", short_help="Print steps line by line, with numbers.")
 @click.option(
-    "--steps",
+    *("--steps", "--step", "steps"),
     metavar="STEPS",
     show_default="the first",
     help="For example 0:3, 0,5,-1, every:100, all, last.",

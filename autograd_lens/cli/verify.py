@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 @click.command("verify", short_help="Execute a recording again and compare it, bit for bit.")
 @click.option(
-    "--steps",
+    *("--steps", "--step", "steps"),
     metavar="STEPS",
     default="all",
     show_default=True,

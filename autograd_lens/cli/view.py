@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import webbrowser
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.handout import drawn, levels_of
 from autograd_lens.cli.options import draws
+from autograd_lens.pages import run_page
 from autograd_lens.trace.selection import select_steps
 
 __all__ = ["command"]
 
 
 @click.command("view", short_help="Make a page to explore a run in the browser.")
-@click.option("--steps", help="Further steps to open in full, by replay where they are not.")
+@click.option(
+    "--steps", metavar="STEPS", help="Further steps to open in full, by replay where they are not."
+)
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
 )
@@ -40,20 +41,10 @@ def command(
     autograd-lens view train.lens -o run.html
     autograd-lens view train.lens --steps 137,2500 --open
     """
-    from autograd_lens.analysis.lesson import lesson
-    from autograd_lens.render.handout import PageOptions, player, view
-    from autograd_lens.render.handout.page import subset
-    from autograd_lens.render.handout.texts import texts
-
     with open_trace(file, replay=True) as trace:
         target = writable(output or named_after(trace.path, "view.html"), force=force)
-        chosen = select_steps(steps or "0", len(trace.steps))
-        found = lesson(trace, chosen, play=chosen if steps else ())
-        made = player(found, trace, texts(lang), draw=drawn, whole=True)
-        options = PageOptions(made, levels=levels_of(trace, found))
-        text = view(found, lang, options)
-        if lang == "zh" and (font := subset(text)) is not None:
-            text = view(found, lang, replace(options, font=font))
+        chosen = select_steps(steps, len(trace.steps)) if steps else ()
+        text = run_page(trace, chosen, lang)
     with explained(target):
         target.write_bytes(text.encode())
     say(f"Wrote {shown(target)}")

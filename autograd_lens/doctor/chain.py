@@ -150,7 +150,7 @@ def _gradients(trace: Trace, step: int) -> Iterator[Link]:
     norms = gradient_norms(trace, step)
     with np.errstate(all="ignore"):
         ratios = norms[1:] / norms[:-1]
-    jumps = np.flatnonzero(ratios > _JUMP) + 1
+    jumps = np.flatnonzero(np.isfinite(ratios) & (ratios > _JUMP)) + 1
     if jumps.size:
         at = int(jumps[-1])
         text = f"The gradients' norm jumped from {number(norms[at - 1])} to {number(norms[at])}"

@@ -211,7 +211,7 @@ def _layer(kernel: Kernel) -> str:
     return next(weights, kernel.module) or f"kernel {kernel.index}"
 
 
-_ADDING = {"add_": 1.0, "sub_": -1.0}
+_ADDING = frozenset({"add_", "sub_", "addcdiv_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,27 +247,36 @@ def lost_updates(evidence: Evidence) -> list[LostUpdate]:
 def _lost(step: Step, update: ParameterUpdate) -> Iterator[LostUpdate]:
     for index in update.kernels:
         kernel = step.kernels[index]
-        target, other = argument(kernel, "self"), argument(kernel, "other")
-        sign = _ADDING.get(operator_name(kernel))
-        if target is None or other is None or sign is None:
+        target = argument(kernel, "self")
+        if target is None or operator_name(kernel) not in _ADDING:
             continue
         if target.spec.name != update.parameter or not target.value or not target.value.complete:
             continue
-        added = _largest(other) * abs(_alpha(kernel))
+        added = _added(kernel)
         if added > 0 and kernel.outputs and kernel.outputs[0].value == target.value:
             size = float(np.abs(target.value.array.astype(np.float64)).mean())
             yield LostUpdate(update.parameter, target.spec.dtype, step.index, kernel, added, size)
 
 
-def _alpha(kernel: Kernel) -> float:
-    alpha = constant(kernel, "alpha")
-    return 1.0 if alpha is None else alpha
+def _added(kernel: Kernel) -> float:
+    """The largest number that a kernel adds, 0 where it is not known."""
+    if operator_name(kernel) == "addcdiv_":  # Adam's
+        above, below = argument(kernel, "tensor1"), argument(kernel, "tensor2")
+        known = above is not None and below is not None
+        with np.errstate(all="ignore"):
+            share = _floats(above) / _floats(below) if known else np.zeros(1)
+        factor, share = constant(kernel, "value"), np.nan_to_num(share, posinf=0.0, neginf=0.0)
+        return float(np.abs(share).max(initial=0.0)) * abs(1.0 if factor is None else factor)
+    other, alpha = argument(kernel, "other"), constant(kernel, "alpha")
+    largest = float(np.abs(_floats(other)).max(initial=0.0))
+    return largest * abs(1.0 if alpha is None else alpha)
 
 
-def _largest(use: TensorUse) -> float:
-    if use.value is None or not use.value.complete or not use.value.numel:
-        return 0.0
-    return float(np.abs(use.value.array.astype(np.float64)).max())
+def _floats(use: TensorUse | None) -> Floats:
+    """A tensor's numbers; one zero where they are not known."""
+    if use is None or use.value is None or not use.value.complete:
+        return np.zeros(1)
+    return use.value.array.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ __all__ = [
     "compared",
     "is_clip",
     "life_lines",
+    "made_of",
     "parameters_behind",
     "trainable_behind",
     "training_kernel",
@@ -148,6 +149,17 @@ LOSSES = frozenset(
     }
 )
 """Kernels that compare their first argument, a prediction, with their second, a target."""
+
+
+def made_of(tape: TapeIndex, tensor: int, before: int) -> set[str]:
+    """Names of the parameters that a tensor was computed with, also where a gradient ends."""
+    return {
+        use.spec.name
+        for kernel in tape.ancestors(tensor, before)
+        if kernel.phase == "forward"
+        for use in tensors(kernel.inputs)
+        if use.spec.role == "parameter"
+    }
 
 
 def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:

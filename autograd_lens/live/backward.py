@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _len_torch_dispatch_stack
 from torch.utils._python_dispatch import (
     _get_current_dispatch_mode,
     _pop_mode,
@@ -25,6 +24,7 @@ from torch.utils._python_dispatch import (
 )
 from torch.utils.hooks import RemovableHandle
 
+from autograd_lens.live import doors
 from autograd_lens.live.frames import Site
 from autograd_lens.live.graph_walk import (
     GraphWalk,
@@ -260,6 +260,9 @@ class BackwardTape:
             )
         )
         stream.marks.append(Mark(first_slot, first_use, base))
+        for entry in stream.entries.values():
+            tensor = entry.reference()
+            entry.retains = tensor is not None and tensor.retains_grad
         self._hook_nodes(walk)
         self._mode.node_index = walk.index
         self._mode.in_backward = True
@@ -367,7 +370,7 @@ class BackwardTape:
 
         def before(_grad_outputs: Any) -> None:
             # Where the program has modes of its own, torch takes the other way without us.
-            taken[0] = _len_torch_dispatch_stack() == 1 and _get_current_dispatch_mode() is mode
+            taken[0] = doors.dispatch_modes() == 1 and _get_current_dispatch_mode() is mode
             if taken[0]:
                 _pop_mode()
 
@@ -389,7 +392,7 @@ class BackwardTape:
             if coalesced:
                 grad._coalesced_(False)
         if coalesced:
-            torch._C._autograd._unsafe_set_version_counter((grad,), (version,))
+            doors.set_version((grad,), (version,))
 
     def _accumulate_hooks(self, position: int, variable: torch.Tensor) -> tuple[Hook, Hook]:
         stream = self._stream

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from autograd_lens.live import doors
+
 __all__ = [
     "GraphWalk",
     "SavedField",
@@ -197,7 +199,5 @@ def signed(held: Any) -> Any:
 
 
 def _saved_data(saved: Any, on_tensor: Callable[[Any], Any]) -> Any:
-    if saved is None or saved.unpack_hook is not None:
-        return None
-    data = saved.data
-    return on_tensor(data) if isinstance(data, torch.Tensor) else None
+    data = doors.saved_data(saved)
+    return None if data is None else on_tensor(data)

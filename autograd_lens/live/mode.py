@@ -24,10 +24,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _get_dispatch_stack_at, _len_torch_dispatch_stack
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
+from autograd_lens.live import doors
 from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
 from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
@@ -47,8 +47,10 @@ __all__ = [
 IN_BACKWARD = "in backward"
 IN_HOOK = "in a hook that backward ran"
 
-_sequence_number = torch._C._autograd._get_sequence_nr
-_current_node = torch._C._current_autograd_node
+_sequence_number = doors.sequence_number
+_current_node = doors.current_node
+_len_torch_dispatch_stack = doors.dispatch_modes
+_get_dispatch_stack_at = doors.dispatch_mode_at
 _get_frame = sys._getframe
 _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
@@ -413,28 +415,9 @@ class TapeMode(TorchDispatchMode):
                     frame = frame.f_back
                 where = sequence - self.base_sequence
                 context = self.context
-                outer, loop, inside, within = frame, self.loop, False, None
-                while outer is not None and not inside:
-                    inside = loop is not None and (id(outer), id(outer.f_code)) == loop
-                    if inside:
-                        position = outer.f_lasti
-                    else:
-                        within = outer
-                        if call is None and outer.f_code is MODULE_CALL:
-                            call = outer
-                    outer = outer.f_back
-                    if loop is None and call is not None:
-                        break
-                self.left = self.left or not inside
+                position, anew, call = self._place(frame, call)
                 if call is not None:
                     module = self._modules.path_of(call)
-                last, self._within = self._within, within and (id(within), within.f_lasti)
-                anew = False
-                if within is not None and last and position == self._position == self.backward_at:
-                    anew = last[0] != id(within) or within.f_lasti < last[1]
-                if position < self._position or anew:
-                    self._turned = True  # a step may begin here: its tape has to stand alone
-                self._position = position
                 if stream.lean and 0 <= position < self.turns_at + anew:
                     self.turns_at = -1
                     stream.turn()  # what the last step made comes from outside from here on
@@ -470,6 +453,50 @@ class TapeMode(TorchDispatchMode):
         except Exception as error:  # noqa: BLE001  whatever fails here must not fail the program
             self._on_failure(error)
         return result
+
+    def _place(
+        self, frame: FrameType | None, call: FrameType | None
+    ) -> tuple[int, bool, FrameType | None]:
+        """Note where in the training loop the program is.
+
+        Args:
+            frame: Its innermost frame.
+            call: The innermost call of a module, where it is further inside.
+
+        Returns:
+            The position in the loop's bytecode, -1 where it is not known; whether this is another
+            turn at the same position (NOTE 3); and the innermost call of a module.
+        """
+        outer, loop, inside, within, position = frame, self.loop, False, None, -1
+        while outer is not None and not inside:
+            inside = loop is not None and (id(outer), id(outer.f_code)) == loop
+            if inside:
+                position = outer.f_lasti
+            else:
+                within = outer
+                if call is None and outer.f_code is MODULE_CALL:
+                    call = outer
+            outer = outer.f_back
+            if loop is None and call is not None:
+                break
+        self.left = self.left or not inside
+        last, self._within = self._within, within and (id(within), within.f_lasti)
+        anew = False
+        if within is not None and last and position == self._position == self.backward_at:
+            anew = last[0] != id(within) or within.f_lasti < last[1]
+        if position < self._position or anew:
+            self._turned = True  # a step may begin here: its tape has to stand alone
+        self._position = position
+        return position, anew, call
+
+    def arrive(self, frame: FrameType) -> tuple[int, bool]:
+        """Note where the program is, before kernels that are not seen.
+
+        Returns:
+            The position in the loop's bytecode, and whether a new turn has begun there.
+        """
+        position, anew, _ = self._place(frame, None)
+        return position, anew or 0 <= position < self.turns_at
 
     def _read(self, args: tuple[Any, ...], kwargs: Any) -> tuple[list[Any], Any]:
         """What a kernel of a lean step was given: its arguments, and those by name."""
@@ -577,7 +604,8 @@ def switch_on(mode: TorchDispatchMode, *, below: bool = False) -> bool:
     if _len_torch_dispatch_stack() and not below:
         return False
     others = [_pop_mode() for _ in range(_len_torch_dispatch_stack())]
-    mode.__enter__()
+    if all(other is not mode for other in others):
+        mode.__enter__()
     for other in reversed(others):
         _push_mode(other)
     torch._C._len_torch_dispatch_stack = _modes_of_the_program
@@ -607,6 +635,12 @@ def _modes_of_the_program() -> int:
 
 def _nothing() -> None:
     return None
+
+
+def _own(stream: Stream, first: int) -> int:
+    """How many kernels from an event on belong to no known optimizer: those of one all stay."""
+    keys: Any = stream.keys[first:]
+    return sum([key.context is None for key in keys])
 
 
 def _leave_out_this_frame(error: BaseException) -> None:

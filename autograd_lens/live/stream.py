@@ -126,6 +126,7 @@ class TensorEntry:
         alias: The tensor that a node has saved and that this one gives back, where it is one.
         name: What the program calls it, once known.
         role: What it is, once known.
+        retains: Whether the program asked for its gradient.
     """
 
     __slots__ = (
@@ -140,6 +141,7 @@ class TensorEntry:
         "name",
         "plain",
         "reference",
+        "retains",
         "role",
         "size",
         "spec",
@@ -157,6 +159,7 @@ class TensorEntry:
         self.moment: tuple[int, int, int] | None = None
         self.made = self.unset = -1
         self.alias: TensorEntry | None = None
+        self.retains = False
         self.name = ""
         self.role: Role = "intermediate"
         dtype = tensor.dtype
@@ -444,8 +447,8 @@ class Stream:
             slot, use = self.marks[event][:2]
             del self.keys[:event], self.slots[:slot], self.uses[:use]
             self.marks = [
-                mark._replace(slot=mark.slot - slot, use=mark.use - use)
-                for mark in self.marks[event:]
+                Mark(at - slot, uses - use, sequence, turn)
+                for at, uses, sequence, turn in self.marks[event:]
             ]
             self.writes = [
                 write._replace(event=write.event - event)

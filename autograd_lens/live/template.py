@@ -458,7 +458,7 @@ class _Builder:
             alias = self._homes.setdefault((entry.address, entry.spec), ids[entry])
             alias = None if alias == ids[entry] else alias
         strides = entry.strides if unusual else ()
-        return TapeTensor(spec, role, name, strides, alias, entry.layout)
+        return TapeTensor(spec, role, name, strides, alias, entry.layout, entry.retains)
 
     def _roles(self) -> dict[int, Role]:
         """What a tensor is by how the step uses it: read before it is made, or a root."""

@@ -83,7 +83,7 @@ def _keep_only(stream: Stream, first: int, kept: list[int], ends: list[Mark]) ->
         mark, end = stream.marks[event], ends[event - first]
         places[event] = len(keys)
         keys.append(stream.keys[event])
-        marks.append(mark._replace(slot=len(slots), use=len(uses)))
+        marks.append(Mark(len(slots), len(uses), mark.sequence, mark.turn))
         slots += stream.slots[mark.slot : end.slot]
         uses += stream.uses[mark.use : end.use]
     writes = [

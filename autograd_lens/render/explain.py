@@ -45,6 +45,7 @@ from autograd_lens.trace.records import GradWrite, Kernel
 from autograd_lens.trace.values import Value
 
 __all__ = [
+    "OVER_ROWS",
     "Folding",
     "derivation_data",
     "derivation_latex",
@@ -54,9 +55,14 @@ __all__ = [
 ]
 
 _FEW = 4  # elements that are written out in LaTeX
-_OVER_ROWS = Function(
+OVER_ROWS = Function(
     "rows",
-    forms={"text": "sum of {0} over the rows", "latex": r"\sum_{{\text{{rows}}}} {0}"},
+    forms={
+        "text": "sum of {0} over the rows",
+        "latex": r"\sum_{{\text{{rows}}}} {0}",
+        "mathml": "<munder><mo>∑</mo><mtext>rows</mtext></munder>{0}",
+        "typst": 'sum_"rows" {0}',
+    },
     binding=Binding.PRODUCT,
     needs=Binding.PRODUCT,
 )
@@ -335,7 +341,7 @@ class _Chain:
         yield (
             Call(Function(out.node.name), (arrived,))
             if formula_ is None
-            else (Call(_OVER_ROWS, (formula_,)) if out.broadcast else formula_)
+            else (Call(OVER_ROWS, (formula_,)) if out.broadcast else formula_)
         )
         yield from _numbers(link, out)
 

@@ -38,7 +38,14 @@ from autograd_lens.trace.expression import Update, update_formula
 from autograd_lens.trace.records import Kernel, ParameterUpdate, TensorUse
 from autograd_lens.trace.values import Value
 
-__all__ = ["Worked", "worked", "worked_gradient", "worked_node", "worked_update"]
+__all__ = [
+    "Worked",
+    "with_origins",
+    "worked",
+    "worked_gradient",
+    "worked_node",
+    "worked_update",
+]
 
 _CLOSE = 1e-4  # of a gradient: float32 sums in another order differ by less
 _SINGLE = 1e-6  # constants of kernels in single precision
@@ -93,12 +100,17 @@ def worked_update(
     known = update_formula(kernels, update.kernels, update.parameter)
     if known.value is None or known.changes or known.definitions or not _pointwise(known.value):
         return None
-    told = replaced(known.value, lambda part: _origin(part, origins))
+    told = with_origins(known.value, origins)
     formula = substituted(told, lambda name: _number(name, known, update))
     if any(isinstance(part, Name) for part in walk(formula)) or not _holds(formula, after):
         return None
     element = "" if update.after.numel == 1 else f"[{', '.join('0' * len(update.after.shape))}]"
     return Worked(update.parameter, element, formula, after)
+
+
+def with_origins(formula: Expr, origins: Sequence[Expr]) -> Expr:
+    """A formula with what some of its constants were computed from in their place."""
+    return replaced(formula, lambda part: _origin(part, origins))
 
 
 def _origin(part: Expr, origins: Sequence[Expr]) -> Expr | None:

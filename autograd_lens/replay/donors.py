@@ -31,7 +31,7 @@ from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.tape import tensors_in
+from autograd_lens.trace.tape import numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
@@ -62,6 +62,20 @@ class Donor:
     def slots(self) -> Sequence[Entry]:
         """What the tape's slots hold."""
         return self.encoded.slots
+
+    @cached_property
+    def unseen(self) -> frozenset[str]:
+        """Parameters whose update was not seen: what their optimizer told makes its numbers."""
+        kernels = self.plan.template.kernels
+        return frozenset(
+            one.parameter
+            for one in self.plan.template.updates
+            if any(
+                self.slots[number.slot] is None
+                for index in one.kernels
+                for number in numbers_in(*(argument.value for argument in kernels[index].args))
+            )
+        )
 
     def tensor(self, number: int, slot: int | None = None) -> torch.Tensor | None:
         """The recorded value of a tensor that was there; None where it was not kept."""

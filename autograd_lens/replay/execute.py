@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,7 @@ __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 Leaves = Mapping[str, torch.Tensor]
 _SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
+_DIFFERENTIABLE = operator.methodcaller("get", "differentiable")
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
 
@@ -221,7 +223,7 @@ class Execution:
         if not stage.grad and self.plan.checkpointed:
             self._began = generator_state()
         try:
-            if stage.update and self.situation.settings:
+            if stage.update and self._by_optimizers(stage):
                 self._update(stage)
             elif self._careful:
                 self._one_by_one(stage.calls)
@@ -248,6 +250,7 @@ class Execution:
             if settings is None:
                 self._one_by_one(block)
                 continue
+            self._put_in_place(self.plan.since(self._number, block[0].index), settings.parameters)
             update = Update(self.plan, block, settings)
             first, implementation = update.start(self.leaves, self.registers)
             before = [call for call in block if call.index < first]
@@ -257,6 +260,20 @@ class Execution:
             update.run(self.leaves, self.registers, implementation)
             if self._observer is not None:
                 self._observer.called(block[len(before)], last=block[-1].index)
+
+    def _by_optimizers(self, stage: Calls) -> bool:
+        """Whether optimizers may have made an update: most switch gradients off."""
+        settings = self.situation.settings
+        options = (group.options for one in settings for group in one.groups)
+        return bool(settings) and (not stage.grad or any(map(_DIFFERENTIABLE, options)))
+
+    def _put_in_place(self, calls: Sequence[Call], names: Container[str]) -> None:
+        """Assign to ``.grad`` of some parameters what the program made for it."""
+        leaves = self.leaves
+        with _disable_current_modes():
+            for tensor, name in self.plan.put_in_place(calls):
+                if name in names and name in leaves and self.registers[tensor] is not None:
+                    _give(leaves[name], self.registers[tensor].detach())
 
     def _blocks(self, stage: Calls) -> Iterator[tuple[Sequence[Call], Settings | None]]:
         """The kernels of an update by the optimizer that made them."""
@@ -276,14 +293,26 @@ class Execution:
             ]
             if made:
                 ends[made[-1]] = settings
-        start = 0
+        start, others = 0, self._updates_of_others()
         for end in sorted(ends):
             stop = next(n for n, call in enumerate(stage.calls, 1) if call.index >= end)
+            before = [n for n in range(start, stop) if stage.calls[n].index in others]
+            if before:
+                yield stage.calls[start : before[-1] + 1], None
+                start = before[-1] + 1
             if stop > start:
                 yield stage.calls[start:stop], ends[end]
             start = max(start, stop)
         if start < len(stage.calls):
             yield stage.calls[start:], None
+
+    def _updates_of_others(self) -> frozenset[int]:
+        """Kernels that update what belongs to none of the optimizers that are to be called."""
+        ours = frozenset[str]().union(*(one.parameters for one in self.situation.settings))
+        updates = self.plan.template.updates
+        mine = frozenset(k for one in updates if one.parameter in ours for k in one.kernels)
+        found = frozenset(k for one in updates if one.parameter not in ours for k in one.kernels)
+        return found - mine if self.situation.own else frozenset()
 
     def _state_of(self, settings: Settings) -> frozenset[int]:
         """Ids of an optimizer's state; some optimizers change it behind their parameters."""
@@ -466,10 +495,8 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
-        with _disable_current_modes():
-            for tensor, name in self.plan.put_in_place(number):
-                if name in self.leaves and self.registers[tensor] is not None:
-                    _give(self.leaves[name], self.registers[tensor].detach())
+        since = self.plan.since(number - 1, backward.position)
+        self._put_in_place(since, self.leaves)
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -483,7 +510,8 @@ class Execution:
         hooks = executed_hooks(
             self.plan.hooked[number], backward, roots, self.registers, self._in_hook
         )
-        with hooks, self._recorded(number, roots, gradients, inputs):
+        watched = torch.autograd.set_detect_anomaly(number in self.plan.watched_for_nan)
+        with watched, hooks, self._recorded(number, roots, gradients, inputs):
             results = self._engine(backward, roots, gradients, inputs)
         self._left(backward, results)
         self._look(lambda watcher: watcher.after(number, roots, self.leaves))

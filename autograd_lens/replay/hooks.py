@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from autograd_lens.replay.plan import Call, Registers
 
 __all__ = [
+    "RETAINS",
     "HookedNode",
     "executed_hooks",
     "foreign_gradients",
@@ -40,7 +41,8 @@ __all__ = [
     "needed_hooks",
 ]
 
-_COPY = "aten.clone.default"
+RETAINS = frozenset({"aten.add.Tensor", "aten.clone.default"})
+"""What keeps a gradient that ``retain_grad()`` asked for: alone, or added to the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def hooked_nodes(
     backward: TapeBackward,
     needed: frozenset[int],
     foreign: frozenset[int],
+    retaining: frozenset[int],
 ) -> tuple[HookedNode, ...]:
     """Where a run of the engine has to be followed, so that what hooks did can be done again.
 
@@ -129,16 +132,17 @@ def hooked_nodes(
         backward: A run of the engine.
         needed: The kernels in hooks that something follows from.
         foreign: Ids of the gradients that the engine did not make.
+        retaining: The kernels that keep gradients which ``retain_grad()`` asked for.
     """
     wanted = _wanted(calls, backward, needed)
-    if not (needed or wanted or foreign):
+    if not (needed or wanted or foreign or retaining):
         return ()
     cleared = {write.parameter for write in backward.writes if write.after is None}
     found = []
     for run in backward.runs:
         node = backward.nodes[run.node]
         own = [calls[index] for index in run.kernels]
-        before, behind = _around(own, run, needed, wanted)
+        before, behind = _around(own, run, needed, retaining)
         grad = _written(own, run) if node.leaf is not None else None
         empty = node.variable in cleared and node.leaf is not None
         ran = (*before, *behind)
@@ -174,22 +178,15 @@ def _wanted(
 
 
 def _around(
-    own: Sequence[Call], run: TapeRun, needed: frozenset[int], wanted: frozenset[int]
+    own: Sequence[Call], run: TapeRun, needed: frozenset[int], retaining: frozenset[int]
 ) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
     """The kernels of hooks before and behind a node's own; ``retain_grad`` is one before."""
     arriving = set(_ids(run.grad_outputs))
-    kept = {
-        call.index
-        for call in own
-        if call.op == _COPY
-        and arriving.issuperset(call.reads)
-        and not wanted.isdisjoint(call.makes)
-    }
     plain = [place for place, call in enumerate(own) if not call.kernel.hooked]
-    plain = [place for place in plain if own[place].index not in kept]
+    plain = [place for place in plain if own[place].index not in retaining]
     given = [place for place, call in enumerate(own) if not arriving.isdisjoint(call.makes)]
     start = plain[0] if plain else max(given, default=-1) + 1
-    chosen = [one.index in needed or one.index in kept for one in own]
+    chosen = [one.index in needed or one.index in retaining for one in own]
     before = tuple(one for one, run in zip(own[:start], chosen[:start], strict=True) if run)
     behind = tuple(one for one, run in zip(own[start:], chosen[start:], strict=True) if run)
     return before, behind

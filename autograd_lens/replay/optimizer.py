@@ -123,6 +123,21 @@ class Optimizers:
         end = self._trace.rows.of_step(step).stop
         return [_with(one, self._latest(one.first, end)) for one in self.all]
 
+    def beginning(self, step: int) -> frozenset[str]:
+        """The parameters whose optimizer makes its first update in a step.
+
+        What was noted between two backwards stands with the second.
+        """
+        rows = self._trace.rows.of_step(step)
+        first = {one: noted[0][0] for one, noted in self._noted.items()}
+        return frozenset().union(
+            *(
+                one.parameters
+                for one in self.all
+                if rows.start < first.get(one.first, rows.start) <= rows.stop
+            )
+        )
+
     def _settings(self, one: Mapping[str, Any]) -> Settings:
         names = list(self._trace.parameters)
         holds = list(one.get("holds", ()))

@@ -35,7 +35,13 @@ from autograd_lens.replay.functions import (
     is_checkpoint,
     is_custom,
 )
-from autograd_lens.replay.hooks import HookedNode, foreign_gradients, hooked_nodes, needed_hooks
+from autograd_lens.replay.hooks import (
+    RETAINS,
+    HookedNode,
+    foreign_gradients,
+    hooked_nodes,
+    needed_hooks,
+)
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
 from autograd_lens.replay.values import to_dtype, wider
@@ -75,6 +81,7 @@ Lister = Callable[[Registers], list[Any]]
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
 _ECHOES = frozenset({"aten.alias.default", "aten.detach.default"})
+_LOOKS_FOR_NAN = ("aten.isnan.default", "aten._is_any_true.default")
 # Which result is memory for the backward, that is not filled as a whole.
 _SCRATCH = {
     "aten._ctc_loss.Tensor": 1,
@@ -451,10 +458,28 @@ class Plan:
         """For each run of the engine where hooks of the program take part in it."""
         return tuple(
             hooked_nodes(
-                self.calls, one, self._needed_hooks, frozenset(use.tensor for _, use in foreign)
+                self.calls,
+                one,
+                self._needed_hooks,
+                frozenset(use.tensor for _, use in foreign),
+                self._retaining(one),
             )
             for one, foreign in zip(self.backwards, self._foreign, strict=True)
         )
+
+    def _retaining(self, backward: TapeBackward) -> frozenset[int]:
+        """Indexes of the kernels that keep gradients which ``retain_grad()`` asked for."""
+        tensors, kernels = self.template.tensors, self.template.kernels
+        found: set[int] = set()
+        for run in backward.runs:
+            maker = backward.nodes[run.node].kernel
+            made = kernels[maker].makes if maker is not None else ()
+            for use, gradient in zip(made, run.grad_outputs, strict=False):
+                if tensors[use.tensor].retains and isinstance(gradient, TensorSlot):
+                    own = (self.calls[index] for index in run.kernels)
+                    keeps = (c for c in own if gradient.tensor in c.reads and c.op in RETAINS)
+                    found.update(call.index for call in itertools.islice(keeps, 1))
+        return frozenset(found)
 
     @cached_property
     def _foreign(self) -> Sequence[Sequence[tuple[TapeRun, TensorSlot]]]:
@@ -494,6 +519,13 @@ class Plan:
         return keys
 
     @cached_property
+    def watched_for_nan(self) -> frozenset[int]:
+        """The runs of the engine under ``detect_anomaly``: it looks at what each node gives."""
+        pairs = itertools.pairwise(self.calls)
+        looks = (b for a, b in pairs if (a.op, b.op) == _LOOKS_FOR_NAN and b.engine)
+        return frozenset(call.kernel.backward for call in looks)
+
+    @cached_property
     def draws(self) -> tuple[Call, ...]:
         """The kernels that draw random numbers."""
         return tuple(one for one in self.calls if one.draws and not one.engine)
@@ -514,17 +546,20 @@ class Plan:
         """Slots of the numbers that the update computes with."""
         return self.numbers_of("update")
 
-    def put_in_place(self, number: int) -> Iterator[tuple[int, str]]:
-        """What the program itself made the ``.grad`` of a parameter since the last backward.
+    def put_in_place(self, calls: Sequence[Call]) -> Iterator[tuple[int, str]]:
+        """What the program itself made the ``.grad`` of a parameter, among some kernels.
 
         ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows.
         """
-        first = self.backwards[number - 1].position if number else 0
         named = dict(self.named_gradients)
-        for call in self.calls[first : self.backwards[number].position]:
+        for call in calls:
             if not call.engine:
                 new = (one for one in call.makes if one not in call.reads)
                 yield from ((one, named[one]) for one in new if one in named)
+
+    def since(self, number: int, end: int) -> Sequence[Call]:
+        """The kernels behind the start of a run of the engine, -1 for none, up to a position."""
+        return self.calls[self.backwards[number].position if number >= 0 else 0 : end]
 
     @cached_property
     def hooks(self) -> tuple[str, ...]:
@@ -848,21 +883,19 @@ def _seems_maker(template: Template, clone: Call, behind: Call) -> bool:
     return saves and not behind.changes.isdisjoint(clone.reads)
 
 
-def _with_echoes(template: Template, calls: Sequence[Call]) -> Iterator[Call]:
+def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
     """Mark views that nothing outside of backward reads."""
-    read = {
-        tensor
-        for call in calls
-        if not call.engine and call.op not in _ECHOES
-        for tensor in call.reads
-    }
-    named = {number for number, one in enumerate(template.tensors) if one.name}
+    read = {number for number, one in enumerate(template.tensors) if one.name}
     roots = (use for one in template.backwards for use in tensors_in(*one.roots, *one.inputs))
-    read |= named | {use.tensor for use in roots}
-    for call in calls:
-        echo = call.op in _ECHOES and not call.engine and bool(call.makes)
-        echo = echo and read.isdisjoint(call.makes)
-        yield replace(call, echo=echo, plain=call.plain and not echo)
+    read.update(use.tensor for use in roots)
+    found = list(calls)
+    for call in reversed(calls):
+        candidate = call.op in _ECHOES and not call.engine and bool(call.makes)
+        if candidate and read.isdisjoint(call.makes):
+            found[call.index] = replace(call, echo=True, plain=False)
+        elif not call.engine:
+            read.update(call.reads)
+    return found
 
 
 def flat(result: Any) -> list[torch.Tensor | None]:

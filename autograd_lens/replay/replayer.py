@@ -190,10 +190,11 @@ class Replayer:
                 f"The kernels of the update are left out: they depend on numbers of this step "
                 f"that were not kept ({names}). Before and after are as recorded."
             )
-            attempt = self._without_update(attempt)
+            attempt = self._without_update(attempt, observe=True)
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
-        if situation.dropped:
+        calls = attempt.donor.plan.calls
+        if any(calls[index].kernel.phase != "update" for index in situation.dropped):
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
         if attempt.observer is None:
             msg = "It was not observed."
@@ -205,16 +206,26 @@ class Replayer:
         provenance = "differs" if check.outputs else "proved"
         return changed(full, provenance=provenance, omitted=(*full.omitted, *notes))
 
-    def _without_update(self, attempt: Attempt) -> Attempt:
+    def _made_none(self, attempt: Attempt) -> bool:
+        """Whether a step made no update, where the tape of another has one: it was the last."""
+        light, names = self.donors.light(attempt.step), {one.name for one in attempt.check.updates}
+        before, behind = light.rows[-1].values, light.behind
+        return behind is not None and all(
+            index < len(before) and before[index] == behind.values[index]
+            for index, known in enumerate(light.known)
+            if known.name in names
+        )
+
+    def _without_update(self, attempt: Attempt, *, observe: bool) -> Attempt:
         """The same with the kernels of the update left out."""
         plan = attempt.donor.plan
         update = {call.index for call in plan.calls if call.kernel.phase == "update"}
         carried = self._carried_to(attempt.step, attempt.donor)
-        situation = self.donors.situation(attempt.step, attempt.donor, carried)
+        situation = self._begins(attempt.step, attempt.donor, carried)
         dropped = situation.dropped | update
         random, redraw = attempt.situation.random, attempt.situation.redraw
         situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
-        return self._execute(attempt.step, attempt.donor, situation, observe=True)
+        return self._execute(attempt.step, attempt.donor, situation, observe=observe)
 
     def known(self, step: int, *, observe: bool) -> Attempt:
         """An execution of a step that tells something (NOTE 1).
@@ -261,7 +272,11 @@ class Replayer:
         if attempt.own:
             names = ", ".join(one.name for one in attempt.check.updates)
             return f"Something that is no kernel changed {names}, as NumPy does."
-        return "The update multiplies with numbers of this step that were not kept."
+        names = ", ".join(one.name for one in attempt.check.updates)
+        return (
+            f"The update that step {attempt.donor.step} made does not give {names}: this one "
+            "computed with numbers that were not kept, or something else changed them."
+        )
 
     # -- attempts ---------------------------------------------------------------------------
 
@@ -306,8 +321,7 @@ class Replayer:
         if not attempt.proved:
             msg = f"Step {step} executed again is not what was recorded."
             raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
-        carried = self._carried_before(step)
-        situation = self.donors.situation(step, attempt.donor, carried)
+        situation = self._begins(step, attempt.donor, self._carried_before(step))
         return attempt.donor, changed(
             situation,
             redraw=attempt.situation.redraw,
@@ -330,6 +344,8 @@ class Replayer:
         if first is None:
             msg = "The random numbers that it drew are not known."
             raise ReplayError(msg)
+        if first.proved and not (first.complete or first.own) and self._made_none(first):
+            return self._without_update(first, observe=observe)
         return first
 
     def _among(
@@ -345,7 +361,7 @@ class Replayer:
         first: Attempt | None = None
         for way in ways:
             situation = changed(
-                self.donors.situation(step, donor, carried),
+                self._begins(step, donor, carried),
                 redraw=way.redraw,
                 random=way.random,
                 settings=way.settings,
@@ -364,6 +380,17 @@ class Replayer:
                 first = attempt
         return first
 
+    def _begins(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
+        """What a step finds when it begins; of an optimizer that begins with it, zeros."""
+        situation, specs = self.donors.situation(step, donor, carried), donor.plan.specs
+        fresh = frozenset[str]() if donor.step == step else self.optimizers.beginning(step)
+        state = {
+            number: torch.zeros_like(value)
+            for number, value in situation.found.items()
+            if specs[number].role == "state" and specs[number].name.rpartition(".")[0] in fresh
+        }
+        return changed(situation, found={**situation.found, **state}) if state else situation
+
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
         """The state of the generator where something else drew before the step did."""
         found, behind = attempt.situation.random, self.donors.random_behind(step)
@@ -378,9 +405,16 @@ class Replayer:
     def _ways(self, step: int, donor: Donor, random: bytes | None) -> Iterator[_Way]:
         """Numbers drawn again or as recorded, updates by the tape or by an optimizer (NOTE 2)."""
         settings: Sequence[Settings] = ()
-        if donor.step != step:
+        unseen = donor.unseen if donor.step == step else frozenset[str]()
+        if donor.step != step or unseen:
             settings = [one for one in self.optimizers.at(step) if one.is_known]
+        if unseen:  # others are made by their kernels
+            settings = [one for one in settings if not unseen.isdisjoint(one.parameters)]
+        if unseen and not settings:
+            msg = f"What the optimizer of step {step} computed with was not kept."
+            raise ReplayError(msg)
         by: list[Sequence[Settings]] = [(), settings] if settings else [()]
+        by = by[1:] if unseen else by
         if donor.encoded.number in self._by_optimizer:
             by.reverse()
         draws = bool(donor.plan.draws)

@@ -24,7 +24,7 @@ from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import Care, Descent, WhatIf
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["prove", "what_if"]
+__all__ = ["descents", "prove", "what_if"]
 
 
 def what_if(
@@ -69,6 +69,23 @@ def what_if(
     return WhatIf(first, recorded, changed, written, runner.originals(first), proof)
 
 
+def descents(
+    trace: Trace, first: int, steps: int, name: str, values: Sequence[float]
+) -> Iterator[Descent]:
+    """The same stretch with one constant, or start, at each of several values.
+
+    Raises:
+        ReplayError: The recorded updates cannot be proved, or the steps not be executed.
+        SelectionError: The name is neither a constant of an optimizer nor a parameter.
+    """
+    prove(trace, range(first, min(first + steps, len(trace.steps))))
+    replayer = Replayer(trace)
+    for value in values:
+        with recorded_threads(trace):
+            made = _Runner(trace, {name: value}, Care(), replayer).descend(first, steps)
+        yield made
+
+
 def prove(trace: Trace, steps: range) -> str:
     """Refuse a stretch whose updates are not those of the tape.
 
@@ -110,10 +127,16 @@ class _Losses(Watcher):
 
 
 class _Runner:
-    def __init__(self, trace: Trace, changes: Mapping[str, float], care: Care) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        changes: Mapping[str, float],
+        care: Care,
+        replayer: Replayer | None = None,
+    ) -> None:
         self._trace = trace
         self._care = care
-        self._replayer = Replayer(trace)
+        self._replayer = replayer or Replayer(trace)
         optimizers = self._replayer.optimizers
         self._by_optimizer = bool(optimizers.all) and all(one.is_known for one in optimizers.all)
         self._found: list[Mapping[str, npt.NDArray[Any]]] = []

@@ -46,7 +46,16 @@ from autograd_lens.trace.schema import (
 )
 from autograd_lens.trace.stored import from_bytes
 
-__all__ = ["BlobReader", "BlobWriter", "Database", "Items", "Owner", "is_locked", "parsing"]
+__all__ = [
+    "BlobReader",
+    "BlobWriter",
+    "Database",
+    "Items",
+    "Owner",
+    "is_locked",
+    "is_recording",
+    "parsing",
+]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -210,15 +219,25 @@ def _check_file(path: Path) -> int:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         raise NotATraceError(msg, hint="Check the name and its permissions.") from error
-    if (
-        not header.startswith(_MAGIC)
-        or len(header) < _HEADER
-        or _number(header, 68) != APPLICATION_ID
-    ):
+    if not _begins_a_trace(header):
         msg = f"{path} is not a trace."
         raise NotATraceError(msg, hint="A trace is what recording writes, usually *.lens.")
     _check_format(path, _number(header, 60))
     return about.st_size
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a trace, by how it begins; of any format, and whole or not."""
+    try:
+        with path.open("rb") as file:
+            return _begins_a_trace(file.read(_HEADER))
+    except OSError:
+        return False
+
+
+def _begins_a_trace(header: bytes) -> bool:
+    whole = header.startswith(_MAGIC) and len(header) >= _HEADER
+    return whole and _number(header, 68) == APPLICATION_ID
 
 
 def _check_format(path: Path, number: int) -> None:

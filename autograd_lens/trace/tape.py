@@ -173,6 +173,7 @@ class TapeTensor(Struct, frozen=True, array_like=True):
         alias: Id of the tensor whose memory it is, where it is another object for the same
             memory and no kernel made it: what a node gives back of what it saved.
         layout: How it holds its elements, ``""`` for strided; ``"sparse_coo"`` and the like.
+        retains: Whether the program asked for its gradient with ``retain_grad()``.
     """
 
     spec: int
@@ -181,6 +182,7 @@ class TapeTensor(Struct, frozen=True, array_like=True):
     strides: tuple[int, ...] = ()
     alias: int | None = None
     layout: str = ""
+    retains: bool = False
 
 
 class TapeArgument(Struct, frozen=True, array_like=True):

@@ -132,6 +132,11 @@ CASES = [
     *(Case("nll_loss_forward", {"self": A, "target": integers(4, 3), "weight": weight,
                                 "reduction": reduction, "ignore_index": -100})
       for weight, reduction in ((None, 1), (tensor(4, positive=True), 1), (None, 2))),
+    *(Case("binary_cross_entropy_with_logits", {
+        "self": A, "target": tensor(3, 4, positive=True), "weight": weight,
+        "pos_weight": pos, "reduction": reduction})
+      for weight, pos, reduction in ((None, None, 1), (tensor(4, positive=True), None, 2),
+                                     (None, tensor(4, positive=True), 1), (None, None, 0))),
     Case("mse_loss", {"self": A, "target": B}),
     Case("mse_loss", {"self": A, "target": B, "reduction": 2}),
     Case("native_dropout", {"input": tensor(9, 9), "p": 0.3, "train": True}),

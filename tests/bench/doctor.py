@@ -39,8 +39,9 @@ from tests.doctor.twins import REPORTS, Twins  # noqa: E402
 
 PROGRAMS = ROOT / "tests" / "doctor" / "programs"
 MORE_REPORTS = ROOT / "tests" / "bench" / "reports"
-SECOND_ROUND = re.compile(r"^\| (\w+) \| https://\S+ \| .+ \| .* \| .* \|$", re.MULTILINE)
-FIRST_TRY = 9  # of these, before anything was done about them
+ROW = re.compile(r"^\| (\w+) \| https://\S+ \| .+ \| .* \| .* \|$", re.MULTILINE)
+FIRST_TRY = {"second": 9, "third": 26}  # of these, before anything was done about them
+LATEST = 10  # programs of the third round that stand among the tests: the last of their table
 TURNS = 3  # lines that findings of one rule are about, one after the other
 
 
@@ -84,13 +85,20 @@ def print_false_alarms(folder: Path) -> None:
 
 def rounds() -> list[tuple[str, list[Path]]]:
     """The programs after public reports, by the round in which they were written."""
-    second = set(SECOND_ROUND.findall((MORE_REPORTS / "README.md").read_text("utf-8")))
+    head, _, third = (MORE_REPORTS / "README.md").read_text("utf-8").partition("## Third round")
+    listed = {"second": set(ROW.findall(head)), "third": set(ROW.findall(third))}
+    tested = (REPORTS / "README.md").read_text("utf-8")
+    known = re.findall(r"^\| (\w+) \| https", tested, re.MULTILINE)
+    listed["third"] |= set(known[-LATEST:])
     paths = sorted((*REPORTS.glob("*.py"), *MORE_REPORTS.glob("*.py")))
-    before = [path for path in paths if path.stem not in second]
+    before = [path for path in paths if path.stem not in listed["second"] | listed["third"]]
     return [
         ("reported faults", [path for path in before if path.parent == REPORTS]),
         ("more of these", [path for path in before if path.parent == MORE_REPORTS]),
-        (f"a second round, {FIRST_TRY} at first", [path for path in paths if path.stem in second]),
+        *(
+            (f"a {name} round, {FIRST_TRY[name]} at first", [p for p in paths if p.stem in names])
+            for name, names in listed.items()
+        ),
     ]
 
 

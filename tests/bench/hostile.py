@@ -1,15 +1,17 @@
 """What every verb does with damaged traces: how many are read rightly, refused, or do harm.
 
-    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--verbs trace,info] [--jobs 2]
+    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--each 3] [--verbs a,b] [--jobs 2]
 
 Each seed makes one damaged file (``tests/support/hostile.py``) out of one of two recordings, of a
-linear regression and of a small network in minibatches, and three verbs in turn are run on it, or
+linear regression and of a small network in minibatches. ``--each`` verbs in turn are run on it, or
 those that ``--verbs`` names, in a process that was forked from one which has everything imported.
 Tools of ``mcp`` and the requests of an editor to ``dap`` are verbs as well.
+
 A verb must end with its answer or with one line of error, within 5 s of processor time and
 500 MB; where no seal was made again its answer must be that of the sound file; what it writes
 must be well-formed, and hold no control characters and no markup of the file's own.
-The table counts what happened, and the places of failures are listed with a seed of each.
+The table counts what happened, and the places of failures are listed with a seed of each, whose
+file stays in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -67,7 +69,6 @@ VERBS: dict[str, list[str]] = {
     "whatif": ["whatif", "FILE", "--steps", "3", "--set", "lr=0.1", "-o", "w.svg", "-f"],
     "step": ["step", "FILE", "--screenshot", "s.svg", "-f"],
 }
-IN_TURN = 3
 TIMED = ("path", "whatif", "step", "animate", "doctor", "handout", "pdf", "mcp doctor")
 STATUS = {  # exit statuses that are answers
     "find": (1,),
@@ -410,21 +411,28 @@ def guarded(verb: str, folder: Path) -> tuple[str, str, str]:
 
 
 def judge(
-    seed: int, sounds: Sequence[bytes], truths: Sequence[dict[str, str]], chosen: Sequence[str]
+    seed: int,
+    sounds: Sequence[bytes],
+    truths: Sequence[dict[str, str]],
+    chosen: Sequence[str],
+    each: int,
 ) -> list[tuple[str, str, str]]:
     """What verbs make of a seed's file: (verb, outcome, where)."""
     turn, which = seed // len(SORTS), seed // len(SORTS) % len(sounds)
     sound, truth = sounds[which], truths[which]
     data = mutant(sound, seed)
-    places = [turn // len(sounds) * IN_TURN + place for place in range(IN_TURN)]
+    places = [turn // len(sounds) * each + place for place in range(each)]
     verbs = chosen or [NAMES[place % len(NAMES)] for place in places]
     found = []
-    for verb, (outcome, where, digest) in zip(verbs, examine(data, sound, verbs), strict=True):
-        if outcome == "right" and digest != truth[verb]:
-            silent = sort_of(seed) in UNSEALED and truth[verb]
-            found.append((verb, "WRONG" if silent else "other", where))
-        else:
-            found.append((verb, outcome, where))
+    for verb, (happened, where, digest) in zip(verbs, examine(data, sound, verbs), strict=True):
+        silent = sort_of(seed) in UNSEALED and truth[verb]
+        another = happened == "right" and digest != truth[verb]
+        outcome = ("WRONG" if silent else "other") if another else happened
+        if outcome.isupper():
+            kept = Path(tempfile.gettempdir(), f"hostile-{seed}")
+            kept.with_suffix(".lens").write_bytes(data)
+            kept.with_suffix(".sound").write_bytes(sound)
+        found.append((verb, outcome, where))
     return found
 
 
@@ -453,6 +461,7 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--each", type=int, default=3)
     parser.add_argument("--verbs", default="")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -461,14 +470,16 @@ def main() -> int:
         sounds = [sound_trace(Path(name), program) for program in (REGRESSION, NETWORK)]
     import_everything()
     truths = [truth_of(sound, chosen or NAMES) for sound in sounds]
-    _SOUND[:] = [sounds, truths, chosen]
+    _SOUND[:] = [sounds, truths, chosen, arguments.each]
     counts: Counter[tuple[str, str]] = Counter()
     places: dict[tuple[str, str, str], list[int]] = {}
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     each: Callable[..., Any] = map
     with Pool(arguments.jobs) if arguments.jobs > 1 else contextlib.nullcontext() as pool:
         each = pool.imap_unordered if pool is not None else map
-        for seed, found in each(_judge, seeds):
+        for number, (seed, found) in enumerate(each(_judge, seeds)):
+            if number % 100 == 0:
+                print(f"{number} files", file=sys.stderr, flush=True)
             for verb, outcome, where in found:
                 counts[sort_of(seed), outcome] += 1
                 if outcome.isupper():

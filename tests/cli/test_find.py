@@ -78,6 +78,18 @@ def test_one_bad_batch_is_where_the_gradients_jump(tmp_path: Path) -> None:
     assert "jumped" in jump["text"]
 
 
+def test_gradients_that_were_infinite_before_did_not_jump_from_zero(tmp_path: Path) -> None:
+    """As with a gradient scaler that begins too high."""
+    path = tmp_path / "scaled.lens"
+    w = torch.ones(1, requires_grad=True)
+    with lens.record(path):
+        for scale in (1e30, 1.0, 1.0):
+            (w * scale * 1e30).pow(2).sum().backward()
+            w.grad = None
+    found = find(path, "isfinite(norm(w.grad))")
+    assert all("jumped" not in link["text"] for link in found["chain"])
+
+
 def test_a_nan_is_told_with_what_its_kernel_was_given(tmp_path: Path) -> None:
     path = tmp_path / "nan.lens"
     w = torch.tensor([1.0, 2.0], requires_grad=True)

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 import autograd_lens as lens
 from autograd_lens.cli import app
 from tests.cli.conftest import ROOT
+from tests.support.hostile import AIMED, edited
 
 
 def invoke(*words: str | Path) -> Result:
@@ -137,6 +138,28 @@ def test_nothing_is_overwritten_without_force(recorded: Path, tmp_path: Path, ve
     assert kept.read_text() == "mine"
     assert invoke(verb, recorded, "-o", kept, "--force").exit_code == 0
     assert kept.read_text(encoding="utf-8") != "mine"
+
+
+@pytest.mark.parametrize("verb", ["trace", "graph", "export"])
+def test_force_replaces_files_alone_and_no_recording(
+    recorded: Path, tmp_path: Path, verb: str
+) -> None:
+    pipe, other = tmp_path / "pipe.svg", tmp_path / "other.svg"
+    os.mkfifo(pipe)
+    other.write_bytes(recorded.read_bytes())
+    for place, why in ((pipe, "a device or a pipe"), (other, "is a recording")):
+        shown = invoke(verb, recorded, "-o", place, "--force")
+        assert shown.exit_code == 1
+        assert why in shown.stderr
+    assert pipe.is_fifo()
+    assert other.read_bytes() == recorded.read_bytes()
+
+
+def test_what_was_refused_on_the_way_leaves_no_file(recorded: Path, tmp_path: Path) -> None:
+    damaged, target = tmp_path / "damaged.lens", tmp_path / "steps.jsonl"
+    damaged.write_bytes(edited(recorded.read_bytes(), AIMED["a template of open brackets"]))
+    assert invoke("export", damaged, "-o", target).exit_code == 1
+    assert not target.exists()
 
 
 def test_a_missing_file_is_answered_with_the_recordings_beside_it(recorded: Path) -> None:

@@ -212,3 +212,19 @@ def test_info_and_path_tell_a_scheduled_rate(lens: Lens, tmp_path: Path) -> None
     with Trace(tmp_path / "train.lens") as trace:
         sentence = rates_sentence(find_rates(trace))
     assert sentence.startswith("lr scheduled 0 .. 0.1 .. 0.025, SGD; ")
+
+
+def test_processes_of_one_launch_record_into_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchrun starts them: two that wrote one file would stop each other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    (tmp_path / "train.py").write_text(SCHEDULED)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert CliRunner().invoke(app, ["run", "train.py"]).exit_code == 0
+    assert sorted(path.name for path in tmp_path.glob("*.lens")) == [
+        "train.rank0.lens",
+        "train.rank1.lens",
+    ]

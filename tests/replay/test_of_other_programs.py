@@ -535,3 +535,118 @@ def test_an_average_of_the_parameters_that_a_loop_makes_belongs_to_its_step(tmp_
         ops = [kernel.op for kernel in trace.steps[1].kernels]
     assert ops[0] == "aten.randn.default"
     assert ops.count("aten.lerp_.Scalar") == len(average)
+
+
+@pytest.mark.parametrize("read", ["never", "as a list", "by a kernel"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_gradients_that_were_asked_to_stay(tmp_path: Path, read: str, *, twice: bool) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen: list[object] = []
+
+    def turn(_step: int) -> None:
+        hidden = net[1](net[0](X))
+        hidden.retain_grad()
+        optimizer.zero_grad()
+        (net[2](hidden) ** 2).mean().backward(retain_graph=twice)
+        if read == "by a kernel":
+            seen.append(hidden.grad.norm())
+        elif read == "as a list":
+            seen.append(hidden.grad.tolist())
+        if twice:
+            (hidden**2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_the_rows_of_a_hessian_behind_an_update(tmp_path: Path) -> None:
+    w = torch.zeros(4, requires_grad=True)
+
+    def loss(at: torch.Tensor) -> torch.Tensor:
+        return (torch.tanh(X @ at) - 0.5).square().mean()
+
+    def turn(_step: int) -> None:
+        w.grad = None
+        loss(w).backward()
+        with torch.no_grad():
+            w.sub_(w.grad)
+        torch.autograd.functional.hessian(loss, w.detach())
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_gradients_that_the_program_makes_of_others_reach_the_optimizer(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        parameters = list(net.parameters())
+        gradients = torch.autograd.grad((net(X) ** 2).mean(), parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient.sign() * gradient.abs().sqrt()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.RMSprop, torch.optim.SGD])
+def test_the_first_step_of_a_second_model_begins_without_momentum(
+    tmp_path: Path, kind: Callable[..., torch.optim.Optimizer]
+) -> None:
+    nets = [small(), small()]
+    optimizers = [kind(net.parameters(), lr=0.1, **_momentum(kind)) for net in nets]
+
+    def turn(step: int) -> None:
+        which = step // 4
+        optimizers[which].zero_grad()
+        (nets[which](X) ** 2).mean().backward()
+        optimizers[which].step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def _momentum(kind: Callable[..., torch.optim.Optimizer]) -> dict[str, float]:
+    return {} if kind is torch.optim.Adam else {"momentum": 0.9}
+
+
+def test_a_program_that_ends_before_its_last_update(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        if step < STEPS - 1:
+            optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    last = lens.open(tmp_path / "run.lens").steps[-1]
+    assert (last.provenance, last.updates, last.omitted) == ("proved", (), ())
+
+
+def test_backward_under_anomaly_detection(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        with torch.autograd.set_detect_anomaly(True):
+            (net(X) ** 2).nansum().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_models_in_turn_of_which_one_is_met_behind_the_first_full_steps(tmp_path: Path) -> None:
+    nets = [small() for _ in range(4)]
+    optimizers = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.5) for net in nets]
+    torch.manual_seed(0)
+    with lens.record(tmp_path / "run.lens"):
+        for step in range(48):
+            net, optimizer = nets[step % 4], optimizers[step % 4]
+            optimizer.zero_grad()
+            (net(torch.randn(3, 4)) ** 2).mean().backward()
+            optimizer.step()
+    found = verify(lens.open(tmp_path / "run.lens"), range(48)).checks
+    assert all_proved({one.name: one for one in found})

@@ -29,7 +29,7 @@ STEPS = 14
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("transformer") / "run.lens"
     training = Training(SMALL)
-    with lens.record(path, limits=LIMITS):
+    with lens.record(path, limits=LIMITS, full="0,1,2,5,10"):
         training.run(STEPS)
     return path
 

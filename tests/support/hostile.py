@@ -15,6 +15,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -276,14 +277,18 @@ def _bomb(kind: str, key: str, byte: bytes, size: int) -> Callable[[sqlite3.Conn
     def edit(connection: sqlite3.Connection) -> None:
         row = connection.execute("SELECT key FROM items WHERE kind = ? LIMIT 1", (kind,)).fetchone()
         name = key or (row[0] if row else "0")
-        packer = zlib.compressobj(1)
-        pieces = [packer.compress(byte * (1 << 20)) for _ in range(size >> 20)]
-        body = b"".join([*pieces, packer.flush()])
-        stored = b"\x01" + (size >> 20 << 20).to_bytes(8, "little") + body
+        stored = b"\x01" + (size >> 20 << 20).to_bytes(8, "little") + _packed(byte, size >> 20)
         row = (item_id(kind, name), kind, name, seal(kind, name, stored), stored)
         connection.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", row)
 
     return edit
+
+
+@cache
+def _packed(byte: bytes, megabytes: int) -> bytes:
+    packer = zlib.compressobj(1)
+    pieces = [packer.compress(byte * (1 << 20)) for _ in range(megabytes)]
+    return b"".join([*pieces, packer.flush()])
 
 
 def records(kind: str, **fields: Any) -> Callable[[sqlite3.Connection], None]:

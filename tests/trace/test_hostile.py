@@ -29,7 +29,7 @@ from autograd_lens.trace.tape import (
 from autograd_lens.trace.writer import RunInfo, TraceWriter
 from tests.support.hostile import AIMED, edited, mutant, records, sort_of
 
-SEEDS = 150  # tests/bench/hostile.py tries thousands, and every verb
+SEEDS = 225  # with the attacks more than 200 files; tests/bench/hostile.py tries thousands
 UNSEALED = {"bytes", "pages", "sql"}  # damage that the seals must show
 
 GRAPH = LightGraph(
@@ -153,6 +153,8 @@ def test_damage_is_refused_or_does_not_matter(
     sound: bytes, truth: list[object], first: int, tmp_path: Path
 ) -> None:
     for seed in range(first, first + 25):
+        if sort_of(seed) == "aimed":
+            continue  # each of these has a test of its own
         said = read_mutant(mutant(sound, seed), tmp_path)
         if sort_of(seed) in UNSEALED:
             assert said is None or repr(said) == repr(truth), f"seed {seed} gives other values"

@@ -3,7 +3,8 @@
 What it finds:
     A language model whose targets are its own inputs, one place later, and whose scores for a
     place change with the token of the next place: a mask that is turned over, or none, or a layer
-    that reads in both directions.
+    that reads in both directions. Or one that reads from left to right, and whose targets are its
+    inputs as they are.
 
 Why it is bad:
     Copying what it sees is the easiest way to a low loss. Where the next token has yet to be
@@ -19,7 +20,8 @@ Corrected:
     hidden = torch.ones(n, n).triu(1).bool()    # hides what is to come
 
 When it is silent:
-    Targets that are no shifted inputs, inputs that are read twice (by an encoder, too), and
+    Targets that are other tokens, models that see all places and whose targets are the inputs (they
+    may be to compress them), inputs that are read twice (by an encoder, too), and
     traces that cannot be executed again.
 
 References:
@@ -52,20 +54,22 @@ class _Text:
     """A text that is read, and the scores for what follows each of its places.
 
     Attributes:
+        loss: What compares the scores with the targets.
         reader: The embedding.
         tokens: What it was given: (texts, places).
         scorer: The softmax over the words.
         scores: What that was given.
         axis: The axis of places in the scores; 0 where texts and places are one axis.
-        folded: Whether they are.
+        own: Whether each place's target is its own token, not the next one.
     """
 
+    loss: Kernel
     reader: Kernel
     tokens: TensorUse
     scorer: Kernel
     scores: TensorUse
     axis: int
-    folded: bool
+    own: bool
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -74,7 +78,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         text = _text(TapeIndex(step))
         if text is None:
             continue
-        places = text.tokens.spec.shape[1]
+        last = text.tokens.spec.shape[1] - 1
         changed = evidence.experiments.spread(
             Disturbance(
                 step=step.index,
@@ -83,15 +87,34 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 axis=1,
                 reader=text.scorer.index,
                 result=text.scores.tensor,
-                row=places - 1,
+                row=last,
                 other=0,
                 along=text.axis,
             )
         )
-        early = {row % places for row in changed or ()} - {places - 1}  # its own place may change
-        if places - _PAIR in early:
+        places = {row % (last + 1) for row in changed or ()}
+        early = places - {last}  # its own place may change
+        if text.own and places == {last}:
+            yield _copies(evidence, step.index, text)
+        elif not text.own and last - 1 in early:
             yield _finding(evidence, TapeIndex(step), text, early)
         return  # one step tells: the mask is the same in all of them
+
+
+def _copies(evidence: Evidence, step: int, text: _Text) -> Finding:
+    source = text.loss.source
+    return RULE.finding(
+        title="each place is to say the token that it is given",
+        message=f"""The targets of step {step} are its inputs, place for place. Shown by executing
+            it again with the last token overwritten: the scores of the last place changed, and of
+            no other, so the model reads from left to right. It learns to copy the token, not to
+            say the next one.""",
+        fix="loss_fn(logits[:, :-1], tokens[:, 1:])  # what follows each place",
+        step=step,
+        events=(f"kernel {text.loss.index} {text.loss.op}",),
+        source=source,
+        line=evidence.line(source),
+    )
 
 
 def _text(tape: TapeIndex) -> _Text | None:
@@ -102,8 +125,10 @@ def _text(tape: TapeIndex) -> _Text | None:
             tokens = argument(reader, "indices")
             if tokens is None or sum(_reads(one, tokens) for one in readers) > 1:
                 continue
-            if target is not None and _shifted(tokens, target, constant(loss, "ignore_index")):
-                return _scored(tape, loss, reader, tokens)
+            ignored = constant(loss, "ignore_index")
+            for later in (1, 0) if target is not None else ():
+                if target is not None and _shifted(tokens, target, ignored, later):
+                    return _scored(tape, loss, reader, tokens, own=not later)
     return None
 
 
@@ -113,8 +138,8 @@ def _reads(reader: Kernel, tokens: TensorUse) -> bool:
     return own is not None and (own.tensor == tokens.tensor or own.value == tokens.value)
 
 
-def _shifted(tokens: TensorUse, target: TensorUse, ignored: float | None) -> bool:
-    """Whether targets are the tokens, one place later."""
+def _shifted(tokens: TensorUse, target: TensorUse, ignored: float | None, later: int) -> bool:
+    """Whether targets are the tokens, one place later or none."""
     one, other = tokens.value, target.value
     if len(tokens.spec.shape) != _PAIR or tokens.spec.shape[1] < _FEWEST:
         return False
@@ -122,14 +147,17 @@ def _shifted(tokens: TensorUse, target: TensorUse, ignored: float | None) -> boo
         return False
     if one.numel != other.numel:
         return False
-    read, wanted = one.array, other.array.reshape(one.array.shape)
-    following, said = read[:, 1:], wanted[:, :-1]
+    texts, places = tokens.spec.shape
+    read, wanted = (value.array.reshape(texts, places) for value in (one, other))
+    following, said = read[:, later:], wanted[:, : places - later]
     counts = said != ignored
     varied = bool(np.any(read[:, 1:] != read[:, :-1]))
     return varied and bool(counts.any()) and bool(np.all(following[counts] == said[counts]))
 
 
-def _scored(tape: TapeIndex, loss: Kernel, reader: Kernel, tokens: TensorUse) -> _Text | None:
+def _scored(
+    tape: TapeIndex, loss: Kernel, reader: Kernel, tokens: TensorUse, *, own: bool
+) -> _Text | None:
     """The scores behind a loss, where their axes are clear."""
     logs = argument(loss, "self")
     scorer = tape.through_views(logs.tensor, loss.index) if logs is not None else None
@@ -141,10 +169,10 @@ def _scored(tape: TapeIndex, loss: Kernel, reader: Kernel, tokens: TensorUse) ->
         return None
     rest = [size for axis, size in enumerate(sizes) if axis != int(dim) % len(sizes)]
     if rest == [texts * places]:
-        return _Text(reader, tokens, scorer, scores, 0, folded=True)
+        return _Text(loss, reader, tokens, scorer, scores, 0, own)
     if rest == [texts, places] and texts != places:
         axis = next(a for a, size in enumerate(sizes) if size == places and a != int(dim))
-        return _Text(reader, tokens, scorer, scores, axis, folded=False)
+        return _Text(loss, reader, tokens, scorer, scores, axis, own)
     return None
 
 

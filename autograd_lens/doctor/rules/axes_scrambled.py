@@ -2,7 +2,8 @@
 
 What it finds:
     A view or reshape whose result has the sizes of its input in another order, as a transpose
-    would have, while the numbers stay where they are.
+    would have, while the numbers stay where they are; features that are split into heads in front
+    of the axis of places, or put together over it.
 
 Why it is bad:
     A view reads the numbers in the same order, row by row, and cuts them elsewhere: what were
@@ -53,13 +54,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 continue
             after = kernel.outputs[0].spec.shape
             own = _asked_for(evidence, kernel)
-            if own and _swapped(given.spec.shape, after) and not _turns(tape, kernel, given):
+            before = given.spec.shape
+            moved = _swapped(before, after) or _split(before, after) or _split(after, before)
+            if own and moved and not _turns(tape, kernel, given):
                 yield RULE.finding(
                     title=f"a view makes {shape(after)} of {shape(given.spec.shape)}",
                     message=f"""In step {step.index}, `{evidence.line(kernel.source)}` gives a
-                        tensor of shape {shape(given.spec.shape)} the shape {shape(after)}, the
-                        same sizes in another order. No axis is moved: the numbers stay in their
-                        order and are cut elsewhere, so that each row holds parts of several.""",
+                        tensor of shape {shape(given.spec.shape)} the shape {shape(after)}, as
+                        a transpose would. No axis is moved: the numbers stay in their order and
+                        are cut elsewhere, so that each row holds parts of several.""",
                     fix="x.transpose(1, 2)  # or permute: a view never moves an axis",
                     step=step.index,
                     events=(f"kernel {kernel.index} {kernel.op}",),
@@ -82,6 +85,19 @@ def _swapped(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     old, new = ([one for one in sizes if one > 1] for sizes in (before, after))
     same = len(before) == len(after) and sorted(old) == sorted(new) and old[:1] == new[:1]
     return same and sum(one != other for one, other in zip(old, new, strict=True)) >= _FEWEST
+
+
+def _split(short: tuple[int, ...], long: tuple[int, ...]) -> bool:
+    """Whether the last axis of one is two axes of the other, around the one in front of it.
+
+    So ``(b, s, h * d)`` and ``(b, h, s, d)``: heads are split from the features, and the axis of
+    places would have to be moved past them.
+    """
+    if len(long) != len(short) + 1 or len(short) < _FEWEST + 1:
+        return False
+    places, features, (heads, after, size) = short[-2], short[-1], long[-3:]
+    moved = after == places and heads * size == features and min(heads, size, places) > 1
+    return moved and heads != places and short[:-2] == long[:-3]
 
 
 def _turns(tape: TapeIndex, kernel: Kernel, given: TensorUse) -> bool:

@@ -77,7 +77,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _onto_itself(tree: ast.AST) -> _Case | None:
-    """``net.load_state_dict(net.state_dict())``."""
+    """``net.load_state_dict(net.state_dict())``, also where both names are one object."""
+    same = _second_names(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or called(node) != "load_state_dict" or not node.args:
             continue
@@ -88,15 +89,29 @@ def _onto_itself(tree: ast.AST) -> _Case | None:
                 for one in (node, given)
                 if isinstance(one.func, ast.Attribute)
             ]
-            if len(owners) == _TIMES and owners[0] == owners[1]:
+            first, line = same.get(owners[0], (owners[0], node.lineno))
+            if len(owners) == _TIMES and first == owners[1]:
                 return (
-                    node.lineno,
+                    line,
                     f"{owners[0]} is loaded with its own state",
-                    f"Both sides of the copy are {owners[0]}: it changes nothing.",
+                    f"""Both sides of the copy are {first}: it changes nothing, and what is called
+                    {owners[0]} changes with every update.""",
                     f"{owners[0]}.load_state_dict(online_net.state_dict())",
                     None,
                 )
     return None
+
+
+def _second_names(tree: ast.AST) -> dict[str, tuple[str, int]]:
+    """Names that are given another name's object and nothing else -> (that name, the line)."""
+    given: dict[str, list[tuple[str, int]]] = {}
+    for node in ast.walk(tree):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(node, ast.Assign):
+                plain = isinstance(node.value, ast.Name | ast.Attribute)
+                value = ast.unparse(node.value) if plain else ""
+                given.setdefault(ast.unparse(target), []).append((value, node.lineno))
+    return {name: found[0] for name, found in given.items() if len(found) == 1 and found[0][0]}
 
 
 def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:

@@ -38,7 +38,7 @@ from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
-RULE = Rule("AL402", "detached-loss", "error", "light", explains=("AL506",))
+RULE = Rule("AL402", "detached-loss", "error", "light", explains=("AL503", "AL506"))
 
 _NO_HISTORY = "does not require grad and does not have a grad_fn"
 _CUTS = {
@@ -138,7 +138,7 @@ def _finding(evidence: Evidence, run: EngineRun, cut: Kernel | None) -> Finding:
 
 
 def _cut(evidence: Evidence, step: Step) -> Kernel | None:
-    """The last kernel on the way to the loss whose line takes a tensor out of the graph."""
+    """The last kernel on the way to the loss that takes a tensor out of the graph."""
     tape = TapeIndex(step)
     end = next((k.index for k in step.kernels if k.phase == "backward"), len(step.kernels))
     uses = step.kernels[end].inputs if end < len(step.kernels) else ()
@@ -150,4 +150,11 @@ def _cut(evidence: Evidence, step: Step) -> Kernel | None:
         line = evidence.line(kernel.source)
         if operator_name(kernel) in _CUTS and any(part in line for part in _PARTS):
             return kernel
-    return None
+    return next(filter(None, (_ends(tape, one) for one in tape.ancestors(roots[0], end))), None)
+
+
+def _ends(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
+    """A kernel that reads what carries a gradient, and makes what carries none: a comparison."""
+    makers = (tape.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs))
+    grown = any(one is not None and one.requires_grad for one in makers)
+    return kernel if grown and kernel.phase == "forward" and not kernel.requires_grad else None

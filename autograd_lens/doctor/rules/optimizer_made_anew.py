@@ -40,7 +40,7 @@ from autograd_lens.doctor.ledger import Rates
 from autograd_lens.doctor.source import Loop, loops_around
 from autograd_lens.trace.records import Source
 
-RULE = Rule("AL511", "optimizer-made-anew", "error", "light")
+RULE = Rule("AL511", "optimizer-made-anew", "error", "light", explains=("AL517",))
 
 _TIMES = 3
 _LIFE = 12  # steps, on average

@@ -140,7 +140,7 @@ def _finding(evidence: Evidence, orphans: list[int], *, stale: bool) -> Finding:
         if stale
         else "no optimizer holds them"
     )
-    source = _made(evidence)
+    source = _made(evidence, late=stale or step > 0)
     return RULE.finding(
         title=f"{names}: nobody updates them",
         message=f"""In {plural(len(evidence.losses), "step")}, backward() gave {names} gradients,
@@ -153,12 +153,12 @@ def _finding(evidence: Evidence, orphans: list[int], *, stale: bool) -> Finding:
     )
 
 
-def _made(evidence: Evidence) -> Source | None:
-    """The line that makes the optimizer."""
+def _made(evidence: Evidence, *, late: bool) -> Source | None:
+    """The line that makes the optimizer; the last one, where layers came after it."""
     graph = next((graph for graph in evidence.graphs if graph.source), None)
     source = graph.source if graph else None
     made = evidence.code(source).makes({one.kind for one in evidence.optimizers})
     if source is None or not made:
         return source
-    line = made[0].lineno
-    return Source(source.file, line, made[0].end_lineno or line, -1, -1, "")
+    call = made[-1 if late else 0]
+    return Source(source.file, call.lineno, call.end_lineno or call.lineno, -1, -1, "")

@@ -115,9 +115,12 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
 
 
 def _cut(step: Step, name: str) -> Kernel | None:
-    """The kernel that detaches what was computed from a parameter, on the way to the loss."""
+    """The last kernel that detaches what was computed from a parameter, on the way to the loss.
+
+    Where two networks take turns, the first may be cut off on purpose in the other's turn.
+    """
     trains, tape = training_path(step), TapeIndex(step)
-    for kernel in step.kernels:
+    for kernel in reversed(step.kernels):
         if kernel.index not in trains or operator_name(kernel) != "detach":
             continue
         given = next(tensors(kernel.inputs), None)

@@ -33,9 +33,9 @@ from dataclasses import dataclass
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, number
-from autograd_lens.doctor.tape import compared, parameters_behind
+from autograd_lens.doctor.tape import compared, made_of, parameters_behind
 from autograd_lens.doctor.terms import loss_terms
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL418", "same-side", "error", "full")
@@ -86,18 +86,8 @@ def _judged(tape: TapeIndex) -> Iterator[_Judged]:
             value = sides[1].value
             if value.complete and value.numel and value.array.min() == value.array.max():
                 trains = parameters_behind(tape, sides[0].tensor, kernel.index)
-                made = _made_of(tape, sides[0].tensor, kernel.index)
+                made = made_of(tape, sides[0].tensor, kernel.index)
                 yield _Judged(kernel, float(value.array.max()), trains, made)
-
-
-def _made_of(tape: TapeIndex, tensor: int, before: int) -> set[str]:
-    return {
-        use.spec.name
-        for kernel in tape.ancestors(tensor, before)
-        if kernel.phase == "forward"
-        for use in tensors(kernel.inputs)
-        if use.spec.role == "parameter"
-    }
 
 
 def _tells_apart(judged: list[_Judged], telling: _Judged) -> bool:

@@ -42,7 +42,7 @@ from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step
+from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL601", "stuck-in-eval", "warning", "full")
 
@@ -123,8 +123,17 @@ def _trains_in_loop(code: Code) -> bool:
     )
 
 
+def _switch(evidence: Evidence, kernel: Kernel) -> Source | None:
+    """The one line that calls ``eval()``; the layer's own where there are several."""
+    calls = [one for one in evidence.code(evidence.loop).makes({"eval"}) if not one.args]
+    if evidence.loop is None or len(calls) != 1:
+        return kernel.source
+    line = calls[0].lineno
+    return Source(evidence.loop.file, line, line, -1, -1, "")
+
+
 def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> Finding:
-    layer = kernel.module
+    layer, source = kernel.module, _switch(evidence, kernel)
     return RULE.finding(
         title=f"training goes on in evaluation mode from step {after.index} at the latest",
         message=f"""Up to step {before.index}, {layer} ran in training mode
@@ -133,7 +142,7 @@ def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> F
         fix="model.train()  # at the beginning of every epoch",
         step=after.index,
         events=(f"step {before.index} kernel {kernel.index} {kernel.op}", f"step {after.index}"),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        source=source,
+        line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
     )

@@ -53,25 +53,27 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     held = {index for one in evidence.optimizers for index in one.holds}
     read = _read(evidence)
     unused = [
-        parameter
+        index
         for index, parameter in enumerate(evidence.parameters)
         if index not in trained and parameter.name not in read
         if index in held or _model(parameter) in models
     ]
     if unused:
-        inside = _model(unused[0]) in models
-        yield _finding(evidence, [one.name for one in unused], inside=inside)
+        inside = _model(evidence.parameters[unused[0]]) in models
+        yield _finding(evidence, unused, inside=inside)
 
 
-def _finding(evidence: Evidence, unused: list[str], *, inside: bool) -> Finding:
+def _finding(evidence: Evidence, indexes: list[int], *, inside: bool) -> Finding:
+    unused = [evidence.parameters[index].name for index in indexes]
     layer = unused[0].rpartition(".")[0] or unused[0]
+    given = f"Is {layer} missing in forward()?" if inside else _held(evidence, indexes)
     step = evidence.full[-1].index
     return RULE.finding(
         title=f"{listed(unused)}: nothing ever uses {'it' if len(unused) == 1 else 'them'}",
         message=f"""No kernel of the {plural(len(evidence.full), "full step")} examined read
             {listed(unused)}, and in {plural(len(evidence.losses), "step")} no gradient reached
             {"it" if len(unused) == 1 else "them"}: .grad is None, and what is there is the
-            random start. {f"Is {layer} missing in forward()?" if inside else _held(evidence)}""",
+            random start. {given}""",
         fix=f"x = self.{layer}(x)  # in forward(), or remove {layer}"
         if inside
         else f"y = {layer}(x)  # on the way to the loss, or leave it out of the optimizer",
@@ -81,8 +83,9 @@ def _finding(evidence: Evidence, unused: list[str], *, inside: bool) -> Finding:
     )
 
 
-def _held(evidence: Evidence) -> str:
-    return f"{listed([one.name for one in evidence.optimizers])} was given what is never used."
+def _held(evidence: Evidence, unused: list[int]) -> str:
+    names = [one.name for one in evidence.optimizers if not set(unused).isdisjoint(one.holds)]
+    return f"{listed(names)} {'was' if len(names) == 1 else 'were'} given what is never used."
 
 
 def _model(parameter: Parameter) -> str:

@@ -3,8 +3,9 @@
 What it finds:
     Parameters whose gradient is zero in all elements and all steps, and the node on the path
     that turned a gradient into zero: rounding, sign, a ReLU none of whose inputs is positive, a
-    saturated sigmoid. Or a softmax that is summed up along its own axis: that sum is 1 whatever
-    goes in, and all that comes back is rounding.
+    saturated sigmoid; or a product of two parameters that are both zero. Or a softmax that is
+    summed up along its own axis: that sum is 1 whatever goes in, and all that comes back is
+    rounding.
 
 Why it is bad:
     The parameters behind that node are never trained.
@@ -36,14 +37,24 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed, size
-from autograd_lens.trace.graph import TapeIndex, constant, operator_name
-from autograd_lens.trace.records import Backward, Constant, Graph, Kernel, Node, NodeRun, Step
+from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
+from autograd_lens.trace.records import (
+    Backward,
+    Constant,
+    Graph,
+    Kernel,
+    Node,
+    NodeRun,
+    Step,
+    TensorUse,
+)
 
 RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "AL506"))
 
 _Killed = tuple[Node, NodeRun, list[str]]
 
 _ENOUGH = 3
+_PRODUCTS = frozenset({"bmm", "matmul", "mm", "mul"})
 _ROUNDING = 1e-5  # of the numbers themselves: they are the same
 _STEPS = 2
 _SOFTMAX = frozenset({"SoftmaxBackward0", "SoftmaxBackward1"})
@@ -72,7 +83,44 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if killed is not None:
                 yield _finding(evidence, step, killed)
                 return
+    yield from _both_zero(evidence, zero)
     yield from _cancelling(evidence)
+
+
+def _both_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
+    """Two parameters whose product is used, both zero: each one's gradient is zero times."""
+    for step in evidence.full[-1:] if len(names) > 1 else ():
+        tape = TapeIndex(step)
+        for kernel in step.kernels:
+            pair = list(tensors(kernel.inputs)) if operator_name(kernel) in _PRODUCTS else []
+            nearest = [_empty(tape, use, kernel, names) for use in pair]
+            if len(nearest) > 1 and all(nearest[:2]) and nearest[0] != nearest[1]:
+                one, other = nearest[:2]
+                yield RULE.finding(
+                    title=f"{one} and {other} are both zero, and stay so",
+                    message="""The model uses the product of the two. The gradient of each is a
+                        product with the other, so that both are exactly zero, in every step; at
+                        least one of them has to begin with other numbers.""",
+                    fix=f"nn.init.normal_({one.rpartition('.')[2]}, std=0.02)  # one of the two",
+                    step=step.index,
+                    events=(f"kernel {kernel.index} {kernel.op}",),
+                    source=kernel.source,
+                    line=evidence.line(kernel.source),
+                )
+                return
+
+
+def _empty(tape: TapeIndex, use: TensorUse, kernel: Kernel, names: set[str]) -> str:
+    """The parameter of zeros that makes a tensor zero: itself, seen otherwise, or a factor."""
+    if not is_zero(use.value) or use.value is None:
+        return ""
+    if use.spec.role == "parameter":
+        return use.spec.name if use.spec.name in names else ""
+    made = tape.maker(use.tensor, kernel.index)
+    if made is None or operator_name(made) not in VIEWS | _PRODUCTS:
+        return ""
+    found = (_empty(tape, one, made, names) for one in tensors(made.inputs))
+    return next(filter(None, found), "")
 
 
 def _zero_times(evidence: Evidence) -> Iterator[tuple[str, int]]:

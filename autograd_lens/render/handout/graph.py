@@ -14,15 +14,15 @@ from autograd_lens.analysis.lesson import StepLesson
 from autograd_lens.render.dot_source import DotEdge, DotGraph, write
 from autograd_lens.render.graph import GraphOptions, graph_dot
 from autograd_lens.render.graph_text import shorten
-from autograd_lens.render.handout.wording import computation, real, written
+from autograd_lens.render.handout.wording import box_words, real, written
 from autograd_lens.render.rooms import Sheet
 from autograd_lens.trace.records import Node
 from autograd_lens.trace.values import Value
 
-__all__ = ["cleaned", "lesson_dot", "live_dot"]
+__all__ = ["WIDEST", "cleaned", "lesson_dot", "live_dot"]
 
 _ON_PAPER = 40
-_WIDTH, _WIDEST = 17, 26  # letters of a box
+_WIDTH, WIDEST = 17, 26  # letters of a box
 
 
 def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None]) -> str:
@@ -67,7 +67,7 @@ def live_dot(sheet: Sheet, titles: Sequence[str]) -> str:
         sheet: The sheet.
         titles: What stands in each of its closed boxes.
     """
-    wide = max(_WIDTH, min(max(map(len, titles), default=0), _WIDEST))
+    wide = max(_WIDTH, min(max(map(len, titles), default=0), WIDEST))
     nodes = {}
     for place, (box, title) in enumerate(zip(sheet.leaves, titles, strict=True)):
         lines = (shorten(title, wide), " ", " ")
@@ -131,8 +131,7 @@ def _what(node: Node, lesson: StepLesson) -> tuple[str, Value | None]:
     if made is not None and made < len(kernels):
         kernel = kernels[made]
         value = kernel.outputs[0].value if kernel.outputs else None
-        text = computation(kernel, lesson.names, 12)
-        return (text if len(text) <= _WIDTH else shorten(text, _WIDTH)), value
+        return box_words(kernel, lesson.names, _WIDTH), value
     known = lesson.step.parameters.get(node.variable or "")
     return shorten(node.variable or node.name, _WIDTH), known.before if known else None
 

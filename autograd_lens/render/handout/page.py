@@ -186,6 +186,7 @@ def _pictures(lesson: Lesson, words: Mapping[str, str], options: PageOptions) ->
         f'aria-label="{rate}"><text class="tick" x="47" y="16" text-anchor="end"></text>'
         f"</svg><figcaption>{rate}</figcaption></figure>"
     )
+    rates += _try_rates(words, len(lesson.others)) if lesson.others else ""
     maps = "".join(
         f'<figure class="map"><figcaption>{words[said]} <output></output></figcaption>'
         f'<div class="field"><canvas id="map-{name}" role="img" aria-label="{words[said]}">'
@@ -196,6 +197,15 @@ def _pictures(lesson: Lesson, words: Mapping[str, str], options: PageOptions) ->
         f"<div>{losses}{rates}</div>{f'<div>{path}</div>' if path else ''}"
         f'<div class="maps">{maps}<p class="hint">{words["map_legend"]}</p></div>'
     ).replace("inside", "play-inside")
+
+
+def _try_rates(words: Mapping[str, str], count: int) -> str:
+    """A slider over the rates that the start of the run was executed again with."""
+    return (
+        f'<div class="tries"><label for="try">{escape(words["rate_try"])}</label>'
+        f'<input type="range" id="try" min="0" max="{count - 1}" value="{count // 2}" step="1">'
+        f'<output id="tried" for="try">{escape(words["rate_hint"])}</output></div>'
+    )
 
 
 def _tools(words: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from autograd_lens.errors import RenderError
 from autograd_lens.render.handout.blocks import (
@@ -30,9 +31,10 @@ from autograd_lens.render.handout.blocks import (
     Table,
 )
 from autograd_lens.render.handout.figures import LIGHT, graph_on_paper, on_paper
+from autograd_lens.render.handout.slides import Slide
 from autograd_lens.trace.expr import TYPST, TYPST_LINE, Equation, Notation, typst_string, write
 
-__all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf"]
+__all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf", "slides_as"]
 
 _FONTS = "pylopdf_fonts_zh_cn"
 
@@ -43,18 +45,53 @@ def pdf(document: Document, footer: str) -> bytes:
     Raises:
         RenderError: typst, or a font, is not installed, or the document could not be set.
     """
+    (made,) = _compiled(paper_source(document, footer), document.language, "pdf")
+    return made
+
+
+def slides_as(
+    shown: Sequence[Slide], language: str, footer: str, kind: Literal["pdf", "png"]
+) -> list[bytes]:
+    """Slides of 16 to 9: one PDF, or one PNG each.
+
+    Args:
+        shown: The slides.
+        language: ``"en"`` or ``"zh"``.
+        footer: Stands at the foot of each.
+        kind: What to make.
+
+    Raises:
+        RenderError: typst, or a font, is not installed, or they could not be set.
+    """
+    figures = {each.figure.name: each.figure for each in shown if each.figure}
+    inputs = {f"svg-{name}": graph_on_paper(each.svg, _MONO) for name, each in figures.items()}
+    body = "\n#pagebreak()\n".join(map(_slide, shown))
+    plain = Document(shown[0].title if shown else "", language, "", ())
+    head = _preamble(plain, footer, _SLIDE)
+    return _compiled(PaperSource(f"{head}\n{_ON_SLIDES}\n{body}\n", inputs), language, kind)
+
+
+def _slide(slide: Slide) -> str:
+    code = f"#asked({typst_string(slide.code)})" if slide.code else ""
+    picture = f'#shown("svg-{slide.figure.name}")' if slide.figure else ""
+    blocks = "\n".join(map(_block, slide.blocks))
+    return f"#headline[{_literal(slide.title)}]\n{code}\n{picture}\n{blocks}"
+
+
+def _compiled(paper: PaperSource, language: str, kind: Literal["pdf", "png"]) -> list[bytes]:
     if importlib.util.find_spec("typst") is None:
         msg = "Setting a PDF needs typst, which is not installed."
         raise RenderError(msg, hint="Run `pip install 'autograd-lens[pdf]'`, or choose .html.")
     import typst  # noqa: PLC0415  80 MB that only this needs
 
-    paper = paper_source(document, footer)
-    fonts = typst.Fonts(
-        include_system_fonts=False, font_paths=list(_font_folders(document.language))
-    )
+    fonts = typst.Fonts(include_system_fonts=False, font_paths=list(_font_folders(language)))
     try:
         made, warnings = typst.compile_with_warnings(
-            paper.source.encode(), format="pdf", sys_inputs=dict(paper.inputs), font_paths=fonts
+            paper.source.encode(),
+            format=kind,
+            ppi=144,
+            sys_inputs=dict(paper.inputs),
+            font_paths=fonts,
         )
     except RuntimeError as error:
         msg = f"typst could not set the handout: {error}"
@@ -63,7 +100,7 @@ def pdf(document: Document, footer: str) -> bytes:
     if missing:
         msg = f"A font is missing for the PDF: {missing[0]}."
         raise RenderError(msg, hint=_HINT)
-    return bytes(made)
+    return [bytes(each) for each in (made if isinstance(made, list) else [made])]
 
 
 _HINT = "Run `pip install 'autograd-lens[zh]'`, or choose .html."
@@ -95,6 +132,7 @@ _MONO = "DejaVu Sans Mono"
 _LONG_WORD = re.compile(r"\S{16,}")
 _CLOSE = {"size": 9.2, "small": 8.4, "across": 1.3, "down": 0.85, "mono_size": 7.6}
 _ROOMY = {"size": 11.5, "small": 11, "across": 3, "down": 2.2, "mono_size": 10}
+_SLIDE = {"size": 15, "small": 14, "across": 2.4, "down": 1.6, "mono_size": 13}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +237,7 @@ def _table(table: Table) -> str:
     return f"#data-table({caption}, ({columns},), ({align},), table.header({head}),\n{rows})"
 
 
-def _preamble(document: Document, footer: str) -> str:
+def _preamble(document: Document, footer: str, sizes: Mapping[str, float] | None = None) -> str:
     faces = json.dumps(list(FACES[document.language]), ensure_ascii=False)[1:-1] + ","
     region = ', region: "cn"' if document.language == "zh" else ""
     return _PREAMBLE.format(
@@ -211,7 +249,7 @@ def _preamble(document: Document, footer: str) -> str:
         heavy=_HEAVY if document.language == "zh" else "#let heavy(body) = body",
         footer=_literal(footer),
         rule=LIGHT["rule"],
-        **(_ROOMY if document.roomy else _CLOSE),
+        **(sizes or (_ROOMY if document.roomy else _CLOSE)),
         quiet=LIGHT["quiet"],
         blue=LIGHT["blue"],
         panel=LIGHT["panel"],
@@ -279,4 +317,21 @@ _PREAMBLE = """\
     stroke: (x, y) => (bottom: if y == 0 {{ 0.7pt }} else {{ 0.3pt + rgb("{rule}") }}),
     head, ..cells)
 }})
+"""
+
+
+# what slides have besides
+_ON_SLIDES = """\
+#set page(width: 254mm, height: 142.9mm, margin: (x: 13mm, top: 9mm, bottom: 11mm))
+#let headline(body) = block(below: 0.5em, text(25pt, weight: "bold", heavy(body)))
+#let asked(text) = block(fill: luma(245), inset: 2mm, radius: 1mm, raw(text, lang: "python"))
+#let shown(name) = block(width: 100%, above: 0.6em, below: 0.8em, {
+  set align(center)
+  layout(room => {
+    let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
+    let natural = measure(drawn)
+    let scale = calc.min(1.9, room.width / natural.width, 62mm / natural.height)
+    image(bytes(sys.inputs.at(name)), format: "svg", width: natural.width * scale)
+  })
+})
 """

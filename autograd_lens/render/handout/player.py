@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.cursor import States
 from autograd_lens.analysis.events import StepEvent, step_events
-from autograd_lens.analysis.lesson import KEPT, Lesson, StepLesson
+from autograd_lens.analysis.lesson import KEPT, Lesson, OtherDescent, StepLesson
 from autograd_lens.analysis.names import Names
 from autograd_lens.analysis.rates import RateGroup, find_rates
 from autograd_lens.analysis.story import NodeStory, Stories, operation
@@ -29,9 +29,10 @@ from autograd_lens.render.graph_outline import Outline, outline
 from autograd_lens.render.graph_text import SourceOf, line, shorten
 from autograd_lens.render.handout.blocks import Code
 from autograd_lens.render.handout.figures import Axes, best_point, descent_axes, loss_axes
-from autograd_lens.render.handout.graph import cleaned, live_dot
+from autograd_lens.render.handout.graph import WIDEST, cleaned, live_dot
 from autograd_lens.render.handout.html import listing, text_html
 from autograd_lens.render.handout.wording import (
+    box_words,
     computation,
     first_element,
     reason,
@@ -69,7 +70,7 @@ _SAID = (
         "hidden",
         "copy_of",
     ),
-    *("grad_norm", "update_ratio"),
+    *("grad_norm", "update_ratio", "rate_said", "rate_gone"),
 )
 
 
@@ -130,6 +131,7 @@ def player(
         "full": full,
         "maps": _maps(lesson.count, run),
         "rates": [_rate(group) for group in find_rates(run).groups],
+        "tried": [_tried(each) for each in lesson.others],
         "words": {key: words[key] for key in _SAID},
     }
     # `</script>` in a name of the program must not end the script
@@ -169,6 +171,14 @@ def _frame(axes: Axes | None) -> Json | None:
 
 def _rate(group: RateGroup) -> Json:
     return {"name": group.optimizer, "rates": group.rates, "sampled": group.sampled}
+
+
+def _tried(other: OtherDescent) -> Json:
+    return {
+        "rate": other.rate,
+        "losses": _packed(other.losses),
+        "points": _packed(other.points.ravel()),
+    }
 
 
 def _maps(count: int, run: Trace) -> Json:
@@ -271,8 +281,8 @@ class _Maker:
         return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
     def _step(self, step: Step, names: Names, events: Sequence[StepEvent]) -> Json:
-        say = _Teller(step, names, self, worked=len(events) <= _WORKED)
-        told = [say.event(event) for event in events]
+        say = Teller(step, names, self.run, self.words, worked=len(events) <= _WORKED)
+        told = [say.event(event, self.file) for event in events]
         states = States(step, events)
         changes = [list(self._changes(states, place)) for place in range(len(events))]
         form = {
@@ -374,11 +384,8 @@ def _title(of: Outline, sheet: Sheet, place: int) -> str:
     if node.variable is not None:
         return node.variable
     if box.kind == "node" and (kernel := of.kernel(node)) is not None:
-        named = any(of.stories.names.known(use.tensor) for use in kernel.outputs)
-        said = computation(kernel, of.stories.names, 12 if named else 22)
-        said = said if named else said.partition(" → ")[0]
         times = f" ×{len(box.copies)}" if len(box.copies) > 1 else ""
-        return f"{said}{times}"
+        return f"{box_words(kernel, of.stories.names, WIDEST - len(times))}{times}"
     return box_title(of, box).removeprefix(f"{sheet.room}.")
 
 
@@ -406,18 +413,43 @@ _Told = tuple[Json, list[list[str]], str]
 """What is the same in steps of one form; rows of names, shapes and numbers; a remark."""
 
 
-class _Teller:
-    """Puts the events of one step into words: what steps of its form share, and its numbers."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event in words.
 
-    def __init__(self, step: Step, names: Names, maker: _Maker, *, worked: bool) -> None:
+    Attributes:
+        title: What happens.
+        node: The node of the graph that it belongs to, or None.
+        rows: Names, shapes and numbers.
+    """
+
+    title: str
+    node: int | None
+    rows: Sequence[Sequence[str]]
+
+
+class Teller:
+    """Puts the events of one step into words: what steps of its form share, and its numbers.
+
+    Args:
+        step: The step.
+        names: Names of its tensors.
+        run: The run.
+        words: The words of a language.
+        worked: Whether the arithmetic of each node is told.
+    """
+
+    def __init__(
+        self, step: Step, names: Names, run: Trace, words: Words, *, worked: bool = False
+    ) -> None:
         self.step = step
         self._worked = worked
         self.names = names
-        self.words = maker.words
-        self._maker = maker
+        self.words = words
+        self._run_events = run.events
         self._index = TapeIndex(step)
-        source: SourceOf = maker.run.source
-        self._source = source
+        source: SourceOf = run.source
+        self.source = source
         self.outlines: list[Outline] = []
         self._graph_of: dict[int, int] = {}
         for backward in step.backwards:
@@ -433,8 +465,18 @@ class _Teller:
                     self._made.setdefault(node.forward_kernel, {})[graph] = node.index
         self._stories: dict[int, Stories] = {}
 
-    def event(self, event: StepEvent) -> tuple[Json, list[str]]:
-        """What an event says: its form, and its numbers."""
+    def tell(self, event: StepEvent) -> Told:
+        """What an event says, for one to read."""
+        form, rows, _ = self._told(event)
+        nodes = form.get("n", {})
+        node = nodes.get(self._graph_of.get(event.backward), next(iter(nodes.values()), None))
+        if "a" in form and event.backward < len(self.step.backwards):
+            graph = self.step.backwards[event.backward].graph
+            leaves = {each.variable: each.index for each in graph.nodes} if graph else {}
+            node = leaves.get(form["a"])
+        return Told(form["t"], node, rows)
+
+    def _told(self, event: StepEvent) -> _Told:
         tell = {
             "line": self._line,
             "kernel": self._kernel,
@@ -445,13 +487,22 @@ class _Teller:
             "zero": self._zero,
             "run": self._run,
         }
-        form, rows, more = tell[event.kind](event)
+        return tell[event.kind](event)
+
+    def event(self, event: StepEvent, file: Callable[[str], int]) -> tuple[Json, list[str]]:
+        """What an event says: its form, and its numbers.
+
+        Args:
+            event: The event.
+            file: The number of a source file.
+        """
+        form, rows, more = self._told(event)
         source = event.source
         module = form.pop("m", "")
         plain = {
             "k": event.kind,
             "p": event.phase,
-            "l": [self._maker.file(source.file), source.line] if source else None,
+            "l": [file(source.file), source.line] if source else None,
             "m": module,
             "g": self._graph_of.get(event.backward, -1),
             **form,
@@ -460,7 +511,7 @@ class _Teller:
         return plain, [*(row[2] for row in rows), more]
 
     def _line(self, event: StepEvent) -> _Told:
-        code = line(event.source, self._source) or "…"
+        code = line(event.source, self.source) or "…"
         rows = []
         if event.kernels and (last := self.step.kernels[event.kernels[-1]]).outputs:
             rows = [self._row(f"→ {self.names(last.outputs[0])}", last.outputs[0])]
@@ -478,20 +529,21 @@ class _Teller:
         return form, rows, ""
 
     def _engine(self, event: StepEvent) -> _Told:
-        code = line(event.source, self._source) or "backward()"
+        code = line(event.source, self.source) or "backward()"
         backward = self.step.backwards[event.backward]
         rows = [self._number(self.words["loss"], value) for value in backward.roots]
         title = self.words["event_engine"].format(what=shorten(code, 60))
         return {"t": title}, rows, escape(backward.error)
 
-    def _story(self, event: StepEvent) -> NodeStory:
+    def story(self, event: StepEvent) -> NodeStory:
+        """The story of an event's node."""
         if event.backward not in self._stories:
             self._stories[event.backward] = Stories(self._index, self.names, event.backward)
         stories = self._stories[event.backward]
         return stories.of(stories.backward.node_runs[event.item].node)
 
     def _node(self, event: StepEvent) -> _Told:
-        story = self._story(event)
+        story = self.story(event)
         arrived = [each.value for each in story.incoming if each.value]
         rows = [self._number(self.words["event_in"], value) for value in arrived]
         rows += [
@@ -542,7 +594,7 @@ class _Teller:
         return {"t": title, "a": zero.parameter}, rows, ""
 
     def _run(self, event: StepEvent) -> _Told:
-        happened = self._maker.run.events[event.item]
+        happened = self._run_events[event.item]
         return {"t": happened.message}, [], ""
 
     def _number(self, name: str, value: Value | None) -> list[str]:

@@ -15,7 +15,7 @@ from autograd_lens.render.graph_text import shorten, shorten_call
 from autograd_lens.render.handout.blocks import Text, runs
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.expr import Equation, Name, Number, digits, substituted
-from autograd_lens.trace.expression import notation
+from autograd_lens.trace.expression import notation, spoken_name
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Value
@@ -142,6 +142,16 @@ def computation(kernel: Kernel, names: Names, width: int = _WIDTH) -> str:
     made = names.made(kernel)
     computed = shorten_call(notation(kernel, names), width)
     return f"{computed} → {shorten(made, 24)}" if made else computed
+
+
+def box_words(kernel: Kernel, names: Names, width: int) -> str:
+    """What a kernel computed, in a box: as much of it as has room."""
+    made, computed, operation = names.made(kernel), notation(kernel, names), spoken_name(kernel)
+    first = made.partition(",")[0]
+    told = (f"{computed} → {first}", computed) if made else (computed,)
+    short = (f"{operation} → {first}", first, operation) if made else (operation,)
+    fitting = (text for text in (*told, *short) if text and len(text) <= width)
+    return next(fitting, shorten(operation, width))
 
 
 # --- why a node does what it does ----------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,12 @@ from autograd_lens.render.handout.blocks import (
     runs,
 )
 from autograd_lens.render.handout.chapters import line_formula, mean_factor
+from autograd_lens.render.handout.run_sheet import PARTS, RunSheet
 from autograd_lens.render.handout.texts import texts
 from autograd_lens.render.handout.wording import number as shown_number
 from autograd_lens.trace.expr import Equation, Expr, Name, Op, Sum, digits
 
-__all__ = ["Exercise", "exercise", "worksheet"]
+__all__ = ["Exercise", "SheetOptions", "exercise", "worksheet"]
 
 Words = Mapping[str, str]
 Floats = npt.NDArray[np.float64]
@@ -89,8 +90,8 @@ class Exercise:
         return self.weight - self.rate * by_weight, self.bias - self.rate * by_bias
 
 
-def exercise(lesson: Lesson, seed: int) -> Exercise:
-    """The exercise of a seed: five points of the run's data, its parameters at the start.
+def exercise(lesson: Lesson, seed: int, points: int = _POINTS) -> Exercise:
+    """The exercise of a seed: some points of the run's data, its parameters at the start.
 
     Raises:
         RenderError: The run is no linear regression of one variable.
@@ -99,33 +100,60 @@ def exercise(lesson: Lesson, seed: int) -> Exercise:
     if regression is None or not np.isfinite(lesson.path.values[0, :2]).all():
         msg = "A worksheet needs a linear regression: a weight, a bias and a mean of squares."
         raise RenderError(msg, hint="Try it on the recording of `autograd-lens demo`.")
-    chosen = np.random.default_rng(seed).permutation(len(regression.x))[:_POINTS]
+    chosen = np.random.default_rng(seed).permutation(len(regression.x))[:points]
     weight, bias = lesson.path.values[0, :2].round(2).tolist()
     rate = lesson.ending.rate if lesson.ending and lesson.ending.rate else _RATE
     x, y = regression.x[chosen].round(2), regression.y[chosen].round(2)
     return Exercise(x, y, weight, bias, rate, regression.scale)
 
 
-def worksheet(
-    lesson: Lesson, language: str, seed: int, *, answers: bool, title: str = ""
-) -> Document:
-    """The exercise as a document.
+@dataclass(frozen=True, slots=True)
+class SheetOptions:
+    """How a sheet is made.
+
+    Attributes:
+        seed: Which points of a linear regression; the same seed, the same sheet.
+        points: How many of them.
+        parts: What is asked for, of ``PARTS``; the rest is given. A linear regression asks for
+            all.
+        title: Its title; ``""`` for the usual one.
+    """
+
+    seed: int = 0
+    points: int = _POINTS
+    parts: Collection[str] = PARTS
+    title: str = ""
+
+
+def worksheet(lesson: Lesson, language: str, options: SheetOptions, *, answers: bool) -> Document:
+    """The exercise as a document: a linear regression by points, any other small run whole.
 
     Args:
         lesson: The run.
         language: ``"en"`` or ``"zh"``.
-        seed: Which points; the same seed, the same sheet.
+        options: How it is made.
         answers: Whether the blanks are filled in.
-        title: Its title; ``""`` for the usual one.
+
+    Raises:
+        RenderError: The run has too many numbers, or no step with its backward.
     """
     words = texts(language)
-    given = exercise(lesson, seed)
-    heading = title.strip() or words["sheet_title"]
+    heading = options.title.strip() or words["sheet_title"]
     heading += f" · {words['sheet_key']}" if answers else ""
     name = "" if answers else f"    {words['sheet_name']}{words['colon']}{'_' * 24}"
-    lead = words["sheet_seed"].format(seed=seed) + name
+    if not _by_points(lesson, options):
+        blocks = tuple(RunSheet(lesson, words, answers, options.parts).blocks())
+        return Document(heading, language, name.strip(), blocks, roomy=True)
+    lead = words["sheet_seed"].format(seed=options.seed) + name
+    given = exercise(lesson, options.seed, options.points)
     blocks = tuple(_Sheet(lesson, given, words, answers=answers).blocks())
     return Document(heading, language, lead, blocks, roomy=True)
+
+
+def _by_points(lesson: Lesson, options: SheetOptions) -> bool:
+    """Whether it is a line through points, all of it asked for."""
+    plain = lesson.regression is not None and set(options.parts) == set(PARTS)
+    return plain and bool(np.isfinite(lesson.path.values[0, :2]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +171,8 @@ class _Sheet:
         if regression is None:
             return
         line = line_formula(regression)
-        yield Paragraph(runs(words["sheet_lead"], program=self.lesson.program, line=line))
+        lead = runs(words["sheet_lead"], program=self.lesson.program, line=line, n=len(given.x))
+        yield Paragraph(lead)
         start = [
             Equation((Name(name), shown_number(number)))
             for name, number in zip(names, (given.weight, given.bias), strict=False)

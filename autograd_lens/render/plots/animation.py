@@ -26,6 +26,7 @@ from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import Field
+from autograd_lens.render.plots.language import say, spoken, translate
 from autograd_lens.render.plots.style import short
 
 __all__ = ["Ground", "animation_steps", "frames", "gif"]
@@ -89,12 +90,15 @@ def _share(parts: Floats) -> Floats:
     return parts / total if total > 0 else parts
 
 
-def frames(lesson: Lesson, ground: Ground | None = None) -> Iterator[Image.Image]:
+def frames(
+    lesson: Lesson, ground: Ground | None = None, language: str = "en"
+) -> Iterator[Image.Image]:
     """The pictures, one after the other, 600 by 450.
 
     Args:
         lesson: The run.
         ground: Where the point walks; by default its first two numbers.
+        language: ``"en"`` or ``"zh"``.
 
     Raises:
         RenderError: The run has fewer than two numbers to follow.
@@ -103,17 +107,17 @@ def frames(lesson: Lesson, ground: Ground | None = None) -> Iterator[Image.Image
     if len(lesson.path.names) < 2 or not steps:
         msg = "A descent needs two numbers that move; this run has fewer."
         raise RenderError(msg, hint="Record a program with at least two trained numbers.")
-    stage = _Stage.of(lesson, ground)
+    stage = _Stage.of(lesson, ground, language)
     for step in steps:
         yield stage.frame(step)
 
 
-def gif(pictures: list[Image.Image]) -> bytes:
-    """All pictures as one GIF that repeats (NOTE 1)."""
+def gif(pictures: list[Image.Image], milliseconds: int = 60) -> bytes:
+    """All pictures as one GIF that repeats (NOTE 1), each shown so long."""
     palette = pictures[-1].quantize(_COLOURS)
     indexed = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures]
     made = io.BytesIO()
-    times = [60] * (len(indexed) - 1) + [_LAST]
+    times = [milliseconds] * (len(indexed) - 1) + [max(_LAST, milliseconds)]
     indexed[0].save(
         made, "GIF", save_all=True, append_images=indexed[1:], duration=times, loop=0, optimize=True
     )
@@ -132,9 +136,10 @@ class _Stage:
     point: Line2D
     cursor: Line2D
     text: Text
+    language: str
 
     @classmethod
-    def of(cls, lesson: Lesson, ground: Ground | None) -> _Stage:
+    def of(cls, lesson: Lesson, ground: Ground | None, language: str) -> _Stage:
         figure = Figure(figsize=(6, 4.5), dpi=100, facecolor="white")
         canvas: Any = FigureCanvasAgg(figure)
         map_ = figure.add_axes((0.14, 0.13, 0.47, 0.73))
@@ -147,10 +152,11 @@ class _Stage:
         text = figure.text(0.66, 0.86, "", va="top", family="monospace", fontsize=9, color=_INK)
         for each in (trail, point, cursor, text):
             each.set_animated(True)
+        spoken(figure, language)
         canvas.draw()
         background = canvas.copy_from_bbox(figure.bbox)
         points = _points(lesson, ground)
-        return cls(lesson, points, canvas, background, trail, point, cursor, text)
+        return cls(lesson, points, canvas, background, trail, point, cursor, text, language)
 
     def frame(self, step: int) -> Image.Image:
         """The picture after some steps."""
@@ -159,7 +165,7 @@ class _Stage:
         self.trail.set_data(values[: step + 1, 0], values[: step + 1, 1])
         self.point.set_data(values[step : step + 1, 0], values[step : step + 1, 1])
         self.cursor.set_data([at], [losses[at]])
-        self.text.set_text(self._words(step, float(losses[at])))
+        say(self.text, self._words(step, float(losses[at])), self.language)
         self.canvas.restore_region(self.background)
         for each in (self.trail, self.point, self.cursor, self.text):
             each.axes.draw_artist(each) if each.axes else each.draw(self.canvas.get_renderer())
@@ -169,7 +175,8 @@ class _Stage:
         path = self.lesson.path
         names = [short(name) for name in path.names[:2]]
         width = max(4, *(len(name) for name in names))
-        rows = [("step", f"{step:,}"), ("loss", scalar(loss, 5))]
+        said = [translate(word, self.language) for word in ("step", "loss")]
+        rows = [(said[0], f"{step:,}"), (said[1], scalar(loss, 5))]
         rows += [(name, scalar(float(path.values[step, at]), 5)) for at, name in enumerate(names)]
         return "\n".join(f"{name:<{width}}  {number}" for name, number in rows)
 

@@ -11,6 +11,7 @@ from torch import nn
 
 import autograd_lens as lens
 from autograd_lens.analysis.lesson import lesson
+from autograd_lens.pages import run_page
 from autograd_lens.render.handout import PageOptions, view
 from autograd_lens.render.numbers import scalar
 from tests.render.handout.conftest import opened, played
@@ -140,6 +141,40 @@ def test_a_lecture_hides_what_comes_next(page: Any) -> None:
     assert size > 20
     page.keyboard.press("Escape")
     assert page.evaluate("document.body.className") == "view"
+
+
+def _descend(rate: float, steps: int = 6) -> list[float]:
+    u, v = torch.ones(1, requires_grad=True), torch.full((1,), -2.0, requires_grad=True)
+    losses = []
+    for _ in range(steps):
+        loss = (u**2 + 3 * v**2).sum()
+        loss.backward()
+        for parameter in (u, v):
+            assert parameter.grad is not None
+            parameter.data -= rate * parameter.grad
+            parameter.grad = None
+        losses.append(loss.item())
+    return losses
+
+
+def test_a_slider_shows_the_start_again_with_other_learning_rates(
+    browser: Any, tmp_path: Path
+) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        _descend(0.1)
+    with lens.open(tmp_path / "run.lens") as trace:
+        html = run_page(trace)
+    for shown in opened(browser, html, tmp_path / "rates.html"):
+        assert shown.locator("#try").get_attribute("max") == "20"
+        ways = []
+        for place, rate in ((10, 0.1), (20, 1.0), (0, 0.01)):
+            shown.locator("#try").fill(str(place))
+            loss = scalar(_descend(rate)[-1], 4)
+            said = shown.locator("#tried").inner_text()
+            assert said == f"{scalar(rate)}: loss {loss} after 6 steps"
+            ways.append(shown.locator("#play-descent .tried").get_attribute("d"))
+        assert len({*ways}) == 3
+        assert all(way.count("L") == 6 for way in ways)
 
 
 KEYS = (

@@ -359,7 +359,8 @@
     }
     move(place, events.slice(0, state.event + 1).some((each) => each.p === "update"));
     const wanted = `#step=${step}&event=${state.event}${state.room ? `&room=${encodeURIComponent(state.room)}` : ""}`;
-    if (alone && location.hash !== wanted) history.replaceState(null, "", wanted);
+    // In a notebook's frame there is no address to change.
+    if (alone && location.protocol !== "about:" && location.hash !== wanted) history.replaceState(null, "", wanted);
   };
 
   const move = (place, updated) => {
@@ -554,6 +555,42 @@
     svg.querySelector("text").textContent = written(Number(most.toPrecision(4)));
   };
   if (byId("rates") && run.rates.length) drawRates(byId("rates"));
+
+  // --- the start of the run with another learning rate ----------------------------------------------
+
+  const tried = run.tried.map((one) => ({ rate: one.rate, losses: numbers(one.losses), points: numbers(one.points) }));
+  const way = (svg, frame, points) => {
+    let path = svg.querySelector(".tried");
+    if (!path) {
+      path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("class", "tried");
+      const area = document.createElementNS("http://www.w3.org/2000/svg", "clipPath");
+      const [left, top, right, bottom] = frame.box;
+      const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      Object.entries({ x: left, y: top, width: right - left, height: bottom - top }).forEach(([key, value]) => rect.setAttribute(key, value));
+      area.id = `${svg.id}-area`;
+      area.append(rect);
+      path.setAttribute("clip-path", `url(#${area.id})`);
+      svg.append(area, path);
+    }
+    // Far outside of the picture a renderer has no room for the numbers.
+    const near = (number) => Math.min(Math.max(number, -9999), 9999).toFixed(1);
+    const placed = points.map(([x, y]) => point(frame, x, y)).filter((at) => at.every(Number.isFinite));
+    path.setAttribute("d", placed.map(([x, y], at) => `${at ? "L" : "M"}${near(x)} ${near(y)}`).join(""));
+  };
+  const tryRate = () => {
+    const one = tried[Number(byId("try").value)];
+    const gone = [...one.losses].findIndex((each) => !Number.isFinite(each));
+    const rate = written(Number(one.rate.toPrecision(6)));
+    byId("tried").textContent = gone >= 0 ? say(words.rate_gone, { rate, step: gone })
+      : say(words.rate_said, { rate, loss: written(Number(one.losses[one.losses.length - 1].toPrecision(4))), steps: one.losses.length });
+    byId("try").setAttribute("aria-valuetext", byId("tried").textContent);
+    if (byId("play-descent") && run.descent && one.points.length) {
+      way(byId("play-descent"), run.descent, Array.from({ length: one.points.length / 2 }, (_, at) => [one.points[2 * at], one.points[2 * at + 1]]));
+    }
+    if (byId("play-losses") && run.lossFrame) way(byId("play-losses"), run.lossFrame, [...one.losses].map((each, at) => [at, each]));
+  };
+  byId("try")?.addEventListener("input", tryRate);
 
   const losses_ = byId("play-losses");
   losses_?.addEventListener("click", (event) => {

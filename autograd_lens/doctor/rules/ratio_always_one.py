@@ -1,0 +1,91 @@
+"""The ratio of new to old probabilities is 1 in every step.
+
+What it finds:
+    A policy's "old" log-probabilities that the same step computes with the policy as it is now.
+
+Why it is bad:
+    The ratio is 1 whatever was learned, so that clipping it never acts, and the policy may move as
+    far as it likes within one batch.
+
+Evidence it needs:
+    Full steps: an exponential that is 1 in all elements, and that its input is the difference of
+    two results of the same parameters, one of them without a gradient.
+
+Example:
+    for _ in range(epochs):
+        with torch.no_grad():
+            old = policy(obs).log_prob(act)
+        ratio = (policy(obs).log_prob(act) - old).exp()
+
+Corrected:
+    with torch.no_grad():
+        old = policy(obs).log_prob(act)
+    for _ in range(epochs):
+        ratio = (policy(obs).log_prob(act) - old).exp()
+
+When it is silent:
+    Ratios that are 1 in some steps only, as in the first pass over a batch, and old
+    log-probabilities that come from outside of the step.
+
+References:
+    https://arxiv.org/abs/1707.06347
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.tape import made_of
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Kernel
+
+RULE = Rule("AL225", "ratio-always-one", "warning", "full")
+
+_PAIR = 2
+_FEWEST = 3  # full steps
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find a ratio that is 1 in all full steps."""
+    found = [(step, next(_ratios(TapeIndex(step)), None)) for step in evidence.full]
+    kernels = [kernel for _, kernel in found if kernel is not None]
+    if len(found) < _FEWEST or len(kernels) < len(found):
+        return
+    step, kernel = found[-1][0], kernels[-1]
+    yield RULE.finding(
+        title="the ratio of new to old probabilities is always 1",
+        message=f"""In all {plural(len(found), "step")} that were recorded in full,
+            `{evidence.line(kernel.source)}` gave 1 in every element: both sides of the difference
+            were computed in the same step, by the same parameters, from the same numbers.""",
+        fix="# compute the old log-probabilities once, before the updates on this batch",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
+
+
+def _ratios(tape: TapeIndex) -> Iterator[Kernel]:
+    """Exponentials that are 1 everywhere, of two results of the same parameters."""
+    for kernel in tape.kernels:
+        value = kernel.outputs[0].value if kernel.outputs else None
+        plain = operator_name(kernel) == "exp" and kernel.phase == "forward"
+        if not plain or not kernel.requires_grad or value is None or not value.complete:
+            continue
+        if value.numel > 1 and np.all(value.array == 1) and _of_the_same(tape, kernel):
+            yield kernel
+
+
+def _of_the_same(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether it is of a difference of which one side carries no gradient."""
+    difference = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
+    sides = list(tensors(difference.inputs)) if difference is not None else []
+    if difference is None or operator_name(difference) != "sub" or len(sides) != _PAIR:
+        return False
+    carried = [side.tensor in tape.differentiable for side in sides]
+    one, other = (made_of(tape, side.tensor, difference.index) for side in sides)
+    return sum(carried) == 1 and bool(one) and one == other

@@ -1,0 +1,76 @@
+"""An optimizer forgets its state: every update begins with zeros.
+
+What it finds:
+    A buffer of momentum, or of squares, that each step makes anew as zeros and then decays.
+
+Why it is bad:
+    What was learned of the gradients before is lost. Momentum is none, and an average of squares
+    is that of one gradient.
+
+Evidence it needs:
+    Full steps: zeros that are made in the update and multiplied with a factor there.
+
+Example:
+    buffer = torch.zeros_like(p)
+    buffer.mul_(0.9).add_(p.grad)
+    p.sub_(lr * buffer)
+
+Corrected:
+    buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
+    buffer.mul_(0.9).add_(p.grad)
+    p.sub_(lr * buffer)
+
+When it is silent:
+    First updates, and zeros that are only added to.
+
+References:
+    https://docs.pytorch.org/docs/stable/optim.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name
+from autograd_lens.trace.records import Kernel, Step
+
+RULE = Rule("AL517", "state-made-anew", "error", "full")
+
+_ZEROS = frozenset({"zeros_like", "zeros", "new_zeros"})
+_DECAYS = frozenset({"mul_", "lerp_", "mul"})
+_FEWEST = 3  # full steps
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find zeros that every update decays."""
+    steps = [step for step in evidence.full if step.updates]
+    found = [_decayed(step) for step in steps]
+    if len(steps) < _FEWEST or not all(found):
+        return
+    step, (made, used) = steps[-1], found[-1][0]
+    yield RULE.finding(
+        title="a buffer of the optimizer is made anew in every update",
+        message=f"""In step {step.index} and all others that were recorded in full,
+            `{evidence.line(made.source)}` made zeros and `{evidence.line(used.source)}` decayed
+            them: what the steps before left there is gone.""",
+        fix='state.setdefault("buffer", torch.zeros_like(p))  # made in the first step alone',
+        step=step.index,
+        events=(f"kernel {made.index} {made.op}", f"kernel {used.index} {used.op}"),
+        source=made.source,
+        line=evidence.line(made.source),
+    )
+
+
+def _decayed(step: Step) -> list[tuple[Kernel, Kernel]]:
+    """The kernels of an update that make zeros, each with the one that decays them."""
+    tape, found = TapeIndex(step), list[tuple[Kernel, Kernel]]()
+    for kernel in step.kernels:
+        target = argument(kernel, "self") if operator_name(kernel) in _DECAYS else None
+        made = tape.maker(target.tensor, kernel.index) if target is not None else None
+        number = constant(kernel, "other") or constant(kernel, "weight")
+        zeros = made is not None and operator_name(made) in _ZEROS and made.phase != "forward"
+        if made is not None and zeros and number and made.phase != "backward":
+            found.append((made, kernel))
+    return found

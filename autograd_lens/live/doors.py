@@ -1,0 +1,121 @@
+"""The private doors of torch that recording and replay go through, each tried once, here.
+
+Torch has no public way to ask which node of the graph runs a kernel, or what a node saved. What
+is used instead can go away with any release, so it is looked for when this is imported: a torch
+without a needed door is refused in one sentence, instead of half a recording. Nothing else in this
+package asks whether torch has something.
+
+NOTE 1 [What nodes saved]: ``SavedTensor.data`` gives what was saved without running the program's
+hooks. Before torch 2.13 there is ``_saved_self`` and the like alone, which *unpack*: they run the
+hooks, in which activation checkpointing computes a whole segment again. So there nothing is read,
+and what nodes saved is not known.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch._guards
+import torch.autograd.graph
+import torch.optim.optimizer
+import torch.utils._python_dispatch
+
+from autograd_lens.errors import RecordingError
+
+__all__ = [
+    "NEEDED",
+    "OLDEST",
+    "current_node",
+    "dispatch_mode_at",
+    "dispatch_modes",
+    "functorch_level",
+    "missing",
+    "refuse_without",
+    "saved_data",
+    "sequence_number",
+    "set_version",
+]
+
+OLDEST = "2.13"
+"""The oldest torch that was tried, as pyproject.toml says."""
+
+NEEDED = {
+    "torch._C._autograd._get_sequence_nr": "which node a kernel of the forward made",
+    "torch._C._current_autograd_node": "which node runs a kernel of the backward",
+    "torch._C._disabled_torch_dispatch_impl": "which tensors are of a class that computes itself",
+    "torch._C._functorch.peek_interpreter_stack": "what torch.func transforms",
+    "torch._C._get_dispatch_stack_at": "the program's own dispatch modes",
+    "torch._C._get_tracing_state": "what modules are called with",
+    "torch._C._len_torch_dispatch_stack": "the program's own dispatch modes",
+    "torch._guards.TracingContext.try_get": "what torch.compile compiles",
+    "torch._ops.OpOverload": "which kernels run",
+    "torch.autograd.graph._engine_run_backward": "when backward runs",
+    "torch.autograd.graph._register_logging_hooks_on_whole_graph": "when backward runs",
+    "torch.autograd.graph.log": "when backward runs",
+    "torch.optim.optimizer._global_optimizer_post_hooks": "when an optimizer has made its update",
+    "torch.optim.optimizer._global_optimizer_pre_hooks": "when an optimizer makes its update",
+    "torch.utils._python_dispatch._disable_current_modes": "values read beside the program",
+    "torch.utils._python_dispatch._pop_mode": "the program's own dispatch modes",
+    "torch.utils._python_dispatch._push_mode": "the program's own dispatch modes",
+}
+"""Each door without which there is no recording, and what is not seen without it."""
+
+
+def missing() -> dict[str, str]:
+    """The needed doors that this torch does not have, and what is not seen without each."""
+    return {name: lost for name, lost in NEEDED.items() if _behind(name) is None}
+
+
+def _behind(name: str) -> Any:
+    parts = name.split(".")
+    whole = next(i for i in range(len(parts), 0, -1) if ".".join(parts[:i]) in sys.modules)
+    found: Any = sys.modules[".".join(parts[:whole])]
+    for part in parts[whole:]:
+        found = getattr(found, part, None)
+    return found
+
+
+def refuse_without(gone: dict[str, str]) -> None:
+    """Refuse a torch that lacks needed doors.
+
+    Raises:
+        RecordingError: It does.
+    """
+    if gone:
+        lost = ", ".join(dict.fromkeys(gone.values()))
+        msg = f"torch {torch.__version__} does not let a recording see {lost} ({', '.join(gone)})."
+        raise RecordingError(msg, hint=f"Install torch {OLDEST} or newer, as far as it was tried.")
+
+
+refuse_without(missing())
+
+current_node: Callable[[], Any] = torch._C._current_autograd_node
+sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
+dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
+dispatch_mode_at: Callable[[int], Any] = torch._C._get_dispatch_stack_at
+functorch_level: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
+
+
+def _nothing_to_set(_tensors: Any, _versions: Any) -> None:
+    """Torch numbers versions as it does; those of sparse gradients count one or two more."""
+
+
+set_version: Callable[[Any, Any], None] = getattr(
+    torch._C._autograd, "_unsafe_set_version_counter", _nothing_to_set
+)
+_sees_saved = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")
+
+
+def saved_data(saved: Any) -> torch.Tensor | None:
+    """The tensor that a node saved, None where hooks packed it or torch does not tell (NOTE 1).
+
+    Raises:
+        RuntimeError: It was freed already.
+    """
+    if saved is None or not _sees_saved or saved.unpack_hook is not None:
+        return None
+    data = saved.data
+    return data if isinstance(data, torch.Tensor) else None

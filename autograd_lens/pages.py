@@ -1,0 +1,110 @@
+"""One page of a run, to explore in a browser: what a command writes and a notebook shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autograd_lens.errors import LensError
+
+if TYPE_CHECKING:
+    from autograd_lens.analysis.lesson import Lesson, OtherDescent
+    from autograd_lens.render.handout.figures import Levels
+    from autograd_lens.trace.reader import Trace
+
+__all__ = ["drawn", "levels_of", "other_rates", "run_page"]
+
+_STEPS = 40  # of a run with another rate
+_FACTORS = tuple((10 ** np.linspace(-1, 1, 21)).tolist())  # in the middle the run's own
+_MOST_KERNELS = 25_000  # that are executed for this: some seconds
+
+
+def run_page(trace: Trace, steps: Sequence[int] = (), language: str = "en") -> str:
+    """The page of a run, as HTML that asks the network for nothing.
+
+    Args:
+        trace: The run; steps that were not recorded in full need one that replays.
+        steps: Steps to open besides those that were recorded in full.
+        language: ``"en"`` or ``"zh"``.
+    """
+    from autograd_lens.analysis.lesson import lesson
+    from autograd_lens.render.handout import PageOptions, player, view
+    from autograd_lens.render.handout.page import subset
+    from autograd_lens.render.handout.texts import texts
+
+    found = lesson(trace, steps or (0,), play=steps)
+    found = replace(found, others=tuple(other_rates(trace, found)))
+    made = player(found, trace, texts(language), draw=drawn, whole=True)
+    options = PageOptions(made, levels=levels_of(trace, found))
+    text = view(found, language, options)
+    if language == "zh" and (font := subset(text)) is not None:
+        return view(found, language, replace(options, font=font))
+    return text
+
+
+def other_rates(trace: Trace, found: Lesson) -> Sequence[OtherDescent]:
+    """The start of a run with other learning rates, each executed again, from low to high.
+
+    Returns:
+        Nothing where the run has no single rate, where its updates are not proved to be those of
+        its tape, or where the reader would wait.
+    """
+    from autograd_lens.analysis.rates import find_rates
+
+    used = find_rates(trace).used
+    full = next(iter(trace.full_steps), None)
+    if len(used) != 1 or used[0] <= 0 or full is None or found.count < 2:
+        return ()
+    kernels = max(len(trace.steps[full].kernels), 1)
+    steps = min(found.count, _STEPS)
+    if kernels * steps * len(_FACTORS) > _MOST_KERNELS:
+        steps = _MOST_KERNELS // (kernels * len(_FACTORS))
+    if steps < 5:  # fewer show nothing
+        return ()
+    try:
+        return tuple(_descents(trace, found, used[0], steps))
+    except (LensError, RuntimeError):
+        return ()
+
+
+def _descents(trace: Trace, found: Lesson, rate: float, steps: int) -> Iterator[OtherDescent]:
+    from autograd_lens.analysis.lesson import OtherDescent
+    from autograd_lens.replay.whatif import what_if
+
+    followed = found.path.followed[:2]
+    for factor in _FACTORS:
+        other = float(f"{rate * factor:.3g}") if factor != 1 else rate
+        made = what_if(trace, 0, steps, {"lr": other}).changed
+        known = [made.values[one.parameter] for one in followed if one.parameter in made.values]
+        columns = [
+            values.reshape(steps + 1, *values.shape[1:])[(slice(None), *one.index)]
+            for values, one in zip(known, followed, strict=False)
+        ]
+        points = np.stack(columns, axis=1) if len(columns) == 2 else np.zeros((0, 2))
+        yield OtherDescent(other, points.astype(np.float64), made.losses)
+
+
+def levels_of(trace: Trace, found: Lesson) -> Levels | None:
+    """The loss around the first two numbers, where nothing simpler tells it."""
+    if found.ending is not None or len(found.path.names) < 2:
+        return None
+    from autograd_lens.analysis.plane import find_plane
+    from autograd_lens.landscape import find_surface
+    from autograd_lens.render.handout.figures import level_lines
+
+    try:
+        plane = find_plane(trace, ",".join(found.path.names[:2]))
+    except LensError:  # the path is drawn without it
+        return None
+    surface, _ = find_surface(trace, plane, seconds=2)
+    return level_lines(surface) if surface else None
+
+
+def drawn(dot: str) -> str:
+    """DOT as SVG, by the first engine that is installed."""
+    from autograd_lens.render.engines import render_dot
+
+    return render_dot(dot, "svg").decode()
