@@ -90,6 +90,7 @@ class InputObserver:
         active: Whether the program is observed.
         keeping: Whether the values of what is collected are wanted, or only the tensors.
         budget: Bytes that may still be kept, as far as there is room for them.
+        refused: Whether something was not kept for lack of room.
         on_item: Called with each tensor that is collected, in order, and again where it is handed
             on once more: it counts where it was handed last. A loader that fetches a batch ahead
             hands two at the start of an epoch, and the first of them to a module only then.
@@ -100,6 +101,7 @@ class InputObserver:
         self.active = False
         self.keeping = True
         self.budget = budget
+        self.refused = False
         self._room = room
         self._failed = failed
         self.on_item: Callable[[torch.Tensor], None] = _nothing
@@ -190,6 +192,7 @@ class InputObserver:
     def affords(self, size: int) -> bool:
         """Whether so many bytes may be kept; they count as kept then."""
         if size > self.budget or not self._room.take(size, Level.NO_BATCHES):
+            self.refused = True
             return False
         self.budget -= size
         return True

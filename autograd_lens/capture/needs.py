@@ -33,6 +33,8 @@ from autograd_lens.trace.tape import (
 
 __all__ = ["Needs", "read_from_outside"]
 
+_ENOUGH = 2  # comparisons
+_LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
@@ -87,7 +89,14 @@ class Needs:
     opaque: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
+    _alike: int = 0  # how many full steps in a row read what the one before had read
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
+
+    @property
+    def settled(self) -> bool:
+        """Whether steps were compared and found alike, but for what they were handed."""
+        varying = self.tapes or self.opaque or self._alone or len(self._known) > 1
+        return self._alike >= _ENOUGH and not varying
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
@@ -117,7 +126,8 @@ class Needs:
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
         """
-        self.opaque = self.opaque or _is_opaque(template, slots)
+        if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
+            self.opaque = _is_opaque(template, slots)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
@@ -137,6 +147,7 @@ class Needs:
             return
         self.inputs = self.inputs or now.handed != before.handed
         other = (now.kernels, now.outside) != (before.kernels, before.outside)
+        self._alike = 0 if other else self._alike + 1
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return

@@ -136,7 +136,9 @@ class Recorder:
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
-        keyframes = Keyframes(writer, limits.keyframes, limits.light, apart)
+        keyframes = Keyframes(
+            writer, limits.keyframes, limits.light, apart, always=stop is not None
+        )
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         aside = _BEFORE_STOP if stop is not None else 0
         self._full = FullRecorder(services, full, limits.value, limits.step, aside=aside)
@@ -512,13 +514,14 @@ class Recorder:
             if self._rolling is not None:
                 self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
-                self._ask(self._stop_on, _number(outputs[0], loss), values, after)
+                self._ask(self._stop_on, graph, _number(outputs[0], loss), values, after)
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
 
     def _ask(
         self,
         stop: StopOn,
+        graph: int,
         loss: float | None,
         values: Sequence[RawValue],
         grads: Sequence[RawValue],
@@ -539,7 +542,9 @@ class Recorder:
         if not reason:
             return
         self._stop_on = None  # a program that goes on is not ended twice
-        kept = self._full.keep(step, sys._getframe(2)) and self._level < Level.NOTHING
+        fingerprint = self._graphs.fingerprints[graph]
+        kept = self._full.keep(step, fingerprint, sys._getframe(2))
+        kept = kept and self._level < Level.NOTHING
         self.stopped = StopConditionMet(step, reason, kept=kept)
         raise self.stopped
 

@@ -300,6 +300,7 @@ class Donors:
         dropped = _makers_of(plan, given)
         if not own or plan.template.lean:
             dropped |= _settled(plan)
+        dropped |= self.cut_off(step, donor)
         found = self._found(step, donor, carried, given.keys())
         dropped |= _idle(plan, plan.outside.keys() - found.keys() - given.keys())
         self._refuse_lost(step, donor, {*found, *given}, dropped)
@@ -320,6 +321,13 @@ class Donors:
             own=own,
             frozen=_frozen(light),
         )
+
+    def cut_off(self, step: int, donor: Donor) -> frozenset[int]:
+        """The kernels of an update that did not come: the run was stopped before it."""
+        stopped = self.trace.info.status == "stopped" and step == len(self.trace.steps) - 1
+        if not stopped or donor.step == step:
+            return frozenset()
+        return frozenset(one.index for one in donor.plan.calls if one.kernel.phase == "update")
 
     def _given(self, step: int, donor: Donor) -> dict[int, torch.Tensor]:
         """The tensors that a light step was handed, by their ids on the tape."""
