@@ -109,6 +109,7 @@ class FullRecorder:
 
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
+        notes: What is known of them.
         inputs: What observes the inputs of light steps.
         described: Tells whether the numbers of all updates are kept beside light rows.
         mode: The dispatch mode.
@@ -173,7 +174,7 @@ class FullRecorder:
         self._needs = Needs()
         # What the step was handed, and what it was since the last backward.
         self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
-        self._optimizers = OptimizerNotes(
+        self.notes = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
@@ -400,6 +401,13 @@ class FullRecorder:
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
 
+    def met(self, step: int, parameters: Sequence[int]) -> None:
+        """Parameters of these indexes were met: what is too large for light steps is kept."""
+        if self._next(step) != NEVER:
+            new = {*parameters}
+            found = [parameter for index, parameter in self._registry.alive() if index in new]
+            self._keyframes.begin(step, found)
+
     def _locate(self, chain: list[FrameType]) -> None:
         """Note where the loop is at a backward."""
         self.mode.loop = loop = self._loop.see(chain, left=self.mode.left)
@@ -528,13 +536,13 @@ class FullRecorder:
         if new:
             self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
-        self._optimizers.look(lambda: [frame_names(frame) for frame in chain], anew=new)
+        self.notes.look(lambda: [frame_names(frame) for frame in chain], anew=new)
         self._step_dots.append(self._dots[key])
 
     def _finds(self) -> Iterator[torch.Tensor]:
         """What the step found when it began and that outlasts it, parameters apart."""
         yield from (state for _, state, _ in self.state_names())
-        yield from self._optimizers.tensors()
+        yield from self.notes.tensors()
         for module in list(self._registry.roots):
             yield from module.buffers()
 

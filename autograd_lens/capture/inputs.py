@@ -169,8 +169,8 @@ class InputObserver:
             self._found[id(tensor)] = weakref.ref(tensor)
             self.on_item(tensor)
             if self.keeping:
-                affordable = self.affords(tensor.nbytes)
-                self._values.append(read(tensor, tensor.nbytes) if affordable else None)
+                size = tensor.numel() * tensor.element_size()  # a sparse one has no nbytes
+                self._values.append(read(tensor, size) if self.affords(size) else None)
 
     def affords(self, size: int) -> bool:
         """Whether so many bytes may be kept; they count as kept then."""

@@ -81,6 +81,24 @@ class Keyframes:
             self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
             self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
 
+    def begin(self, step: int, parameters: Iterable[torch.Tensor]) -> None:
+        """Keep parameters that are met between two keyframes, as far as there is room.
+
+        Args:
+            step: The step, before its update.
+            parameters: The parameters.
+        """
+        found = [one for one in parameters if _is_large(one, self._light)]
+        size, largest = (
+            sum(one.nbytes for one in found),
+            max((one.nbytes for one in found), default=0),
+        )
+        fits = step not in self._sizes and sum(self._sizes.values()) + size <= self._most
+        if found and fits and self._sink.budget.take(size, Level.ROWS, largest):
+            self._most -= size
+            values = [read(one, one.nbytes) for one in found]
+            self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+
     def starts(self, step: int) -> bool:
         """Whether a step recorded in full has whole what light steps lack."""
         return not self._needed or step in self._sizes

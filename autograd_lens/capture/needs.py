@@ -16,7 +16,7 @@ before the training loop is not recorded, so the run's first step is no measure 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class _Reading:
         outside: Everything else that no kernel made, and the numbers it computed with.
         update: The numbers that its update computed with.
         inside: Those that code of the program computed with while a backward ran.
+        serving: What was read, handed things apart, by the kernels that a loss follows from, and
+            these kernels: without a validation or an episode that was played before it.
     """
 
     kernels: tuple[Any, ...]
@@ -61,6 +63,7 @@ class _Reading:
     outside: tuple[Any, ...]
     update: tuple[Any, ...]
     inside: tuple[Any, ...]
+    serving: tuple[Any, ...]
 
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
@@ -140,6 +143,7 @@ class Needs:
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
             self.inputs = self.inputs or read != {*before.handed, *before.outside}
+            self.tapes = bool(first) and now.serving != before.serving
             return
         self.inputs = self.inputs or now.handed != before.handed
         other = (now.kernels, now.outside) != (before.kernels, before.outside)
@@ -178,7 +182,20 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
         inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
+        serving=tuple(_serving(template, slots, handed)),
     )
+
+
+def _serving(template: Template, slots: Sequence[Any], handed: Collection[int]) -> Iterator[Any]:
+    wanted = {use.tensor for one in template.backwards for use in tensors_in(*one.roots)}
+    kernels = []
+    for kernel in reversed(template.kernels):
+        if kernel.phase == "forward" and not wanted.isdisjoint(use.tensor for use in kernel.makes):
+            wanted.update(use.tensor for use in kernel.reads)
+            kernels.append(kernel)
+    yield from ((kernel.op, *_constants(kernel)) for kernel in kernels)
+    yield from (slots[number] for kernel in kernels for number in _numbers(kernel))
+    yield from (slots[n] for t, n in _outside(template) if t in wanted and t not in handed)
 
 
 def _own_code(template: Template) -> Iterator[TapeKernel]:

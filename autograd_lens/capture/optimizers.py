@@ -46,6 +46,7 @@ class OptimizerHooks:
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._frame: int | None = None
         full.state_names = self._state_names
+        full.notes.stepped = lambda: list(self._seen)
 
     def install(self) -> None:
         """Follow from now on."""

@@ -116,6 +116,7 @@ class Recorder:
         steps: Counts the steps.
         registry: The parameters.
         other_thread: Whether the program called backward in a thread that is not recorded.
+        by_functions: Whether it asked ``torch.func`` for gradients, which is not recorded either.
         failed_step: The step that an exception ended, as far as that is known; -1 before the first.
         stopped: What ended the program, where a step met what was to be stopped on.
     """
@@ -161,7 +162,7 @@ class Recorder:
         self._began = 0.0  # when the engine began to run, where there are several
         self._inside = False
         self._asleep = False  # the program asked to be left alone
-        self.other_thread = False
+        self.other_thread = self.by_functions = False
         self.failed_step = -1
         self._failures = 0
         self._died = 0
@@ -348,6 +349,7 @@ class Recorder:
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
+        self.by_functions = self.by_functions or _functorch_level() is not None
         elsewhere = threading.get_ident() != self._thread and os.getpid() == self._process
         if elsewhere and not self._inside and not self.other_thread and self._log:
             self.other_thread = True
@@ -387,10 +389,11 @@ class Recorder:
             values, grads = self._reader.before()
             self._died = self._reader.died
         calls = self._calls.take(grads) if self._calls.used else None
-        loss = read_scalar(root) if plain else None
+        loss = read_scalar(root) if isinstance(root, _Tensor) else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, caller, values, grads)
-        if self.registry.unsettled:
+        met = list(self.registry.unsettled)
+        if met:
             self._settle()
         if self._processes > 1:
             self._began = time.time()
@@ -414,6 +417,8 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
+        if met:
+            self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
 
     def _shrink(self, level: Level) -> None:
