@@ -131,8 +131,8 @@ class Replayer:
     """
 
     def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
-        self.donors = Donors(trace)
         self.optimizers = Optimizers(trace)
+        self.donors = Donors(trace, self.optimizers.beginning)
         self._trace = trace
         self._on_way = on_way or _silent
         self._carried: Carried | None = None
@@ -195,6 +195,8 @@ class Replayer:
             attempt = self._without_update(attempt, observe=True)
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
+        if self.donors.cut_off(attempt.step, attempt.donor):
+            notes.append("The run was stopped before its update.")
         calls = attempt.donor.plan.calls
         if any(calls[index].kernel.phase != "update" for index in situation.dropped):
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
@@ -224,7 +226,7 @@ class Replayer:
         plan = attempt.donor.plan
         update = {call.index for call in plan.calls if call.kernel.phase == "update"}
         carried = self._carried_to(attempt.step, attempt.donor)
-        situation = self._begins(attempt.step, attempt.donor, carried)
+        situation = self.donors.situation(attempt.step, attempt.donor, carried)
         dropped = situation.dropped | update
         random, redraw = attempt.situation.random, attempt.situation.redraw
         situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
@@ -324,7 +326,7 @@ class Replayer:
         if not attempt.proved:
             msg = f"Step {step} executed again is not what was recorded."
             raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
-        situation = self._begins(step, attempt.donor, self._carried_before(step))
+        situation = self.donors.situation(step, attempt.donor, self._carried_before(step))
         return attempt.donor, changed(
             situation,
             redraw=attempt.situation.redraw,
@@ -341,8 +343,9 @@ class Replayer:
         if first is not None and not first.proved and not first.own and donor.plan.draws:
             later = self._moved_on(step, first)
             if later is not None:
-                ways = self._ways(step, donor, later)
-                found = self._among(ways, step, donor, carried, observe=observe)
+                ways, found = self._ways(step, donor, later), None
+                with contextlib.suppress(ReplayError):
+                    found = self._among(ways, step, donor, carried, observe=observe)
                 first = found if found is not None and found.proved else first
         if first is None:
             msg = "The random numbers that it drew are not known."
@@ -362,37 +365,30 @@ class Replayer:
     ) -> Attempt | None:
         """The best of some ways; None where there is none."""
         first: Attempt | None = None
+        obstacle: ReplayError | None = None
         for way in ways:
             situation = changed(
-                self._begins(step, donor, carried),
+                self.donors.situation(step, donor, carried),
                 redraw=way.redraw,
                 random=way.random,
                 settings=way.settings,
             )
             try:
                 attempt = self._execute(step, donor, situation, observe=observe)
-            except ReplayError:
+            except ReplayError as error:
                 if not way.settings:
                     raise
-                continue  # the optimizer cannot be built, or runs other kernels than recorded
+                obstacle = error  # the optimizer cannot be built, or runs other kernels
+                continue
             if attempt.complete:
                 if way.settings:
                     self._by_optimizer.add(donor.encoded.number)
                 return attempt
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
+        if first is None and obstacle is not None:
+            raise obstacle
         return first
-
-    def _begins(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
-        """What a step finds when it begins; of an optimizer that begins with it, zeros."""
-        situation, specs = self.donors.situation(step, donor, carried), donor.plan.specs
-        fresh = frozenset[str]() if donor.step == step else self.optimizers.beginning(step)
-        state = {
-            number: torch.zeros_like(value)
-            for number, value in situation.found.items()
-            if specs[number].role == "state" and specs[number].name.rpartition(".")[0] in fresh
-        }
-        return changed(situation, found={**situation.found, **state}) if state else situation
 
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
         """The state of the generator where something else drew before the step did."""
