@@ -66,7 +66,7 @@ def load(shell: InteractiveShell) -> None:
             steps = select_steps(given.steps, len(trace.steps)) if given.steps else ()
             _show(run_page(trace, steps, given.lang), given.height)
 
-    shell.register_magic_function(lens, "cell", "lens")
+    shell.register_magic_function(lens, "cell", "lens")  # type: ignore[arg-type]  # its stub is wrong
 
 
 @contextlib.contextmanager
