@@ -82,12 +82,12 @@ class Edit:
     """Lines that are in one program's text and not in the other's.
 
     Attributes:
-        file: Name of the file in the first run.
+        files: The file in each run.
         lines: The line in each, counted from 1, at which they stand or are missing.
         texts: The lines of each, stripped.
     """
 
-    file: str
+    files: tuple[str, str]
     lines: tuple[int, int]
     texts: tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -197,7 +197,7 @@ def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
     first = _parting(pair, place - early, judge, early=early)
     if first.judgement.rounding is False or first.kind == "unknown":
         return first
-    jump = pair.jump(place)
+    jump = pair.jump(first.step)
     if jump is None:
         return first
     later = _parting(pair, jump[0], judge, early=jump[1], nearly=True)
@@ -547,12 +547,12 @@ Found = tuple[Kind, Side, Side]
 def _where_made(pair: _Pair, step: int, found: Found) -> Found:
     """Of an input that was made before the tape begins, how the next step makes its own."""
     kind, one, other = found
-    if kind != "input" or step or one.what != other.what or len(pair.one.steps) == 1:
+    if kind != "input" or step or one.kernel is None or other.kernel is None:
         return found
-    one_next, other_next = pair.one.written(1), pair.other.written(1)
-    if one_next is None or other_next is None:
+    following = pair.one.written(1), pair.other.written(1)
+    if following[0] is None or following[1] is None:
         return found
-    made = made_otherwise(one_next, other_next, one.what)
+    made = made_otherwise(*following, (one.kernel, other.kernel))
     if made is None or made[0] not in {"constant", "kernel"}:
         return found
     return made
@@ -638,12 +638,13 @@ def _edits(one: Trace, other: Trace) -> Iterator[Edit]:
     for ours, theirs in pairs:
         texts = one.source(ours), other.source(theirs) if theirs else None
         if texts[0] is not None and texts[1] is not None and texts[0] != texts[1]:
-            yield from _of_texts(ours, texts[0].splitlines(), texts[1].splitlines())
+            files = ours, str(theirs)
+            yield from _of_texts(files, texts[0].splitlines(), texts[1].splitlines())
 
 
-def _of_texts(file: str, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Edit]:
+def _of_texts(files: tuple[str, str], ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Edit]:
     opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
     changed = [one for one in opcodes if one[0] != "equal"]
     for _, i1, i2, j1, j2 in changed[:_MOST_EDITS]:
         texts = [tuple(line.strip() for line in lines) for lines in (ours[i1:i2], theirs[j1:j2])]
-        yield Edit(file, (i1 + 1, j1 + 1), (texts[0], texts[1]))
+        yield Edit(files, (i1 + 1, j1 + 1), (texts[0], texts[1]))

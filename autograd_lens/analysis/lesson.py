@@ -252,6 +252,8 @@ def lesson(trace: Trace, steps: Sequence[int], play: Sequence[int] = ()) -> Less
     ]
     regression = recognise(first)
     path = _path(trace, regression)
+    if path.values.shape[1] < 2:  # a weight and a bias whose histories do not fit it
+        regression = None
     return Lesson(
         program=PurePath(trace.info.program).name,
         status=trace.info.status,

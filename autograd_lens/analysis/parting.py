@@ -27,6 +27,7 @@ from typing import Literal
 import numpy as np
 
 from autograd_lens.trace.graph import (
+    VIEWS,
     TapeIndex,
     leaves_unset,
     operator_name,
@@ -44,6 +45,7 @@ __all__ = [
     "distance",
     "first_difference",
     "made_otherwise",
+    "nodes_apart",
     "the_same",
 ]
 
@@ -56,6 +58,7 @@ Kind = Literal[
     "result",
     "order",
     "graph",
+    "mode",
     "clearing",
     "accumulation",
     "update",
@@ -63,8 +66,9 @@ Kind = Literal[
 ]
 """What parted two runs: a parameter before the first step, something that a kernel read, random
 numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, the same in another order, where autograd follows, whether a ``.grad`` was cleared, how
-often backward ran before the update, whether a parameter is updated, or what cannot be told."""
+result, the same in another order, where autograd follows, whether a module trains, whether a
+``.grad`` was cleared, how often backward ran before the update, whether a parameter is updated, or
+what cannot be told."""
 
 Same = Callable[[Value | None, Value | None], bool]
 Names = Mapping[str, str]
@@ -102,8 +106,15 @@ NOBODY = Side(None, "nothing", None, None)
 
 
 def the_same(one: Value | None, other: Value | None) -> bool:
-    """Whether two values are the same bits, as far as is known: not known is not different."""
-    return one is None or other is None or equal(one, other) is not False
+    """Whether two values are the same bits, as far as is known: not known is not different.
+
+    Of two dtypes, whether they are the same numbers.
+    """
+    if one is None or other is None:
+        return True
+    if one.dtype != other.dtype:
+        return distance(one, other) == 0
+    return equal(one, other) is not False
 
 
 def close(one: Value | None, other: Value | None) -> bool:
@@ -152,15 +163,46 @@ def first_difference(
     return _Pair(one, other, partners, same).first()
 
 
-def made_otherwise(one: Step, other: Step, name: str) -> tuple[Kind, Side, Side] | None:
-    """Where two steps begin to make an input with a name otherwise.
+def nodes_apart(
+    one: Step, other: Step, partners: Names, same: Same = the_same
+) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """The nodes of both main backwards that are not the same in the other step.
+
+    Returns:
+        For each step, by the node's index: ``"otherwise"`` where its forward gave something else
+        or has no partner, ``"gradient"`` where only what it gave in backward is another.
+    """
+    pair = _Pair(one, other, partners, same)
+    return _apart(pair.one), _apart(pair.other)
+
+
+def _apart(tape: _Tape) -> Mapping[int, str]:
+    """The nodes of a tape's main backward that have no equal."""
+    number = tape.step.main_backward
+    graph = tape.step.backwards[number].graph if number >= 0 else None
+    found: dict[int, str] = {}
+    for node in graph.nodes if graph is not None else ():
+        made, run = tape.index.kernel_of(node), tape.index.run_of(node.index, number)
+        if made is not None and made.index not in tape.alike:
+            found[node.index] = "otherwise"
+        elif run is not None and not tape.alike.issuperset(run.kernels):
+            found[node.index] = "gradient"
+    return found
+
+
+def made_otherwise(
+    one: Step, other: Step, readers: tuple[Kernel, Kernel]
+) -> tuple[Kind, Side, Side] | None:
+    """Where two steps begin to make an input otherwise.
 
     Args:
         one: A step in full.
         other: The other run's.
-        name: Name of the tensor in both programs.
+        readers: The kernels of another step that were given something else.
     """
-    return _Pair(one, other, {}, the_same).of_inputs(name)
+    pairs = zip(tensors(readers[0].inputs), tensors(readers[1].inputs), strict=False)
+    apart = (place for place, (a, b) in enumerate(pairs) if not the_same(a.value, b.value))
+    return _Pair(one, other, {}, the_same).of_inputs(readers, next(apart, 0))
 
 
 # -- which kernels are each other's --------------------------------------------------------------
@@ -347,6 +389,7 @@ class _Pair:
         self.one, self.other = _Tape(one), _Tape(other)
         self._partners = partners
         self._same = same
+        self._nearly = same is not the_same
         if same is the_same:
             self._pair(_pairs(one.kernels, other.kernels, [_gave, _given]))
             free = [
@@ -373,8 +416,11 @@ class _Pair:
         if len(one.outputs) != len(other.outputs):
             return False
         pairs = list(zip(one.outputs, other.outputs, strict=True))
-        if not pairs:
-            pairs = list(zip(tensors(one.inputs), tensors(other.inputs), strict=False))
+        moves = self._nearly and any(use.spec.role == "parameter" for use in one.outputs)
+        if not pairs or moves:  # what is added to a parameter is little beside it
+            own = {use.tensor for use in one.outputs}
+            given = zip(tensors(one.inputs), tensors(other.inputs), strict=False)
+            pairs = [(a, b) for a, b in given if a.tensor not in own]
         return leaves_unset(one) or all(self._same(a.value, b.value) for a, b in pairs)
 
     def first(self) -> tuple[Kind, Side, Side] | None:
@@ -385,7 +431,9 @@ class _Pair:
         one = self.one.kernels[min(ours)] if ours else None
         other = self.other.kernels[min(theirs)] if theirs else None
         in_forward = any(k is not None and k.phase == "forward" for k in (one, other))
-        if not in_forward and (found := self._clearing() or self._of_the_graph(one, other)):
+        if not in_forward and (found := self._clearing() or self._kept(ours | theirs)):
+            return found
+        if not in_forward and (found := self._of_the_graph(one, other)):
             return found
         if one is None and other is None:
             return self._runs()
@@ -404,16 +452,20 @@ class _Pair:
         ]
         return "accumulation", sides[0], sides[1]
 
-    def of_inputs(self, name: str) -> tuple[Kind, Side, Side] | None:
-        """Where a tensor with a name began to differ."""
-        made = [
-            tape.behind(k for k in tape.kernels if any(u.spec.name == name for u in k.outputs))
-            for tape in self._tapes
-        ]
-        if not made[0] or not made[1]:
+    def of_inputs(
+        self, readers: tuple[Kernel, Kernel], place: int
+    ) -> tuple[Kind, Side, Side] | None:
+        """Where what a kernel is given at a place, among its tensors, began to differ."""
+        behind: list[set[int]] = []
+        for tape, reader in zip(self._tapes, readers, strict=True):
+            same = next((k for k in tape.kernels if _reads_there(k, reader)), None)
+            given = list(tensors(same.inputs))[place : place + 1] if same is not None else []
+            before = 0 if same is None else same.index
+            behind.append(tape.behind(m for use in given for m in tape.makers(use.tensor, before)))
+        if not behind[0] or not behind[1]:
             return None
-        firsts = [tape.kernels[min(found)] for tape, found in zip(self._tapes, made, strict=True)]
-        return self._told(firsts[0], firsts[1], (made[0], made[1]))
+        firsts = [tape.kernels[min(some)] for tape, some in zip(self._tapes, behind, strict=True)]
+        return self._told(firsts[0], firsts[1], (behind[0], behind[1]))
 
     def _ends(self) -> Iterator[tuple[Kernel | None, Kernel | None]]:
         """The last kernels of every result that differs."""
@@ -440,7 +492,8 @@ class _Pair:
         left, right = self.one.step.parameters, self.other.step.parameters
         if name not in left or partner not in right:
             return True
-        return self._same(left[name].after, right[partner].after)
+        same = the_same if self._nearly else self._same
+        return same(left[name].after, right[partner].after)
 
     # -- NOTE 2 ---------------------------------------------------------------------------
 
@@ -469,6 +522,20 @@ class _Pair:
             return "clearing", sides[0], sides[1]
         return None
 
+    def _kept(self, behind: set[int]) -> tuple[Kind, Side, Side] | None:
+        """A backward that made a graph of its own in one run, where nothing differs before it."""
+        runs = zip(self.one.step.backwards, self.other.step.backwards, strict=False)
+        for number, pair in enumerate(runs):
+            began = [_first_of(tape, number) for tape in self._tapes]
+            if pair[0].create_graph != pair[1].create_graph and min(behind, default=0) >= min(
+                began
+            ):
+                sides = [
+                    Side(None, f"create_graph={run.create_graph}", None, run.source) for run in pair
+                ]
+                return "graph", sides[0], sides[1]
+        return None
+
     def _of_the_graph(
         self, one: Kernel | None, other: Kernel | None
     ) -> tuple[Kind, Side, Side] | None:
@@ -485,8 +552,11 @@ class _Pair:
             tape.forward_of(k) if k is not None else None
             for tape, k in ((self.one, one), (self.other, other))
         )
-        if made[0] is not None and made[1] is not None and not _do_the_same(*made):
-            return self._compared(made[0], made[1])
+        here, there = made
+        if here is not None and there is not None and self.other_of(here) is there:
+            if _do_the_same(here, there):
+                return self._without_gradient()
+            return self._compared(here, there)
         return self._without_gradient()
 
     def one_of(self, kernel: Kernel | None) -> Kernel | None:
@@ -552,8 +622,20 @@ class _Pair:
     ) -> tuple[Kind, Side, Side]:
         """How two kernels differ that were given the same, as far as they have partners."""
         if one is not None and other is not None:
+            modes = {one.training, other.training}
+            if one.phase == other.phase == "forward" and modes == {True, False}:
+                words = [
+                    f"{k.module} {'trains' if k.training else 'is in eval'}" for k in (one, other)
+                ]
+                return (
+                    "mode",
+                    self.one.side(one, what=words[0]),
+                    self.other.side(other, what=words[1]),
+                )
             if self.one.partner.get(one.index) is other or _does(one) == _does(other):
                 return self._compared(one, other)
+            if (found := self._other_parameter((one, other), behind)) is not None:
+                return found
             keys = [
                 sorted(str(_does(tape.kernels[index])) for index in found)
                 for tape, found in ((self.one, behind[0]), (self.other, behind[1]))
@@ -561,6 +643,34 @@ class _Pair:
             kind: Kind = "order" if keys[0] == keys[1] else "kernel"
             return kind, self._operator(self.one, one), self._operator(self.other, other)
         return "kernel", self._operator(self.one, one), self._operator(self.other, other)
+
+    def _other_parameter(
+        self, firsts: tuple[Kernel, Kernel], behind: tuple[set[int], set[int]]
+    ) -> tuple[Kind, Side, Side] | None:
+        """The same kernel on another parameter, of which one run takes a view of its own."""
+        for here, there in ((0, 1), (1, 0)):
+            view, reader, tape = firsts[here], firsts[there], self._tapes[here]
+            base = next(tensors(view.inputs), None)
+            if base is None or base.spec.role != "parameter" or operator_name(view) not in VIEWS:
+                continue
+            some = (tape.kernels[index] for index in sorted(behind[here]))
+            alike = next((k for k in some if _does(k) == _does(reader)), None)
+            if alike is None or all(
+                u.tensor != view.outputs[0].tensor for u in tensors(alike.inputs)
+            ):
+                continue
+            place = [u.tensor for u in tensors(alike.inputs)].index(view.outputs[0].tensor)
+            other = list(tensors(reader.inputs))[place : place + 1]
+            made = self._tapes[there].index.maker(other[0].tensor, reader.index) if other else None
+            named = next(tensors(made.inputs), None) if made is not None else None
+            if named is None or named.spec.role != "parameter":
+                continue
+            sides = {
+                here: tape.side(alike, base),
+                there: self._tapes[there].side(reader, named),
+            }
+            return "input", sides[0], sides[1]
+        return None
 
     @staticmethod
     def _operator(tape: _Tape, kernel: Kernel | None) -> Side:
@@ -607,11 +717,22 @@ class _Pair:
         return "kernel", self._operator(self.one, here), self._operator(self.other, there)
 
 
+def _first_of(tape: _Tape, backward: int) -> int:
+    """The first kernel of a backward."""
+    ran = (k.index for k in tape.kernels if k.phase == "backward" and k.backward == backward)
+    return next(ran, len(tape.kernels))
+
+
 def _reader(tape: _Tape, name: str) -> Kernel | None:
     """The first kernel that reads a parameter."""
     return next(
         (k for k in tape.kernels if any(use.spec.name == name for use in tensors(k.inputs))), None
     )
+
+
+def _reads_there(kernel: Kernel, other: Kernel) -> bool:
+    """Whether a kernel of another step is the same one of the program."""
+    return (kernel.op, kernel.phase, kernel.source) == (other.op, other.phase, other.source)
 
 
 def _is_clear(value: Value | None) -> bool:

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lens.cli.files import drawable, explained, open_trace, printer
+from autograd_lens.cli.files import (
+    drawable,
+    explained,
+    open_trace,
+    printer,
+    say,
+    shown,
+    writable,
+)
 from autograd_lens.cli.options import width_option
-from autograd_lens.errors import SelectionError
+from autograd_lens.errors import RenderError, SelectionError
 
 if TYPE_CHECKING:
     from autograd_lens.analysis.comparison import Comparison
@@ -34,7 +42,11 @@ _ROUNDING = 3  # exit status
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @width_option()
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Draw both losses, too."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A page with both graphs (.html), or both losses as a picture (.png, .svg, .pdf).",
 )
 @click.option("-f", "--force", is_flag=True, help="Overwrite the picture.")
 @click.pass_context
@@ -56,10 +68,10 @@ def command(
     \b
     autograd-lens diff before.lens after.lens
     autograd-lens diff a.lens b.lens --tolerance 1e-6
-    autograd-lens diff a.lens b.lens -o diff.png
+    autograd-lens diff a.lens b.lens -o diff.html
     """
     most = _tolerance(tolerance)
-    target = None if output is None else drawable(output, force=force)
+    target = None if output is None else _target(output, force=force)
     with open_trace(one, replay=True) as left, open_trace(other, replay=True) as right:
         from autograd_lens.api import diff
         from autograd_lens.render.diff import diff_json, render_diff
@@ -77,6 +89,11 @@ def command(
     ctx.exit(0 if found.equal else _ROUNDING if rounding else 1)
 
 
+def _target(output: Path, *, force: bool) -> Path:
+    page = output.suffix.lower() == ".html"
+    return writable(output, force=force) if page else drawable(output, force=force)
+
+
 def _draw(
     found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace], target: Path
 ) -> None:
@@ -85,9 +102,40 @@ def _draw(
     from autograd_lens.render.plots.style import figure_bytes
 
     losses = traces[0].losses, traces[1].losses
-    figure = diff_figure(found, names, losses, sentence(found))
+    page = target.suffix.lower() == ".html"
+    figure = diff_figure(found, names, losses, "" if page else sentence(found))
+    drawn = figure_bytes(figure, "svg" if page else target.suffix.lower()[1:])  # type: ignore[arg-type]
+    if page:
+        from autograd_lens.render.diff_page import Drawn, diff_page
+
+        graphs = _graphs(found, traces)
+        drawn = diff_page(found, names, Drawn(graphs, drawn.decode())).encode()
     with explained(target):
-        target.write_bytes(figure_bytes(figure, target.suffix.lower()[1:]))  # type: ignore[arg-type]
+        target.write_bytes(drawn)
+    say(f"Wrote {shown(target)}")
+
+
+def _graphs(found: Comparison, traces: tuple[Trace, Trace]) -> tuple[str, str]:
+    """The graphs of the step where they part, what differs marked; ``""`` where none is there."""
+    from autograd_lens.analysis.parting import nodes_apart
+    from autograd_lens.render.engines import render_dot
+    from autograd_lens.render.graph import GraphOptions, graph_dot
+
+    if found.parting is None:
+        return "", ""
+    steps = [trace.steps[min(found.parting.step, len(trace.steps) - 1)] for trace in traces]
+    if not all(step.kernels and step.backwards for step in steps):
+        return "", ""
+    marked = nodes_apart(steps[0], steps[1], found.partners)
+    drawn = []
+    for trace, step, nodes in zip(traces, steps, marked, strict=True):
+        look = GraphOptions(source=trace.source, marked=nodes)
+        try:
+            dot = graph_dot(step, step.main_backward, look)
+            drawn.append(render_dot(dot, "svg").decode())
+        except RenderError:
+            drawn.append("")
+    return drawn[0], drawn[1]
 
 
 def _tolerance(text: str) -> float | None:

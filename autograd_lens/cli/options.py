@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-__all__ = ["Bytes", "draws", "prints", "reads", "records", "speaks", "width_option"]
+__all__ = [
+    "Bytes",
+    "ScriptCommand",
+    "draws",
+    "prints",
+    "reads",
+    "records",
+    "speaks",
+    "width_option",
+]
 
 _PATH = click.Path(path_type=Path)
 
@@ -33,6 +42,20 @@ class Bytes(click.ParamType[int]):
             self.fail(f"{value!r} is no size; write for example 64KB or 256MB.", param, ctx)
         power = " KMGT".index(match[2].upper() or " ")
         return int(float(match[1]) * 1024**power)
+
+
+class ScriptCommand(click.Command):
+    """A verb that runs a script: behind the script stand its own options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is left of the arguments; an option that may be the script's says where to stand."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.possibilities:
+                verb = f"autograd-lens {ctx.info_name} train.py {error.option_name}"
+                error.message += f" What belongs to the script stands behind it: {verb}"
+            raise
 
 
 def reads() -> Decorator:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from autograd_lens.analysis.comparison import settings_in
+from autograd_lens.analysis.rates import find_rates
 from autograd_lens.doctor.chain import chain_behind, gradient_norms
 from autograd_lens.doctor.finding import number
 from autograd_lens.trace.outcomes import Care, Treatment
@@ -42,7 +43,7 @@ def treatments(trace: Trace, step: int, first: int) -> tuple[Treatment, ...]:
         first: The step at which each trial begins.
     """
     settings = settings_in(trace, first).values()
-    rates = sorted({float(str(one["lr"])) for one in settings if "lr" in one})
+    rates = find_rates(trace).at(first)
     epsilons = sorted({float(str(one["eps"])) for one in settings if "eps" in one})
     found = [*_rates(rates), *_clipping(trace, first)]
     without = frozenset({step - 1, step} - {first, first - 1})

@@ -15,7 +15,7 @@ from autograd_lens.render.numbers import brief_value, scalar
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
 
-__all__ = ["diff_json", "render_diff", "sentence"]
+__all__ = ["diff_json", "growth_rows", "render_diff", "sentence", "why"]
 
 _NAMES = 6  # parameters that are named
 _EDITS = 3  # places of the texts that are shown
@@ -29,6 +29,7 @@ _WHAT: dict[Kind, str] = {
     "result": "the same kernel, given the same, has another result",
     "order": "the same kernels ran in another order",
     "graph": "autograd goes another way: {what}, where it was {was}",
+    "mode": "a module is in another mode: {what}, where {was}",
     "clearing": "backward found another .grad: {what}, where it was so: {was}",
     "accumulation": "backward ran another number of times before the update: {what}, where {was}",
     "update": "{what}, where {was}",
@@ -83,8 +84,8 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
     parting = found.parting
     if parting is not None:
         lines += [Text(), *_sides(parting, names, width)]
-        if why := _why(parting):
-            lines += [Text(), *folded(why, width)]
+        if told := why(parting):
+            lines += [Text(), *folded(told, width)]
         lines += _edits(found.edits, parting, width)
         lines += [Text(), *_growth(found.growth)]
         if parting.reached:
@@ -93,7 +94,8 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
     return Group(*lines)
 
 
-def _why(parting: Parting) -> str:
+def why(parting: Parting) -> str:
+    """How it is known whether two runs part by rounding; ``""`` where nothing is to be said."""
     if parting.rounding_since < 0:
         return parting.judgement.why
     before = f"From step {parting.rounding_since} on they had differed by rounding alone."
@@ -111,8 +113,8 @@ def _edits(edits: Sequence[Edit], parting: Parting, width: int) -> Iterator[Text
     more = f", and in {len(edits) - len(shown)} more places" if len(edits) > len(shown) else ""
     yield from folded(f"The programs' texts differ {where}{more}:", width)
     for one in shown:
-        name = one.file.rsplit("/", 1)[-1]
-        for sign, line, texts in zip("-+", one.lines, one.texts, strict=True):
+        for sign, file, line, texts in zip("-+", one.files, one.lines, one.texts, strict=True):
+            name = file.rsplit("/", 1)[-1]
             for number, text in enumerate(texts[:_LINES]):
                 words = f"{sign} {name}:{line + number}  {text}"
                 yield from (Text("  ").append_text(t) for t in folded(words, width - 2, CODE))
@@ -120,13 +122,13 @@ def _edits(edits: Sequence[Edit], parting: Parting, width: int) -> Iterator[Text
 
 def _touches(edit: Edit, parting: Parting) -> bool:
     """Whether one of the lines where two runs part is among changed ones."""
-    sides = zip((parting.one, parting.other), edit.lines, edit.texts, strict=True)
+    sides = zip((parting.one, parting.other), edit.files, edit.lines, edit.texts, strict=True)
     return any(
         side.source is not None
-        and side.source.file.rsplit("/", 1)[-1] == edit.file.rsplit("/", 1)[-1]
+        and side.source.file == file
         and side.source.line < line + len(texts)
         and line <= side.source.end_line
-        for side, line, texts in sides
+        for side, file, line, texts in sides
     )
 
 
@@ -156,13 +158,18 @@ def _place(source: Source | None) -> str:
 
 
 def _growth(growth: tuple[Growth, ...]) -> Iterator[Text]:
-    head = ("step", "loss", "", "apart", "parameters apart")
-    rows = [[Text(cell, style=QUIET) for cell in head]]
+    head, *rows = growth_rows(growth)
+    yield from table([[Text(c, style=QUIET) for c in head], *([Text(c) for c in r] for r in rows)])
+
+
+def growth_rows(growth: Sequence[Growth]) -> list[tuple[str, ...]]:
+    """How far two runs are apart in some steps, as a table; its head is the first row."""
+    rows: list[tuple[str, ...]] = [("step", "loss", "", "apart", "parameters apart")]
     for one in growth:
         apart = abs(one.losses[0] - one.losses[1])
-        cells = (f"{one.step:,}", *map(scalar, one.losses), _size(apart), _size(one.parameters))
-        rows.append([Text(cell) for cell in cells])
-    yield from table(rows)
+        losses = map(scalar, one.losses)
+        rows.append((f"{one.step:,}", *losses, _size(apart), _size(one.parameters)))
+    return rows
 
 
 def _size(number: float) -> str:
@@ -216,7 +223,11 @@ def diff_json(found: Comparison) -> dict[str, Any]:
             for one in found.growth
         ],
         "edits": [
-            {"file": one.file, "lines": list(one.lines), "texts": list(map(list, one.texts))}
+            {
+                "files": list(one.files),
+                "lines": list(one.lines),
+                "texts": list(map(list, one.texts)),
+            }
             for one in found.edits
         ],
     }
@@ -231,6 +242,7 @@ def _side_json(side: Side) -> dict[str, Any]:
         "what": side.what,
         "file": None if source is None else source.file,
         "line": None if source is None else source.line,
+        "end_line": None if source is None else source.end_line,
         "code": side.line,
     }
 

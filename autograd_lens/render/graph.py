@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from autograd_lens.render import graph_cards as cards
@@ -45,6 +45,8 @@ class GraphOptions:
         depth: How many levels of modules are drawn; 0 for as many as a page has room for.
         stopped: What ended the program in this step; ``""`` for nothing.
         language: ``"en"`` or ``"zh"``; a picture of points needs a font of the system's for it.
+        marked: Class names of nodes, by their index, which an SVG's elements carry; a box has
+            the first that one of its nodes has.
     """
 
     source: SourceOf = _no_source
@@ -54,6 +56,7 @@ class GraphOptions:
     depth: int = 0
     stopped: str = ""
     language: str = "en"
+    marked: Mapping[int, str] = field(default_factory=dict)
 
 
 def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = None) -> str:
@@ -89,7 +92,10 @@ def _dot(of: Outline, options: GraphOptions) -> str:
 
 
 def _draw_nodes(of: Outline, options: GraphOptions, *, brief: bool) -> str:
-    nodes = {key: {"id": key, **_look(of, key, base, brief=brief)} for key, base in of.base.items()}
+    nodes = {
+        key: {"id": key, **_look(of, key, base, brief=brief), **_marked(options, key)}
+        for key, base in of.base.items()
+    }
     edges = [DotEdge(a.tail, a.head, _arrow(of, a, brief=brief)) for a in of.arrows]
     if options.stopped and not of.backward.roots:
         nodes["stopped"] = {"label": cards.stopped(options.stopped)}
@@ -98,6 +104,13 @@ def _draw_nodes(of: Outline, options: GraphOptions, *, brief: bool) -> str:
             DotEdge(key, "stopped", {"style": "dashed"}) for key in of.base if key not in used
         ]
     return write(DotGraph(nodes, tuple(edges), _defaults(of, "", options)))
+
+
+def _marked(options: GraphOptions, *keys: str) -> dict[str, str]:
+    """The class of the first node that has one."""
+    indexes = (int(key[1:]) for key in keys if key[0] == "n" and key[1:].isdecimal())
+    found = next((options.marked[index] for index in indexes if index in options.marked), "")
+    return {"class": found} if found else {}
 
 
 def _look(of: Outline, key: str, base: Mapping[str, str], *, brief: bool) -> dict[str, str]:
@@ -162,6 +175,7 @@ def _draw_sheet(of: Outline, options: GraphOptions, sheet: Sheet, *, close: bool
             "label": cards.close(of, rooms, leaf)
             if close
             else cards.box(of, rooms, leaf, within.get(id(leaf), "")),
+            **_marked(options, *(f"n{node}" for nodes in leaf.copies for node in nodes)),
         }
         for place, leaf in enumerate(sheet.leaves)
     }

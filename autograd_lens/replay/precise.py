@@ -21,6 +21,8 @@ from autograd_lens.trace.records import Step
 __all__ = ["Precise", "agree_in_float64", "in_float64"]
 
 _AGREE = 1e-9  # relative; what follows from float64's own rounding is some thousand times less
+_ROUGHLY = 1e-2  # relative: what float32 computed and float64 gives
+_NEAR = 2e-4  # relative: float32 results that are added in another order
 _NOTHING = 1e-6  # of the largest gradient: one that cancels out is what rounding leaves of it
 
 
@@ -80,7 +82,12 @@ def agree_in_float64(
     try:
         left, right = in_float64(one), in_float64(other)
     except ReplayError as error:
-        return None, f"It could not be executed in float64: {error}"
+        return _by_size(one, other, partners, f"It could not be executed in float64: {error}")
+    for step, found in ((one, left), (other, right)):
+        name = _not_recorded(step, found)
+        if name:
+            why = f"{name} is not what its forward's derivative gives in float64."
+            return _by_size(one, other, partners, why)
     apart = {"the loss": _apart(left.loss, right.loss)}
     least = _NOTHING * max((_largest(gradient) for gradient in left.grads.values()), default=0.0)
     for name, partner in partners.items():
@@ -89,6 +96,37 @@ def agree_in_float64(
     worst = max(apart, key=lambda name: apart[name])
     size = f"in float64 {worst} differs by {apart[worst]:.2g} of its size"
     return apart[worst] <= _AGREE, f"Executed again {size} (rounding: up to {_AGREE:g})."
+
+
+def _not_recorded(step: Step, found: Precise) -> str:
+    """A gradient that is not what was recorded: hooks or a backward of the program's made it."""
+    writes = step.backwards[step.main_backward].grad_writes
+    recorded = {w.parameter: w.incoming for w in writes if w.incoming and w.incoming.complete}
+    values = {name: one.array.astype(np.float64) for name, one in recorded.items()}
+    least = _ROUGHLY * max((_largest(one) for one in values.values()), default=0.0)
+    for name, value in values.items():
+        if name in found.grads and _apart(value, found.grads[name], least) > _ROUGHLY:
+            return f"{name}.grad"
+    return ""
+
+
+def _by_size(
+    one: Step, other: Step, partners: Mapping[str, str], why: str
+) -> tuple[bool | None, str]:
+    """Whether the recorded results are so near that rounding explains it."""
+    runs = one.backwards[one.main_backward], other.backwards[other.main_backward]
+    left, right = ({w.parameter: w.after for w in run.grad_writes} for run in runs)
+    pairs = [(left.get(name), right.get(partner)) for name, partner in partners.items()]
+    known = [
+        (a, b) for a, b in [*pairs, *zip(*(run.roots for run in runs), strict=False)] if a and b
+    ]
+    if not all(a.complete and b.complete for a, b in known):
+        return None, why
+    arrays = [(a.array.astype(np.float64), b.array.astype(np.float64)) for a, b in known]
+    least = _NOTHING * max((_largest(a) for a, _ in arrays), default=0.0)
+    worst = max((_apart(a, b, least) for a, b in arrays), default=0.0)
+    told = f"{why} What was recorded differs by {worst:.2g} of its size"
+    return worst <= _NEAR, f"{told} (rounding: up to {_NEAR:g})."
 
 
 def _apart(

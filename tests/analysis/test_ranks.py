@@ -1,0 +1,205 @@
+"""Recordings of processes that train together: the rank, the step and what is wrong are named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+import autograd_lens as lens
+from autograd_lens.analysis.ranks import Ranks, compare_ranks
+from autograd_lens.cli import app
+
+ROOT = Path(__file__).parents[2]
+STEPS = 8
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.branch, self.last = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor, *, whole: bool = True) -> torch.Tensor:
+        h = self.first(x).tanh()
+        result: torch.Tensor = self.last(self.branch(h) if whole else h)
+        return result
+
+
+class Fault:
+    """What one rank does otherwise."""
+
+    def __init__(self, **otherwise: Any) -> None:
+        self.seed = 0
+        self.data: Callable[[int, int], torch.Tensor] = _another_batch
+        self.averaged: Callable[[str], bool] = lambda _name: True
+        self.whole: Callable[[int], bool] = lambda _t: True
+        self.rate = 0.1
+        self.steps = STEPS
+        for name, value in otherwise.items():
+            setattr(self, name, value)
+
+
+def _another_batch(rank: int, t: int) -> torch.Tensor:
+    return torch.randn(4, 3, generator=torch.Generator().manual_seed(1000 * rank + t))
+
+
+def trained(folder: Path, faults: list[Fault]) -> Ranks:
+    """Train in lockstep what processes would: each one's gradients, averaged by hand."""
+    models, paths = [], []
+    for fault in faults:
+        torch.manual_seed(fault.seed)
+        models.append(Net())
+    gradients = _gradients(models, faults)
+    for rank, (model, fault) in enumerate(zip(models, faults, strict=True)):
+        paths.append(folder / f"run.rank{rank}.lens")
+        update = torch.optim.SGD(model.parameters(), lr=fault.rate)
+        with lens.record(paths[-1]):
+            for t in range(fault.steps):
+                x = fault.data(rank, t)
+                model.zero_grad()
+                loss = (model(x, whole=fault.whole(t)) - x.sum(1, keepdim=True)).pow(2).mean()
+                with _averaging(model, fault, gradients, t):
+                    loss.backward()
+                update.step()
+    with lens.open(paths[0]) as one, lens.open(paths[1]) as other:
+        return compare_ranks([one, other])
+
+
+def _gradients(models: list[Net], faults: list[Fault]) -> list[dict[str, torch.Tensor]]:
+    """The mean gradient of each step: made up, and the same on all ranks."""
+    generator = torch.Generator().manual_seed(7)
+    return [
+        {
+            name: torch.randn(p.shape, generator=generator) / 10
+            for name, p in models[0].named_parameters()
+        }
+        for _ in range(max(fault.steps for fault in faults))
+    ]
+
+
+class _averaging:  # noqa: N801  reads as a word
+    """Puts the mean in place of each gradient while backward runs, as a reducer does."""
+
+    def __init__(
+        self, model: Net, fault: Fault, means: list[dict[str, torch.Tensor]], t: int
+    ) -> None:
+        self._pairs = [
+            (p, means[t][name]) for name, p in model.named_parameters() if fault.averaged(name)
+        ]
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> None:
+        for p, mean in self._pairs:
+            hook = p.register_hook(lambda grad, mean=mean: mean + 0 * torch.nan_to_num(grad))
+            self._hooks.append(hook)
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+
+def kinds(found: Ranks) -> set[str]:
+    return {remark.kind for remark in found.remarks}
+
+
+def test_ranks_that_do_as_they_should_have_no_remark(tmp_path: Path) -> None:
+    found = trained(tmp_path, [Fault(), Fault()])
+    assert found.remarks == ()
+    assert not found.faulty
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "step", "words"),
+    [
+        ({"seed": 1}, "start", 0, "of rank 1 begins at other values"),
+        ({"rate": 0.2}, "setting", 0, "lr is not the same on all ranks: rank 0: 0.1, rank 1: 0.2"),
+        ({"averaged": lambda name: "last" not in name}, "gradient", 0, "last.weight, last.bias"),
+        (
+            {"whole": lambda t: t != 5},
+            "unused",
+            5,
+            "branch.weight, branch.bias are not used on rank 1",
+        ),
+        ({"data": lambda _rank, t: _another_batch(0, t)}, "batch", 0, "the same batch in 8 of 8"),
+        ({"data": lambda r, t: _another_batch(r, t % 4)}, "epoch", 4, "Rank 1 is handed the same"),
+        ({"steps": STEPS - 2}, "length", STEPS - 2, "rank 0: 8, rank 1: 6"),
+        (
+            {"data": lambda r, t: _another_batch(r, t) * (float("nan") if t == 3 else 1)},
+            "nan",
+            3,
+            "The loss of rank 1 is not finite in step 3. The others' is finite.",
+        ),
+    ],
+    ids=["seed", "rate", "left out", "branch", "same data", "epoch", "length", "nan"],
+)
+def test_a_fault_of_one_rank_is_named(
+    fault: dict[str, Any], kind: str, step: int, words: str, tmp_path: Path
+) -> None:
+    found = trained(tmp_path, [Fault(), Fault(**fault)])
+    (remark,) = (one for one in found.remarks if one.kind == kind)
+    assert remark.step == step
+    assert words in remark.text
+
+
+def test_they_are_printed_side_by_side(tmp_path: Path) -> None:
+    trained(tmp_path, [Fault(), Fault(seed=1)])
+    words = ["ranks", *map(str, sorted(tmp_path.glob("run.rank*.lens"))), "--width", "100"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "of rank 1 begins at other values: another seed, or no broadcast." in result.output
+    assert "finished" in result.output
+
+
+PROGRAM = """\
+import torch, torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+dist.init_process_group("gloo")
+torch.manual_seed(0)
+model = DistributedDataParallel(nn.Linear(3, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+torch.manual_seed(dist.get_rank())
+for t in range(3):
+    x = torch.randn(4, 3)
+    optimizer.zero_grad()
+    (model(x) - x.sum(1, keepdim=True)).pow(2).mean().backward()
+    optimizer.step()
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+def test_under_torchrun_each_process_writes_a_file_and_collectives_are_kernels(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "train.py").write_text(PROGRAM)
+    words = ["torch.distributed.run", "--nproc-per-node", "2", "-m", "autograd_lens", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "train.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    files = sorted(tmp_path.glob("*.lens"))
+    assert [file.name for file in files] == ["train.rank0.lens", "train.rank1.lens"]
+    with lens.open(files[0]) as one, lens.open(files[1]) as other:
+        found = compare_ranks([other, one])
+        kernels = one.steps[1].kernels
+    assert found.remarks == ()
+    assert [rank.number for rank in found.ranks] == [0, 1]
+    assert found.timed == 2
+    assert len({round(norm, 6) for norm in found.gradients[0][1]}) == 2
+    (reduced,) = (kernel for kernel in kernels if kernel.op == "c10d.allreduce_.default")
+    groups = [getattr(argument.value, "value", None) for argument in reduced.inputs]
+    assert "ranks 0, 1" in groups
