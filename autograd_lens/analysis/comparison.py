@@ -603,7 +603,8 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
         for key in one:
             if key in other and one[key] != other[key]:
                 words = [f"{key} = {_shown(numbers[key])}" for numbers in (one, other)]
-                return "constant", replace(left, what=words[0]), replace(right, what=words[1])
+                told: Kind = kind if key == "optimizer" else "constant"
+                return told, replace(left, what=words[0]), replace(right, what=words[1])
     return found
 
 
