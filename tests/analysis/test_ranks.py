@@ -187,16 +187,15 @@ else:
     model = fully_shard(net, mesh=init_device_mesh("cpu", (size,)))
 trained = [*model.parameters(), *(beside.parameters() if fault == "left out" else ())]
 optimizer = torch.optim.SGD(trained, lr=0.1)
-torch.manual_seed(0 if fault == "seed" else rank)
+torch.manual_seed(rank)
 x = torch.randn(16 * size, 3, generator=torch.Generator().manual_seed(7))
-sampler = DistributedSampler(TensorDataset(x), seed=3)
+part = {"num_replicas": 1, "rank": 0} if fault == "sampler" else {}
+sampler = DistributedSampler(TensorDataset(x), seed=3, **part)
 loader = DataLoader(TensorDataset(x), batch_size=4, sampler=sampler)
 for epoch in range(3):
     if fault != "epoch":
         sampler.set_epoch(epoch)
     for t, (batch,) in enumerate(loader):
-        if fault == "seed":
-            batch = torch.randn(4, 3)
         guess = model(batch, whole=not (fault == "branch" and rank == 1 and t == 2))
         guess = beside(guess) if fault == "left out" else guess
         optimizer.zero_grad()
@@ -231,8 +230,8 @@ def under_torchrun(folder: Path, processes: int, fault: str, how: str) -> tuple[
     [
         (("none", "ddp"), "", ""),
         (("none", "fsdp"), "", ""),
-        (("seed", "ddp"), "batch", "are handed the same batch"),
-        (("seed", "fsdp"), "batch", "are handed the same batch"),
+        (("sampler", "ddp"), "batch", "are handed the same batch"),
+        (("sampler", "fsdp"), "batch", "are handed the same batch"),
         (("epoch", "ddp"), "epoch", "was set_epoch forgotten?"),
         (("epoch", "fsdp"), "epoch", "was set_epoch forgotten?"),
         (("left out", "ddp"), "gradient", "beside.weight, beside.bias is not averaged"),
