@@ -102,9 +102,7 @@ def __getattr__(name: str) -> object:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Called by ``%load_ext autograd_lens``: cells that begin with ``%%lens`` are recorded."""
-    from autograd_lens.notebook import load
-
-    load(shell)
+    import_module("autograd_lens.notebook").load(shell)
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autograd_lens.render.handout.figures import Levels
     from autograd_lens.trace.reader import Trace
 
-__all__ = ["drawn", "levels_of", "other_rates", "run_page"]
+__all__ = ["RunPages", "drawn", "levels_of", "other_rates", "run_page"]
 
 _STEPS = 40  # of a run with another rate
 _FACTORS = tuple((10 ** np.linspace(-1, 1, 21)).tolist())  # in the middle the run's own
@@ -30,19 +30,49 @@ def run_page(trace: Trace, steps: Sequence[int] = (), language: str = "en") -> s
         steps: Steps to open besides those that were recorded in full.
         language: ``"en"`` or ``"zh"``.
     """
-    from autograd_lens.analysis.lesson import lesson
-    from autograd_lens.render.handout import PageOptions, player, view
-    from autograd_lens.render.handout.page import subset
-    from autograd_lens.render.handout.texts import texts
+    return RunPages(trace, language).page(steps)
 
-    found = lesson(trace, steps or (0,), play=steps)
-    found = replace(found, others=tuple(other_rates(trace, found)))
-    made = player(found, trace, texts(language), draw=drawn, whole=True)
-    options = PageOptions(made, levels=levels_of(trace, found))
-    text = view(found, language, options)
-    if language == "zh" and (font := subset(text)) is not None:
-        return view(found, language, replace(options, font=font))
-    return text
+
+class RunPages:
+    """Pages of one run with different steps open; what takes long is computed once.
+
+    Args:
+        trace: The run.
+        language: ``"en"`` or ``"zh"``.
+    """
+
+    def __init__(self, trace: Trace, language: str = "en") -> None:
+        self.trace = trace
+        self._language = language
+        self._rates: tuple[OtherDescent, ...] | None = None
+        self._lines: Levels | None = None
+        self._drawn = False
+
+    def page(self, steps: Sequence[int] = ()) -> str:
+        """The page with these steps open besides those that were recorded in full."""
+        from autograd_lens.analysis.lesson import lesson
+        from autograd_lens.render.handout import PageOptions, player, view
+        from autograd_lens.render.handout.page import subset
+        from autograd_lens.render.handout.texts import texts
+
+        found = lesson(self.trace, steps or (0,), play=steps)
+        found = replace(found, others=self._others(found))
+        made = player(found, self.trace, texts(self._language), draw=drawn, whole=True)
+        options = PageOptions(made, levels=self._levels(found))
+        text = view(found, self._language, options)
+        if self._language == "zh" and (font := subset(text)) is not None:
+            return view(found, self._language, replace(options, font=font))
+        return text
+
+    def _others(self, found: Lesson) -> tuple[OtherDescent, ...]:
+        if self._rates is None:
+            self._rates = tuple(other_rates(self.trace, found))
+        return self._rates
+
+    def _levels(self, found: Lesson) -> Levels | None:
+        if not self._drawn:
+            self._lines, self._drawn = levels_of(self.trace, found), True
+        return self._lines
 
 
 def other_rates(trace: Trace, found: Lesson) -> Sequence[OtherDescent]:

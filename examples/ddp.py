@@ -23,5 +23,6 @@ for _ in range(20):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-print(f"process {rank}: loss of its half {loss.item():.4f}")
+if rank == 0:
+    print(f"loss of the first half {loss.item():.4f}")
 dist.destroy_process_group()

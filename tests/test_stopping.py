@@ -137,6 +137,25 @@ def test_a_condition_that_never_holds_ends_nothing_and_keeps_nothing(tmp_path: P
         assert trace.events == ()
 
 
+def test_alike_steps_are_kept_light_and_the_one_that_met_it_opens(tmp_path: Path) -> None:
+    path = tmp_path / "run.lens"
+    torch.manual_seed(0)
+    x, model = torch.randn(8, 3), nn.Linear(3, 1)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    with suppress(lens.StopConditionMet), lens.record(path, stop_on="step == 150"):
+        while True:
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+    with replaying(lens.open(path)) as trace:
+        assert len(trace.lean_steps) < 10
+        step = trace.steps[150]
+        assert (step.provenance, step.updates) == ("proved", ())
+        assert "stopped before its update" in " ".join(step.omitted)
+        checks = verify(trace, range(151)).checks
+    assert all(check.steps and not check.skipped and not check.mismatches for check in checks)
+
+
 def test_other_steps_open_as_they_would_have_opened(tmp_path: Path) -> None:
     path = tmp_path / "run.lens"
     w = torch.tensor([1.0, -2.0], requires_grad=True)

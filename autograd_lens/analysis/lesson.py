@@ -51,6 +51,7 @@ __all__ = [
     "step_lesson",
 ]
 
+_STILL = 1e-4  # of a number
 _FOLLOWED = 6  # numbers that are followed over the run
 _PLAYED = 24  # full steps that a page can hold
 _MOST = 40  # lines of one block; a longer definition is shown around its lines
@@ -251,6 +252,8 @@ def lesson(trace: Trace, steps: Sequence[int], play: Sequence[int] = ()) -> Less
     ]
     regression = recognise(first)
     path = _path(trace, regression)
+    if path.values.shape[1] < 2:  # a weight and a bias whose histories do not fit it
+        regression = None
     return Lesson(
         program=PurePath(trace.info.program).name,
         status=trace.info.status,
@@ -357,6 +360,8 @@ def _path(trace: Trace, regression: Regression | None) -> Path:
     followed: list[Followed] = []
     for name in _order(trace, regression):
         followed += _elements(trace, trace.parameters[name], _FOLLOWED - len(followed))
+    if regression is None:  # what stays where it is makes no picture
+        followed.sort(key=lambda each: _is_still(each.values))
     count = len(trace.steps)
     return Path(
         followed=tuple(each.scalar for each in followed),
@@ -404,6 +409,12 @@ def _elements(trace: Trace, parameter: Parameter, room: int) -> Iterator[Followe
         index = tuple(int(each) for each in np.unravel_index(place, parameter.shape))
         scalar = Scalar(parameter.name, index, parameter.shape)
         yield Followed(scalar, values[:, place], grads[:, place], value_states, grad_states)
+
+
+def _is_still(values: Floats) -> bool:
+    """Whether a number moves by no more than rounding, as a bias before a batch norm does."""
+    known = values[np.isfinite(values)]
+    return not len(known) or float(np.ptp(known)) <= _STILL * float(np.abs(known).max())
 
 
 def _telling(values: Floats, most: int) -> list[int]:

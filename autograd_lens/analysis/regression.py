@@ -340,7 +340,7 @@ def ending(
     if regression is None or not all(_same_data(regression, step) for step in full):
         return None
     last = path[-1]
-    if path.shape[1:] != (2,) or not np.isfinite(last).all():
+    if not np.isfinite(last).all():
         return None
     best = regression.optimum
     rate = learning_rate(first, (regression.weight, regression.bias))

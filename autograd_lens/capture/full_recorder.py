@@ -41,7 +41,7 @@ __all__ = ["FullRecorder"]
 
 _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
 _MAX_DOT_NODES = 20_000
-_CHASE = 20  # steps
+_CHASE, _MOMENT = 20, 2  # steps
 _CHASES = 3
 _RECENT = 8  # values
 _ANCHORS = 64
@@ -97,7 +97,8 @@ class FullRecorder:
 
     NOTE 1 [Put aside]: where any step may turn out to be the one that is wanted, each is recorded,
     at least lean. Those that nothing else asks for stay in memory, and the last few of them are
-    written when the recording stops.
+    written when the recording stops. Where full steps were found alike, light rows do, as long as
+    they keep what steps were handed: the step that is wanted is executed again.
 
     Args:
         services: What the parts of the recording share.
@@ -108,6 +109,7 @@ class FullRecorder:
 
     Attributes:
         state_names: Yields (parameter, state tensor, name) of the known optimizers.
+        notes: What is known of them.
         inputs: What observes the inputs of light steps.
         described: Tells whether the numbers of all updates are kept beside light rows.
         mode: The dispatch mode.
@@ -155,9 +157,11 @@ class FullRecorder:
         self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
-        self._chasing, self._chased = 0, Counter[str]()  # steps that the mode stays on for them
-        # Fingerprints recorded in full, and the lines of which a backward was.
-        self._seen, self._sites = set[str](), set[Site]()
+        # Steps that the mode stays on for graphs; these, and whether it was for a moment.
+        self._chasing, self._chased = 0, Counter[tuple[str, bool]]()
+        # Fingerprints recorded in full, the lines of which a backward was, and those of them on
+        # which one of these graphs was met at light level.
+        self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
         self._calls = 0  # of known optimizers since the step began to be recorded
@@ -170,7 +174,7 @@ class FullRecorder:
         self._needs = Needs()
         # What the step was handed, and what it was since the last backward.
         self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
-        self._optimizers = OptimizerNotes(
+        self.notes = OptimizerNotes(
             services.registry, lambda notes: services.writer.extra("optimizers", notes)
         )
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
@@ -241,24 +245,26 @@ class FullRecorder:
             self._write_aside()
             self._switch(on=False)
 
-    def keep(self, step: int, frame: FrameType) -> bool:
+    def keep(self, step: int, fingerprint: str, frame: FrameType) -> bool:
         """Write the current step as it is behind its backward, and those before it (NOTE 1).
 
         Args:
             step: The step.
+            fingerprint: The graph of its backward.
             frame: Where the program is.
 
         Returns:
             Whether its tape, and its large parameters, were kept.
         """
         taped = self.on and self._whole and self._hooked
+        light = not self._sets_aside and fingerprint in self._seen
         self._wanted = True
         if taped:
             self._due = True
             self._write(step, len(self._stream.keys), list(self._frames.chain(frame)))
             self._start_step(len(self._stream.keys))
         kept = self._keyframes.keep(step, [one for _, one in self._registry.alive()])
-        kept = kept and taped and self._wanted
+        kept = kept and (taped or light) and self._wanted
         self._wanted = False
         self._write_aside()
         return kept
@@ -298,18 +304,23 @@ class FullRecorder:
         When that will be is not known, so the mode stays on for the next steps; those that
         bring nothing new are not written. Some graphs never come while it is on, as the mode
         makes ``reshape`` and others choose other kernels: so no graph is chased for ever, and
-        one on a line of which another is recorded only once.
+        one on a line of which another is recorded only once; and for a moment only, where none
+        that is recorded has been met on that line while the mode was off.
         """
-        if fingerprint in self._seen or self._next(step) == NEVER:
+        if fingerprint in self._seen:
+            self._met_light.add(site)
+            return
+        if self._next(step) == NEVER:
             return
         if self._opens:  # from here on none is missed
             self._needs.opaque = True
             self.next_switch = step
             return
-        chased = self._chased[fingerprint]
-        if chased < (1 if site in self._sites else _CHASES):
-            self._chased[fingerprint] += 1
-            self._chasing = max(self._chasing, _CHASE)
+        elsewhere = site not in self._sites
+        moment = not elsewhere and site not in self._met_light
+        if self._chased[fingerprint, moment] < (_CHASES if elsewhere else 1):
+            self._chased[fingerprint, moment] += 1
+            self._chasing = max(self._chasing, _MOMENT if moment else _CHASE)
             self.next_switch = min(self.next_switch, step)
 
     def records_all(self) -> None:
@@ -373,13 +384,13 @@ class FullRecorder:
         self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
-        aside = self._aside is not None and lean and not self._needs_tape(step)
+        aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
             self.chase(fingerprint, call.site, step)
         new = fingerprint not in self._seen
         due = self._next(step) == step or self._needs_tape(step) or (new and not lean)
         self._due = self._due or due or (lean and self._keyframes.next(step) == step)
-        wanted = self._hooked or lean or due or self._aside is not None
+        wanted = self._hooked or lean or due or self._sets_aside
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
             if not lean:
@@ -389,6 +400,13 @@ class FullRecorder:
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
             self._stream.lean = lean and self._is_lean(step + 1)
+
+    def met(self, step: int, parameters: Sequence[int]) -> None:
+        """Parameters of these indexes were met: what is too large for light steps is kept."""
+        if self._next(step) != NEVER:
+            new = {*parameters}
+            found = [parameter for index, parameter in self._registry.alive() if index in new]
+            self._keyframes.begin(step, found)
 
     def _locate(self, chain: list[FrameType]) -> None:
         """Note where the loop is at a backward."""
@@ -416,7 +434,7 @@ class FullRecorder:
             return False
         if self._needs_tape(step):
             return True
-        due = self._keyframes.next(step) == step or self._aside is not None
+        due = self._keyframes.next(step) == step or self._sets_aside
         return due and self._chasing <= 0
 
     def _needs_tape(self, step: int) -> bool:
@@ -425,7 +443,13 @@ class FullRecorder:
 
     def _wants_tape(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self._aside is not None or self._needs_tape(step)
+        return self._sets_aside or self._needs_tape(step)
+
+    @property
+    def _sets_aside(self) -> bool:
+        """Whether steps are recorded that nothing asks for, as they may be wanted (NOTE 1)."""
+        light = self._needs.settled and self.described() and not self.inputs.refused
+        return self._aside is not None and not light
 
     def after_backward(
         self, step: int, error: str, frame: FrameType, reached: Iterable[int], *, marked: bool
@@ -512,13 +536,13 @@ class FullRecorder:
         if new:
             self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
-        self._optimizers.look(lambda: [frame_names(frame) for frame in chain], anew=new)
+        self.notes.look(lambda: [frame_names(frame) for frame in chain], anew=new)
         self._step_dots.append(self._dots[key])
 
     def _finds(self) -> Iterator[torch.Tensor]:
         """What the step found when it began and that outlasts it, parameters apart."""
         yield from (state for _, state, _ in self.state_names())
-        yield from self._optimizers.tensors()
+        yield from self.notes.tensors()
         for module in list(self._registry.roots):
             yield from module.buffers()
 

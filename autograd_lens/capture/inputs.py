@@ -81,6 +81,7 @@ class InputObserver:
         active: Whether the program is observed.
         keeping: Whether the values of what is collected are wanted, or only the tensors.
         budget: Bytes that may still be kept, as far as there is room for them.
+        refused: Whether something was not kept for lack of room.
         on_item: Called with each tensor that is collected, in order.
         on_loading: Called before a data loader makes a batch here, and when it has (NOTE 2).
     """
@@ -89,6 +90,7 @@ class InputObserver:
         self.active = False
         self.keeping = True
         self.budget = budget
+        self.refused = False
         self._room = room
         self._failed = failed
         self.on_item: Callable[[torch.Tensor], None] = _nothing
@@ -167,12 +169,13 @@ class InputObserver:
             self._found[id(tensor)] = weakref.ref(tensor)
             self.on_item(tensor)
             if self.keeping:
-                affordable = self.affords(tensor.nbytes)
-                self._values.append(read(tensor, tensor.nbytes) if affordable else None)
+                size = tensor.numel() * tensor.element_size()  # a sparse one has no nbytes
+                self._values.append(read(tensor, size) if self.affords(size) else None)
 
     def affords(self, size: int) -> bool:
         """Whether so many bytes may be kept; they count as kept then."""
         if size > self.budget or not self._room.take(size, Level.NO_BATCHES):
+            self.refused = True
             return False
         self.budget -= size
         return True

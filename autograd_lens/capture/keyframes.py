@@ -25,7 +25,8 @@ from autograd_lens.trace.budget import Level
 __all__ = ["APART", "Keyframes"]
 
 APART = 5  # steps
-_LARGE, _LARGE_APART = 1 << 22, 20  # bytes of which a copy costs a part of a step
+_LARGE, _LARGE_APART = 1 << 21, 20  # bytes of which a copy costs a part of a step
+_SMALL_APART = 64  # where a copy holds nothing that light steps lack
 
 
 class Keyframes:
@@ -36,15 +37,19 @@ class Keyframes:
         most: Bytes that all keyframes together may have.
         light: Bytes of a parameter that a light step keeps whole.
         apart: Steps from one to the next, as long as they fit.
+        always: Whether steps are wanted from which others can be executed, where nothing is large.
     """
 
-    def __init__(self, sink: Sink, most: int, light: int, apart: int = APART) -> None:
+    def __init__(
+        self, sink: Sink, most: int, light: int, apart: int = APART, *, always: bool = False
+    ) -> None:
         self._sink = sink
         self._most = min(most, sink.budget.keyframes)
         self._light = light
         self._apart = apart
         self._sizes: dict[int, int] = {}
-        self._needed = False  # whether there is anything that light steps lack
+        self._always = always
+        self._needed = always  # whether there is anything that light steps lack
 
     def next(self, step: int) -> int:
         """The first keyframe at or after a step; ``NEVER`` where none is needed."""
@@ -64,18 +69,35 @@ class Keyframes:
         """
         own = {id(one): one for one in parameters if _is_large(one, SMALL)}
         found = own | {id(one): one for one in others if _is_large(one, SMALL)}
-        self._needed = len(found) > len(own) or any(
-            _is_large(one, self._light) for one in own.values()
-        )
+        lacking = len(found) > len(own) or any(_is_large(one, self._light) for one in own.values())
+        self._needed = lacking or self._always
         sizes = [one.nbytes for one in found.values()]
         size, largest = sum(sizes), max(sizes, default=0)
-        if size > _LARGE and self._apart == APART:
-            self._apart = _LARGE_APART
+        if self._apart in {APART, _SMALL_APART}:
+            self._apart = _LARGE_APART if size > _LARGE else APART if lacking else _SMALL_APART
         if self._needed and self._has_room(step, size, largest):
             self._sizes[step] = size
             values = [read(tensor, tensor.nbytes) for tensor in found.values()]
             self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
             self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
+
+    def begin(self, step: int, parameters: Iterable[torch.Tensor]) -> None:
+        """Keep parameters that are met between two keyframes, as far as there is room.
+
+        Args:
+            step: The step, before its update.
+            parameters: The parameters.
+        """
+        found = [one for one in parameters if _is_large(one, self._light)]
+        size, largest = (
+            sum(one.nbytes for one in found),
+            max((one.nbytes for one in found), default=0),
+        )
+        fits = step not in self._sizes and sum(self._sizes.values()) + size <= self._most
+        if found and fits and self._sink.budget.take(size, Level.ROWS, largest):
+            self._most -= size
+            values = [read(one, one.nbytes) for one in found]
+            self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
 
     def starts(self, step: int) -> bool:
         """Whether a step recorded in full has whole what light steps lack."""

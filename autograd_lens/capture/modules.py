@@ -21,7 +21,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 import torch
@@ -103,7 +102,10 @@ class CompiledRegions:
             self.look()
             return compiled
 
-        self._put(torch, "compile", follow_and_compile, compile_)
+        torch.compile = follow_and_compile
+        self._undo.append(
+            functools.partial(_put_back, torch, "compile", follow_and_compile, compile_)
+        )
         self.look()
 
     def look(self) -> None:
@@ -116,37 +118,29 @@ class CompiledRegions:
         if rules is not None:
             with contextlib.suppress(Exception):  # another version: then it compiles what it meets
                 rules.add("autograd_lens")
-        # Before torch 2.9, a wrapper calls the one that sets it alone.
-        first: Any = getattr(dynamo, "set_eval_frame", None)
-        last: Any = getattr(dynamo, "_maybe_set_eval_frame")  # noqa: B009  torch leaves it untyped
-        wrapper = "_fn" if first is None else "compile_wrapper"
+        first, last = dynamo.set_eval_frame, dynamo._maybe_set_eval_frame  # type: ignore[union-attr]
 
-        def begins(frame: FrameType) -> None:
-            wraps = frame.f_code.co_name == wrapper
+        def set_eval_frame(callback: Any) -> Any:
+            frame = _get_frame(1)
+            wraps = frame.f_code.co_name == "compile_wrapper"
             if wraps and not self.inside and threading.get_ident() == self._thread:
                 self._frame, self.inside = id(frame), True
                 self._enter()
-
-        def set_eval_frame(callback: Any) -> Any:
-            begins(_get_frame(1))
             return first(callback)
 
         def maybe_set_eval_frame(callback: Any) -> Any:
-            if first is None and callback not in {None, False}:
-                begins(_get_frame(1))
             result = last(callback)
             if callback is None and self._frame == id(_get_frame(1)):
                 self._frame, self.inside = 0, False
                 self._leave()
             return result
 
-        self._put(dynamo, "_maybe_set_eval_frame", maybe_set_eval_frame, last)
-        if first is not None:
-            self._put(dynamo, "set_eval_frame", set_eval_frame, first)
-
-    def _put(self, owner: Any, name: str, ours: Any, original: Any) -> None:
-        setattr(owner, name, ours)
-        self._undo.append(functools.partial(_put_back, owner, name, ours, original))
+        for name, ours, original in (
+            ("set_eval_frame", set_eval_frame, first),
+            ("_maybe_set_eval_frame", maybe_set_eval_frame, last),
+        ):
+            setattr(dynamo, name, ours)
+            self._undo.append(functools.partial(_put_back, dynamo, name, ours, original))
 
     @contextlib.contextmanager
     def asleep(self) -> Iterator[None]:

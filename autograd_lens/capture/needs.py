@@ -16,7 +16,7 @@ before the training loop is not recorded, so the run's first step is no measure 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ from autograd_lens.trace.tape import (
 
 __all__ = ["Needs", "read_from_outside"]
 
+_ENOUGH = 2  # comparisons
+_LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
@@ -52,6 +54,8 @@ class _Reading:
         outside: Everything else that no kernel made, and the numbers it computed with.
         update: The numbers that its update computed with.
         inside: Those that code of the program computed with while a backward ran.
+        serving: What was read, handed things apart, by the kernels that a loss follows from, and
+            these kernels: without a validation or an episode that was played before it.
     """
 
     kernels: tuple[Any, ...]
@@ -59,6 +63,7 @@ class _Reading:
     outside: tuple[Any, ...]
     update: tuple[Any, ...]
     inside: tuple[Any, ...]
+    serving: tuple[Any, ...]
 
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
@@ -84,7 +89,14 @@ class Needs:
     opaque: bool = False
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
+    _alike: int = 0  # how many full steps in a row read what the one before had read
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
+
+    @property
+    def settled(self) -> bool:
+        """Whether steps were compared and found alike, but for what they were handed."""
+        varying = self.tapes or self.opaque or self._alone or len(self._known) > 1
+        return self._alike >= _ENOUGH and not varying
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
@@ -114,7 +126,8 @@ class Needs:
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
         """
-        self.opaque = self.opaque or _is_opaque(template, slots)
+        if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
+            self.opaque = _is_opaque(template, slots)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
@@ -130,9 +143,11 @@ class Needs:
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
             self.inputs = self.inputs or read != {*before.handed, *before.outside}
+            self.tapes = bool(first) and now.serving != before.serving
             return
         self.inputs = self.inputs or now.handed != before.handed
         other = (now.kernels, now.outside) != (before.kernels, before.outside)
+        self._alike = 0 if other else self._alike + 1
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return
@@ -167,7 +182,20 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
         inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
+        serving=tuple(_serving(template, slots, handed)),
     )
+
+
+def _serving(template: Template, slots: Sequence[Any], handed: Collection[int]) -> Iterator[Any]:
+    wanted = {use.tensor for one in template.backwards for use in tensors_in(*one.roots)}
+    kernels = []
+    for kernel in reversed(template.kernels):
+        if kernel.phase == "forward" and not wanted.isdisjoint(use.tensor for use in kernel.makes):
+            wanted.update(use.tensor for use in kernel.reads)
+            kernels.append(kernel)
+    yield from ((kernel.op, *_constants(kernel)) for kernel in kernels)
+    yield from (slots[number] for kernel in kernels for number in _numbers(kernel))
+    yield from (slots[n] for t, n in _outside(template) if t in wanted and t not in handed)
 
 
 def _own_code(template: Template) -> Iterator[TapeKernel]:

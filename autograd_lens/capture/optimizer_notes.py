@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import torch
@@ -30,11 +31,15 @@ class OptimizerNotes:
     Options are switches, words, and tuples that hold more than numbers. ``holds`` are the
     leaves that it updates: the index of a parameter of the run, or None for a tensor that no
     backward has reached. Groups divide ``holds``; a handwritten optimizer has none.
+
+    Attributes:
+        stepped: Gives the optimizers that have made an update, whoever holds them.
     """
 
     def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
         self._registry = registry
         self._keep = keep
+        self.stepped: Callable[[], Iterable[Any]] = tuple
         self._known: list[weakref.ref[Any]] = []
         self._state: Hashable = None
         self._written: list[Json] = []
@@ -53,6 +58,10 @@ class OptimizerNotes:
         if not anew and self._state == self._now():
             return
         found = dict(_optimizers(frames()))
+        there = {id(optimizer) for optimizer in found.values()}
+        for optimizer in self._in_order():
+            if id(optimizer) not in there:  # an attribute of a module, say
+                found[_unlike(type(optimizer).__name__, found)] = optimizer
         described = [self._describe(name, optimizer) for name, optimizer in found.items()]
         if described and described != self._written:
             self._written = described
@@ -66,9 +75,21 @@ class OptimizerNotes:
             for value in list(attributes_of(known()).values()):
                 yield from _tensors(value)
 
+    def _in_order(self) -> list[Any]:
+        """Those that made updates, in the order of what they update."""
+
+        def place(optimizer: Any) -> int:
+            indexes = map(self._registry.index_of, _held(optimizer))
+            return next(
+                (index for index in indexes if index is not None), len(self._registry.records)
+            )
+
+        return sorted(self.stepped(), key=place)
+
     def _now(self) -> Hashable:
         """What changes when an optimizer gets other tensors, or a tensor another index."""
         alive = [optimizer for known in self._known if (optimizer := known()) is not None]
+        alive += [one for one in self._in_order() if all(one is not other for other in alive)]
         held = [tensor for optimizer in alive for tensor in _held(optimizer)]
         return tuple([(id(tensor), self._registry.index_of(tensor)) for tensor in held])
 
@@ -87,6 +108,11 @@ def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
     for name, value in reachable(frames):
         if _is_optimizer(value):
             yield name, value
+
+
+def _unlike(name: str, others: Container[str]) -> str:
+    """The name, with a number where others have it."""
+    return next(n for i in count(1) if (n := f"{name} ({i})" if i > 1 else name) not in others)
 
 
 def _is_optimizer(value: Any) -> bool:

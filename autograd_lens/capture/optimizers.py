@@ -46,6 +46,7 @@ class OptimizerHooks:
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._frame: int | None = None
         full.state_names = self._state_names
+        full.notes.stepped = lambda: list(self._seen)
 
     def install(self) -> None:
         """Follow from now on."""
@@ -58,20 +59,31 @@ class OptimizerHooks:
         torch_optimizers._global_optimizer_pre_hooks.pop(_KEY, None)
         torch_optimizers._global_optimizer_post_hooks.pop(_KEY, None)
 
-    def begins(self, phase: str) -> None:
-        """An optimizer that is none of torch's begins to update or to clear."""
+    def begins(
+        self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
+    ) -> None:
+        """An optimizer begins to update or to clear.
+
+        Args:
+            phase: Which of both.
+            optimizer: The optimizer, where it is one of torch's.
+            frame: Where it was called, where it was given nothing.
+        """
         if phase == "update":
             self._steps.optimizer_begins()
-            self._order.step(())
+            self._order.step(() if optimizer is None else _parameters(optimizer))
         else:
             self._order.zero_grad()
-        self._full.enter_context(phase)
+        # A mode of the program must not see us look.
+        with torch._C.DisableTorchFunction():
+            self._full.enter_context(phase, optimizer if frame is not None else None, frame)
 
     def ended(self, phase: str, *, complete: bool = True) -> None:
         """It has ended, or was left by an exception."""
         if phase == "update":
             self._steps.optimizer_ended()
-        self._full.leave_context(complete=complete)
+        with torch._C.DisableTorchFunction():
+            self._full.leave_context(complete=complete)
 
     def check(self, frame: FrameType | None) -> None:
         """Notice that an update was left by an exception: then no hook said that it ended."""
@@ -88,13 +100,8 @@ class OptimizerHooks:
         self._frame = id(frame)
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
-        self._steps.optimizer_begins()
-        self._order.step(_parameters(optimizer))
-        closed = len(args) == 1 and not kwargs  # no closure, nothing but its own state
-        # A mode of the program must not see us look.
-        with torch._C.DisableTorchFunction():
-            self._full.update_begins(_parameters(optimizer))
-            self._full.enter_context("update", optimizer if closed else None, frame)
+        closed = len(args) == 1 and not kwargs  # no closure
+        self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None

@@ -116,6 +116,7 @@ class Recorder:
         steps: Counts the steps.
         registry: The parameters.
         other_thread: Whether the program called backward in a thread that is not recorded.
+        by_functions: Whether it asked ``torch.func`` for gradients, which is not recorded either.
         failed_step: The step that an exception ended, as far as that is known; -1 before the first.
         stopped: What ended the program, where a step met what was to be stopped on.
     """
@@ -135,7 +136,9 @@ class Recorder:
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
-        keyframes = Keyframes(writer, limits.keyframes, limits.light, apart)
+        keyframes = Keyframes(
+            writer, limits.keyframes, limits.light, apart, always=stop is not None
+        )
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
         aside = _BEFORE_STOP if stop is not None else 0
         self._full = FullRecorder(services, full, limits.value, limits.step, aside=aside)
@@ -159,7 +162,7 @@ class Recorder:
         self._began = 0.0  # when the engine began to run, where there are several
         self._inside = False
         self._asleep = False  # the program asked to be left alone
-        self.other_thread = False
+        self.other_thread = self.by_functions = False
         self.failed_step = -1
         self._failures = 0
         self._died = 0
@@ -346,6 +349,7 @@ class Recorder:
 
     def _pass_by(self) -> None:
         """Say once that a backward of another thread of the program is not recorded."""
+        self.by_functions = self.by_functions or _functorch_level() is not None
         elsewhere = threading.get_ident() != self._thread and os.getpid() == self._process
         if elsewhere and not self._inside and not self.other_thread and self._log:
             self.other_thread = True
@@ -385,10 +389,11 @@ class Recorder:
             values, grads = self._reader.before()
             self._died = self._reader.died
         calls = self._calls.take(grads) if self._calls.used else None
-        loss = read_scalar(root) if plain else None
+        loss = read_scalar(root) if isinstance(root, _Tensor) else None
         previous = self.steps.index
         opens = self.steps.backward_begins(site, caller, values, grads)
-        if self.registry.unsettled:
+        met = list(self.registry.unsettled)
+        if met:
             self._settle()
         if self._processes > 1:
             self._began = time.time()
@@ -412,6 +417,8 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
+        if met:
+            self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
 
     def _shrink(self, level: Level) -> None:
@@ -507,13 +514,14 @@ class Recorder:
             if self._rolling is not None:
                 self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
-                self._ask(self._stop_on, _number(outputs[0], loss), values, after)
+                self._ask(self._stop_on, graph, _number(outputs[0], loss), values, after)
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
 
     def _ask(
         self,
         stop: StopOn,
+        graph: int,
         loss: float | None,
         values: Sequence[RawValue],
         grads: Sequence[RawValue],
@@ -534,7 +542,9 @@ class Recorder:
         if not reason:
             return
         self._stop_on = None  # a program that goes on is not ended twice
-        kept = self._full.keep(step, sys._getframe(2)) and self._level < Level.NOTHING
+        fingerprint = self._graphs.fingerprints[graph]
+        kept = self._full.keep(step, fingerprint, sys._getframe(2))
+        kept = kept and self._level < Level.NOTHING
         self.stopped = StopConditionMet(step, reason, kept=kept)
         raise self.stopped
 

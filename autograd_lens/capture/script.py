@@ -179,6 +179,8 @@ def _why_nothing(program: Program, error: BaseException | None, recorder: Record
     name = Path(program.name).name
     if recorder.other_thread:
         return f"{name} called backward in another thread than the one it began in."
+    if recorder.by_functions and error is None:
+        return f"{name} asks torch.func for its gradients, and never calls backward."
     if isinstance(error, SystemExit):
         if _raised_in(error, "argparse") or _raised_in(error, "click"):
             return f"{name} ended in its argument parser. What stands behind SCRIPT is for it."

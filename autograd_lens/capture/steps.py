@@ -170,25 +170,34 @@ class StepCounter:
 
 
 def _parted(before: Stack, now: Stack, began: Stack) -> bool:
-    """Whether a loop holds one of two places, and none holds both.
+    """Whether two places are in different loops.
+
+    Each is in one that does not hold the other, or one is, and no loop around it holds both: a
+    step of a GAN has several updates of the one network in a loop, and behind it one of the other.
 
     Args:
         before: The one place.
         now: The other.
-        began: Where recording began.
+        began: Where recording began: a loop around it is none of the program's.
     """
     around = [*began, *[(None, 0)] * len(before)]
+    shared = False
     for depth, ((code, at), (other, then)) in enumerate(zip(before, now, strict=False)):
+        if code is not other:
+            return False
         start = around[depth][1] if around[depth][0] is code else -1
         loops = [one for one in _loops(code) if start not in one]
-        if code is not other or any(at in one and then in one for one in loops):
-            return False
+        shared = shared or any(at in one and then in one for one in loops)
         if at != then:
-            inner = (*before[depth + 1 :], *now[depth + 1 :])
-            return any(at in one or then in one for one in loops) or any(
-                place in one for inside, place in inner for one in _loops(inside)
-            )
+            apart = [one for one in loops if (at in one) != (then in one)]
+            one = any(at in loop for loop in apart) or _in_loops(before[depth + 1 :])
+            two = any(then in loop for loop in apart) or _in_loops(now[depth + 1 :])
+            return (one and two) or ((one or two) and not shared)
     return False
+
+
+def _in_loops(frames: Stack) -> bool:
+    return any(at in one for code, at in frames for one in _loops(code))
 
 
 def _loops(code: CodeType) -> list[range]:
@@ -202,14 +211,15 @@ class LoopFrame:
     """Finds the frame that holds the training loop.
 
     It is the innermost frame of the program that was on the stack at two consecutive backwards,
-    and at every kernel between them; frames inside it are made anew in every turn. Only ``id``
-    and code are kept, and another frame may come to have the same: where kernels went by unseen,
-    nothing is known of the frames before.
+    and at every kernel between them, and that is in a loop of its code; frames inside it are made
+    anew in every turn. Only ``id`` and code are kept, and another frame may come to have the same,
+    as that of a function without a loop has that is called again and again.
     """
 
     def __init__(self) -> None:
         self._chain: list[tuple[int, int]] = []
         self._loop: tuple[int, int] | None = None
+        self._codes: dict[int, tuple[CodeType, list[range]]] = {}  # hashing one is slow
 
     def see(self, frames: list[FrameType], *, left: bool) -> tuple[int, int] | None:
         """Take note of the stack at a backward.
@@ -225,21 +235,24 @@ class LoopFrame:
         chain = [(id(frame), id(frame.f_code)) for frame in frames]
         if left and self._loop in self._chain:  # it has ended, whoever has its place now
             self._chain = self._chain[self._chain.index(self._loop) + 1 :]
-        common = [link for link in chain if link in self._chain]
+        common = [link for link in chain if link in self._chain] or chain
         self._chain = chain
-        self._loop = next(iter(common), None) or _innermost_loop(frames) or next(iter(chain), None)
+        pairs = zip(chain, frames, strict=True)
+        looping = (link for link, frame in pairs if link in common and self._turns(frame))
+        self._loop = next(looping, None) or next(iter(common), None)
         return self._loop
+
+    def _turns(self, frame: FrameType) -> bool:
+        """Whether a frame is in a loop."""
+        code = frame.f_code
+        known = self._codes.get(id(code))
+        if known is None:
+            known = self._codes[id(code)] = code, _loops(code)
+        return any(frame.f_lasti in one for one in known[1])
 
     def forget(self) -> None:
         """Kernels have gone by unseen."""
         self._chain, self._loop = [], None
-
-
-def _innermost_loop(frames: Sequence[FrameType]) -> tuple[int, int] | None:
-    for frame in frames:
-        if any(frame.f_lasti in one for one in _loops(frame.f_code)):
-            return id(frame), id(frame.f_code)
-    return None
 
 
 def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.options import draws
+from autograd_lens.cli.options import draws, speaks
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import select_step
@@ -31,9 +31,7 @@ _EVEN = 2  # films have even sizes
 @click.command("animate", short_help="Show the descent as a moving picture.")
 @click.option("--backward", is_flag=True, help="The gradient on its way back through one step.")
 @click.option("--step", default="0", show_default=True, help="The step, with --backward.")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
-)
+@speaks()
 @draws("The picture: .gif or .mp4.  [default: NAME-descent.gif]")
 def command(
     file: Path | None, output: Path | None, force: bool, backward: bool, step: str, lang: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from autograd_lens.cli.files import record_script, say
-from autograd_lens.cli.options import records
+from autograd_lens.cli.options import ScriptCommand, records
 from autograd_lens.cli.step import walk
 
 __all__ = ["command"]
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.command(
     "debug",
     short_help="Record a training script, then walk through it.",
+    cls=ScriptCommand,
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(

@@ -12,12 +12,15 @@ import click
 
 from autograd_lens.api import Trace
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.options import draws
+from autograd_lens.cli.options import draws, speaks
 from autograd_lens.errors import NotRecordedError, RenderError
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.selection import select_step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autograd_lens.render.engines import Engine, Format
     from autograd_lens.render.graph import GraphOptions
 
 __all__ = ["command", "draw_graph", "full_step"]
@@ -51,6 +54,7 @@ Fold = Literal["auto", "always", "never"]
     metavar="PROGRAM",
     help="The Graphviz program to draw with.  [default: dot, else graphviz-pure]",
 )
+@speaks()
 @draws("The picture: .svg, .png, .pdf or .dot.  [default: NAME-step0.svg]")
 def command(
     file: Path | None,
@@ -62,6 +66,7 @@ def command(
     depth: int,
     module: str,
     dot: str | None,
+    lang: str,
 ) -> None:
     """Draw torchviz's graph of one step's loss, with formulas, values and gradients.
 
@@ -76,7 +81,7 @@ def command(
         chosen = _last_step(trace, index) if step == "last" else full_step(trace, index)
         target = output or named_after(trace.path, f"step{chosen.index}.svg")
         writable(target, force=force)
-        look = GraphOptions(trace.source, fold, module=module, depth=depth)
+        look = GraphOptions(trace.source, fold, module=module, depth=depth, language=lang)
         look = replace(look, stopped=_stopped(trace, chosen))
         draw_graph(trace, chosen, target, backward=backward, look=look, program=dot)
 
@@ -102,18 +107,31 @@ def draw_graph(
     program: str | None = None,
 ) -> None:
     """Draw the graph of a full step into a file, and say so."""
-    from autograd_lens.render.engines import format_of, save_dot
+    from autograd_lens.render.engines import Drawing, find_engines, format_of, save_dot
     from autograd_lens.render.graph import GraphOptions, graph_dot
 
     format_of(output)  # an unknown suffix is told before any work is done
     chosen = step.main_backward if backward is None else backward
     source = graph_dot(step, chosen, look or GraphOptions(source=trace.source))
     with explained(output):
-        drawing = save_dot(source, output, program)
+        if look is not None and look.language == "zh" and find_engines(program):
+            output.write_bytes(_in_chinese(source, format_of(output), find_engines(program)))
+            drawing = Drawing(output)
+        else:
+            drawing = save_dot(source, output, program)
     say(f"Wrote {shown(drawing.path)}")
     if drawing.hint:
         msg = f"{shown(output)} was not drawn."
         raise RenderError(msg, hint=drawing.hint)
+
+
+def _in_chinese(source: str, wanted: Format, engines: Sequence[Engine]) -> bytes:
+    from autograd_lens.render.engines import render_dot
+    from autograd_lens.render.graph_words import with_letters
+
+    if wanted == "dot":
+        return source.encode()
+    return with_letters(render_dot(source, "svg", engines), wanted)
 
 
 def _last_step(trace: Trace, last: int) -> Step:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.options import draws
+from autograd_lens.cli.options import draws, speaks
 from autograd_lens.errors import LensError, RenderError
 from autograd_lens.pages import drawn, levels_of
 from autograd_lens.trace.reader import Trace
@@ -32,9 +32,7 @@ _FACTORS = (0.1, 10.0)
 
 @click.command("handout", short_help="Make a lesson of a run, as page, PDF or Markdown.")
 @click.option("--steps", metavar="STEPS", help="Steps to show.  [default: 0,1,-1]")
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
-)
+@speaks()
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
 @click.option("--slides", is_flag=True, help="One slide for each event of a step: .pdf or .png.")

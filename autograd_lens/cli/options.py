@@ -10,7 +10,16 @@ from typing import Any
 
 import click
 
-__all__ = ["Bytes", "draws", "prints", "reads", "records", "width_option"]
+__all__ = [
+    "Bytes",
+    "ScriptCommand",
+    "draws",
+    "prints",
+    "reads",
+    "records",
+    "speaks",
+    "width_option",
+]
 
 _PATH = click.Path(path_type=Path)
 
@@ -35,6 +44,20 @@ class Bytes(click.ParamType[int]):
         return int(float(match[1]) * 1024**power)
 
 
+class ScriptCommand(click.Command):
+    """A verb that runs a script: behind the script stand its own options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is left of the arguments; an option that may be the script's says where to stand."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.possibilities:
+                verb = f"autograd-lens {ctx.info_name} train.py {error.option_name}"
+                error.message += f" What belongs to the script stands behind it: {verb}"
+            raise
+
+
 def reads() -> Decorator:
     """The argument ``FILE``: the trace to read."""
     return click.argument("file", required=False, type=_PATH)
@@ -54,6 +77,13 @@ def prints(*, as_json: str = "", width: bool = True, output: str = "") -> Decora
     if width:
         parts.append(width_option())
     return _together(*parts, *(_writing(output) if output else ()))
+
+
+def speaks() -> Decorator:
+    """The option ``--lang`` of a verb whose words are there in several languages."""
+    return click.option(
+        "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+    )
 
 
 def width_option() -> Decorator:

@@ -8,7 +8,7 @@ import click
 
 from autograd_lens.api import Trace
 from autograd_lens.cli.files import explained, named_after, open_trace, say, shown, writable
-from autograd_lens.cli.options import draws
+from autograd_lens.cli.options import draws, speaks
 from autograd_lens.errors import RenderError
 from autograd_lens.trace.selection import select_step
 
@@ -27,9 +27,7 @@ _DATE = {".png": None, ".svg": "Date", ".pdf": "CreationDate"}  # what matplotli
 @click.option(
     "--step", "at", metavar="STEP", help="The step whose batch the surface is the loss of."
 )
-@click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
-)
+@speaks()
 @draws("The picture: .png, .svg or .pdf.  [default: NAME-path.png]")
 def command(
     file: Path | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autograd_lens.cli.files import record_script, say, shown
-from autograd_lens.cli.options import Bytes, records
+from autograd_lens.cli.options import Bytes, ScriptCommand, records
 from autograd_lens.trace.reader import Trace
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["command"]
 @click.command(
     "run",
     short_help="Run a training script and record it.",
+    cls=ScriptCommand,
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(

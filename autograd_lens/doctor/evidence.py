@@ -47,6 +47,7 @@ _FEWEST_RUNS = 60
 _FULL_STEPS = 12
 _FEWEST_FULL = 4
 _CALLS = {1: "s", 2: "z", 3: "sz", 4: "zs"}
+_QUICK = 600  # kernels of a step that is opened although nobody asked for it
 _KERNELS = 12_000  # of full steps that are looked at
 _ZEROS = b"\0\x80"  # the bytes of 0 and -0; what has others is no zero
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
@@ -218,8 +219,11 @@ class Evidence:
 
     @cached_property
     def full(self) -> tuple[Step, ...]:
-        """Full steps: the first ones, the last one, and some between; few of a large model."""
-        steps = self.trace.full_steps
+        """Full steps: the first ones, the last one, and some between; few of a large model.
+
+        Where the recording spared later ones, two of them are opened by replay.
+        """
+        steps = self._whole
         if not steps:
             return ()
         kernels = len(self.trace.steps[steps[0]].kernels) + 1
@@ -229,6 +233,17 @@ class Evidence:
             picked = np.linspace(half, len(steps) - 1, allowed - half).astype(int)
             steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
         return tuple(self.trace.steps[step] for step in steps)
+
+    @property
+    def _whole(self) -> tuple[int, ...]:
+        """The steps that were recorded in full, and the later ones that are cheap to open."""
+        recorded, last = self.trace.full_steps, len(self.trace.steps) - 1
+        if not recorded or recorded[-1] >= last // 2 or not self.experiments.possible:
+            return recorded
+        if len(self.trace.steps[recorded[0]].kernels) > _QUICK:
+            return recorded
+        later = {last // 2, last - 1} - set(recorded)
+        return (*recorded, *(step for step in sorted(later) if self.full_step(step) is not None))
 
     def full_step(self, step: int) -> Step | None:
         """A step, where it was recorded in full or the trace can open it by replay."""

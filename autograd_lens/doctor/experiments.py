@@ -45,9 +45,14 @@ class Experiments:
         self._left = seconds
         self._on_way = on_way or _silent
 
+    @property
+    def possible(self) -> bool:
+        """Whether steps can be executed again, and there is time."""
+        return self._laboratory is not None and self._left > 0
+
     def _tried(self, what: str, one: Callable[[Laboratory], _T]) -> _T | None:
         """What an experiment gives; None where there is no way, or no time."""
-        if self._laboratory is None or self._left <= 0:
+        if self._laboratory is None or not self.possible:
             return None
         start = time.perf_counter()
         self._on_way(what)

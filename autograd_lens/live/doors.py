@@ -2,17 +2,18 @@
 
 Torch has no public way to ask which node of the graph runs a kernel, or what a node saved. What
 is used instead can go away with any release, so it is looked for when this is imported: a torch
-without a needed door is refused in one sentence, instead of half a recording. Nothing else in this
-package asks whether torch has something.
+without one of these doors, or one that is older than what was tried, is refused in one sentence,
+instead of half a recording. Nothing else in this package asks whether torch has something.
 
-NOTE 1 [What nodes saved]: ``SavedTensor.data`` gives what was saved without running the program's
-hooks. Before torch 2.13 there is ``_saved_self`` and the like alone, which *unpack*: they run the
-hooks, in which activation checkpointing computes a whole segment again. So there nothing is read,
-and what nodes saved is not known.
+NOTE 1 [Older torch]: 2.6 has all doors but those of ``SavedTensor``. There ``_saved_self`` and the
+like alone tell what was saved, and they unpack: they run the program's hooks, in which activation
+checkpointing computes a whole segment again. And there ``p.data`` runs kernels, whose values
+replay takes for each other. So recordings come out whole there, and are not proved.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +34,7 @@ __all__ = [
     "dispatch_modes",
     "functorch_level",
     "missing",
-    "refuse_without",
+    "refuse",
     "saved_data",
     "sequence_number",
     "set_version",
@@ -43,6 +44,9 @@ OLDEST = "2.13"
 """The oldest torch that was tried, as pyproject.toml says."""
 
 NEEDED = {
+    "torch._C._autograd.SavedTensor.data": "what nodes saved",
+    "torch._C._autograd.SavedTensor.unpack_hook": "what nodes saved",
+    "torch._C._autograd._unsafe_set_version_counter": "sparse gradients",
     "torch._C._autograd._get_sequence_nr": "which node a kernel of the forward made",
     "torch._C._current_autograd_node": "which node runs a kernel of the backward",
     "torch._C._disabled_torch_dispatch_impl": "which tensors are of a class that computes itself",
@@ -78,19 +82,30 @@ def _behind(name: str) -> Any:
     return found
 
 
-def refuse_without(gone: dict[str, str]) -> None:
-    """Refuse a torch that lacks needed doors.
+def refuse(version: str, gone: dict[str, str]) -> None:
+    """Refuse a torch that is too old, or lacks needed doors.
+
+    Args:
+        version: Its version.
+        gone: What it lacks; see ``missing``.
 
     Raises:
-        RecordingError: It does.
+        RecordingError: It is, or does.
     """
+    if _number(version) < _number(OLDEST):
+        msg = f"torch {version} is older than {OLDEST}, the oldest that recordings are proved with."
+        raise RecordingError(msg, hint=f"Install a newer one: pip install 'torch>={OLDEST}'.")
     if gone:
         lost = ", ".join(dict.fromkeys(gone.values()))
-        msg = f"torch {torch.__version__} does not let a recording see {lost} ({', '.join(gone)})."
-        raise RecordingError(msg, hint=f"Install torch {OLDEST} or newer, as far as it was tried.")
+        msg = f"torch {version} does not let a recording see {lost} ({', '.join(gone)})."
+        raise RecordingError(msg, hint="Install the torch that constraints.txt names.")
 
 
-refuse_without(missing())
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+refuse(torch.__version__, missing())
 
 current_node: Callable[[], Any] = torch._C._current_autograd_node
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
@@ -99,23 +114,16 @@ dispatch_mode_at: Callable[[int], Any] = torch._C._get_dispatch_stack_at
 functorch_level: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
 
 
-def _nothing_to_set(_tensors: Any, _versions: Any) -> None:
-    """Torch numbers versions as it does; those of sparse gradients count one or two more."""
-
-
-set_version: Callable[[Any, Any], None] = getattr(
-    torch._C._autograd, "_unsafe_set_version_counter", _nothing_to_set
-)
-_sees_saved = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")
+set_version: Callable[[Any, Any], None] = torch._C._autograd._unsafe_set_version_counter
 
 
 def saved_data(saved: Any) -> torch.Tensor | None:
-    """The tensor that a node saved, None where hooks packed it or torch does not tell (NOTE 1).
+    """The tensor that a node saved, None where hooks of the program packed it.
 
     Raises:
         RuntimeError: It was freed already.
     """
-    if saved is None or not _sees_saved or saved.unpack_hook is not None:
+    if saved is None or saved.unpack_hook is not None:
         return None
     data = saved.data
     return data if isinstance(data, torch.Tensor) else None

@@ -156,6 +156,8 @@ def _read_general(
 ) -> RawValue:
     if tensor.is_meta or tensor.is_quantized:
         return None
+    if not tensor.is_cpu and _is_captured():
+        return None  # a copy to the host would spoil the graph that is being captured
     if tensor.layout is not torch.strided:
         return _read_sparse(tensor, limit)
     if tensor._is_zerotensor():
@@ -168,6 +170,11 @@ def _read_general(
             return None
         return _from_memory(plain, limit, brief, known)
     return _from_memory(tensor, limit, brief, known)
+
+
+def _is_captured() -> bool:
+    """Whether kernels are kept for a CUDA graph just now, and not run."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:

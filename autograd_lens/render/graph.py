@@ -19,6 +19,7 @@ from autograd_lens.render import graph_text as text
 from autograd_lens.render.dot_source import Cluster, DotEdge, DotGraph, Markup, markup, write
 from autograd_lens.render.graph_outline import Arrow, Outline, outline
 from autograd_lens.render.graph_text import SourceOf
+from autograd_lens.render.graph_words import spoken_dot
 from autograd_lens.render.rooms import Box, Rooms, Sheet, framed
 from autograd_lens.trace.records import Node, Step
 
@@ -43,6 +44,7 @@ class GraphOptions:
         module: The module whose inside is drawn; ``""`` for all.
         depth: How many levels of modules are drawn; 0 for as many as a page has room for.
         stopped: What ended the program in this step; ``""`` for nothing.
+        language: ``"en"`` or ``"zh"``; a picture of points needs a font of the system's for it.
         marked: Class names of nodes, by their index, which an SVG's elements carry; a box has
             the first that one of its nodes has.
     """
@@ -53,6 +55,7 @@ class GraphOptions:
     module: str = ""
     depth: int = 0
     stopped: str = ""
+    language: str = "en"
     marked: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -71,7 +74,10 @@ def graph_dot(step: Step, backward: int = -1, options: GraphOptions | None = Non
         RenderError: There is no such backward, or its graph was not recorded.
     """
     options = options or GraphOptions()
-    of = outline(step, backward, options.source)
+    return spoken_dot(_dot(outline(step, backward, options.source), options), options.language)
+
+
+def _dot(of: Outline, options: GraphOptions) -> str:
     count = len(of.graph.nodes)
     asked = bool(options.module or options.depth)
     many = count > 2 * options.cards

@@ -122,14 +122,19 @@ class Donors:
 
     Args:
         trace: The trace.
+        fresh: Gives the parameters whose optimizer makes its first update in a step: then it has
+            no state yet.
 
     Attributes:
         left_out: What was differentiated in a step behind its training, where no tape tells how:
             the calls of ``torch.autograd.grad``.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(
+        self, trace: Trace, fresh: Callable[[int], frozenset[str]] = lambda _step: frozenset()
+    ) -> None:
         self.trace = trace
+        self._fresh = fresh
         self.left_out: dict[int, Sequence[LightGraph]] = {}
         self._plans: dict[int, Plan] = {}
         self._donors: dict[int, Donor] = {}
@@ -295,6 +300,7 @@ class Donors:
         dropped = _makers_of(plan, given)
         if not own or plan.template.lean:
             dropped |= _settled(plan)
+        dropped |= self.cut_off(step, donor)
         found = self._found(step, donor, carried, given.keys())
         dropped |= _idle(plan, plan.outside.keys() - found.keys() - given.keys())
         self._refuse_lost(step, donor, {*found, *given}, dropped)
@@ -315,6 +321,13 @@ class Donors:
             own=own,
             frozen=_frozen(light),
         )
+
+    def cut_off(self, step: int, donor: Donor) -> frozenset[int]:
+        """The kernels of an update that did not come: the run was stopped before it."""
+        stopped = self.trace.info.status == "stopped" and step == len(self.trace.steps) - 1
+        if not stopped or donor.step == step:
+            return frozenset()
+        return frozenset(one.index for one in donor.plan.calls if one.kernel.phase == "update")
 
     def _given(self, step: int, donor: Donor) -> dict[int, torch.Tensor]:
         """The tensors that a light step was handed, by their ids on the tape."""
@@ -374,9 +387,15 @@ class Donors:
                 value = value if value is None else _laid_out(value, plan, number)
             if value is None and not own and spec.role != "parameter":
                 value = donor.tensor(number)
+                begins = value is not None and self._begins(step, spec)
+                value = torch.zeros_like(value) if begins else value
             if value is not None:
                 found[number] = value
         return found
+
+    def _begins(self, step: int, spec: TensorSpec) -> bool:
+        """Whether a tensor is the state of an optimizer that has none before a step."""
+        return spec.role == "state" and spec.name.rpartition(".")[0] in self._fresh(step)
 
     def _refuse_lost(
         self, step: int, donor: Donor, there: Collection[int], dropped: Collection[int]
@@ -472,7 +491,8 @@ class Donors:
             if not plan.template.lean:
                 return needed
         else:
-            needed = large or bool(plan.state)
+            old = (n for n in plan.state if not self._begins(step, plan.specs[n]))
+            needed = large or any(True for _ in old)
         used = [self._row_entry(step, plan.specs[number]) for number in plan.parameters.values()]
         whole = [self.trace.whole(entry) for entry in used if entry is not None]
         return needed or any(not isinstance(entry, bytes) for entry in whole)
@@ -603,7 +623,7 @@ def _settled(plan: Plan) -> frozenset[int]:
     return frozenset(
         call.index
         for call in plan.calls[:first]
-        if not (call.engine or call.grad)
+        if not (call.engine or call.kernel.makes_node or call.kernel.node is not None)
         and any(plan.memory[number] in memory for number in call.changes)
     )
 

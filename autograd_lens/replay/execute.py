@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.checkpoint import Block, recomputed
-from autograd_lens.replay.functions import CustomFunction, applied, is_checkpoint, is_custom
+from autograd_lens.replay.functions import CustomFunction, applied, is_checkpoint
 from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
@@ -472,7 +472,7 @@ class Execution:
             registers[number] = tensor
         made: dict[int, torch.Tensor | None] = dict(known)
         given = {use.tensor for use in tensors_in(*run.grad_inputs)}
-        for index in run.kernels:
+        for index in self.plan.own_code(run):
             call = self.plan.calls[index]
             if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
                 continue  # the engine's, of what this node and another one gave
@@ -531,7 +531,7 @@ class Execution:
         if any(root is None or not root.requires_grad for root in roots):
             msg = "A tensor that backward was called on cannot be made again."
             first = backward.nodes[0] if backward.nodes else None
-            if first is not None and first.kernel is None and is_custom(first.name):
+            if first is not None and first.kernel is None:
                 msg = f"{msg} Its node, {first.name}, was made by no kernel of the tape."
             raise ReplayError(msg + self._obstacle())
         return [root for root in roots if root is not None]

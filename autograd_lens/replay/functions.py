@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay.operators import find_operator, is_view, writes_to
 from autograd_lens.trace.tape import (
     Arg,
     TapeBackward,
@@ -102,13 +103,27 @@ def _itself(template: Template, tensor: int, outputs: Sequence[int]) -> int:
 
 
 def _made_at(template: Template, outputs: Sequence[int]) -> int:
-    """Position of the last kernel that made a result: a Function may be given another's."""
+    """Position of the last kernel that made a result, or filled it part by part.
+
+    A Function may be given another's. Its forward runs with gradients switched off.
+    """
     made = (
         index
         for index, kernel in enumerate(template.kernels)
         if any(use.tensor in outputs for use in kernel.makes)
     )
-    return max(made, default=-1)
+    last = start = max(made, default=-1)
+    parts = set(outputs)
+    for index in range(start + 1, len(template.kernels)):
+        kernel = template.kernels[index]
+        first = next((use.tensor for use in kernel.reads), None)
+        if kernel.grad_mode or kernel.phase != "forward":
+            break
+        if first in parts:
+            operator = find_operator(kernel.op)
+            parts.update(use.tensor for use in kernel.makes if is_view(operator))
+            last = index if writes_to(operator) else last
+    return last
 
 
 class _Graph:

@@ -21,7 +21,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import PurePath
 from typing import Any
 
@@ -444,10 +444,23 @@ class Plan:
             for backward in self.backwards
             for run in backward.runs
             if is_custom(backward.nodes[run.node].name)
-            for index in run.kernels
+            for index in self.own_code(run)
             if not self.calls[index].kernel.hooked
         )
         return self._needed_hooks.union(ran)
+
+    def own_code(self, run: TapeRun) -> Sequence[int]:
+        """The kernels of a custom node's run, with those of engines that it ran itself.
+
+        Nodes of these are in no graph of the step: their kernels have none.
+        """
+        found = list(run.kernels[:1])
+        for call in self.calls[found[0] + 1 :] if found else ():
+            other = call.index not in run.kernels and call.kernel.node is not None
+            if other or not call.engine:
+                break
+            found.append(call.index)
+        return found
 
     @cached_property
     def _needed_hooks(self) -> frozenset[int]:
@@ -756,7 +769,7 @@ class _Compiler:
             index=index,
             kernel=kernel,
             operator=operator,
-            run=operator._op if operator is not None else _refuse,
+            run=_run_of(operator),
             get=_getter(positional),
             keywords=keywords,
             named=tuple(named),
@@ -818,6 +831,16 @@ def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
     """Whether it returns a tensor, rather than a list of one, or nothing."""
     returns = operator._schema.returns if operator is not None else ()
     return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
+
+
+def _run_of(operator: torch._ops.OpOverload | None) -> Callable[..., Any]:
+    """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
+    if operator is None:
+        return _refuse
+    return _DATA if operator is torch.ops.aten.detach.default else operator._op
+
+
+_DATA = attrgetter("data")
 
 
 def _refuse(*_args: Any, **_keywords: Any) -> Any:

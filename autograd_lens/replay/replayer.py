@@ -22,13 +22,14 @@ import torch
 import xxhash
 
 from autograd_lens.errors import ReplayError
+from autograd_lens.live.mode import UNSET
 from autograd_lens.live.reading import SMALL
 from autograd_lens.replay.check import Check, Difference
 from autograd_lens.replay.donors import Carried, Donor, Donors
 from autograd_lens.replay.execute import Execution, Situation
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
-from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.observe import Observed, Observer
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
@@ -36,7 +37,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
-from autograd_lens.trace.tape import records_of
+from autograd_lens.trace.tape import TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
@@ -129,8 +130,8 @@ class Replayer:
     """
 
     def __init__(self, trace: Trace, on_way: OnWay | None = None) -> None:
-        self.donors = Donors(trace)
         self.optimizers = Optimizers(trace)
+        self.donors = Donors(trace, self.optimizers.beginning)
         self._trace = trace
         self._on_way = on_way or _silent
         self._carried: Carried | None = None
@@ -193,6 +194,8 @@ class Replayer:
             attempt = self._without_update(attempt, observe=True)
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
+        if self.donors.cut_off(attempt.step, attempt.donor):
+            notes.append("The run was stopped before its update.")
         calls = attempt.donor.plan.calls
         if any(calls[index].kernel.phase != "update" for index in situation.dropped):
             notes.append(_LEFT_OUT if attempt.donor.plan.template.lean else _INPUTS_MADE)
@@ -200,7 +203,8 @@ class Replayer:
             msg = "It was not observed."
             raise ReplayError(msg)
         observed = attempt.observer.step()
-        tape = records_of(observed.template, observed.slots, attempt.donor.encoded.dots)
+        slots = _without_unset(observed)
+        tape = records_of(observed.template, slots, attempt.donor.encoded.dots)
         full = merge(attempt.step, tape, self.donors.light(attempt.step), update_expression)
         notes += [f"The replay differs from the recording: {one}." for one in check.outputs]
         provenance = "differs" if check.outputs else "proved"
@@ -221,7 +225,7 @@ class Replayer:
         plan = attempt.donor.plan
         update = {call.index for call in plan.calls if call.kernel.phase == "update"}
         carried = self._carried_to(attempt.step, attempt.donor)
-        situation = self._begins(attempt.step, attempt.donor, carried)
+        situation = self.donors.situation(attempt.step, attempt.donor, carried)
         dropped = situation.dropped | update
         random, redraw = attempt.situation.random, attempt.situation.redraw
         situation = changed(situation, redraw=redraw, random=random, dropped=dropped)
@@ -321,7 +325,7 @@ class Replayer:
         if not attempt.proved:
             msg = f"Step {step} executed again is not what was recorded."
             raise ReplayError(msg, hint="autograd-lens verify says where it differs.")
-        situation = self._begins(step, attempt.donor, self._carried_before(step))
+        situation = self.donors.situation(step, attempt.donor, self._carried_before(step))
         return attempt.donor, changed(
             situation,
             redraw=attempt.situation.redraw,
@@ -338,8 +342,9 @@ class Replayer:
         if first is not None and not first.proved and not first.own and donor.plan.draws:
             later = self._moved_on(step, first)
             if later is not None:
-                ways = self._ways(step, donor, later)
-                found = self._among(ways, step, donor, carried, observe=observe)
+                ways, found = self._ways(step, donor, later), None
+                with contextlib.suppress(ReplayError):
+                    found = self._among(ways, step, donor, carried, observe=observe)
                 first = found if found is not None and found.proved else first
         if first is None:
             msg = "The random numbers that it drew are not known."
@@ -359,37 +364,30 @@ class Replayer:
     ) -> Attempt | None:
         """The best of some ways; None where there is none."""
         first: Attempt | None = None
+        obstacle: ReplayError | None = None
         for way in ways:
             situation = changed(
-                self._begins(step, donor, carried),
+                self.donors.situation(step, donor, carried),
                 redraw=way.redraw,
                 random=way.random,
                 settings=way.settings,
             )
             try:
                 attempt = self._execute(step, donor, situation, observe=observe)
-            except ReplayError:
+            except ReplayError as error:
                 if not way.settings:
                     raise
-                continue  # the optimizer cannot be built, or runs other kernels than recorded
+                obstacle = error  # the optimizer cannot be built, or runs other kernels
+                continue
             if attempt.complete:
                 if way.settings:
                     self._by_optimizer.add(donor.encoded.number)
                 return attempt
             if first is None or (attempt.proved and not first.proved):
                 first = attempt
+        if first is None and obstacle is not None:
+            raise obstacle
         return first
-
-    def _begins(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
-        """What a step finds when it begins; of an optimizer that begins with it, zeros."""
-        situation, specs = self.donors.situation(step, donor, carried), donor.plan.specs
-        fresh = frozenset[str]() if donor.step == step else self.optimizers.beginning(step)
-        state = {
-            number: torch.zeros_like(value)
-            for number, value in situation.found.items()
-            if specs[number].role == "state" and specs[number].name.rpartition(".")[0] in fresh
-        }
-        return changed(situation, found={**situation.found, **state}) if state else situation
 
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
         """The state of the generator where something else drew before the step did."""
@@ -514,6 +512,20 @@ class _Way:
     redraw: bool
 
 
+def _without_unset(observed: Observed) -> list[Entry]:
+    """The values that were made, without what memory held that nothing had filled.
+
+    Here it holds something else than in the program, and nothing proves it.
+    """
+    slots = list(observed.slots)
+    for kernel in observed.template.kernels:
+        if kernel.op.startswith(UNSET):
+            for out in kernel.outs:
+                if isinstance(out, TensorSlot | ValueSlot):
+                    slots[out.slot] = None
+    return slots
+
+
 def _silent(_step: int | None, _target: int) -> None:
     """Tell nobody."""
 
@@ -592,7 +604,21 @@ def _not_on_the_tape(plan: Plan) -> str:
             f"It reads {names}, which is sparse: its elements are recorded, and not in which "
             "order they were held, on which sums depend."
         )
+    if device := _draws_on(plan):
+        return (
+            f"It draws random numbers on {device}, and recorded is the state of the CPU's "
+            "generator alone. Record it with dropout switched off."
+        )
     return ""
+
+
+def _draws_on(plan: Plan) -> str:
+    """The device other than the CPU on which a step draws random numbers, ``""`` for none."""
+    template = plan.template
+    outs = [out for call in plan.draws for out in call.kernel.outs]
+    specs = [template.tensors[out.tensor].spec for out in outs if isinstance(out, TensorSlot)]
+    specs += [out.spec for out in outs if isinstance(out, ValueSlot)]
+    return next((template.specs[one][2] for one in specs if template.specs[one][2] != "cpu"), "")
 
 
 def _hooked(places: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -164,6 +164,11 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def __del__(self) -> None:
+        # A trace need not be closed, and Python 3.13 complains of a connection that was not.
+        with suppress(AttributeError, sqlite3.Error):  # never opened; made in another thread
+            self._connection.close()
 
     @contextmanager
     def _wrapped(self) -> Iterator[None]:

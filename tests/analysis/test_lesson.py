@@ -89,3 +89,12 @@ def test_a_nan_at_the_end_leaves_no_ending() -> None:
     broken = {**last.parameters, "w1": replace(last.parameters["w1"], after=nan)}
     run.steps[-1] = replace(last, parameters=broken)
     assert lesson(run, [0]).ending is None
+
+
+def test_what_does_not_move_is_followed_last() -> None:
+    from autograd_lens.analysis.lesson import _is_still
+
+    assert _is_still(np.array([0.2344810, 0.2344811, np.nan]))
+    assert _is_still(np.array([np.nan]))
+    assert not _is_still(np.array([0.2, 0.21]))
+    assert not _is_still(np.array([0.0, 1e-9]))

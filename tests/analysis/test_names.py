@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from autograd_lens.analysis.names import tensor_names
+from autograd_lens.analysis.names import Names, tensor_names
 from autograd_lens.trace.records import Source, TensorUse
 from tests.support.linear_step import SOURCE, Tape, linear_step
 
@@ -105,3 +106,67 @@ def test_a_product_with_a_plain_number_says_nothing_about_the_tensor() -> None:
 
     assert program.names() == {z.tensor: "z"}
     assert x.tensor not in program.names()
+
+
+# --- what the program does not name --------------------------------------------------------
+
+
+def called(program: Program) -> list[str]:
+    names = Names(program.tape.kernels, lambda _: program.text)
+    return [names(kernel.outputs[0]) for kernel in program.tape.kernels]
+
+
+def test_a_result_is_called_by_its_expression_or_its_operation() -> None:
+    program = Program("loss = ((self.net(x).mm(w) - y) ** 2 * weights_of_all_examples).mean()\n")
+    x = program.tape.tensor(A, "x", "input")
+    first = program.run("self.net(x)", "relu.default", x)
+    second = program.run("self.net(x).mm(w)", "mm.default", first)
+    third = program.run("(self.net(x).mm(w) - y) ** 2 * weights_of_all_examples", "mul.Tensor",
+                        second)  # fmt: skip
+    program.run("(self.net(x).mm(w) - y) ** 2", "mul.Tensor", third)
+
+    assert called(program) == ["net(x)", "net(x).mm(w)", "mul", "mul₂"]
+
+
+def test_a_turned_tensor_has_one_name_and_an_outside_one_is_an_input() -> None:
+    program = Program("net(x)\n")
+    w = program.tape.tensor(A, "w", "parameter")
+    program.run("net(x)", "t.default", w)
+    program.run("net(x)", "t.default", w)
+    outside = program.tape.tensor(A, "", "input")
+    program.run("net(x)", "addmm.default", outside)
+
+    names = Names(program.tape.kernels, lambda _: program.text)
+    assert [names(kernel.outputs[0]) for kernel in program.tape.kernels[:2]] == ["wᵀ", "wᵀ"]
+    assert names(outside) == "input"
+    assert names.made(program.tape.kernels[0]) == ""
+
+
+def test_a_module_that_ran_one_kernel_gives_its_path() -> None:
+    program = Program("net(x)\nrest()\n")
+    program.run("net(x)", "convolution.default", program.tape.tensor(A))
+    program.run("net(x)", "relu.default", program.tape.tensor(A))
+    kernels = [
+        replace(each, module=module)
+        for each, module in zip(program.tape.kernels, ("features.0", "3"), strict=True)
+    ]
+    names = Names(kernels, lambda _: None)
+    assert [names(kernel.outputs[0]) for kernel in kernels] == ["features.0", "relu"]
+
+
+def test_names_are_unique_but_for_views(tmp_path: Path) -> None:
+    import torch
+
+    import autograd_lens as lens
+
+    torch.manual_seed(0)
+    model = torch.nn.LSTM(3, 4, num_layers=2)
+    with lens.record(tmp_path / "run.lens"):
+        model(torch.randn(5, 2, 3))[0].sum().backward()
+    with lens.open(tmp_path / "run.lens") as trace:
+        step = trace.steps[0]
+        names = Names(step.kernels, trace.source)
+        made = {use.tensor: names(use) for kernel in step.kernels for use in kernel.outputs}
+    told = [name for name in made.values() if not name.endswith("ᵀ")]
+    assert len(told) == len({*told})
+    assert not [name for name in told if name.startswith("t") and name[1:].isdecimal()]

@@ -40,7 +40,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from tests.support.transformer import LanguageModel, Size  # noqa: E402
 
 Turn = Callable[[], Any]  # one step of a training
-_KNOWN = 5  # steps, behind which a full step brings no new structure
+_KNOWN = 1  # steps, behind which a full step brings no new structure
 _BARE = 30  # steps of a bare loop at least
 _LOOK = 0.02  # seconds between two looks at the file
 
@@ -215,6 +215,7 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     if options.child == "open":
         return opened(options)
+    full: list[int] = []
     if options.child == "bare":
         begin = time.process_time()
         seconds = train(options.programs[0], options.steps)
@@ -234,7 +235,11 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
             whole = time.process_time() - begin
         largest = max(sizes)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "whole": whole, "memory": memory, "largest": largest}
+    if options.child != "bare":
+        with lens.open(options.file) as trace:
+            full = list(trace.full_steps)
+    told = {"seconds": seconds, "whole": whole, "memory": memory}
+    return {**told, "largest": largest, "full": full}
 
 
 class watched:  # noqa: N801  a context manager
@@ -317,7 +322,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> None:
         for what in ("none", "default"):
             file = folder / f"{name}.{what}.lens"
             done = variant(name, what, file, options)
-            known = [k for k in range(_KNOWN, options.steps) if is_full(what, k)]
+            known = [k for k in done["full"] if k >= _KNOWN]
             fulls = [done["seconds"][k] for k in known] or [math.nan]
             rows.setdefault(what, []).append(
                 (
@@ -346,12 +351,6 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> None:
         f"full: {done['full']}, lean: {done['lean']}; {done['why'] or ''}",
         flush=True,
     )
-
-
-def is_full(what: str, step: int) -> bool:
-    from autograd_lens.capture.schedule import parse_schedule
-
-    return step in parse_schedule(what)
 
 
 def megabytes(text: str) -> int:

@@ -128,7 +128,8 @@ def variants(folder: Path) -> dict[str, Callable[[int], Times]]:
         "bare loop": bare,
         "light (no full steps)": recorded(folder, "none"),
         "light and the default full steps": recorded(folder, "default"),
-        "every step full": recorded(folder, "all"),
+        "every step opens (--full all)": recorded(folder, "all"),
+        "every step full (--full 0:)": recorded(folder, "0:"),
         "no-op dispatch mode": inside(NoOpMode),
         "set_detect_anomaly": inside(lambda: torch.autograd.set_detect_anomaly(True)),
         "torch DebugMode": inside(DebugMode),
@@ -160,7 +161,7 @@ def print_table(times: dict[str, list[Times]], steps: int) -> None:
 
 
 def print_sizes(folder: Path, steps: int) -> None:
-    for full, what in (("none", "light"), ("all", "full")):
+    for full, what in (("none", "light"), ("0:", "full")):
         size = (folder / f"{full}.lens").stat().st_size
         print(f"a {what} step on disk: {size / steps:.0f} bytes on average")
 

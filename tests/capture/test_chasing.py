@@ -33,5 +33,6 @@ def test_a_graph_that_never_comes_under_the_mode_is_not_waited_for_again(tmp_pat
     watched = watched_steps(tmp_path / "run.lens", 160)
     scheduled = {0, 1, 2, 5, 10, 20, 50, 100}
     waited = [step for step in watched if step not in scheduled and step + 1 not in scheduled]
-    assert 0 < len(waited) <= 21
-    assert max(waited) < 40
+    assert 4 in watched  # for a moment
+    assert len(waited) <= 21
+    assert max(waited, default=0) < 40

@@ -73,6 +73,38 @@ def test_two_loops_have_no_step_in_common(tmp_path: Path, program: Callable[[], 
     assert backwards(tmp_path / "run.lens", program) == [1] * 5
 
 
+def test_two_loops_within_a_third_have_no_step_in_common(tmp_path: Path) -> None:
+    policy, value = nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def learn() -> None:
+        for _ in range(3):
+            policy(X).sum().backward()
+            update(policy)
+        for _ in range(2):
+            value(X).mean().backward()
+            update(value)
+
+    def program() -> None:
+        for _ in range(2):
+            learn()
+
+    assert backwards(tmp_path / "run.lens", program) == [1] * 10
+
+
+def test_one_network_updated_more_often_than_the_other(tmp_path: Path) -> None:
+    critic, generator = nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def program() -> None:
+        for _ in range(2):
+            for _ in range(3):
+                critic(X).sum().backward()
+                update(critic)
+            generator(X).mean().backward()
+            update(generator)
+
+    assert backwards(tmp_path / "run.lens", program) == [1, 1, 2] * 2
+
+
 def test_two_losses_of_one_loop_are_one_step_whoever_calls_backward(tmp_path: Path) -> None:
     net, other = nn.Linear(2, 1), nn.Linear(2, 1)
 
@@ -114,3 +146,25 @@ def test_what_is_differentiated_again_and_again_behind_an_update_is_of_its_step(
 def test_a_loop_around_the_recording_is_none_of_the_program_s(tmp_path: Path) -> None:
     for turn in range(2):
         assert backwards(tmp_path / f"{turn}.lens", one_loop_after_the_other) == [1] * 5
+
+
+def test_what_follows_a_function_that_trains_is_of_the_step_before(tmp_path: Path) -> None:
+    net = nn.Linear(2, 1)
+    average = [parameter.detach().clone() for parameter in net.parameters()]
+
+    def fit() -> None:
+        net(X).square().sum().backward()
+        update(net)
+
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for _ in range(4):
+            fit()
+            fit()
+            for one, other in zip(average, net.parameters(), strict=True):
+                one.copy_(other.data)
+    with lens.open(tmp_path / "run.lens") as trace:
+        tapes = [trace.encoded(step) for step in range(8)]
+    copies = [
+        [k.op for k in one.template.kernels].count("aten.copy_.default") for one in tapes if one
+    ]
+    assert copies[:7] == [0, 2, 0, 2, 0, 2, 0], "of the last one nobody knows"

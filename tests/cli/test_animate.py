@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import autograd_lens as lens_api
 from autograd_lens.cli.animate import write_film
 from autograd_lens.errors import RenderError
 from tests.cli.conftest import Lens
@@ -43,3 +44,14 @@ def test_without_ffmpeg_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(RenderError, match=r"autograd-lens\[video\]"):
         write_film([Image.new("RGB", (4, 4))], tmp_path / "a.mp4")
+
+
+def test_the_gradient_goes_back_node_by_node(lens: Lens, recorded: Path, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    done = lens("animate", recorded, "--backward", "-o", "back.gif")
+    assert done.returncode == 0, done.stderr
+    with lens_api.open(recorded) as trace:
+        ran = len(trace.steps[0].backwards[0].node_runs)
+    with Image.open(tmp_path / "back.gif") as made:
+        assert made.size == (960, 540)
+        assert made.n_frames >= ran

@@ -81,3 +81,20 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert (tmp_path / "there.md").read_text() == "mine"
+
+
+def test_slides_come_with_what_a_speaker_may_say(
+    lens: Lens, recorded: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("typst")
+    done = lens("handout", recorded, "--slides", "--steps", "1", "-o", "talk.pdf")
+    assert done.returncode == 0, done.stderr
+    pages = (tmp_path / "talk.pdf").read_bytes()
+    assert pages.startswith(b"%PDF-")
+    notes = (tmp_path / "talk-notes.md").read_text(encoding="utf-8")
+    count = notes.count("\n## ") + 1
+    assert f"/Count {count}".encode() in pages
+    assert "A sum: the gradient passes unchanged." in notes
+    again = lens("handout", recorded, "--slides", "-o", "talk.pdf")
+    assert again.returncode == 1, "nothing is overwritten"
+    assert "talk.docx" in lens("handout", recorded, "--slides", "-o", "talk.docx").stderr

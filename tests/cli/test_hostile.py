@@ -16,6 +16,10 @@ VERBS = {
     "export": [],
     "doctor": [],
     "graph": ["--step", "0", "-o", "graph.svg", "-f"],
+    "verify": ["--steps", "0:2"],
+    "step": ["--screenshot", "step.svg"],
+    "handout": ["-o", "handout.md"],
+    "path": ["-o", "path.svg"],
 }
 REFUSED = (
     "a view that never ends in place of a table",
@@ -31,7 +35,7 @@ def run(verb: str, content: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch
     return CliRunner().invoke(app, [verb, "run.lens", *VERBS[verb]])
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", ["info", "trace", "export", "doctor", "graph"])
 def test_control_characters_reach_neither_terminal_nor_file(
     recorded: Path, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,13 +47,29 @@ def test_control_characters_reach_neither_terminal_nor_file(
         assert not set(text) & set("\x1b\x07\x9b\u202e")
 
 
-@pytest.mark.parametrize("attack", REFUSED)
+@pytest.mark.parametrize(
+    ("verb", "attack"),
+    [
+        *(("trace", attack) for attack in REFUSED),
+        ("verify", "optimizers of open brackets"),
+        ("step", "an info of open brackets"),
+        ("path", "names of 100,000 characters"),
+    ],
+)
 def test_an_attack_is_refused_in_one_line(
-    recorded: Path, attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded: Path, verb: str, attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = edited(recorded.read_bytes(), AIMED[attack])
-    result = run("trace", content, tmp_path, monkeypatch)
+    result = run(verb, content, tmp_path, monkeypatch)
     assert isinstance(result.exception, SystemExit)
     assert result.exit_code == 1
     (line,) = result.output.strip().splitlines()
     assert line.startswith("Error: This trace is damaged: ")
+
+
+def test_a_handout_of_an_impossible_parameter_has_no_ending(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = edited(recorded.read_bytes(), AIMED["a parameter of no elements"])
+    result = run("handout", content, tmp_path, monkeypatch)
+    assert result.exit_code == 0, result.output

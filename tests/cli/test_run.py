@@ -228,3 +228,9 @@ def test_processes_of_one_launch_record_into_files_of_their_own(
         "train.rank0.lens",
         "train.rank1.lens",
     ]
+
+
+def test_an_option_of_the_script_is_sent_behind_the_script() -> None:
+    told = CliRunner().invoke(app, ["run", "--epochs", "3", "train.py"]).stderr
+    assert "behind it: autograd-lens run train.py --epochs\n" in told
+    assert "'--full'" in CliRunner().invoke(app, ["run", "--fulll", "all", "train.py"]).stderr

@@ -32,15 +32,14 @@ def diagnose(tmp_path: Path) -> Diagnose:
     """Record a program and examine the trace."""
 
     def run(program: Path) -> tuple[Finding, ...]:
+        import autograd_lens
         from autograd_lens.capture import run_script
-        from autograd_lens.replay.experiments import laboratory
 
         target = tmp_path / f"{program.stem}.lens"
         with warnings.catch_warnings(record=True):  # bad programs are warned by torch, too
             warnings.simplefilter("always")
             run_script(str(program), [], target)
-        with Trace(target) as trace:
-            trace.laboratory = laboratory(trace)
+        with autograd_lens.open(target) as trace:
             return examine(trace)
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 import autograd_lens as lens_api
 from autograd_lens.cli import VERBS, app
+from autograd_lens.servers.dap.requests import Launch
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "examples/recording.md", "examples/reading.md", "examples/editors/README.md")
@@ -76,6 +78,14 @@ def test_what_a_page_links_is_there(page: str) -> None:
 
 def test_the_table_names_every_verb_but_the_first_ones() -> None:
     assert {words[0] for words in rows()} == {*VERBS} - {"run", "debug", "demo"}
+
+
+def test_the_extension_offers_what_the_adapter_takes() -> None:
+    extension = json.loads((ROOT / "examples/editors/vscode/package.json").read_text())
+    (debugger,) = extension["contributes"]["debuggers"]
+    offered = debugger["configurationAttributes"]["launch"]["properties"]
+    assert offered.keys() == set(Launch.__struct_encode_fields__)
+    assert extension["version"] == lens_api.__version__
 
 
 def test_the_readme_is_short() -> None:

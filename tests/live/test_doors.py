@@ -17,19 +17,20 @@ def test_a_missing_door_is_named_with_what_is_lost(monkeypatch: pytest.MonkeyPat
     monkeypatch.delattr(torch._C, "_current_autograd_node")
     monkeypatch.delattr(torch.autograd.graph, "log")
     with pytest.raises(RecordingError) as refused:
-        doors.refuse_without(doors.missing())
+        doors.refuse("2.13.0+cpu", doors.missing())
     said = str(refused.value)
     assert "\n" not in said
     assert "see which node runs a kernel of the backward, when backward runs" in said
     assert "(torch._C._current_autograd_node, torch.autograd.graph.log)" in said
-    assert f"Install torch {doors.OLDEST} or newer" in said
 
 
-def test_what_was_saved_is_not_read_where_that_would_run_hooks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    x = torch.ones(2, requires_grad=True)
-    saved = (x * x).grad_fn._raw_saved_self  # type: ignore[union-attr]
-    assert doors.saved_data(saved) is not None
-    monkeypatch.setattr(doors, "_sees_saved", False)
-    assert doors.saved_data(saved) is None
+@pytest.mark.parametrize("version", ["2.6.0+cu124", "2.12.1", "1.13.0a0+git"])
+def test_an_older_torch_is_refused_in_a_sentence(version: str) -> None:
+    with pytest.raises(RecordingError, match=r"is older than 2\.13.*pip install") as refused:
+        doors.refuse(version, {})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("version", ["2.13.0", "2.14.1+cu130", "3.0.0a0"])
+def test_a_newer_torch_is_not_refused(version: str) -> None:
+    doors.refuse(version, {})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from autograd_lens.live import reading
 from autograd_lens.live.reading import is_plain, read
 from autograd_lens.trace.values import Summary
 
@@ -58,6 +61,14 @@ def test_summing_up_what_nobody_initialised_warns_of_nothing() -> None:
     tensor = torch.tensor([math.inf, -math.inf, math.nan, 1e300] * 100, dtype=torch.float64)
     summary = summary_of(tensor, brief=False)
     assert (summary.nan_count, summary.inf_count) == (100, 200)
+
+
+def test_nothing_is_copied_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_is_captured", lambda: True)
+    # Whatever else this tensor of a device is asked fails the test.
+    elsewhere: Any = SimpleNamespace(is_meta=False, is_quantized=False, is_cpu=False)
+    assert reading._read_general(elsewhere, 100, False, None) is None
+    assert read(torch.ones(4), 100) == torch.ones(4).numpy().tobytes()
 
 
 @pytest.mark.parametrize("limit", [1, 1 << 20], ids=["summed up", "whole"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from autograd_lens.errors import RenderError
+from autograd_lens.render.graph import GraphOptions, graph_dot
 from autograd_lens.render.graph_outline import outline
 from autograd_lens.render.rooms import Box, Rooms, Sheet
 from autograd_lens.trace.records import Edge, Graph, Kernel, Node, Source, TensorSpec, TensorUse
@@ -154,3 +156,23 @@ def test_a_module_that_is_not_there_is_told_with_those_that_are() -> None:
 def test_every_node_is_in_one_box(length: int) -> None:
     drawn: Sheet = chain(*[f"net.{index // 100}.a{index % 3}" for index in range(length)]).sheet()
     assert sorted(drawn.box_of) == list(range(length))
+
+
+def test_leaves_and_views_stand_in_the_box_that_uses_them(tmp_path: Path) -> None:
+    import torch
+
+    import autograd_lens as lens
+
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    with lens.record(tmp_path / "run.lens"):
+        model(torch.ones(4, 2)).pow(2).mean().backward()
+    with lens.open(tmp_path / "run.lens") as trace:
+        of = outline(trace.steps[0], -1, trace.source)
+        dot = graph_dot(trace.steps[0], options=GraphOptions(trace.source, cards=10))
+    sheet = Rooms(of).close()
+    drawn = {node for box in sheet.boxes for node in box.nodes}
+    assert len(of.graph.nodes) > 10
+    assert drawn == {node.index for node in of.graph.nodes if node.variable is None}
+    assert len(sheet.boxes) == 5
+    assert dot.count("was None, set to") == 4, "each parameter once"
+    assert "  ×" not in dot

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import autograd_lens as lens
 from autograd_lens.capture.recorder import Limits
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.replayer import Replayer
+from autograd_lens.replay.verify import verify
 from autograd_lens.trace.reader import Trace
 
 BATCH_BYTES = 8 * 3 * 4 + 8 * 4
@@ -83,3 +87,49 @@ def test_what_the_budget_does_not_reach_leaves_its_place(trace: Trace) -> None:
 def test_without_a_budget_nothing_is_shown_as_fact(trace: Trace) -> None:
     with pytest.raises(ReplayError, match="The inputs of step 7 were not kept"):
         Replayer(light_alone(trace)).step(7)
+
+
+class Drawn(IterableDataset[torch.Tensor]):
+    """Batches that are drawn where they are fetched."""
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        while True:
+            yield torch.randn(8, 3).abs() + torch.rand(1)
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "drawn", "nested"])
+def test_what_a_loader_does_is_none_of_a_steps_kernels(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    stored = DataLoader(TensorDataset(torch.randn(64, 3)), batch_size=8, shuffle=True)
+    loaders: dict[str, Iterable[Any]] = {
+        "shuffled": (batch for _ in range(5) for (batch,) in stored),
+        "drawn": DataLoader(Drawn(), batch_size=None),
+        "nested": DataLoader(Fetching(stored), batch_size=None),
+    }
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.3), nn.Linear(4, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    with lens.record(tmp_path / "run.lens"):
+        for batch in islice(loaders[kind], 40):
+            optimizer.zero_grad()
+            model(batch).square().mean().backward()
+            optimizer.step()
+    with Trace(tmp_path / "run.lens") as trace:
+        if kind != "drawn":  # its random numbers are mixed with those of the step
+            assert not any(step > 5 for step in trace.lean_steps)
+        ops = {kernel.op for step in (1, 2) for kernel in trace.steps[step].kernels}
+        assert ops.isdisjoint({"aten.select.int", "aten.stack.default", "aten.randn.default"})
+        for check in verify(trace, range(40)).checks:
+            assert not check.skipped
+            assert not check.mismatches
+
+
+class Fetching(IterableDataset[torch.Tensor]):
+    """A loader that is fed by another one."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        while True:
+            for (batch,) in self._loader:
+                yield batch * 2

@@ -650,3 +650,142 @@ def test_models_in_turn_of_which_one_is_met_behind_the_first_full_steps(tmp_path
             optimizer.step()
     found = verify(lens.open(tmp_path / "run.lens"), range(48)).checks
     assert all_proved({one.name: one for one in found})
+
+
+def test_a_module_that_is_handed_a_sparse_matrix(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    features, graph = torch.rand(6, 4).to_sparse(), torch.eye(6).to_sparse()
+
+    class Convolution(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = nn.Parameter(torch.rand(4, 2))
+
+        def forward(self, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
+            return torch.spmm(adjacency, torch.spmm(x, self.kernel))
+
+    net = Convolution()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        net(features, graph).square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    assert not [one for one in lens.open(tmp_path / "run.lens").events if one.kind == "incomplete"]
+
+
+class TrainsItself(nn.Linear):
+    """A layer of a stack in which each trains alone, with an optimizer that it holds itself."""
+
+    def __init__(self) -> None:
+        super().__init__(160, 120)  # too large for every light step
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=0.01)
+
+    def train_on(self, x: torch.Tensor) -> None:
+        for _ in range(6):
+            loss = torch.relu(x @ self.weight.T + self.bias).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+
+def test_layers_that_hold_their_optimizers_and_train_one_after_the_other(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    with lens.record(tmp_path / "run.lens"):
+        for layer in [TrainsItself(), TrainsItself()]:
+            layer.train_on(torch.rand(4, 160))
+    trace = lens.open(tmp_path / "run.lens")
+    found = verify(trace, range(len(trace.steps))).checks
+    assert all_proved({one.name: one for one in found})
+
+
+def test_a_target_that_follows_with_gradients_switched_on_before_the_next_batch(
+    tmp_path: Path,
+) -> None:
+    net, target = small(), copy_of(small())
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        wanted = target(torch.rand(2 + step % 2, 4)).detach() + 1
+        optimizer.zero_grad()
+        (net(torch.rand(2 + step % 2, 4)) - wanted).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        (target(X) * net(X)).mean().backward()
+        optimizer.step()
+        for one, other in zip(target.parameters(), net.parameters(), strict=True):
+            one.data.copy_(one.data * 0.9 + other.data * 0.1)
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class Adjoint(torch.autograd.Function):
+    """Steps of Euler's method that are gone back with another engine run for each."""
+
+    @staticmethod
+    def forward(ctx: Any, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        found = torch.empty(3, *y.shape)
+        found[0] = y
+        for step in range(1, 3):
+            found[step] = found[step - 1] + 0.1 * torch.tanh(found[step - 1] @ weight)
+        ctx.save_for_backward(found, weight)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found, weight = ctx.saved_tensors
+        (given,) = grads
+        of_y, of_weight = given[-1], torch.zeros_like(weight)
+        for step in (1, 0):
+            with torch.enable_grad():
+                y = found[step].detach().requires_grad_()
+                inner = weight.detach().requires_grad_()
+                change = 0.1 * torch.tanh(y @ inner)
+            dy, dw = torch.autograd.grad(change, (y, inner), of_y)
+            of_y, of_weight = of_y + dy + given[step], of_weight + dw
+        return of_y, of_weight
+
+
+def test_a_backward_that_runs_the_engine_itself(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.rand(4, 4))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        start = X[step % 3 :] * weight.sum()
+        (Adjoint.apply(start, weight) - 1).square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class Put(torch.autograd.Function):
+    """Writes into what it is given, where no version counter sees it, and hands it on."""
+
+    @staticmethod
+    def forward(ctx: Any, into: torch.Tensor, value: torch.Tensor, place: int) -> torch.Tensor:
+        ctx.place = place
+        into.data[place] = value
+        return into
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        return grads[0], grads[0][ctx.place], None
+
+
+def test_a_function_that_writes_into_what_it_hands_on(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        rows = torch.zeros(3, 8)
+        for place in range(3):
+            rows = Put.apply(rows, net(X * (place + 1))[:, 0] + rows.sum() * 0.1, place)
+        rows.square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))

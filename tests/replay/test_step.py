@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 import autograd_lens as lens
 from autograd_lens.errors import ReplayError
+from autograd_lens.replay import replayer
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.donors import Donors
+from autograd_lens.replay.plan import Plan
 from autograd_lens.replay.replayer import Replayer
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import Step
@@ -104,6 +107,24 @@ def test_a_replayed_step_equals_the_recorded_one(tmp_path: Path) -> None:
     assert values(replayed) == values(recorded)
     sources = [kernel.source.line for kernel in recorded.kernels if kernel.source]
     assert sources == [kernel.source.line for kernel in replayed.kernels if kernel.source]
+
+
+def test_memory_that_nothing_has_filled_is_not_shown_as_proved(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.recurrent, "0:3") as trace:
+        step = Replayer(trace).step(6).step
+    assert step.provenance == "proved"
+    unset = [use for k in step.kernels if k.op.startswith("aten.empty") for use in k.outputs]
+    assert [use.value for use in unset] == [None] * len(unset)
+    assert unset
+
+
+def test_draws_of_another_device_are_said_to_be_not_kept(tmp_path: Path) -> None:
+    with record(tmp_path / "run.lens", programs.recurrent, "0:3") as trace:
+        plan = next(iter(Donors(trace).of(0))).plan
+    assert not replayer._draws_on(plan)
+    specs = tuple((dtype, shape, "cuda:0") for dtype, shape, _ in plan.template.specs)
+    elsewhere = Plan.of(structs.replace(plan.template, specs=specs))
+    assert "draws random numbers on cuda:0" in replayer._not_on_the_tape(elsewhere)
 
 
 def test_running_statistics_are_carried_from_step_to_step(tmp_path: Path) -> None:

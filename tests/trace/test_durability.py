@@ -51,6 +51,8 @@ def f64(number: float) -> bytes:
 def start(script: str, path: Path) -> subprocess.Popen[str]:
     code = PROLOGUE + textwrap.dedent(script)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # Python 3.12 counts NumPy's threads too where a process forks, and warns.
+    environment["PYTHONWARNINGS"] = "ignore:This process:DeprecationWarning"
     return subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
         stdout=subprocess.PIPE,

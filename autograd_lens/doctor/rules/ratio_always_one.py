@@ -24,8 +24,8 @@ Corrected:
         ratio = (policy(obs).log_prob(act) - old).exp()
 
 When it is silent:
-    Ratios that are 1 in some steps only, as in the first pass over a batch, and old
-    log-probabilities that come from outside of the step.
+    Ratios that are 1 in some steps only, and steps that choose the actions as well: a first pass
+    over them has the ratio 1. And ``(p - p.detach()).exp()``, which means the gradient alone.
 
 References:
     https://arxiv.org/abs/1707.06347
@@ -41,24 +41,26 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.tape import made_of
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, Step
 
 RULE = Rule("AL225", "ratio-always-one", "warning", "full")
 
 _PAIR = 2
 _FEWEST = 3  # full steps
+_DRAWS = frozenset({"bernoulli", "multinomial", "normal"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Find a ratio that is 1 in all full steps."""
+    """Find a ratio that is 1 in all full steps, and not only where the actions are chosen."""
     found = [(step, next(_ratios(TapeIndex(step)), None)) for step in evidence.full]
     kernels = [kernel for _, kernel in found if kernel is not None]
-    if len(found) < _FEWEST or len(kernels) < len(found):
+    later = [kernel for step, kernel in found if kernel is not None and not _chooses(step)]
+    if len(found) < _FEWEST or len(kernels) < len(found) or len(later) < _PAIR:
         return
     step, kernel = found[-1][0], kernels[-1]
     yield RULE.finding(
         title="the ratio of new to old probabilities is always 1",
-        message=f"""In all {plural(len(found), "step")} that were recorded in full,
+        message=f"""In all {plural(len(found), "step")} that were looked at,
             `{evidence.line(kernel.source)}` gave 1 in every element: both sides of the difference
             were computed in the same step, by the same parameters, from the same numbers.""",
         fix="# compute the old log-probabilities once, before the updates on this batch",
@@ -67,6 +69,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         source=kernel.source,
         line=evidence.line(kernel.source),
     )
+
+
+def _chooses(step: Step) -> bool:
+    """Whether actions are drawn in a step: a first pass over what they gave has the ratio 1."""
+    return any(operator_name(one) in _DRAWS for one in step.kernels)
 
 
 def _ratios(tape: TapeIndex) -> Iterator[Kernel]:
@@ -86,6 +93,9 @@ def _of_the_same(tape: TapeIndex, kernel: Kernel) -> bool:
     sides = list(tensors(difference.inputs)) if difference is not None else []
     if difference is None or operator_name(difference) != "sub" or len(sides) != _PAIR:
         return False
-    carried = [side.tensor in tape.differentiable for side in sides]
-    one, other = (made_of(tape, side.tensor, difference.index) for side in sides)
-    return sum(carried) == 1 and bool(one) and one == other
+    sides.sort(key=lambda side: side.tensor in tape.differentiable)
+    old, new = (side.tensor in tape.differentiable for side in sides)
+    if tape.itself(sides[0].tensor) == tape.itself(sides[1].tensor):
+        return False  # p / p.detach() is a way to write the gradient of log p
+    names = [made_of(tape, side.tensor, difference.index) for side in sides]
+    return new and not old and bool(names[0]) and names[0] == names[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autograd_lens.analysis.lesson import Lesson, StepLesson, TriedRate
-from autograd_lens.analysis.names import Names
+from autograd_lens.analysis.names import VIEWS, Names
 from autograd_lens.analysis.regression import Ending, Regression
 from autograd_lens.analysis.story import NodeStory
 from autograd_lens.render.graph_text import shorten
@@ -46,6 +46,7 @@ from autograd_lens.render.handout.wording import (
 )
 from autograd_lens.render.worked import Worked, worked_node, worked_update
 from autograd_lens.trace.expr import ONE, TEXT, Equation, Expr, Name, Op, Partial, Sum, walk, write
+from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, ParameterUpdate
 
 __all__ = ["HandoutOptions", "document", "line_formula", "mean_factor"]
@@ -54,6 +55,8 @@ Words = Mapping[str, str]
 
 _ROWS = 5
 _PARAMETERS = 12
+_BROAD = 20  # letters of a node that stand on a line
+_MANY = 40  # rows of a table from which on those that say little are left out
 _MOST = 60  # rows of a table; a deeper model is followed in its graph
 _FORMULAS = 4  # updates that are set one below the other
 _LONGEST = 240  # letters of an update's arithmetic
@@ -256,8 +259,12 @@ def mean_factor(scale: float) -> Expr:
 
 def _forward(first: StepLesson, words: Words) -> Table:
     head = ("line", "operation", "shape", "first_element", "all_numbers")
-    rows = tuple(_kernel(kernel, words, first.names) for kernel in first.forward[:_MOST])
+    kernels = first.forward
     caption = words["forward"].format(step=first.step.index)
+    if len(kernels) > _MANY:
+        kernels = tuple(each for each in kernels if operator_name(each) not in VIEWS)
+        caption += words["shapes_left_out"]
+    rows = tuple(_kernel(kernel, words, first.names) for kernel in kernels[:_MOST])
     return Table(tuple(words[key] for key in head), rows, caption, wide=1, numbers=(3, 4))
 
 
@@ -289,17 +296,27 @@ def _gradients(lesson: Lesson, words: Words) -> Iterator[Block]:
 
 def _backward_table(first: StepLesson, words: Words) -> Table:
     head = ("", *(words[key] for key in ("node", "why", "example", "passed_on")))
-    rows = [_node(story, first, words) for story in first.backward[:_MOST]]
+    stories, caption = first.backward, words["backward"].format(step=first.step.index)
+    if len(stories) > _MANY:  # what is written into .grad has a table of its own
+        stories = tuple(each for each in stories if not _passes_on(each))
+        caption += words["shapes_left_out"]
+    rows = [_node(story, first, words) for story in stories[:_MOST]]
     shares: tuple[float, ...] = (0, 1.1, 1.35, 1.5, 1.25)
     if not any(row[3] for row in rows):  # no node here is simple enough to be worked out
         head, shares = (*head[:3], head[4]), (*shares[:3], shares[4])
         rows = [(*row[:3], row[4]) for row in rows]
-    caption = words["backward"].format(step=first.step.index)
     return Table(tuple(head), tuple(rows), caption, wide=2, shares=shares)
 
 
+def _passes_on(story: NodeStory) -> bool:
+    """Whether a node only shows a gradient in another shape, or hands it to ``.grad``."""
+    view = story.kernel is not None and operator_name(story.kernel) in VIEWS
+    return view or story.node.variable is not None
+
+
 def _node(story: NodeStory, first: StepLesson, words: Words) -> tuple[Cell, ...]:
-    what: Cell = (bold(story.node.name.removesuffix("0").removesuffix("Backward")),)
+    name = story.node.name.removesuffix("0").removesuffix("Backward")
+    what: Cell = (bold(name if len(name) <= _BROAD else story.operation),)
     if story.kernel is not None:
         what = (*what, Run(" "), code(computation(story.kernel, first.names, 24)))
     elif story.node.variable:

@@ -309,11 +309,11 @@ def subset(text: str) -> bytes | None:
     options = tools.Options(flavor="woff", layout_features=[], notdef_outline=True)
     options.hinting = False
     options.desubroutinize = True
-    font = tools.load_font(str(folder / _FILE), options)
     cutter = tools.Subsetter(options)
     cutter.populate(text="".join(sorted({letter for letter in text if ord(letter) >= 0x2E80})))
-    cutter.subset(font)
     made = io.BytesIO()
-    font.flavor = "woff"
-    font.save(made)
+    with tools.load_font(str(folder / _FILE), options) as font:
+        cutter.subset(font)
+        font.flavor = "woff"
+        font.save(made)
     return made.getvalue()

@@ -34,7 +34,15 @@ from autograd_lens.render.handout.figures import LIGHT, graph_on_paper, on_paper
 from autograd_lens.render.handout.slides import Slide
 from autograd_lens.trace.expr import TYPST, TYPST_LINE, Equation, Notation, typst_string, write
 
-__all__ = ["FACES", "PaperSource", "chinese_fonts", "paper_source", "pdf", "slides_as"]
+__all__ = [
+    "FACES",
+    "PaperSource",
+    "chinese_fonts",
+    "paper_source",
+    "pdf",
+    "slides_as",
+    "svg_as",
+]
 
 _FONTS = "pylopdf_fonts_zh_cn"
 
@@ -71,6 +79,16 @@ def slides_as(
     return _compiled(PaperSource(f"{head}\n{_ON_SLIDES}\n{body}\n", inputs), language, kind)
 
 
+def svg_as(svg: str, language: str, kind: Literal["pdf", "png"]) -> bytes:
+    """A drawing on a page of its own size, with the fonts of a language."""
+    page = (
+        "#set page(width: auto, height: auto, margin: 0pt)\n"
+        '#image(bytes(sys.inputs.svg), format: "svg")'
+    )
+    (made,) = _compiled(PaperSource(page, {"svg": svg}), language, kind)
+    return made
+
+
 def _slide(slide: Slide) -> str:
     code = f"#asked({typst_string(slide.code)})" if slide.code else ""
     picture = f'#shown("svg-{slide.figure.name}")' if slide.figure else ""
@@ -100,7 +118,9 @@ def _compiled(paper: PaperSource, language: str, kind: Literal["pdf", "png"]) ->
     if missing:
         msg = f"A font is missing for the PDF: {missing[0]}."
         raise RenderError(msg, hint=_HINT)
-    return [bytes(each) for each in (made if isinstance(made, list) else [made])]
+    # of several pages a picture each, which its stubs do not say
+    pages: object = made
+    return [bytes(each) for each in pages] if isinstance(pages, list) else [bytes(made)]
 
 
 _HINT = "Run `pip install 'autograd-lens[zh]'`, or choose .html."

@@ -70,7 +70,7 @@ _SAID = (
         "hidden",
         "copy_of",
     ),
-    *("grad_norm", "update_ratio", "rate_said", "rate_gone"),
+    *("grad_norm", "update_ratio", "rate_said", "rate_gone", "open_step"),
 )
 
 

@@ -176,7 +176,8 @@ class RunSheet:
             state = {
                 name.text: known.read[name.tensor]
                 for name in walk(known.value or Word(""))
-                if isinstance(name, Name) and name.text not in own and name.tensor in known.read
+                if isinstance(name, Name) and name.text not in own and name.tensor is not None
+                if name.tensor in known.read
             }
             if known.value is not None and not known.definitions:
                 formula = with_origins(known.value, self.lesson.corrections)

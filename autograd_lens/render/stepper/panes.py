@@ -33,7 +33,7 @@ _HEADS = ("", "value", ".grad", "change")
 _CHANGED = "bold magenta"  # as the arrow at the current event
 _DIGITS = 5
 _SHORTEST = 5  # columns of a sparkline that says anything
-_LONGEST_NAME = 18
+_LONGEST_NAME, _SHORTEST_NAME = 18, 9
 _TOKENS = re.compile(
     r"""(?P<comment>\#.*)
     | (?P<string>'[^'\n]*'|"[^"\n]*")
@@ -163,8 +163,14 @@ def parameter_lines(
         here: The current step as a share of the run, from 0 to 1.
     """
     head = [Text(word, style=QUIET) for word in _HEADS]
-    rows = table([head, *(_row(each) for each in parameters.values())])
+    cells = [_row(each) for each in parameters.values()]
+    rows = table([head, *cells])
     used = max((row.cell_len for row in rows), default=0)
+    if used > width:  # the numbers are what is looked for: names make room
+        longest = max((each[0].cell_len for each in cells), default=0)
+        least = max(longest - (used - width), _SHORTEST_NAME)
+        rows = table([head, *(_row(each, least, shaped=False) for each in parameters.values())])
+        used = max((row.cell_len for row in rows), default=0)
     room = min(width - used - 2, 40)
     if room < _SHORTEST:
         return rows
@@ -180,11 +186,11 @@ def _with(row: Text, used: int, tail: Text) -> Text:
     return row.copy().append(" " * (used - row.cell_len + 2)).append_text(tail)
 
 
-def _row(held: Held) -> list[Text]:
+def _row(held: Held, longest: int = _LONGEST_NAME, *, shaped: bool = True) -> list[Text]:
     name = held.parameter
-    short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+    short = name if len(name) <= longest else f"…{name[1 - longest :]}"
     label = Text(short, style=NAME)
-    if held.after is not None and held.after.numel != 1:
+    if shaped and held.after is not None and held.after.numel != 1:
         label.append(f" {shape(held.after.shape)}", style=QUIET)
     value = _around(_value(held.before), _value(held.after), changes=held.moved)
     grad = _around(_size(held.grad_before), _size(held.grad), changes=held.regraded)

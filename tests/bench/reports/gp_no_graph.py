@@ -31,7 +31,7 @@ def gradient_penalty(critic, real, fake):
         inputs=mixed,
         grad_outputs=torch.ones_like(scores),
         retain_graph=True,  # bug
-        # fix: outputs=scores, inputs=mixed, grad_outputs=torch.ones_like(scores), create_graph=True
+        # fix: create_graph=True,
     )[0]
     return ((grads.norm(2, dim=1) - 1) ** 2).mean()
 

@@ -33,7 +33,7 @@ for iteration in range(12):
     adv = (rew - rew.mean()) / (rew.std() + 1e-8)
 
     # fix: with torch.no_grad():
-    # fix: old_logp = policy(obs).log_prob(act).sum(dim=1)
+    # fix:     old_logp = policy(obs).log_prob(act).sum(dim=1)
     for epoch in range(EPOCHS):
         logp = policy(obs).log_prob(act).sum(dim=1)
         with torch.no_grad():  # bug

@@ -17,7 +17,7 @@ class Signum(Optimizer):
         state["step"] = state.get("step", 0) + 1
         state["momentum_buffer"] = torch.zeros_like(p)  # bug
         # fix: if "momentum_buffer" not in state:
-        # fix: state["momentum_buffer"] = torch.zeros_like(p)
+        # fix:     state["momentum_buffer"] = torch.zeros_like(p)
         return state
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograd_lens.analysis.cursor import States
+from autograd_lens.analysis.cursor import Held, States
 from autograd_lens.analysis.events import step_events
 from autograd_lens.render.step_view import StepView, TraceOptions
 from autograd_lens.render.stepper.descent import (
@@ -28,7 +28,7 @@ from autograd_lens.render.stepper.panes import (
 )
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Summary, Value
-from tests.support.linear_step import LinearTrace, light, linear_step, linear_steps
+from tests.support.linear_step import LinearTrace, light, linear_step, linear_steps, value
 
 
 def view(width: int = 44, *, full: bool = True) -> StepView:
@@ -169,3 +169,15 @@ def test_losses_that_are_no_numbers_are_said_so() -> None:
     descent = Descent(np.array([np.nan, np.inf]))
     assert "No step has a loss" in loss_lines(descent, 0, 60, 5)[0].plain
     assert "just one number" in map_lines(descent, 0, 60, 5)[0].plain
+
+
+def test_names_make_room_for_the_numbers() -> None:
+    held = [
+        Held(f"encoder.layers.{n}.linear.weight", *[value(np.ones((4, 4), np.float32))] * 3, None,
+             value(np.ones((4, 4), np.float32)))
+        for n in range(3)
+    ]  # fmt: skip
+    lines = parameter_lines({each.parameter: each for each in held}, 44, lambda _: None, 0.0)
+    assert max(line.cell_len for line in lines) <= 44
+    assert "None → ‖ 4" in lines[1].plain
+    assert lines[1].plain.startswith("…")

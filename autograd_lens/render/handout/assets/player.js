@@ -54,6 +54,9 @@
     return run.forms[run.full[fullSteps.reduce((best, step) => (far(step) < far(best) ? step : best))].form];
   };
 
+  // Where the page is served, a click opens a step in full.
+  const door = (step) => (alone && location.protocol.startsWith("http")
+    ? ` <a href="/?open=${step}#step=${step}&amp;event=0">${words.open_step}</a>` : "");
   // What is known of a step that was recorded in brief.
   const brief = (place) => {
     const table = (at, suffix) => run.names.map((name, column) => [name + suffix, "", held(at, place * width + column)]);
@@ -61,7 +64,7 @@
       { p: "forward", t: words.event_loss, rows: [[words.loss, "", written(losses[place])]] },
       { p: "backward", t: words.event_grads, rows: table(grads, ".grad") },
       { p: "update", t: words.event_updates, rows: table(after, "") },
-    ].map((event) => ({ g: -1, why: say(words.brief_hint, { step: stepAt(place) }), ...event }));
+    ].map((event) => ({ g: -1, why: say(words.brief_hint, { step: stepAt(place) }) + door(stepAt(place)), ...event }));
   };
   const eventsOf = (place) => {
     const form = formAt(place);
