@@ -275,20 +275,20 @@ def _left_behind(evidence: Evidence, tree: ast.AST) -> _Case | None:
     """A copy of a trained network that stands still, while another copy follows its own."""
     held = evidence.ledger.holders
     still, follows = dict[str, str](), dict[str, str]()
-    for index, parameter in enumerate(evidence.parameters):
+    for index in range(len(evidence.parameters)):
         gaps = [gap for window in evidence.gaps(index) for gap in window]
-        owner = parameter.name.partition(".")[0]
-        original = _copied_from(evidence, index) if index not in held and gaps else ""
+        owner, original = _copied_from(evidence, index) if index not in held and gaps else ("", "")
         if original:
             moved = any(gap.updated for gap in gaps)
             (follows if moved else still)[owner] = original
     text = ast.unparse(tree)
     for owner, original in still.items():
-        named = f"{owner}.load_state_dict" in text or f"{owner}.parameters()" in text
+        last = owner.rpartition(".")[2]
+        named = f"{last}.load_state_dict" in text or f"{last}.parameters()" in text
         if follows and owner not in follows and not named and len(evidence.losses) >= _FEWEST:
             other = next(iter(follows))
             return (
-                _copy_line(tree, owner),
+                _copy_line(tree, last),
                 f"{owner} never follows {original}, as {other} follows {follows[other]}",
                 f"""Both are copies. {other} was moved towards {follows[other]} during the run,
                 {owner} stood still in {plural(len(evidence.losses), "step")} while {original} was
@@ -299,16 +299,25 @@ def _left_behind(evidence: Evidence, tree: ast.AST) -> _Case | None:
     return None
 
 
-def _copied_from(evidence: Evidence, index: int) -> str:
-    """The trained network of which a parameter began as a copy, ``""`` where there is none."""
+def _copied_from(evidence: Evidence, index: int) -> tuple[str, str]:
+    """A copy of a trained network that a parameter belongs to, and that network; else nothing."""
     first = _first_value(evidence, index)
-    tail = evidence.parameters[index].name.partition(".")[2]
+    if first is None or not first.complete or len(set(first.array.ravel().tolist())) == 1:
+        return "", ""  # all zeros, as biases are, tell nothing
     for other in evidence.ledger.holders:
-        owner, _, same = evidence.parameters[other].name.partition(".")
         trained = any(gap.updated for window in evidence.gaps(other) for gap in window)
-        if same == tail and trained and same_bytes(first, _first_value(evidence, other)):
-            return owner
-    return ""
+        owner, original = _apart(evidence.parameters[index].name, evidence.parameters[other].name)
+        if original and trained and same_bytes(first, _first_value(evidence, other)):
+            return owner, original
+    return "", ""
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Two names without the parts that they end with in common."""
+    pieces, others = one.split("."), other.split(".")
+    while pieces and others and pieces[-1] == others[-1]:
+        del pieces[-1], others[-1]
+    return ".".join(pieces), ".".join(others)
 
 
 def _first_value(evidence: Evidence, index: int) -> Value | None:
@@ -320,8 +329,8 @@ def _copy_line(tree: ast.AST, owner: str) -> int:
     """The line that makes a copy."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
-            names = (one.id for one in ast.walk(node.targets[0]) if isinstance(one, ast.Name))
-            if owner in names:
+            names = (ast.unparse(one) for one in ast.walk(node.targets[0]))
+            if any(name.rpartition(".")[2] == owner for name in names):
                 return node.lineno
     return 1
 

@@ -3,7 +3,8 @@
 What it finds:
     A loss that cannot be negative, as cross-entropy, behind a minus; log-probabilities of the
     labels that are minimised; a divergence of a VAE with the wrong sign; log-probabilities of
-    actions times a reward or an advantage, without the minus.
+    actions times a reward or an advantage, without the minus; scores of a linear layer that all
+    count with the same sign, as a critic's of real and fake samples.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -54,6 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for backward in range(len(step.backwards)):
             terms = loss_terms(tape, backward)
             case = _divergence(terms) or _reward(evidence, tape, terms)
+            case = case or _unbounded(tape, terms, backward)
             if case is None and _alone(evidence, tape):
                 case = _maximised(tape, terms)
             if case is not None:
@@ -153,6 +155,41 @@ def _divergence(terms: list[Term]) -> _Case | None:
                 "kl = -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(1).mean()",
             )
     return None
+
+
+def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> _Case | None:
+    """Nothing but results of one linear layer with a bias, all with the same sign."""
+    biases = {_bias(term.kernel) for term in terms}
+    if len(terms) < _PAIR or len(biases) > 1 or "" in biases:
+        return None
+    signs = {term.weight > 0 for term in terms}
+    (bias,), last = biases, tape.loss_kernel(backward)
+    if len(signs) > 1 or bias not in _updated_next(tape, backward) or last is None:
+        return None
+    return (
+        last,
+        "all scores go up together, or down",
+        f"""the loss is made of {len(terms)} results of one linear layer, all with the same sign:
+        its bias {bias} alone can make it fall without end, and nothing is told apart""",
+        "loss = fake_scores.mean() - real_scores.mean()",
+    )
+
+
+def _bias(kernel: Kernel) -> str:
+    """The bias of a linear layer or convolution, ``""`` for other kernels."""
+    place = {"addmm": "self", "convolution": "bias"}.get(operator_name(kernel), "")
+    given = argument(kernel, place)
+    return given.spec.name if given is not None and given.spec.role == "parameter" else ""
+
+
+def _updated_next(tape: TapeIndex, backward: int) -> set[str]:
+    """The parameters that are updated between a backward and the next."""
+    runs = [one.index for one in tape.kernels if one.phase == "backward"]
+    mine = [i for i in runs if tape.kernels[i].backward == backward]
+    after = min((i for i in runs if tape.kernels[i].backward > backward), default=len(tape.kernels))
+    span = range(max(mine, default=0), after)
+    updates = tape.step.updates
+    return {one.parameter for one in updates if any(kernel in span for kernel in one.kernels)}
 
 
 def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | None:

@@ -1,14 +1,17 @@
-"""An optimizer forgets its state: every update begins with zeros.
+"""An optimizer forgets its state, or spoils it: zeros in every update, or a correction that stays.
 
 What it finds:
-    A buffer of momentum, or of squares, that each step makes anew as zeros and then decays.
+    A buffer of momentum, or of squares, that each step makes anew as zeros and then decays; and one
+    that each step divides by the correction of its bias in place.
 
 Why it is bad:
     What was learned of the gradients before is lost. Momentum is none, and an average of squares
-    is that of one gradient.
+    is that of one gradient. A correction is meant for one step: in place, those of all steps
+    before pile up.
 
 Evidence it needs:
-    Full steps: zeros that are made in the update and multiplied with a factor there.
+    Full steps: zeros that are made in the update and multiplied with a factor there; a buffer that
+    is decayed and divided, in place, by another number in each step.
 
 Example:
     buffer = torch.zeros_like(p)
@@ -32,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
-from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Step
 
@@ -46,6 +49,7 @@ _FEWEST = 3  # full steps
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find zeros that every update decays."""
     steps = [step for step in evidence.full if step.updates]
+    yield from _corrected(evidence, steps)
     found = [_decayed(step) for step in steps]
     if len(steps) < _FEWEST or not all(found):
         return
@@ -63,14 +67,50 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
+def _corrected(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
+    """A decayed buffer that is divided in place, by a number that changes."""
+    found = [next(_divided(step), None) for step in steps]
+    known = [one for one in found if one is not None]
+    numbers = {constant(kernel, "other") for kernel in known}
+    if len(known) < max(len(found), _FEWEST) or len(numbers) < _FEWEST:
+        return
+    step, kernel = steps[-1], known[-1]
+    yield RULE.finding(
+        title="a buffer of the optimizer is corrected in place",
+        message=f"""`{evidence.line(kernel.source)}` divides the buffer itself, in step {step.index}
+            by {number(constant(kernel, "other") or 0.0)}: the next step decays what was corrected
+            already, and corrects it again.""",
+        fix="m_hat = m.div(1 - beta**t)  # a new tensor, without the underscore",
+        step=step.index,
+        events=(f"kernel {kernel.index} {kernel.op}",),
+        source=kernel.source,
+        line=evidence.line(kernel.source),
+    )
+
+
+def _divided(step: Step) -> Iterator[Kernel]:
+    """The kernels of an update that divide, in place, what it decayed before."""
+    decayed = set[int]()
+    for kernel in step.kernels if step.updates else ():
+        target, name = argument(kernel, "self"), operator_name(kernel)
+        if target is None or kernel.phase in ("forward", "backward"):
+            continue
+        if target.spec.role in ("parameter", "gradient"):
+            continue
+        if name in ("mul_", "lerp_"):
+            decayed.add(target.tensor)
+        elif name == "div_" and target.tensor in decayed and constant(kernel, "other"):
+            yield kernel
+
+
 def _decayed(step: Step) -> list[tuple[Kernel, Kernel]]:
     """The kernels of an update that make zeros, each with the one that decays them."""
     tape, found = TapeIndex(step), list[tuple[Kernel, Kernel]]()
     for kernel in step.kernels:
         target = argument(kernel, "self") if operator_name(kernel) in _DECAYS else None
         made = tape.maker(target.tensor, kernel.index) if target is not None else None
-        number = constant(kernel, "other") or constant(kernel, "weight")
+        factor = constant(kernel, "other") or constant(kernel, "weight")
         zeros = made is not None and operator_name(made) in _ZEROS and made.phase != "forward"
-        if made is not None and zeros and number and made.phase != "backward":
+        if made is not None and zeros and factor and made.phase != "backward":
             found.append((made, kernel))
     return found

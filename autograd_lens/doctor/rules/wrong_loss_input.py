@@ -7,7 +7,7 @@ What it finds:
     into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
     a cross-entropy in the wrong order; labels that the loss does not know; targets of a regression
     that were cut to integers, until they are all the same, or that the last activation of the
-    model cannot give.
+    model cannot give; noise that a model is to predict, drawn evenly from 0 to 1.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -79,6 +79,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     _outside(tape, kernel),
                     _cut_off(evidence, tape, kernel),
                     _out_of_reach(tape, kernel),
+                    _uniform(tape, kernel),
                 ):
                     if case is not None and case[1] not in told:
                         told.add(case[1])
@@ -331,6 +332,27 @@ def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         {number(float(numbers.min()))} to {number(float(numbers.max()))}""",
         "# no activation behind the last layer, or targets scaled into its range",
     )
+
+
+def _uniform(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+    """Noise to be predicted, part of what the model is given, that is not normal but uniform."""
+    sides = compared(tape, kernel)
+    for given, target in (sides, sides[::-1]) if sides is not None else ():
+        maker = tape.maker(target.tensor, kernel.index)
+        drawn = maker is not None and operator_name(maker) in ("rand", "rand_like")
+        if maker is None or not drawn or given.tensor not in tape.differentiable:
+            continue
+        mixed = any(operator_name(one) in ("mul", "add") for one in tape.readers(target.tensor))
+        behind = tape.ancestors(given.tensor, kernel.index)
+        if mixed and any(one.index == maker.index for one in behind):
+            return (
+                maker,
+                "the noise to be predicted is uniform",
+                """the model is given data mixed with this noise and is to predict it; drawn evenly
+                from 0 to 1, it has the mean 0.5, and no normal distribution comes of it""",
+                "noise = torch.randn_like(x)",
+            )
+    return None
 
 
 def _whole(tape: TapeIndex, kernel: Kernel) -> set[float]:

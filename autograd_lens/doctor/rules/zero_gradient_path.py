@@ -37,6 +37,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed, size
+from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import (
     Backward,
@@ -83,8 +84,32 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if killed is not None:
                 yield _finding(evidence, step, killed)
                 return
-    yield from _both_zero(evidence, zero)
-    yield from _cancelling(evidence)
+    found = [*_both_zero(evidence, zero), *_cancelling(evidence)]
+    yield from found or _all_zero(evidence, zero)
+
+
+def _all_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
+    """Every gradient of the run is zero, and a matrix of the model is, too."""
+    written = {evidence.parameters[index].name for index in ever_reached(evidence)}
+    first = evidence.full[0] if evidence.full and written and names >= written else None
+    for kernel in first.kernels if first is not None else ():
+        for use in tensors(kernel.inputs):
+            spec = use.spec
+            matrix = spec.role == "parameter" and len(spec.shape) > 1 and use.value is not None
+            if matrix and first is not None and is_zero(use.value):
+                yield RULE.finding(
+                    title=f"{spec.name} is all zeros, and every gradient is",
+                    message=f"""In step {first.index}, `{evidence.line(kernel.source)}` computes
+                        with {spec.name}, all of whose numbers are zero. In all steps that were
+                        looked at, the gradients of {listed(sorted(written))} are exactly zero:
+                        nothing can ever move.""",
+                    fix=f"nn.init.normal_({spec.name}, std=0.02)",
+                    step=first.index,
+                    events=(f"kernel {kernel.index} {kernel.op}",),
+                    source=kernel.source,
+                    line=evidence.line(kernel.source),
+                )
+                return
 
 
 def _both_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
