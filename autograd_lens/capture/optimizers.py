@@ -102,6 +102,7 @@ class OptimizerHooks:
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
         self.begins("update", optimizer, frame if closed else None)
+        self._full.update_begins(_parameters(optimizer))
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None

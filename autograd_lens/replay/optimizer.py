@@ -303,10 +303,15 @@ class Update:
         return frozenset(number for makes in made for number in makes)
 
     def _names(self) -> list[str]:
-        """The parameters that the block updates, in order."""
+        """The parameters that the block updates, in order, and that the optimizer holds.
+
+        An average that follows them is made of the same kernels.
+        """
         block = {call.index for call in self.block}
         updates = self.plan.template.updates
-        return [one.parameter for one in updates if not block.isdisjoint(one.kernels)]
+        found = [one.parameter for one in updates if not block.isdisjoint(one.kernels)]
+        all_known = all(name for group in self.settings.groups for name in group.names)
+        return [one for one in found if not all_known or one in self.settings.parameters]
 
 
 class _Names(TorchDispatchMode):
