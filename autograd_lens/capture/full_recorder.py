@@ -293,7 +293,7 @@ class FullRecorder:
         self._stream.lean = self._is_lean(upcoming)
         if self.on:
             if self._next(upcoming) == upcoming:
-                self._pace.begins()
+                self._pace.begins(upcoming)
             self._start_step(len(self._stream.keys))
             self.mode.armed = True
             self.mode.rebase()
@@ -484,7 +484,7 @@ class FullRecorder:
             return
         self._chasing -= 1
         if self._next(step + 1) == step + 1:
-            self._pace.begins()
+            self._pace.begins(step + 1)
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
         was_on = self.on
@@ -510,7 +510,11 @@ class FullRecorder:
         self._calls = 0
 
     def _was_handed(self, tensor: torch.Tensor) -> None:
-        self._met.append(self._stream.entry_of(tensor) if self.on else None)
+        """A tensor was handed on, perhaps once more."""
+        entry = self._stream.entry_of(tensor) if self.on else None
+        if entry is not None and entry in self._met:
+            self._met.remove(entry)
+        self._met.append(entry)
 
     def _pass(self, call: BackwardCall) -> None:
         """Let the engine run unseen: what it computes follows from what it is given."""

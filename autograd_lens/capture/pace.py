@@ -29,9 +29,8 @@ class Pace:
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self._began = 0.0  # seconds of this thread, as all here
-        self._spent = 0.0
-        self._since = 0.0
+        self._began: float | None = None  # seconds of this thread, as all here
+        self._spent = self._since = 0.0
         self._decided: dict[int, bool] = {}
 
     def next(self, step: int) -> int:
@@ -44,22 +43,27 @@ class Pace:
             found = self._schedule.next(found + 1)
         return found
 
-    def begins(self) -> None:
-        """A step begins that may be recorded in full."""
-        self._since = time.thread_time()
+    def begins(self, step: int) -> None:
+        """A step begins that is to be recorded in full."""
+        if self._schedule.spares(step):  # asking for the time may take as long as a small step
+            self._since = time.thread_time()
 
     def ended(self, step: int) -> None:
-        """A step was recorded in full since then."""
+        """A step was recorded in full."""
+        if not self._schedule.spares(step):
+            return
         now = time.thread_time()
-        if step:  # what is imported and made in the first one comes once
-            self._spent += now - self._since
-        else:
+        if self._began is None:  # what is imported and made in the first one comes once
             self._began = now
+        elif self._since:  # else it was recorded for its structure
+            self._spent += now - self._since
+            self._since = 0.0
 
     def _takes(self, step: int) -> bool:
         if step <= _ALWAYS or not self._schedule.spares(step):
             return True
         if step not in self._decided:
-            allowed = _FREE + _SHARE * (time.thread_time() - self._began)
+            now = time.thread_time()
+            allowed = _FREE + _SHARE * (now - (self._began or now))
             self._decided = {step: self._spent <= allowed}
         return self._decided[step]

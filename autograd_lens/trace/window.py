@@ -14,6 +14,9 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from autograd_lens.trace.columns import MOST_ROWS, Block
 from autograd_lens.trace.rows import Row, pack_rows
@@ -35,8 +38,8 @@ class Window:
         first: The first one that opens.
     """
 
-    steps: int
-    first: int = 0
+    steps: Annotated[int, msgspec.Meta(ge=1)]
+    first: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)

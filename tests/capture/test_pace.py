@@ -25,7 +25,7 @@ def taken(monkeypatch: pytest.MonkeyPatch, text: str, light: float, full: float)
         recorded = chosen.next(step) == step
         if recorded:
             found.append(step)
-            chosen.begins()
+            chosen.begins(step)
         now[0] += full if recorded else light
         if recorded:
             chosen.ended(step)

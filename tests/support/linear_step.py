@@ -24,6 +24,7 @@ from autograd_lens.trace.records import (
     Source,
     Step,
 )
+from autograd_lens.trace.window import Window
 from tests.support.linear_graph import ACCUMULATE_B1, ACCUMULATE_W1, ADD, DIV, MEAN, MM, POW, SUB
 from tests.support.linear_program import FILE, SOURCE, source
 from tests.support.linear_records import LEARNING_RATE, linear_step
@@ -91,6 +92,7 @@ class LinearTrace:
     path: Path = Path("linear.lens")
     events: tuple[Event, ...] = ()
     keyframes: tuple[int, ...] = ()
+    window: Window | None = None
     info: RunInfo = field(
         default_factory=lambda: RunInfo(
             program=FILE,
