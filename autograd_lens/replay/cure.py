@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from autograd_lens.errors import LensError
+from autograd_lens.errors import LensError, ReplayError
 from autograd_lens.replay.donors import Donor
 from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.precise import in_float64
@@ -43,7 +43,8 @@ def cure(
         on_way: Called with what is tried, and with ``""`` at the end.
 
     Raises:
-        ReplayError: The recorded updates cannot be proved.
+        ReplayError: The recorded updates cannot be proved, or the stretch gone again unchanged is
+            not what was recorded.
     """
     tell = on_way or _silent
     first, steps = stretch.start, len(stretch)
@@ -54,6 +55,8 @@ def cure(
     for one in (_NOTHING, *treatments):
         tell(one.name)
         trials.append(_tried(trace, stretch, one, replayer))
+        if len(trials) == 1:
+            _refuse_another(trace, stretch, trials[0])
     tell("float64")
     found = Cure(
         step=step,
@@ -66,6 +69,20 @@ def cure(
     )
     tell("")
     return found
+
+
+def _refuse_another(trace: Trace, stretch: range, control: Trial) -> None:
+    """Raise where the stretch without a change is not the recorded one: then nothing is said."""
+    if control.missing:
+        raise ReplayError(control.missing)
+    recorded = trace.losses[stretch.start : stretch.stop]
+    made = control.losses[: len(recorded)]
+    wrong = np.flatnonzero((made != recorded) & ~(np.isnan(made) & np.isnan(recorded)))
+    if wrong.size:
+        step = stretch.start + int(wrong[0])
+        msg = f"Executed again without a change, the loss of step {step} is not the recorded one."
+        hint = "Something changed a parameter or a rate that no kernel and no optimizer tells of."
+        raise ReplayError(msg, hint=hint)
 
 
 def _silent(what: str) -> None:

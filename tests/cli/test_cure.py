@@ -94,6 +94,23 @@ def test_a_healthy_run_asks_for_a_step(tmp_path: Path) -> None:
     assert result.exit_code != 0
 
 
+def test_what_no_tape_tells_of_is_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Linear(1, 1), torch.rand(20, 1)
+    update = torch.optim.SGD(model.parameters(), lr=0.1)
+    with lens.record(tmp_path / "run.lens"):
+        for t in range(20):
+            loss = (model(x) - 3 * x).pow(2).mean()
+            update.zero_grad()
+            loss.backward()
+            update.step()
+            if t == 10:
+                model.weight.data.numpy()[...] = 1e3
+    result = CliRunner().invoke(app, ["cure", str(tmp_path / "run.lens"), "--step", "12"])
+    assert "cannot be proved: Something that is no kernel changed weight" in result.output
+    assert "Finite" not in result.output
+
+
 @pytest.mark.parametrize("words", [["--from", "60", "--step", "20"]])
 def test_a_beginning_behind_the_step_is_refused(words: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["cure", str(diverging(tmp_path / "run.lens")), *words])
