@@ -102,16 +102,15 @@ def other_rates(trace: Trace, found: Lesson) -> Sequence[OtherDescent]:
 
 def _descents(trace: Trace, found: Lesson, rate: float, steps: int) -> Iterator[OtherDescent]:
     from autograd_lens.analysis.lesson import OtherDescent
-    from autograd_lens.replay.whatif import what_if
+    from autograd_lens.replay.whatif import descents
 
     followed = found.path.followed[:2]
-    for factor in _FACTORS:
-        other = float(f"{rate * factor:.3g}") if factor != 1 else rate
-        made = what_if(trace, 0, steps, {"lr": other}).changed
-        known = [made.values[one.parameter] for one in followed if one.parameter in made.values]
+    rates = [rate if factor == 1 else float(f"{rate * factor:.3g}") for factor in _FACTORS]
+    for other, made in zip(rates, descents(trace, 0, steps, "lr", rates), strict=True):
         columns = [
-            values.reshape(steps + 1, *values.shape[1:])[(slice(None), *one.index)]
-            for values, one in zip(known, followed, strict=False)
+            made.values[one.parameter].reshape(steps + 1, -1)[:, one.flat]
+            for one in followed
+            if one.parameter in made.values
         ]
         points = np.stack(columns, axis=1) if len(columns) == 2 else np.zeros((0, 2))
         yield OtherDescent(other, points.astype(np.float64), made.losses)

@@ -487,21 +487,17 @@ def _parting(pair: _Pair, step: int, judge: Judge, *, early: bool, nearly: bool 
     reached = pair.apart(step + 1)
     if step == 0 and pair.starts_apart(0) and not nearly:
         return _start(pair, reached)
-    kept = pair.one.written(step), pair.other.written(step)
-    found = None if nearly or None in kept else _found(pair, kept, the_same)
-    both = kept
+    found = None if nearly else _as_written(pair, step)
+    judged = Judgement(rounding=False, why="")
     if found is None or found[0] in _JUDGED:  # large values are needed whole
         both = pair.one.steps[step], pair.other.steps[step]
-        found = _found(pair, both, close if nearly else the_same)
-    if found is None:
-        return _unknown(step, both, reached)
-    judged = Judgement(rounding=False, why="")
-    if not nearly and found[0] in _JUDGED:
-        told = _last_digits(pair, *both) if early else judge(*both, pair.partners)
-        judged = Judgement(*told)
-        if judged.rounding is False and _is_little(found):
-            beyond = _found(pair, both, close)
-            found = beyond if beyond is not None and beyond[0] != "result" else found
+        found = _found(pair, *both, close if nearly else the_same)
+        if found is None:
+            return _unknown(step, both, reached)
+        if not nearly and found[0] in _JUDGED:
+            told = _last_digits(pair, *both) if early else judge(*both, pair.partners)
+            judged = Judgement(*told)
+            found = _beyond_rounding(pair, *both, found) if judged.rounding is False else found
     kind, left, right = _by_settings(pair, step, _where_made(pair, step, found))
     sides = [
         replace(side, line=trace.line(side.source))
@@ -511,18 +507,30 @@ def _parting(pair: _Pair, step: int, judge: Judge, *, early: bool, nearly: bool 
     return Parting(step, kind, sides[0], sides[1], apart, judged, reached)
 
 
-def _found(pair: _Pair, both: tuple[Step | None, Step | None], same: Same) -> Found | None:
+def _as_written(pair: _Pair, step: int) -> Found | None:
+    """Where two full steps part, large values told apart by their digests."""
+    one, other = pair.one.written(step), pair.other.written(step)
+    return None if one is None or other is None else _found(pair, one, other, the_same)
+
+
+def _found(pair: _Pair, one: Step, other: Step, same: Same) -> Found | None:
     """The first place where two steps part; None where they cannot be compared, or do not."""
-    one, other = both
-    if one is None or other is None or not one.kernels or not other.kernels:
+    if not one.kernels or not other.kernels:
         return None
     return first_difference(one, other, pair.partners, same)
 
 
-def _unknown(step: int, both: tuple[Step | None, Step | None], reached: tuple[str, ...]) -> Parting:
-    why = next(
-        (s for one in both if one is not None for s in one.omitted), "No kernel of it differs."
-    )
+def _beyond_rounding(pair: _Pair, one: Step, other: Step, found: Found) -> Found:
+    """Where more than rounding parts two steps, of which rounding may part them before that."""
+    _, left, right = found
+    if left.value is None or right.value is None or not close(left.value, right.value):
+        return found
+    beyond = _found(pair, one, other, close)
+    return beyond if beyond is not None and beyond[0] != "result" else found
+
+
+def _unknown(step: int, both: tuple[Step, Step], reached: tuple[str, ...]) -> Parting:
+    why = next((s for one in both for s in one.omitted), "No kernel of it differs.")
     nobody = Side(None, f"step {step}", None, None)
     judged = Judgement(None, f"The step could not be compared kernel by kernel: {why}")
     return Parting(step, "unknown", nobody, nobody, math.nan, judged, reached)
@@ -549,19 +557,13 @@ def _where_made(pair: _Pair, step: int, found: Found) -> Found:
     kind, one, other = found
     if kind != "input" or step or one.kernel is None or other.kernel is None:
         return found
-    following = pair.one.written(1), pair.other.written(1)
-    if following[0] is None or following[1] is None:
+    left, right = pair.one.written(1), pair.other.written(1)
+    if left is None or right is None:
         return found
-    made = made_otherwise(*following, (one.kernel, other.kernel))
+    made = made_otherwise(left, right, (one.kernel, other.kernel))
     if made is None or made[0] not in {"constant", "kernel"}:
         return found
     return made
-
-
-def _is_little(found: Found) -> bool:
-    """Whether what differs first may be rounding before something else."""
-    _, one, other = found
-    return one.value is not None and other.value is not None and close(one.value, other.value)
 
 
 _LAST_DIGITS = 4  # units in the last place that an update may differ by for rounding
@@ -601,7 +603,8 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
         for key in one:
             if key in other and one[key] != other[key]:
                 words = [f"{key} = {_shown(numbers[key])}" for numbers in (one, other)]
-                return "constant", replace(left, what=words[0]), replace(right, what=words[1])
+                told: Kind = kind if key == "optimizer" else "constant"
+                return told, replace(left, what=words[0]), replace(right, what=words[1])
     return found
 
 

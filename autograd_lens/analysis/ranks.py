@@ -241,7 +241,7 @@ class _Group:
         found = [_Process(trace, place) for place, trace in enumerate(traces)]
         self.all = sorted(found, key=lambda one: one.number)
         self.numbers = [one.number for one in self.all]
-        self.size = max(one.size for one in self.all)
+        self.size = max(len(self.all), *(one.size for one in self.all))
         self.steps = min(len(one.trace.steps) for one in self.all)
         self.failed = any(one.failure() for one in self.all)
         self.whole = self.steps - self.failed  # of the last one only a part was run
@@ -506,16 +506,16 @@ class _Group:
 
     def _epochs(self) -> Iterator[Remark]:
         """Ranks whose batches come in the same order again."""
-        found = [(one.number, _period(one.batch_keys)) for one in self.all]
-        periods = {period for _, period in found if period}
-        numbers = tuple(number for number, period in found if period)
-        if periods:
-            period = min(periods)
+        found = [(one.number, *_period(one.batch_keys)) for one in self.all]
+        again = [(number, period, step) for number, period, step in found if period]
+        if again:
+            numbers = tuple(number for number, _, _ in again)
+            _, period, step = min(again, key=lambda one: one[2])
             text = (
-                f"{_Who(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same batches in "
-                f"the same order again from step {period} on: was set_epoch forgotten?"
+                f"{_Who(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same {period} "
+                f"batches in the same order again from step {step} on: was set_epoch forgotten?"
             )
-            yield Remark("epoch", period, numbers, text)
+            yield Remark("epoch", step, numbers, text)
 
     def _empty(self) -> Iterator[Remark]:
         for one in self.all:
@@ -575,15 +575,19 @@ def _collective(kernel: Kernel | None) -> str:
     )
 
 
-def _period(keys: Sequence[str]) -> int:
-    """After how many steps the same batches come in the same order again; 0 where they do not."""
-    if not keys or not keys[0]:
-        return 0
-    period = next((at for at in range(1, len(keys)) if keys[at] == keys[0]), 0)
-    again = keys[period : 2 * period]
-    if period <= 1 or len(again) < period or len(set(keys[:period])) < period:
-        return 0
-    return period if list(again) == list(keys[:period]) else 0
+def _period(keys: Sequence[str]) -> tuple[int, int]:
+    """After how many steps the same batches come in the same order again, and from which step on.
+
+    Returns:
+        Both 0 where they do not; half of an epoch has to be seen again.
+    """
+    first = next((at for at, key in enumerate(keys) if key), len(keys))
+    known = keys[first:]
+    period = next((at for at in range(1, len(known)) if known[at] == known[0]), 0)
+    again = known[period : 2 * period]
+    if period <= 1 or 2 * len(again) < period or len(set(known[:period])) < period:
+        return 0, 0
+    return (period, first + period) if again == known[: len(again)] else (0, 0)
 
 
 def _key(entry: Entry) -> object:

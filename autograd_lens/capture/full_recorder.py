@@ -510,7 +510,11 @@ class FullRecorder:
         self._calls = 0
 
     def _was_handed(self, tensor: torch.Tensor) -> None:
-        self._met.append(self._stream.entry_of(tensor) if self.on else None)
+        """A tensor was handed on, perhaps once more."""
+        entry = self._stream.entry_of(tensor) if self.on else None
+        if entry is not None and entry in self._met:
+            self._met.remove(entry)
+        self._met.append(entry)
 
     def _pass(self, call: BackwardCall) -> None:
         """Let the engine run unseen: what it computes follows from what it is given."""

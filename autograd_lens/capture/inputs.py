@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -69,6 +70,14 @@ def generator_state() -> bytes:
     return bytes_at(state.data_ptr(), state.nbytes)
 
 
+@dataclass(eq=False, slots=True)
+class _Item:
+    """A tensor that was handed on, with its value where that is kept."""
+
+    tensor: weakref.ref[torch.Tensor]
+    kept: list[RawValue]
+
+
 class InputObserver:
     """Collects the tensors that module calls and data loaders hand to a step.
 
@@ -82,7 +91,9 @@ class InputObserver:
         keeping: Whether the values of what is collected are wanted, or only the tensors.
         budget: Bytes that may still be kept, as far as there is room for them.
         refused: Whether something was not kept for lack of room.
-        on_item: Called with each tensor that is collected, in order.
+        on_item: Called with each tensor that is collected, in order, and again where it is handed
+            on once more: it counts where it was handed last. A loader that fetches a batch ahead
+            hands two at the start of an epoch, and the first of them to a module only then.
         on_loading: Called before a data loader makes a batch here, and when it has (NOTE 2).
     """
 
@@ -96,8 +107,8 @@ class InputObserver:
         self.on_item: Callable[[torch.Tensor], None] = _nothing
         self.on_loading: tuple[Callable[[], None], Callable[[], None]] | None = None
         self._loading = 0  # loaders that make a batch now, one for another
-        self._found: dict[int, weakref.ref[torch.Tensor]] = {}
-        self._values: list[RawValue] = []
+        self._found: dict[int, _Item] = {}
+        self._items: list[_Item] = []
         self._roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._calls = ModuleCalls(self.collect)
         self._undo: list[Callable[[], None]] = []
@@ -163,14 +174,20 @@ class InputObserver:
         for tensor in _tensors(arguments, 0):
             if tensor.grad_fn is not None or isinstance(tensor, nn.Parameter):
                 continue  # computed by the program; what it was computed from is what counts
-            known = self._found.get(id(tensor))
-            if known is not None and known() is tensor:
-                continue
-            self._found[id(tensor)] = weakref.ref(tensor)
+            item = self._found.get(id(tensor))
+            if item is not None and item.tensor() is tensor:
+                self._items.remove(item)
+            else:
+                item = self._found[id(tensor)] = _Item(weakref.ref(tensor), self._read(tensor))
+            self._items.append(item)
             self.on_item(tensor)
-            if self.keeping:
-                size = tensor.numel() * tensor.element_size()  # a sparse one has no nbytes
-                self._values.append(read(tensor, size) if self.affords(size) else None)
+
+    def _read(self, tensor: torch.Tensor) -> list[RawValue]:
+        """Its value, None where the budget is spent; nothing where values are not wanted."""
+        if not self.keeping:
+            return []
+        size = tensor.numel() * tensor.element_size()  # a sparse one has no nbytes
+        return [read(tensor, size) if self.affords(size) else None]
 
     def affords(self, size: int) -> bool:
         """Whether so many bytes may be kept; they count as kept then."""
@@ -193,9 +210,9 @@ class InputObserver:
 
     def take(self) -> list[RawValue]:
         """The values collected since the last call, in order; None where the budget is spent."""
-        values, self._values = self._values, []
+        items, self._items = self._items, []
         self._found.clear()
-        return values
+        return [value for item in items for value in item.kept]
 
 
 def _nothing(_tensor: torch.Tensor) -> None:

@@ -30,6 +30,8 @@ from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["RerunResult", "rerun"]
 
+_MOST_THREADS = 256  # that a file can ask for
+
 
 @dataclass(frozen=True, slots=True)
 class RerunResult:
@@ -100,7 +102,7 @@ def _world_of(trace: Trace) -> Iterator[None]:
     except OSError as error:
         msg = f"The working directory {trace.info.cwd!r} of the recording is gone."
         raise RecordingError(msg, hint="Put the script back where it ran.") from error
-    if trace.info.threads:
+    if 0 < trace.info.threads <= _MOST_THREADS:
         torch.set_num_threads(trace.info.threads)
     try:
         yield

@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from autograd_lens.errors import LensError
+from autograd_lens.replay.donors import Donor
+from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.precise import in_float64
-from autograd_lens.replay.replayer import recorded_threads
-from autograd_lens.replay.whatif import prove, what_if
-from autograd_lens.trace.outcomes import Care, Cure, Treatment, Trial
+from autograd_lens.replay.replayer import Replayer, recorded_threads
+from autograd_lens.replay.whatif import descend, prove
+from autograd_lens.trace.outcomes import Cure, Treatment, Trial
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["cure"]
 
+_MOST = 1 << 28  # bytes
 _NOTHING = Treatment("as recorded")
 
 
@@ -47,10 +50,10 @@ def cure(
     last = min(stretch.stop, len(trace.steps))
     tell("the recorded steps")
     proof = prove(trace, range(first, last))
-    trials = []
+    trials, replayer = [], _Remembering(trace)
     for one in (_NOTHING, *treatments):
         tell(one.name)
-        trials.append(_tried(trace, first, steps, one, proof))
+        trials.append(_tried(trace, stretch, one, replayer))
     tell("float64")
     found = Cure(
         step=step,
@@ -69,11 +72,30 @@ def _silent(what: str) -> None:
     """Tell nobody of progress."""
 
 
-def _tried(trace: Trace, first: int, steps: int, one: Treatment, proof: str) -> Trial:
-    care = Care(one.care.clip, one.care.without, proof)
-    made = np.array([first + at not in one.care.without for at in range(steps)])
+class _Remembering(Replayer):
+    """Keeps what steps were proved to have found, as far as there is room: every trial asks."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self._known: dict[int, tuple[Donor, Situation]] = {}
+        self._room = _MOST
+
+    def found(self, step: int) -> tuple[Donor, Situation]:
+        """Which tape a step ran, and what it found when it began."""
+        if step not in self._known:
+            donor, situation = super().found(step)
+            there = (*situation.found.values(), *situation.grads.values())
+            self._room -= sum(tensor.nbytes for tensor in there)
+            if self._room < 0:
+                return donor, situation
+            self._known[step] = donor, situation
+        return self._known[step]
+
+
+def _tried(trace: Trace, stretch: range, one: Treatment, replayer: Replayer) -> Trial:
+    made = np.array([step not in one.care.without for step in stretch])
     try:
-        done = what_if(trace, first, steps, one.changes, care).changed
+        done = descend(trace, stretch, one.changes, one.care, replayer)
     except LensError as error:
         reason = str(error.args[0])
         return Trial(one.name, np.empty(0), made[:0], finite=False, missing=reason)

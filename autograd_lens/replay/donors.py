@@ -387,8 +387,8 @@ class Donors:
                 value = value if value is None else _laid_out(value, plan, number)
             if value is None and not own and spec.role != "parameter":
                 value = donor.tensor(number)
-                begins = value is not None and self._begins(step, spec)
-                value = torch.zeros_like(value) if begins else value
+                if value is not None and self._begins(step, spec):
+                    value = torch.zeros_like(value)
             if value is not None:
                 found[number] = value
         return found

@@ -58,6 +58,7 @@ _LEFT_OUT = (
     "Kernels on which neither a gradient nor an update depends are left out: what they read was "
     "made in the step before, and not kept."
 )
+_MOST_THREADS = 256  # each has a stack of 8 MB
 _SHOWN = 3  # lines in a message
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
 
@@ -544,12 +545,20 @@ def _with_ways_out(error: ReplayError, step: int) -> ReplayError:
 
 @contextlib.contextmanager
 def recorded_threads(trace: Trace) -> Iterator[None]:
-    """Compute with as many threads as the recorded run: sums depend on it."""
+    """Compute with as many threads as the recorded run: sums depend on it.
+
+    Raises:
+        ReplayError: These are more than a process should start.
+    """
     before, kept = torch.get_num_threads(), trace.extra("threads")
-    recorded = int(kept) if kept is not None and kept.isdigit() else trace.info.threads
+    told = kept is not None and kept.isdigit() and len(kept) < len(str(1 << 62))
+    recorded = int(kept) if kept is not None and told else trace.info.threads
     if not recorded or recorded == before:
         yield
         return
+    if not 0 < recorded <= _MOST_THREADS:
+        msg = f"It was computed with {recorded:,} threads; {_MOST_THREADS} are the most used here."
+        raise ReplayError(msg, hint="Record it with fewer: torch.set_num_threads.")
     torch.set_num_threads(recorded)
     try:
         yield

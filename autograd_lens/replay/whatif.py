@@ -24,7 +24,7 @@ from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import Care, Descent, WhatIf
 from autograd_lens.trace.reader import Trace
 
-__all__ = ["descents", "prove", "what_if"]
+__all__ = ["descend", "descents", "prove", "what_if"]
 
 
 def what_if(
@@ -32,7 +32,6 @@ def what_if(
     first: int,
     steps: int,
     changes: Mapping[str, float],
-    care: Care = Care(),  # noqa: B008  it is frozen
 ) -> WhatIf:
     """Descend from a recorded step with something changed.
 
@@ -42,7 +41,6 @@ def what_if(
         steps: How many steps to make.
         changes: New values of constants (``lr``) and of parameters or their elements (``w1``,
             ``layer.weight[0,3]``) by name.
-        care: What else is done otherwise on the way.
 
     Raises:
         ReplayError: The recorded updates cannot be proved, or the steps not be executed.
@@ -52,8 +50,8 @@ def what_if(
     if not 0 <= first < count:
         msg = f"There is no step {first} to begin with."
         raise SelectionError(msg, hint=f"The recording has steps 0 to {count - 1}.")
-    proof = care.proof or prove(trace, range(first, min(first + steps, count)))
-    runner = _Runner(trace, changes, care)
+    proof = prove(trace, range(first, min(first + steps, count)))
+    runner = _Runner(trace, changes, Care())
     with recorded_threads(trace):
         changed = runner.descend(first, steps)
     last = min(first + steps, count)
@@ -81,9 +79,24 @@ def descents(
     prove(trace, range(first, min(first + steps, len(trace.steps))))
     replayer = Replayer(trace)
     for value in values:
-        with recorded_threads(trace):
-            made = _Runner(trace, {name: value}, Care(), replayer).descend(first, steps)
-        yield made
+        yield descend(trace, range(first, first + steps), {name: value}, Care(), replayer)
+
+
+def descend(
+    trace: Trace,
+    stretch: range,
+    changes: Mapping[str, float],
+    care: Care,
+    replayer: Replayer,
+) -> Descent:
+    """A stretch whose updates were proved, with something changed.
+
+    Raises:
+        ReplayError: Its steps cannot be executed.
+        SelectionError: A name is neither a constant of an optimizer nor a parameter.
+    """
+    with recorded_threads(trace):
+        return _Runner(trace, changes, care, replayer).descend(stretch.start, len(stretch))
 
 
 def prove(trace: Trace, steps: range) -> str:

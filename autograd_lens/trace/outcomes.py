@@ -142,12 +142,10 @@ class Care:
     Attributes:
         clip: The norm that all gradients together are clipped to behind each backward.
         without: Steps whose batch is left out: nothing is updated in them.
-        proof: Why the recorded updates need not be proved again; ``""`` where they have to be.
     """
 
     clip: float | None = None
     without: frozenset[int] = frozenset()
-    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

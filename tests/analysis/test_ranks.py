@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,47 +52,35 @@ def _another_batch(rank: int, t: int) -> torch.Tensor:
 
 
 def trained(folder: Path, faults: list[Fault]) -> Ranks:
-    """Train in lockstep what processes would: each one's gradients, averaged by hand."""
-    models, paths = [], []
-    for fault in faults:
-        torch.manual_seed(fault.seed)
-        models.append(Net())
-    gradients = _gradients(models, faults)
-    for rank, (model, fault) in enumerate(zip(models, faults, strict=True)):
-        paths.append(folder / f"run.rank{rank}.lens")
-        update = torch.optim.SGD(model.parameters(), lr=fault.rate)
-        with lens.record(paths[-1]):
-            for t in range(fault.steps):
-                x = fault.data(rank, t)
-                model.zero_grad()
-                loss = (model(x, whole=fault.whole(t)) - x.sum(1, keepdim=True)).pow(2).mean()
-                with _averaging(model, fault, gradients, t):
-                    loss.backward()
-                update.step()
+    """Train one after the other what processes would together: each gradient is a given mean."""
+    paths = [_trained(folder, rank, fault) for rank, fault in enumerate(faults)]
     with lens.open(paths[0]) as one, lens.open(paths[1]) as other:
         return compare_ranks([one, other])
 
 
-def _gradients(models: list[Net], faults: list[Fault]) -> list[dict[str, torch.Tensor]]:
-    """The mean gradient of each step: made up, and the same on all ranks."""
-    generator = torch.Generator().manual_seed(7)
-    return [
-        {
-            name: torch.randn(p.shape, generator=generator) / 10
-            for name, p in models[0].named_parameters()
-        }
-        for _ in range(max(fault.steps for fault in faults))
-    ]
+def _trained(folder: Path, rank: int, fault: Fault) -> Path:
+    torch.manual_seed(fault.seed)
+    model, path = Net(), folder / f"run.rank{rank}.lens"
+    update = torch.optim.SGD(model.parameters(), lr=fault.rate)
+    with lens.record(path):
+        for t in range(fault.steps):
+            x = fault.data(rank, t)
+            model.zero_grad()
+            loss = (model(x, whole=fault.whole(t)) - x.sum(1, keepdim=True)).pow(2).mean()
+            with _averaging(model, fault, t):
+                loss.backward()
+            update.step()
+    return path
 
 
 class _averaging:  # noqa: N801  reads as a word
     """Puts the mean in place of each gradient while backward runs, as a reducer does."""
 
-    def __init__(
-        self, model: Net, fault: Fault, means: list[dict[str, torch.Tensor]], t: int
-    ) -> None:
+    def __init__(self, model: Net, fault: Fault, t: int) -> None:
         self._pairs = [
-            (p, means[t][name]) for name, p in model.named_parameters() if fault.averaged(name)
+            (p, torch.full_like(p, 0.01 * (t + 1)))
+            for name, p in model.named_parameters()
+            if fault.averaged(name)
         ]
         self._hooks: list[Any] = []
 
@@ -127,8 +116,13 @@ def test_ranks_that_do_as_they_should_have_no_remark(tmp_path: Path) -> None:
             5,
             "branch.weight, branch.bias are not used on rank 1",
         ),
-        ({"data": lambda _rank, t: _another_batch(0, t)}, "batch", 0, "the same batch in 8 of 8"),
-        ({"data": lambda r, t: _another_batch(r, t % 4)}, "epoch", 4, "Rank 1 is handed the same"),
+        ({"data": lambda _rank, t: _another_batch(0, t)}, "batch", 1, "the same batch in 7 of 8"),
+        (
+            {"data": lambda r, t: _another_batch(r, t % 4)},
+            "epoch",
+            5,
+            "Rank 1 is handed the same 4 batches",
+        ),
         ({"steps": STEPS - 2}, "length", STEPS - 2, "rank 0: 8, rank 1: 6"),
         (
             {"data": lambda r, t: _another_batch(r, t) * (float("nan") if t == 3 else 1)},
@@ -153,52 +147,123 @@ def test_they_are_printed_side_by_side(tmp_path: Path) -> None:
     words = ["ranks", *map(str, sorted(tmp_path.glob("run.rank*.lens"))), "--width", "100"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 1
-    assert "of rank 1 begins at other values: another seed, or no broadcast." in result.output
+    told = " ".join(result.output.split())
+    assert "of rank 1 begins at other values: another seed, or no broadcast." in told
     assert "finished" in result.output
 
 
 PROGRAM = """\
+import datetime
+import sys
 import torch, torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
 
-dist.init_process_group("gloo")
+fault, how = sys.argv[1], sys.argv[2]
+dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=8))
+rank, size = dist.get_rank(), dist.get_world_size()
 torch.manual_seed(0)
-model = DistributedDataParallel(nn.Linear(3, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-torch.manual_seed(dist.get_rank())
-for t in range(3):
-    x = torch.randn(4, 3)
-    optimizer.zero_grad()
-    (model(x) - x.sum(1, keepdim=True)).pow(2).mean().backward()
-    optimizer.step()
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.branch, self.last = nn.Linear(3, 8), nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, x, whole=True):
+        h = self.first(x).tanh()
+        return self.last(self.branch(h) if whole else h)
+
+
+net = Net()
+beside = nn.Linear(1, 1) if fault == "left out" else None
+if how == "ddp":
+    model = DistributedDataParallel(net)
+else:
+    model = fully_shard(net, mesh=init_device_mesh("cpu", (size,)))
+trained = [*model.parameters(), *(beside.parameters() if fault == "left out" else ())]
+optimizer = torch.optim.SGD(trained, lr=0.1)
+torch.manual_seed(rank)
+x = torch.randn(16 * size, 3, generator=torch.Generator().manual_seed(7))
+part = {"num_replicas": 1, "rank": 0} if fault == "sampler" else {}
+sampler = DistributedSampler(TensorDataset(x), seed=3, **part)
+loader = DataLoader(TensorDataset(x), batch_size=4, sampler=sampler)
+for epoch in range(3):
+    if fault != "epoch":
+        sampler.set_epoch(epoch)
+    for t, (batch,) in enumerate(loader):
+        guess = model(batch, whole=not (fault == "branch" and rank == 1 and t == 2))
+        guess = beside(guess) if fault == "left out" else guess
+        optimizer.zero_grad()
+        (guess - batch.sum(1, keepdim=True)).pow(2).mean().backward()
+        optimizer.step()
+        if fault == "barrier" and rank == 0 and (epoch, t) == (1, 1):
+            dist.barrier()
 dist.barrier()
 dist.destroy_process_group()
 """
 
 
+def under_torchrun(folder: Path, processes: int, fault: str, how: str) -> tuple[int, list[Path]]:
+    """Record the program on some processes; its exit status, and the files."""
+    (folder / "train.py").write_text(PROGRAM)
+    words = ["torch.distributed.run", "--nproc-per-node", str(processes), "-m", "autograd_lens"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "run", "train.py", fault, how],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, sorted(folder.glob("train.rank*.lens"))
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize(
+    ("program", "kind", "words"),
+    [
+        (("none", "ddp"), "", ""),
+        (("none", "fsdp"), "", ""),
+        (("sampler", "ddp"), "batch", "are handed the same batch"),
+        (("sampler", "fsdp"), "batch", "are handed the same batch"),
+        (("epoch", "ddp"), "epoch", "was set_epoch forgotten?"),
+        (("epoch", "fsdp"), "epoch", "was set_epoch forgotten?"),
+        (("left out", "ddp"), "gradient", "beside.weight, beside.bias is not averaged"),
+        (("branch", "ddp"), "unused", "branch.weight, module.branch.bias are not used on rank 1"),
+        (("barrier", "ddp"), "collective", "waited in different places"),
+        (("barrier", "fsdp"), "collective", "waited in different places"),
+    ],
+)
+def test_a_fault_among_real_processes_is_named(
+    program: tuple[str, str], kind: str, words: str, processes: int, tmp_path: Path
+) -> None:
+    _, files = under_torchrun(tmp_path, processes, *program)
+    assert len(files) == processes
+    with contextlib.ExitStack() as stack:
+        found = compare_ranks([stack.enter_context(lens.open(file)) for file in files])
+    assert {remark.kind for remark in found.remarks} >= ({kind} if kind else set())
+    assert found.faulty is bool(kind)
+    assert any(words in remark.text for remark in found.remarks) or not words
+
+
 def test_under_torchrun_each_process_writes_a_file_and_collectives_are_kernels(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "train.py").write_text(PROGRAM)
-    words = ["torch.distributed.run", "--nproc-per-node", "2", "-m", "autograd_lens", "run"]
-    done = subprocess.run(
-        [sys.executable, "-m", *words, "train.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    files = sorted(tmp_path.glob("*.lens"))
+    status, files = under_torchrun(tmp_path, 2, "none", "ddp")
+    assert status == 0
     assert [file.name for file in files] == ["train.rank0.lens", "train.rank1.lens"]
     with lens.open(files[0]) as one, lens.open(files[1]) as other:
         found = compare_ranks([other, one])
         kernels = one.steps[1].kernels
     assert found.remarks == ()
     assert [rank.number for rank in found.ranks] == [0, 1]
-    assert found.timed == 2
+    assert found.timed == 11
     assert len({round(norm, 6) for norm in found.gradients[0][1]}) == 2
     (reduced,) = (kernel for kernel in kernels if kernel.op == "c10d.allreduce_.default")
     groups = [getattr(argument.value, "value", None) for argument in reduced.inputs]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from autograd_lens.cli import app
-from tests.support.hostile import AIMED, edited
+from tests.support.hostile import AIMED, count_again, edited
 
 VERBS = {
     "info": [],
@@ -73,3 +74,18 @@ def test_a_handout_of_an_impossible_parameter_has_no_ending(
     content = edited(recorded.read_bytes(), AIMED["a parameter of no elements"])
     result = run("handout", content, tmp_path, monkeypatch)
     assert result.exit_code == 0, result.output
+
+
+def test_no_file_starts_more_threads_than_a_process_should_have(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = edited(recorded.read_bytes(), AIMED["a run with 10^30 threads"])
+    connected = edited(content, without_threads)
+    result = run("verify", connected, tmp_path, monkeypatch)
+    assert isinstance(result.exception, SystemExit)
+    assert "256 are the most used here" in " ".join(result.output.split())
+
+
+def without_threads(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM items WHERE kind = 'extra' AND key = 'threads'")
+    count_again(connection)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader, TensorDataset
 
 import autograd_lens as lens
 from autograd_lens.replay.verify import verify
@@ -786,6 +787,50 @@ def test_a_function_that_writes_into_what_it_hands_on(tmp_path: Path) -> None:
         for place in range(3):
             rows = Put.apply(rows, net(X * (place + 1))[:, 0] + rows.sum() * 0.1, place)
         rows.square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+class WithLoss(nn.Module):
+    """A network that is handed what it shall give, as those of transformers are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = small()
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return nn.functional.mse_loss(self.net(x), y)
+
+
+def test_a_loader_that_hands_on_two_batches_at_the_start_of_an_epoch(tmp_path: Path) -> None:
+    net = WithLoss()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+    data = TensorDataset(X, X.sum(1, keepdim=True))
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(4):
+            batches = iter(DataLoader(data, batch_size=2, shuffle=True))
+            ahead = next(batches)
+            while ahead is not None:
+                (x, y), ahead = ahead, next(batches, None)
+                optimizer.zero_grad()
+                net(x, y).backward()
+                optimizer.step()
+    found = verify(lens.open(tmp_path / "run.lens"), range(16)).checks
+    assert all_proved({one.name: one for one in found})
+
+
+def test_episodes_of_other_lengths_are_played_before_each_step(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        seen = [torch.full((4,), 0.1 * place) for place in range(3 + step % 4)]
+        with torch.no_grad():
+            values = [net(one).item() for one in seen]
+        optimizer.zero_grad()
+        wanted = torch.tensor(values)[:, None] + 1
+        (net(torch.stack(seen)) - wanted).square().mean().backward()
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))

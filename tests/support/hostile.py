@@ -21,7 +21,7 @@ from typing import Any
 
 from autograd_lens.trace.schema import SEAL, count_rows, item_id, seal, squeeze, unsqueeze
 
-__all__ = ["AIMED", "OBEYED", "SORTS", "edited", "mutant", "records", "sort_of"]
+__all__ = ["AIMED", "OBEYED", "SORTS", "count_again", "edited", "mutant", "records", "sort_of"]
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 OBEYED = "<script>alarm"  # never as such in a page
@@ -385,6 +385,7 @@ AIMED: dict[str, Callable[[sqlite3.Connection], None]] = {
     "a graph whose line is far away": records(
         "graph", source=["train.py", 10**12, 10**15, 10**9, 10**9, "f"]
     ),
+    "a run with 10^30 threads": records("about", threads=10**30),
     "a run of 10^300 seconds": records("about", started=-1e300, ended=1e300),
     "escapes in all names": _every_text(lambda text: text + ESCAPES if NAME.search(text) else text),
     "markup in all names": _every_text(

@@ -57,6 +57,7 @@ _MOST = 200  # numbers of the parameters and the data
 _WIDE = 32  # elements of a result that is asked for
 _GIVEN, _ASKED = 6, 4  # digits that count
 _BLANK = "_" * 7
+_NOWHERE = -1  # the id of no tensor
 _VIEWS = frozenset({"t", "view", "expand", "detach"})
 
 
@@ -174,10 +175,10 @@ class RunSheet:
             known = update_formula(kernels, update.kernels, update.parameter)
             own = {update.parameter, f"{update.parameter}.grad"}  # a state is none of these
             state = {
-                name.text: known.read[name.tensor]
+                name.text: use
                 for name in walk(known.value or Word(""))
-                if isinstance(name, Name) and name.text not in own and name.tensor is not None
-                if name.tensor in known.read
+                if isinstance(name, Name) and name.text not in own
+                if (use := known.read.get(_NOWHERE if name.tensor is None else name.tensor))
             }
             if known.value is not None and not known.definitions:
                 formula = with_origins(known.value, self.lesson.corrections)

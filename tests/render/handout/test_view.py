@@ -15,6 +15,7 @@ from autograd_lens.pages import run_page
 from autograd_lens.render.handout import PageOptions, view
 from autograd_lens.render.numbers import scalar
 from tests.render.handout.conftest import opened, played
+from tests.support.hostile import AIMED, edited
 
 BLOCKS = 6
 
@@ -235,3 +236,30 @@ def test_text_stays_in_its_box_whatever_fonts_there_are(browser: Any, recorded: 
         )
         assert beyond == []
     shown.close()
+
+
+@pytest.mark.parametrize(
+    "attack", ["markup in all files, nodes and modules", "escapes in all names"]
+)
+def test_names_and_texts_of_a_stranger_are_no_markup_in_a_browser(
+    browser: Any, html: str, recorded: Path, attack: str, tmp_path: Path
+) -> None:
+    hostile = tmp_path / "hostile.lens"
+    hostile.write_bytes(edited(recorded.read_bytes(), AIMED[attack]))
+    with lens.open(hostile) as trace:
+        nasty = run_page(trace)
+    inside = "[...document.querySelectorAll('*')].map(one => one.localName).filter(name =>"
+    counted = f"{inside} ['script', 'style', 'iframe', 'img', 'a', 'link'].includes(name)).sort()"
+    asked: list[str] = []
+    for shown in opened(browser, nasty, tmp_path / "hostile.html"):
+        shown.on("request", lambda request: asked.append(request.url))
+        for key in ("ArrowRight", "n", "b", "?"):
+            shown.keyboard.press(key)
+        found = shown.evaluate(counted)
+        said = shown.content()
+    assert asked == []
+    for shown in opened(browser, html, tmp_path / "sound.html"):
+        sound = shown.evaluate(counted)
+    assert found.count("script") == sound.count("script")
+    assert set(found) <= set(sound)
+    assert not set(said) & set("\x1b\x07\x9b\u202e")
