@@ -72,7 +72,9 @@ class Keyframes:
         """
         own = {id(one): one for one in parameters if _is_large(one, SMALL)}
         found = own | {id(one): one for one in others if _is_large(one, SMALL)}
-        lacking = len(found) > len(own) or any(_is_large(one, self._light) for one in own.values())
+        self._medium = bool(own)
+        light = self._light if self._sink.budget.level < Level.DIGESTS else SMALL
+        lacking = len(found) > len(own) or any(_is_large(one, light) for one in own.values())
         self._needed = lacking or self._always
         sizes = [one.nbytes for one in found.values()]
         size, largest = sum(sizes), max(sizes, default=0)
