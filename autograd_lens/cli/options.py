@@ -52,10 +52,11 @@ class ScriptCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if not error.possibilities:
-                verb = f"autograd-lens {ctx.info_name} train.py {error.option_name}"
-                error.message += f" What belongs to the script stands behind it: {verb}"
-            raise
+            if error.possibilities:
+                raise
+            verb = f"autograd-lens {ctx.info_name} train.py {error.option_name}"
+            message = f"{error.message} What belongs to the script stands behind it: {verb}"
+            raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
 
 
 def reads() -> Decorator:
