@@ -49,11 +49,14 @@ class Keyframes:
         self._apart = apart
         self._sizes: dict[int, int] = {}
         self._always = always
+        self._medium = False  # whether light steps lack something where the file is half full
         self._needed = always  # whether there is anything that light steps lack
 
     def next(self, step: int) -> int:
         """The first keyframe at or after a step; ``NEVER`` where none is needed."""
-        if not self._needed or self._sink.budget.level >= Level.ROWS:
+        level = self._sink.budget.level
+        needed = self._needed or (self._medium and level >= Level.DIGESTS)
+        if not needed or level >= Level.ROWS:
             return NEVER
         return -(-step // self._apart) * self._apart
 
@@ -69,7 +72,9 @@ class Keyframes:
         """
         own = {id(one): one for one in parameters if _is_large(one, SMALL)}
         found = own | {id(one): one for one in others if _is_large(one, SMALL)}
-        lacking = len(found) > len(own) or any(_is_large(one, self._light) for one in own.values())
+        self._medium = bool(own)
+        light = self._light if self._sink.budget.level < Level.DIGESTS else SMALL
+        lacking = len(found) > len(own) or any(_is_large(one, light) for one in own.values())
         self._needed = lacking or self._always
         sizes = [one.nbytes for one in found.values()]
         size, largest = sum(sizes), max(sizes, default=0)

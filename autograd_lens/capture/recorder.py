@@ -70,7 +70,7 @@ _Pending = tuple[int, bytes | None, tuple[Any, ...], tuple[Any, ...], int | None
 # Bytes of one parameter or ``.grad`` that rows hold whole.
 _LIMITS = {
     Level.ALL: 1 << 62,
-    Level.DIGESTS: 1 << 62,
+    Level.DIGESTS: SMALL,
     Level.NO_BATCHES: SMALL,
     Level.ROWS: SMALL,
     Level.NOTHING: SMALL,

@@ -5,8 +5,9 @@ to what it found. So what only one step needs goes before what many need, and wh
 again goes before what nothing can make again. As the file fills::
 
     up to 1/2   everything; of large values inside full steps a share each, digests of the rest
-    from 1/2    full steps hold digests of all large values: replay gives the values
-    from 3/4    light rows hold large parameters as digests; batches are no longer kept
+    from 1/2    full steps hold digests of all large values, light rows of large parameters:
+                replay gives the values
+    from 3/4    batches are no longer kept
     from 7/8    tapes and keyframes are no longer kept: light rows alone
     from 31/32  nothing: the recording ends, and says so
 
@@ -62,7 +63,7 @@ _FILLED = {
 
 
 _SAID = {
-    Level.NO_BATCHES: "batches are no longer kept, and large parameters as digests",
+    Level.NO_BATCHES: "batches are no longer kept",
     Level.ROWS: "steps from here on are recorded light, and those that read others do not open",
     Level.NOTHING: "what follows is not recorded",
 }
