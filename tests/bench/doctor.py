@@ -40,8 +40,8 @@ from tests.doctor.twins import REPORTS, Twins  # noqa: E402
 PROGRAMS = ROOT / "tests" / "doctor" / "programs"
 MORE_REPORTS = ROOT / "tests" / "bench" / "reports"
 ROW = re.compile(r"^\| (\w+) \| https://\S+ \| .+ \| .* \| .* \|$", re.MULTILINE)
-FIRST_TRY = {"second": 9, "third": 26}  # of these, before anything was done about them
-LATEST = 10  # programs of the third round that stand among the tests: the last of their table
+FIRST_TRY = {"second": 9, "third": 26, "fourth": 13}  # before anything was done about them
+TESTED = {"third": slice(-16, -6), "fourth": slice(-6, None)}  # rows of the tests' own table
 TURNS = 3  # lines that findings of one rule are about, one after the other
 
 
@@ -85,13 +85,17 @@ def print_false_alarms(folder: Path) -> None:
 
 def rounds() -> list[tuple[str, list[Path]]]:
     """The programs after public reports, by the round in which they were written."""
-    head, _, third = (MORE_REPORTS / "README.md").read_text("utf-8").partition("## Third round")
-    listed = {"second": set(ROW.findall(head)), "third": set(ROW.findall(third))}
+    parts = re.split(
+        r"^## (\w+) round$", (MORE_REPORTS / "README.md").read_text("utf-8"), flags=re.MULTILINE
+    )
+    pairs = zip(parts[1::2], parts[2::2], strict=True)  # of a title and its table
+    listed = {name.lower(): set(ROW.findall(text)) for name, text in pairs}
     tested = (REPORTS / "README.md").read_text("utf-8")
     known = re.findall(r"^\| (\w+) \| https", tested, re.MULTILINE)
-    listed["third"] |= set(known[-LATEST:])
+    for name, rows in TESTED.items():
+        listed[name].update(known[rows])
     paths = sorted((*REPORTS.glob("*.py"), *MORE_REPORTS.glob("*.py")))
-    before = [path for path in paths if path.stem not in listed["second"] | listed["third"]]
+    before = [path for path in paths if path.stem not in set().union(*listed.values())]
     return [
         ("reported faults", [path for path in before if path.parent == REPORTS]),
         ("more of these", [path for path in before if path.parent == MORE_REPORTS]),
