@@ -597,10 +597,15 @@ class FullRecorder:
 
     def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
         """An optimizer reads ``.grad`` now: the program may have put others there."""
-        for parameter in parameters if self.on and self._hooked else ():
-            index = self._registry.index_of(parameter)
-            if index is not None:
-                self._name_grad(index, parameter.grad)
+        if not (self.on and self._hooked):
+            return
+        try:
+            for parameter in parameters:
+                index = self._registry.index_of(parameter)
+                if index is not None:
+                    self._name_grad(index, parameter.grad)
+        except Exception as error:  # noqa: BLE001  the program's update must not fail
+            self._on_failure(error)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(

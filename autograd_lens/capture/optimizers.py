@@ -101,8 +101,9 @@ class OptimizerHooks:
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
+        with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
+            self._full.update_begins(_parameters(optimizer))
         self.begins("update", optimizer, frame if closed else None)
-        self._full.update_begins(_parameters(optimizer))
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._frame = None
