@@ -456,12 +456,17 @@ class _Pair:
         self, readers: tuple[Kernel, Kernel], place: int
     ) -> tuple[Kind, Side, Side] | None:
         """Where what a kernel is given at a place, among its tensors, began to differ."""
-        behind: list[set[int]] = []
+        behind, makers = list[set[int]](), list[Kernel | None]()
         for tape, reader in zip(self._tapes, readers, strict=True):
             same = next((k for k in tape.kernels if _reads_there(k, reader)), None)
             given = list(tensors(same.inputs))[place : place + 1] if same is not None else []
             before = 0 if same is None else same.index
-            behind.append(tape.behind(m for use in given for m in tape.makers(use.tensor, before)))
+            made = [m for use in given for m in tape.makers(use.tensor, before)]
+            behind.append(tape.behind(made))
+            makers.append(made[-1] if made else None)
+        here, there = makers
+        if here is not None and there is not None and here.op != there.op:
+            return "kernel", self._operator(self.one, here), self._operator(self.other, there)
         if not behind[0] or not behind[1]:
             return None
         firsts = [tape.kernels[min(some)] for tape, some in zip(self._tapes, behind, strict=True)]
