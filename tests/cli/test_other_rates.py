@@ -49,6 +49,9 @@ def test_the_losses_are_those_that_numpy_descends_to(minibatches: Path) -> None:
         assert each.loss == pytest.approx(loss, rel=1e-3)
 
 
-def test_a_run_without_an_optimizer_has_no_rate_to_change(recorded: Path) -> None:
+def test_the_rate_of_a_handwritten_update_is_tried_as_well(recorded: Path) -> None:
     with Trace(recorded) as trace:
-        assert _tried_rates(trace) == ()
+        own, *others = _tried_rates(trace)
+        assert (own.rate, own.own) == (0.01, True)
+        assert own.loss == trace.losses[own.steps - 1]
+        assert [one.loss for one in others] != [own.loss] * len(others)
