@@ -4,7 +4,9 @@ NOTE 1 [Between keyframes]: of a large parameter a light step keeps a digest. It
 from those of an earlier step: replay makes the updates in between again, and the digest of each
 step tells whether it did so right. Keyframes lie at even distances. Where the budget does not
 reach for another one, every second of them is let go, one by one from the start, until the
-distance has doubled. The first step's stays.
+distance has doubled. The first step's stays. Where half of the budget is used up, keyframes have
+to make do with half of their part from then on: replay gives what lies between them, and nothing
+gives batches back that had no room.
 
 NOTE 2 [By content]: what is kept has no name in the file. A step's summaries hold digests, and
 whoever needs the bytes looks among the file's large values for one of that digest.
@@ -51,6 +53,7 @@ class Keyframes:
         self._always = always
         self._medium = False  # whether light steps lack something where the file is half full
         self._needed = always  # whether there is anything that light steps lack
+        self._halved = False
 
     def next(self, step: int) -> int:
         """The first keyframe at or after a step; ``NEVER`` where none is needed."""
@@ -126,6 +129,8 @@ class Keyframes:
         """Whether a keyframe fits, where others are thinned for it (NOTE 1)."""
         if step in self._sizes:
             return False
+        if not self._halved and self._sink.budget.level >= Level.DIGESTS:
+            self._halved, self._most = True, self._most // 2
         while step % self._apart == 0 and sum(self._sizes.values()) + size > self._most:
             oldest = min(self._sizes, default=0)
             odd = [one for one in self._sizes if one % (2 * self._apart) and one != oldest]

@@ -11,8 +11,8 @@ again goes before what nothing can make again. As the file fills::
     from 7/8    tapes and keyframes are no longer kept: light rows alone
     from 31/32  nothing: the recording ends, and says so
 
-Keyframes have half of it at most and are thinned to stay within that. Small values
-of full steps are always whole, as digests of them would take no less.
+Keyframes have half of it at most, a quarter from 1/2 on, and are thinned to stay within that.
+Small values of full steps are always whole, as digests of them would take no less.
 
 Where the last steps alone are kept, older ones go before all of that, from 5/8 on even such as
 were to be kept.

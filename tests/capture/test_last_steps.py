@@ -137,11 +137,10 @@ def test_a_killed_run_has_its_last_committed_steps(tmp_path: Path) -> None:
         process.wait()
     with lens.open(path) as trace:
         assert trace.info.status == "killed"
-        assert trace.first_kept
-        newest = len(trace.steps)
+        newest = len(trace.steps) - 1  # of the last one, parts were to come
+        assert trace.first_kept <= newest - 20
         checks = verify(trace, range(newest - 20, newest)).checks
-        assert all(not check.skipped and not check.mismatches for check in checks[:2])
-        assert checks[2].steps >= 19  # what the last one's update made was to come
+        assert all(not check.skipped and not check.mismatches for check in checks[:3])
 
 
 def _committed(path: Path) -> int:
