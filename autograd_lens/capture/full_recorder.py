@@ -213,7 +213,9 @@ class FullRecorder:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
         if self._budget.level >= Level.ROWS:
             return NEVER
-        return step if self._opens and self._needs.opaque else self._pace.next(step)
+        if self._opens and self._needs.opaque:
+            return step
+        return self._pace.next(step, waits=self._needs.waits)
 
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""

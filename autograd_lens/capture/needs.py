@@ -98,6 +98,11 @@ class Needs:
         varying = self.tapes or self.opaque or self._alone or len(self._known) > 1
         return self._alike >= _ENOUGH and not varying
 
+    @property
+    def waits(self) -> bool:
+        """Whether a graph that was recorded once waits for its like (NOTE 2)."""
+        return bool(self._alone)
+
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
         return self.tapes or any(step <= first + _ALONE for first in self._alone.values())

@@ -91,3 +91,20 @@ def test_all_steps_open_by_a_replay_or_recorded(tmp_path: Path, kind: str, first
         if kind in {"plain", "late"}:
             checks = verify(trace, range(120)).checks
             assert not any(check.mismatches for check in checks)
+
+
+def test_no_step_is_spared_while_a_graph_waits_for_its_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_FREE", 0.0)
+    monkeypatch.setattr(pace, "_SHARE", 0.0)
+    nets = [torch.nn.Linear(4, 2) for _ in range(3)]
+    optimizers = [torch.optim.SGD(net.parameters(), lr=0.1) for net in nets]
+    with lens.record(tmp_path / "run.lens"):
+        for step in range(40):
+            optimizers[step % 3].zero_grad()
+            (nets[step % 3](torch.randn(3, 4)) ** 2).mean().backward()
+            optimizers[step % 3].step()
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert len(trace.full_steps) > 3
+        assert verify(trace, range(40)).complete
