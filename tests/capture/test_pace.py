@@ -98,13 +98,13 @@ def test_no_step_is_spared_while_a_graph_waits_for_its_like(
 ) -> None:
     monkeypatch.setattr(pace, "_FREE", 0.0)
     monkeypatch.setattr(pace, "_SHARE", 0.0)
-    nets = [torch.nn.Linear(4, 2) for _ in range(3)]
-    optimizers = [torch.optim.SGD(net.parameters(), lr=0.1) for net in nets]
+    nets = [torch.nn.Linear(4, 2) for _ in range(4)]
+    optimizers = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.5) for net in nets]
     with lens.record(tmp_path / "run.lens"):
         for step in range(40):
-            optimizers[step % 3].zero_grad()
-            (nets[step % 3](torch.randn(3, 4)) ** 2).mean().backward()
-            optimizers[step % 3].step()
+            optimizers[step % 4].zero_grad()
+            (nets[step % 4](torch.randn(3, 4)) ** 2).mean().backward()
+            optimizers[step % 4].step()
     with lens.open(tmp_path / "run.lens") as trace:
         assert len(trace.full_steps) > 3
         assert verify(trace, range(40)).complete
