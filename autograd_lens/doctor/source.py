@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from functools import cached_property
 
-__all__ = ["Call", "Code", "Loop", "called", "loops_around"]
+__all__ = ["Call", "Code", "Loop", "assignments", "called", "loops_around"]
 
 Loop = ast.For | ast.While | ast.AsyncFor
 _Place = ast.Name | ast.Attribute | ast.Subscript
@@ -166,15 +166,20 @@ class Code:
 def _stores(method: ast.FunctionDef, name: str) -> Iterator[tuple[str, int]]:
     """The attributes that a method sets to a bare name, with the line."""
     for node in ast.walk(method):
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-            continue
-        target, value = node.targets[0], node.value
-        pairs = [(target, value)]
-        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-            pairs = list(zip(target.elts, value.elts, strict=False))
-        for one, given in pairs:
+        for one, given in assignments(node):
             if isinstance(one, ast.Attribute) and isinstance(given, ast.Name) and given.id == name:
-                yield ast.unparse(one), node.lineno
+                yield ast.unparse(one), _begins(node)
+
+
+def assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, value) of a plain assignment; ``a, b = c, d`` is two."""
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=False)
+    else:
+        yield target, value
 
 
 def called(call: ast.Call) -> str:

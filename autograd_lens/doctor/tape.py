@@ -26,6 +26,7 @@ __all__ = [
     "VERSION_ERROR",
     "Touch",
     "compared",
+    "divergence",
     "is_clip",
     "life_lines",
     "made_of",
@@ -173,6 +174,21 @@ def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | N
         return None
     pair = list(tensors(made.inputs))[:_PAIR] if made is not None else []
     return (pair[0], pair[1]) if len(pair) == _PAIR else None
+
+
+def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, Kernel] | None:
+    """The input and the target of ``kl_div``, and the kernel that multiplies them.
+
+    It is ``xlogy(t, t) - t * input``; None for other kernels than its ``xlogy``.
+    """
+    if operator_name(kernel) != "xlogy":
+        return None
+    target = next(tensors(kernel.inputs))
+    for reader in tape.readers(target.tensor):
+        others = [one for one in tensors(reader.inputs) if one.tensor != target.tensor]
+        if operator_name(reader) == "mul" and len(others) == 1:
+            return others[0], target, reader
+    return None
 
 
 def training_path(step: Step) -> frozenset[int]:

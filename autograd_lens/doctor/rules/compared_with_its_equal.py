@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.tape import compared
+from autograd_lens.doctor.tape import compared, divergence
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
 
@@ -56,15 +56,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _sides(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
-    """What a loss compares; ``kl_div`` is ``xlogy(t, t) - t * input``."""
-    if operator_name(kernel) != "xlogy":
-        return compared(tape, kernel)
-    target = next(tensors(kernel.inputs))
-    for reader in tape.readers(target.tensor):
-        others = [one for one in tensors(reader.inputs) if one.tensor != target.tensor]
-        if operator_name(reader) == "mul" and len(others) == 1:
-            return others[0], target
-    return None
+    """What a loss compares."""
+    diverging = divergence(tape, kernel)
+    return compared(tape, kernel) if diverging is None else diverging[:2]
 
 
 def _way(tape: TapeIndex, use: TensorUse, before: int, deep: int) -> tuple[object, ...]:

@@ -36,7 +36,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.doctor.source import called
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
@@ -85,13 +85,7 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
 
 def _stored(node: ast.AST) -> Iterator[str]:
     """The names that an assignment gives to plain items of ``self.data``."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-        return
-    target, value = node.targets[0], node.value
-    pairs = [(target, value)]
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        pairs = list(zip(target.elts, value.elts, strict=False))
-    for one, given in pairs:
+    for one, given in assignments(node):
         owner = ast.unparse(given.value) if isinstance(given, ast.Subscript) else ""
         if owner.startswith("self.") and isinstance(one, ast.Name):
             yield one.id

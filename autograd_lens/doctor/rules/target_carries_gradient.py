@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
-from autograd_lens.doctor.tape import LOSSES, compared, parameters_behind
+from autograd_lens.doctor.tape import LOSSES, compared, divergence, parameters_behind
 from autograd_lens.doctor.terms import likelihoods
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, TensorUse
@@ -77,8 +77,8 @@ def _sides(tape: TapeIndex, kernel: Kernel) -> Iterator[_Side]:
     name, sides = operator_name(kernel), compared(tape, kernel)
     if sides is not None:
         yield from (pair for pair in _either(kernel, *sides) if _constant(tape, pair[1]))
-    elif name == "xlogy":
-        yield from _divergence(tape, kernel)
+    elif (diverging := divergence(tape, kernel)) is not None:
+        yield from _of_teacher(tape, *diverging)
     elif name == "mul":
         pair = list(tensors(kernel.inputs))
         for one, other, _ in _either(kernel, *pair) if len(pair) == _PAIR else ():
@@ -128,16 +128,14 @@ def _bootstrapped(tape: TapeIndex, use: TensorUse) -> bool:
     return discounts and factor is not None and 0 < factor <= 1
 
 
-def _divergence(tape: TapeIndex, kernel: Kernel) -> Iterator[_Side]:
-    """``kl_div`` is ``xlogy(t, t) - t * input``: t of a network that is called a teacher."""
-    target = next(tensors(kernel.inputs))
-    behind = parameters_behind(tape, target.tensor, kernel.index)
-    for reader in tape.readers(target.tensor):
-        others = [one for one in tensors(reader.inputs) if one.tensor != target.tensor]
-        if operator_name(reader) == "mul" and len(others) == 1 and behind:
-            student = parameters_behind(tape, others[0].tensor, reader.index)
-            if not behind & student and all(_TEACHER.search(name) for name in behind):
-                yield others[0], target, reader
+def _of_teacher(
+    tape: TapeIndex, given: TensorUse, target: TensorUse, reader: Kernel
+) -> Iterator[_Side]:
+    """A divergence from what another network says, one that is called a teacher."""
+    behind = parameters_behind(tape, target.tensor, reader.index)
+    student = parameters_behind(tape, given.tensor, reader.index)
+    if behind and not behind & student and all(_TEACHER.search(name) for name in behind):
+        yield given, target, reader
 
 
 def _advantage(tape: TapeIndex, kernel: Kernel, chosen: TensorUse, weight: TensorUse) -> bool:
