@@ -85,8 +85,7 @@ class Keyframes:
             self._apart = _LARGE_APART if size > _LARGE else APART if lacking else _SMALL_APART
         if self._needed and self._has_room(step, size, largest):
             self._sizes[step] = size
-            values = [read(tensor, tensor.nbytes) for tensor in found.values()]
-            self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+            self._put(step, found.values())
             self._sink.extra("keyframes", json.dumps(sorted(self._sizes)).encode())
 
     def begin(self, step: int, parameters: Iterable[torch.Tensor]) -> None:
@@ -104,8 +103,7 @@ class Keyframes:
         fits = step not in self._sizes and sum(self._sizes.values()) + size <= self._most
         if found and fits and self._sink.budget.take(size, Level.ROWS, largest):
             self._most -= size
-            values = [read(one, one.nbytes) for one in found]
-            self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+            self._put(step, found)
 
     def starts(self, step: int) -> bool:
         """Whether a step recorded in full has whole what light steps lack."""
@@ -121,9 +119,13 @@ class Keyframes:
         sizes = [one.nbytes for one in found]
         if not self._sink.budget.take(sum(sizes), Level.NOTHING, max(sizes, default=0)):
             return False
-        values = [read(one, one.nbytes) for one in found]
-        self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
+        self._put(step, found)
         return True
+
+    def _put(self, step: int, tensors: Iterable[torch.Tensor]) -> None:
+        """Hand the bytes of tensors to the writer, under the step that they are of."""
+        values = [read(one, one.nbytes) for one in tensors]
+        self._sink.keep(step, [value for value in values if isinstance(value, bytes)])
 
     def _has_room(self, step: int, size: int, largest: int) -> bool:
         """Whether a keyframe fits, where others are thinned for it (NOTE 1)."""
