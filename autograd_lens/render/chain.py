@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from autograd_lens.doctor.chain import Link
-from autograd_lens.render.layout import CODE, NAME, QUIET, folded
+from autograd_lens.render.layout import NAME, QUIET, folded, headed
 from autograd_lens.render.numbers import scalar
 
 __all__ = ["link_json", "render_chain"]
@@ -49,14 +49,8 @@ def render_chain(
 
 
 def _link(link: Link, width: int) -> Iterator[Text]:
-    head = f"step {link.step}  "
-    indent = " " * len(head)
-    for number, part in enumerate(folded(link.text, width - len(head))):
-        yield Text(indent if number else head, style=NAME).append_text(part)
-    if link.line and link.source is not None:
-        place = f"{link.source.file.rsplit('/', 1)[-1]}:{link.source.line}  "
-        for part in folded(place + link.line, width - len(head), CODE):
-            yield Text(indent).append_text(part)
+    head = Text(f"step {link.step}  ", style=NAME)
+    yield from headed(head, link.text, link.source, link.line, width)
 
 
 def link_json(link: Link) -> dict[str, Any]:

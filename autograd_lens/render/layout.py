@@ -7,7 +7,21 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-__all__ = ["BAR", "CODE", "NAME", "QUIET", "beside", "cut", "folded", "heading", "line", "table"]
+from autograd_lens.trace.records import Source
+
+__all__ = [
+    "BAR",
+    "CODE",
+    "NAME",
+    "QUIET",
+    "beside",
+    "cut",
+    "folded",
+    "headed",
+    "heading",
+    "line",
+    "table",
+]
 
 # Styles of the whole trace. Dim and bold follow the terminal's own colours; the one hue is
 # the one that reads well on black and on white alike, and what it marks has a line number too.
@@ -93,3 +107,22 @@ def _row(row: list[Text], widths: list[int], gap: int) -> Text:
         text.append_text(cell).append(" " * (wide - cell.cell_len + gap))
     text.rstrip()
     return text
+
+
+def headed(head: Text, text: str, source: Source | None, code: str, width: int) -> Iterator[Text]:
+    """A sentence behind its head, and below it the line of the program that it is about.
+
+    Args:
+        head: The head; what is folded stands below its end.
+        text: The sentence.
+        source: The line's place, None where it is not known.
+        code: The line, ``""`` where it is not known.
+        width: Columns there are room for.
+    """
+    indent, room = " " * len(head), width - len(head)
+    for number, part in enumerate(folded(text, room)):
+        yield Text(indent if number else head.plain, style=head.style).append_text(part)
+    if code and source is not None:
+        place = f"{source.file.rsplit('/', 1)[-1]}:{source.line}  "
+        for part in folded(place + code, room, CODE):
+            yield Text(indent).append_text(part)

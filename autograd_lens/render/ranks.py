@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from autograd_lens.analysis.ranks import Rank, Ranks, Remark
-from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
+from autograd_lens.render.layout import NAME, QUIET, folded, headed, table
 from autograd_lens.render.numbers import scalar
 
 __all__ = ["ranks_json", "render_ranks"]
@@ -53,14 +53,8 @@ def _time(rank: Rank) -> str:
 
 
 def _remark(remark: Remark, style: str, width: int) -> Iterator[Text]:
-    head = f"{remark.kind}  "
-    indent = " " * len(head)
-    for number, part in enumerate(folded(remark.text, width - len(head))):
-        yield Text(indent if number else head, style=style).append_text(part)
-    if remark.line and remark.source is not None:
-        place = f"{remark.source.file.rsplit('/', 1)[-1]}:{remark.source.line}  "
-        for part in folded(place + remark.line, width - len(head), CODE):
-            yield Text(indent).append_text(part)
+    head = Text(f"{remark.kind}  ", style=style)
+    yield from headed(head, remark.text, remark.source, remark.line, width)
 
 
 def _gradients(found: Ranks) -> Iterator[Text]:
