@@ -80,15 +80,13 @@ def batches(layer: nn.Linear, steps: int) -> None:
         optimizer.step()
 
 
-@pytest.mark.parametrize(("size", "full", "steps"), [(2 * MB, "default", 150), (4 * MB, "all", 50)])
-def test_a_recording_never_exceeds_its_budget(
-    tmp_path: Path, size: int, full: str, steps: int
-) -> None:
+@pytest.mark.parametrize(("size", "full"), [(2 * MB, "default"), (4 * MB, "all")])
+def test_a_recording_never_exceeds_its_budget(tmp_path: Path, size: int, full: str) -> None:
     torch.manual_seed(0)
     path = tmp_path / "run.lens"
     layer = nn.Linear(130, 130)
     with watched(path) as sizes, lens.record(path, full=full, limits=Limits(size=size)):
-        batches(layer, steps)
+        batches(layer, 150)
     assert max(sizes) <= size
     assert path.stat().st_size <= size
     with Trace(path) as trace:
