@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from autograd_lens.doctor.experiments import Experiments
 from autograd_lens.doctor.source import Code
+from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
@@ -233,6 +234,11 @@ class Evidence:
             picked = np.linspace(half, len(steps) - 1, allowed - half).astype(int)
             steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
         return tuple(self.trace.steps[step] for step in steps)
+
+    @cached_property
+    def tapes(self) -> tuple[TapeIndex, ...]:
+        """The full steps, indexed."""
+        return tuple(map(TapeIndex, self.full))
 
     @property
     def _whole(self) -> tuple[int, ...]:

@@ -32,7 +32,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import LOSSES
@@ -45,42 +47,26 @@ RULE = Rule("AL415", "objective-reversed", "error", "full", explains=("AL501", "
 _MATRICES = {"mm": "mat2", "addmm": "mat2", "convolution": "weight", "bmm": "mat2"}
 _GAIN = re.compile(r"reward|return|advantage|\badv|gain|payoff", re.IGNORECASE)
 _PAIR = 2
-_Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find objectives with a wrong sign."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for backward in range(len(step.backwards)):
-            terms = loss_terms(tape, backward)
-            case = _divergence(terms) or _reward(evidence, tape, terms)
-            case = case or _unbounded(tape, terms, backward)
-            if case is None and _alone(evidence, tape):
-                case = _maximised(tape, terms)
-            if case is not None:
-                yield _finding(evidence, tape, case)
-                return
+    yield from islice(told(RULE, evidence, lambda tape: _cases(evidence, tape)), 1)
+
+
+def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
+    for backward in range(len(tape.step.backwards)):
+        terms = loss_terms(tape, backward)
+        yield _divergence(terms) or _reward(evidence, tape, terms)
+        yield _unbounded(tape, terms, backward)
+        if _alone(evidence, tape):
+            yield _maximised(tape, terms)
 
 
 def _alone(evidence: Evidence, tape: TapeIndex) -> bool:
     """Whether nothing else trains, and what trains is weights."""
     lines = {one.source.line for one in evidence.graphs if one.source and one.kind == "backward"}
     return len(lines) == 1 and len(evidence.optimizers) <= 1 and _trains_weights(tape)
-
-
-def _finding(evidence: Evidence, tape: TapeIndex, case: _Case) -> Finding:
-    kernel, title, what, fix = case
-    line = evidence.line(kernel.source)
-    return RULE.finding(
-        title=title,
-        message=f"In step {tape.step.index} (`{line}`), {what}.",
-        fix=fix,
-        step=tape.step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=line,
-    )
 
 
 def _trains_weights(tape: TapeIndex) -> bool:
@@ -105,7 +91,7 @@ def _behind_views(tape: TapeIndex, use: object) -> Iterator[str]:
             yield from (one.spec.name for one in tensors(kernel.inputs))
 
 
-def _maximised(tape: TapeIndex, terms: list[Term]) -> _Case | None:
+def _maximised(tape: TapeIndex, terms: list[Term]) -> Case | None:
     """Every term is a loss with a minus, or the logarithm of a probability without one."""
     found = [one for one in terms if _turned(tape, one)]
     if not found or len(found) < len(terms):
@@ -113,14 +99,14 @@ def _maximised(tape: TapeIndex, terms: list[Term]) -> _Case | None:
     term = found[0]
     name = operator_name(term.kernel).removesuffix("_forward").strip("_")
     if name in {one.removesuffix("_forward") for one in LOSSES}:
-        return (
+        return Case(
             term.by or _last(tape),
             f"{name} is maximised",
             f"""{name} is never negative and goes into the loss with the factor {term.weight:.4g}:
             going down, the optimizer makes it larger, without end""",
             "loss = loss_fn(prediction, target)  # without the minus",
         )
-    return (
+    return Case(
         _last(tape),
         "the logarithm of the labels' probability is minimised",
         f"""the loss is made of logarithms of probabilities with the factor {term.weight:.4g}: the
@@ -139,14 +125,14 @@ def _last(tape: TapeIndex) -> Kernel:
     return tape.loss_kernel() or tape.kernels[-1]
 
 
-def _divergence(terms: list[Term]) -> _Case | None:
+def _divergence(terms: list[Term]) -> Case | None:
     """``exp(v)`` falls while ``v`` rises: the divergence of a Gaussian, upside down."""
     for term in terms:
         if operator_name(term.kernel) != "exp" or term.weight >= 0:
             continue
         logarithm = next(tensors(term.kernel.inputs)).tensor
         if any(one.use.tensor == logarithm and one.weight > 0 for one in terms):
-            return (
+            return Case(
                 term.kernel,
                 "the divergence has the wrong sign",
                 f"""the loss holds v with a plus and exp(v) with the factor {term.weight:.4g}: that
@@ -157,7 +143,7 @@ def _divergence(terms: list[Term]) -> _Case | None:
     return None
 
 
-def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> _Case | None:
+def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> Case | None:
     """Nothing but results of one linear layer with a bias, all with the same sign."""
     biases = {_bias(term.kernel) for term in terms}
     if len(terms) < _PAIR or len(biases) > 1 or "" in biases:
@@ -166,7 +152,7 @@ def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> _Case | Non
     (bias,), last = biases, tape.loss_kernel(backward)
     if len(signs) > 1 or bias not in _updated_next(tape, backward) or last is None:
         return None
-    return (
+    return Case(
         last,
         "all scores go up together, or down",
         f"""the loss is made of {len(terms)} results of one linear layer, all with the same sign:
@@ -192,7 +178,7 @@ def _updated_next(tape: TapeIndex, backward: int) -> set[str]:
     return {one.parameter for one in updates if any(kernel in span for kernel in one.kernels)}
 
 
-def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | None:
+def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> Case | None:
     """``log_prob * advantage`` without the minus."""
     for term in terms:
         pair = list(tensors(term.kernel.inputs)) if operator_name(term.kernel) == "mul" else []
@@ -202,7 +188,7 @@ def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | N
             gain = other.spec.name or evidence.line(term.kernel.source)
             chosen = any(likelihoods(tape, use, term.kernel.index))
             if chosen and _GAIN.search(gain) and not _negated(tape, other.tensor, term.kernel):
-                return (
+                return Case(
                     term.kernel,
                     "the reward is minimised",
                     """log-probabilities of actions are multiplied with what they earned, and the
