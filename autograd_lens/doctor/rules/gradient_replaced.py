@@ -69,9 +69,9 @@ def _assignment(evidence: Evidence, source: Source | None) -> Source | None:
     """The line that gives a ``.grad``, where the text shows one."""
     for node in ast.walk(evidence.code(source).tree) if source is not None else ():
         for target, value in assignments(node):
-            if isinstance(target, ast.Attribute) and target.attr == "grad" and source is not None:
-                if not isinstance(value, ast.Constant):
-                    return Source(source.file, target.lineno, target.lineno, -1, -1, "")
+            given = isinstance(target, ast.Attribute) and target.attr == "grad"
+            if given and source is not None and not isinstance(value, ast.Constant):
+                return Source(source.file, target.lineno, target.lineno, -1, -1, "")
     return None
 
 

@@ -55,6 +55,8 @@ _ALL = (-math.inf, math.inf)
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8"})
 _SUM = 2  # torch's number for reduction="sum"
+_CUTS = frozenset({"clamp", "clamp_min", "clamp_min_", "relu", "relu_"})
+_BITS = ({0, 1}, {0, -1})
 _Line = tuple[str, int, str]
 
 
@@ -67,6 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _cases(evidence: Evidence, tape: TapeIndex, ones: set[_Line]) -> Iterator[Case | None]:
     for kernel in tape.kernels:
         yield _divergence(tape, kernel)
+        yield _labels(tape, kernel)
         if kernel.phase == "forward" and kernel.requires_grad:
             yield from (look(tape, kernel) for look in _LOOKS)
             yield _single(kernel, ones)
@@ -217,13 +220,16 @@ def _swapped(tape: TapeIndex, kernel: Kernel) -> Case | None:
 
 def _labels(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Labels of 0 and 1 for a loss that knows -1 and 1."""
-    label = argument(kernel, "target") if operator_name(kernel) == "soft_margin_loss" else None
-    if operator_name(kernel) == "where":  # of cosine_embedding_loss: what is neither costs nothing
+    name = operator_name(kernel)
+    label = argument(kernel, "target") if name == "soft_margin_loss" else None
+    if name == "where":  # of cosine_embedding_loss: what is neither costs nothing
         chosen = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
         if chosen is not None and _asks_for(chosen, -1):
             label = argument(chosen, "self")
             others = tape.readers(label.tensor) if label is not None else []
             label = label if any(_asks_for(one, 1) for one in others) else None
+    if name in _CUTS:
+        label = _of_hinge(tape, kernel)
     if label is None or not _zero_or_one(label.value):
         return None
     return Case(
@@ -233,6 +239,19 @@ def _labels(tape: TapeIndex, kernel: Kernel) -> Case | None:
         with the label 0 give no gradient of their own""",
         "target * 2 - 1  # labels of 0 and 1 as -1 and 1",
     )
+
+
+def _of_hinge(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
+    """The labels of ``relu(margin - label * score)``."""
+    added = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
+    if added is None or operator_name(added) not in ("add", "add_", "rsub"):
+        return None
+    makers = [tape.maker(use.tensor, added.index) for use in tensors(added.inputs)]
+    products = [one for one in makers if one is not None and operator_name(one) == "mul"]
+    if len(makers) != 1 or len(products) != 1:
+        return None
+    plain = [use for use in tensors(products[0].inputs) if use.tensor not in tape.differentiable]
+    return plain[0] if len(plain) == 1 else None
 
 
 def _asks_for(kernel: Kernel, label: int) -> bool:
@@ -359,7 +378,7 @@ def _cast(evidence: Evidence, source: Source | None) -> Source | None:
 def _zero_or_one(value: Value | None) -> bool:
     """Whether labels are known, and are 0 and 1."""
     known = value is not None and value.complete
-    return known and value is not None and set(value.array.ravel().tolist()) == {0, 1}
+    return known and value is not None and set(value.array.ravel().tolist()) in _BITS
 
 
 def _lowest(value: Value | None) -> float | None:
@@ -399,7 +418,6 @@ _LOOKS = (
     _rectified,
     _rate,
     _swapped,
-    _labels,
     _outside,
     _out_of_reach,
     _uniform,
