@@ -249,7 +249,7 @@ class Evidence:
         if len(self.trace.steps[recorded[0]].kernels) > _QUICK:
             return recorded
         later = {last // 2, last - 1} - set(recorded)
-        return (*recorded, *(step for step in sorted(later) if self.full_step(step) is not None))
+        return (*recorded, *(step for step in sorted(later) if _linked(self.full_step(step))))
 
     def full_step(self, step: int) -> Step | None:
         """A step, where it was recorded in full or the trace can open it by replay."""
@@ -314,6 +314,13 @@ class Evidence:
     def names(self, indexes: Sequence[int]) -> list[str]:
         """Names of parameters."""
         return [self.parameters[index].name for index in indexes]
+
+
+def _linked(step: Step | None) -> bool:
+    """Whether it is known of every backward of a step which kernels made its nodes."""
+    made = (one for one in step.kernels if one.phase == "forward") if step is not None else ()
+    known = {one.backward for one in made if one.node is not None}
+    return step is not None and known >= {one.index for one in step.backwards if one.graph}
 
 
 def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter) -> Gap:

@@ -68,7 +68,8 @@ def _cuts(step: Step) -> dict[int, list[Kernel]]:
 def _turns(tape: TapeIndex, cut: Kernel, maker: Kernel) -> bool:
     """Whether a cut result is of no other use, and the same line then works on with it."""
     used = any(one.node is not None for one in tape.readers(maker.outputs[0].tensor))
-    if maker.node is not None or used or cut.source is None or maker.source is None:
+    kept = not tape.readers(cut.outputs[0].tensor)  # by autograd itself, for backward
+    if maker.node is not None or used or kept or cut.source is None or maker.source is None:
         return False
     later = (
         kernel
