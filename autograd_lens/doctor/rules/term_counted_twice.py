@@ -41,9 +41,8 @@ _ADDS = frozenset({"add", "add_"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first number that is added twice."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for place in range(len(step.backwards)):
+    for tape in evidence.tapes:
+        for place in range(len(tape.step.backwards)):
             root = tape.loss_kernel(place)
             twice = _twice(tape, root) if root is not None else None
             if twice is not None:
@@ -61,9 +60,9 @@ def _twice(tape: TapeIndex, root: Kernel) -> tuple[TensorUse, Kernel] | None:
             maker = tape.maker(use.tensor, kernel.index)
             if use.spec.shape != () or maker is None or not maker.requires_grad:
                 continue
-            if maker.index in seen:
-                return use, min(kernel, seen[maker.index], key=lambda one: one.index)
-            seen[maker.index] = kernel
+            if use.tensor in seen:  # one kernel may have made several: unbind
+                return use, min(kernel, seen[use.tensor], key=lambda one: one.index)
+            seen[use.tensor] = kernel
             waiting.append(maker)
     return None
 
