@@ -28,6 +28,7 @@ __all__ = [
     "compared",
     "divergence",
     "is_clip",
+    "kept_for_backward",
     "life_lines",
     "made_of",
     "parameters_behind",
@@ -189,6 +190,11 @@ def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, K
         if operator_name(reader) == "mul" and len(others) == 1:
             return others[0], target, reader
     return None
+
+
+def kept_for_backward(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a kernel is the ``detach`` by which autograd keeps a result for its own backward."""
+    return operator_name(kernel) == "detach" and not tape.readers(kernel.outputs[0].tensor)
 
 
 def training_path(step: Step) -> frozenset[int]:

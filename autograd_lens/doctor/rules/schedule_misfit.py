@@ -82,13 +82,15 @@ def _resumed(known: Sequence[Rates]) -> Iterator[Rates]:
 
 
 def _waves(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
-    made = evidence.code(source).makes({"CosineAnnealingLR"})
+    code = evidence.code(source)
+    made = code.makes({"CosineAnnealingLR"})
+    phases = len(made) if code.makes({"SequentialLR"}) else 0  # each of them comes down once
     lows = [
         place
         for place in range(1, len(lrs) - 1)
         if lrs[place] <= lrs[place - 1] and lrs[place] < lrs[place + 1]
     ]
-    if not made or evidence.code(source).makes(set(_WAVES)) or len(lows) < _TURNS:
+    if not made or code.makes(set(_WAVES - {"SequentialLR"})) or len(lows) < _TURNS + phases:
         return None
     return (
         "a cosine schedule goes up and down again and again",
