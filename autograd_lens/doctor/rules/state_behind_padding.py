@@ -98,7 +98,8 @@ def _behind(tokens: Tokens, padding: int, axis: int) -> npt.NDArray[np.bool_]:
     pads = tokens == padding
     reverse = np.flip(pads, axis)
     tail = np.flip(np.logical_and.accumulate(reverse, axis), axis)
-    return tail & ~pads.all(axis, keepdims=True)
+    found: npt.NDArray[np.bool_] = np.logical_and(tail, ~pads.all(axis, keepdims=True))
+    return found
 
 
 def _counts(came: Value | None, behind: npt.NDArray[np.bool_]) -> bool:

@@ -123,7 +123,7 @@ def _focal(tape: TapeIndex, kernel: Kernel) -> Case | None:
         read = [given.tensor for one in single for given in tensors(one.inputs)]
         mean = next((made[one] for one in read if one in made), None)
         if bends and mean is not None and use.tensor not in made:
-            return (
+            return Case(
                 mean,
                 "one focal weight for the whole batch",
                 """the loss is already the mean over the batch when exp() makes its weight: hard
