@@ -19,14 +19,9 @@ from types import CodeType, ModuleType, TracebackType
 import torch
 
 import autograd_lens
+from autograd_lens.capture.exits import close_trace, closed_by_exit, failure
 from autograd_lens.capture.recorder import Limits, Recorder
-from autograd_lens.capture.recording import (
-    ending,
-    ending_event,
-    random_state,
-    run_info,
-    warn_of_lost_trace,
-)
+from autograd_lens.capture.recording import random_state, run_info, warn_of_lost_trace
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.capture.stopping import StopOn
@@ -155,12 +150,11 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
         recorder = Recorder(writer, schedule, limits, stop)
-        error = execute(program, main, recorder)
+        with closed_by_exit(recorder, writer):
+            error = execute(program, main, recorder)
         detail = report(error) if error is not None else ""
         world = World.now()
-    if error is not None and ending(error) != "finished":
-        writer.event(ending_event(error, recorder.failed_step, detail))
-    writer.close(ending(error))
+    close_trace(recorder, writer, error, detail)
     return ScriptResult(
         exit_code=_exit_code(error),
         steps=max(recorder.steps.index, recorder.failed_step) + 1,
@@ -208,7 +202,7 @@ def execute(program: Program, main: ModuleType, recorder: Recorder) -> BaseExcep
     except BaseException as error:  # noqa: BLE001  reported as python would
         raised = error
     finally:
-        recorder.stop(None if ending(raised) == "finished" else raised)
+        recorder.stop(failure(raised))
     return raised
 
 
