@@ -51,7 +51,6 @@ def _finding(rule: Rule, evidence: Evidence, tape: TapeIndex, case: Case) -> Fin
         message=f"In step {tape.step.index} (`{evidence.line(kernel.source)}`), {case.what}.",
         fix=case.fix,
         step=tape.step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )

@@ -70,7 +70,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=None,
         events=("updates and backwards of the light rows",),
         source=place,
-        line=evidence.line(place),
     )
 
 

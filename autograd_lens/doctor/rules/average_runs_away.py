@@ -125,9 +125,7 @@ def _forgets(evidence: Evidence, step: int, kernel: Kernel, mixed: _Mixed) -> Fi
             factors seem to be swapped. It is a copy of the last step, not an average.""",
         fix="average.mul_(decay).add_(weight, alpha=1 - decay)",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -171,7 +169,5 @@ def _finding(
             the sign that makes the distance larger. It grows by the same factor in every step.""",
         fix=line.replace(operator, "sub_" if operator == "add_" else "add_", 1),
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -79,17 +79,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 return
             mean = _averaged(tape, kernel) if kernel.phase == "forward" else None
             if mean and _ends_in_loss(tape, kernel, step):
-                yield _mean_for_each(evidence, tape, kernel, *mean)
+                yield _mean_for_each(tape, kernel, *mean)
                 return
             wide = _repeated(tape, kernel) if kernel.phase == "forward" else None
             if wide and _ends_in_loss(tape, kernel, step):
-                yield _one_for_many(evidence, tape, kernel, wide)
+                yield _one_for_many(tape, kernel, wide)
                 return
 
 
-def _one_for_many(
-    evidence: Evidence, tape: TapeIndex, kernel: Kernel, pair: tuple[TensorUse, TensorUse]
-) -> Finding:
+def _one_for_many(tape: TapeIndex, kernel: Kernel, pair: tuple[TensorUse, TensorUse]) -> Finding:
     model, target = pair
     count, width = target.spec.shape
     name = target.spec.name or "the target"
@@ -106,9 +104,8 @@ def _one_for_many(
             log_prob over the parts of an action?""",
         fix=f"{name} = ....sum(dim=1, keepdim=True)  # one number for each sample",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -135,9 +132,7 @@ def _finding(
             else f"{name}.squeeze(1)  # as {mine}"
         ),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -157,9 +152,7 @@ def _averaged(tape: TapeIndex, kernel: Kernel) -> tuple[Kernel, TensorUse] | Non
     return (maker, pair[1]) if many else None
 
 
-def _mean_for_each(
-    evidence: Evidence, tape: TapeIndex, kernel: Kernel, mean: Kernel, others: TensorUse
-) -> Finding:
+def _mean_for_each(tape: TapeIndex, kernel: Kernel, mean: Kernel, others: TensorUse) -> Finding:
     (count,) = others.spec.shape
     step, name, how = tape.step, others.spec.name or "the other operand", operator_name(mean)
     return RULE.finding(
@@ -172,7 +165,6 @@ def _mean_for_each(
         step=step.index,
         events=(f"kernel {mean.index} {mean.op}", f"kernel {kernel.index} {kernel.op}"),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )
 
 

@@ -66,7 +66,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 fix=fix,
                 events=("the optimizer's lr in every step",),
                 source=place,
-                line=evidence.line(place),
             )
             return
 

@@ -222,5 +222,4 @@ def _finding(
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else ("all kernels",),
         source=source,
-        line=evidence.line(source),
     )

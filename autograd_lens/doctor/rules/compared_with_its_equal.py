@@ -89,7 +89,5 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, side: TensorUse) -> 
             it can be in every step, and says nothing of the model.""",
         fix="# give the model's own output as one of the two",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -50,7 +50,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for kernel in step.kernels:
             product = _product(tape, kernel)
             if product is not None and _never_itself(kernel) and not _masked(tape, product, kernel):
-                yield _finding(evidence, step.index, kernel, product)
+                yield _finding(step.index, kernel, product)
                 return
 
 
@@ -88,7 +88,7 @@ def _never_itself(kernel: Kernel) -> bool:
     return labels.ndim == 1 and not np.any(labels == np.arange(len(labels)))
 
 
-def _finding(evidence: Evidence, step: int, kernel: Kernel, product: Kernel) -> Finding:
+def _finding(step: int, kernel: Kernel, product: Kernel) -> Finding:
     rows = product.outputs[0].spec.shape[0]
     return RULE.finding(
         title="each row of the scores holds the sample's likeness to itself",
@@ -99,5 +99,4 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, product: Kernel) -> 
         step=step,
         events=(f"kernel {product.index} {product.op}", f"kernel {kernel.index} {kernel.op}"),
         source=product.source,
-        line=evidence.line(product.source),
     )

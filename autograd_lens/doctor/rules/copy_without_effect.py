@@ -71,7 +71,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 step=step,
                 events=("values of all steps",),
                 source=place,
-                line=evidence.line(place),
             )
             return
 

@@ -78,7 +78,6 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
                     data themselves change, and in the next epoch do so once more.""",
                 fix="x = (x - mean) / std  # a new tensor, without the underscore",
                 source=place,
-                line=evidence.line(place),
             )
             return
 
@@ -151,7 +150,5 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, data: TensorUse) ->
             written into it is written into the data. In the next epoch it is done once more.""",
         fix="x = (x - mean) / std  # a new tensor, without the underscore",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -99,7 +99,6 @@ def _finding(evidence: Evidence, found: list[tuple[int, list[Use], list[Use]]]) 
         step=lost[0].step,
         events=(f"{names[0]}.grad", f"{names[0]} before and after"),
         source=source,
-        line=evidence.line(source),
     )
 
 

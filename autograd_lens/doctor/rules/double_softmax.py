@@ -107,5 +107,4 @@ def _finding(
             f"kernel {kernel.index} {kernel.op}",
         ),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )

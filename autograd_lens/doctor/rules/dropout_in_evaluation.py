@@ -191,9 +191,7 @@ def _in_evaluation(evidence: Evidence, step: Step, kernel: Kernel) -> Finding:
             else "F.dropout(x, p, training=self.training)"
         ),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -207,7 +205,5 @@ def _of_teacher(evidence: Evidence, step: Step, kernel: Kernel, names: list[str]
             random.""",
         fix=f"{model}.eval()  # before the loop",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

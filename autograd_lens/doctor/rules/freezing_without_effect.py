@@ -93,5 +93,4 @@ def _finding(evidence: Evidence, source: Source, held: list[int], word: str, rig
         step=0,
         events=("values of all steps",),
         source=source,
-        line=evidence.line(source),
     )

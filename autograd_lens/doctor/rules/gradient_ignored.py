@@ -105,7 +105,6 @@ def _finding(evidence: Evidence, step: Step, node: Node, run: NodeRun) -> Findin
         step=step.index,
         events=tuple(f"kernel {index} {step.kernels[index].op}" for index in run.kernels[:3]),
         source=source,
-        line=evidence.line(source),
     )
 
 

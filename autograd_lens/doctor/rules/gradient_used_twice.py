@@ -89,7 +89,6 @@ def _finding(
         step=step.index,
         events=("what the optimizers hold",),
         source=source,
-        line=evidence.line(source),
     )
 
 

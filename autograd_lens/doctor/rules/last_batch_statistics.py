@@ -61,9 +61,8 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, momentum: float) -> 
             {number(1 - momentum)} here.""",
         fix=f"momentum={number(1 - momentum)}",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -97,5 +97,4 @@ def _finding(evidence: Evidence, source: Source, call: ast.Call) -> Finding:
         fix=f"self.layer = {ast.unparse(call)}  # in __init__",
         step=last,
         source=source,
-        line=evidence.line(source),
     )

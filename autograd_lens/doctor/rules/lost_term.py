@@ -88,9 +88,8 @@ def _times_zero(evidence: Evidence, step: Step, backward: int) -> Finding | None
             {operator_name(found.kernel)}, with {name} = 0. It trains nothing.""",
         fix=f"# look at {name}: `//` and int() make 0 of every fraction",
         step=step.index,
-        events=(f"kernel {by.index} {by.op}",),
+        kernel=by,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -169,9 +168,8 @@ def _as_number(evidence: Evidence, step: Step, kernel: Kernel, name: str, line: 
             it is in the number that the program calls the loss, and trains nothing.""",
         fix=f"# without .item(): {name} stays a tensor",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=place,
-        line=evidence.line(place),
     )
 
 
@@ -229,7 +227,5 @@ def _finding(evidence: Evidence, step: Step, summand: TensorUse, cut: Kernel) ->
             trains nothing.""",
         fix=fix,
         step=step.index,
-        events=(f"kernel {cut.index} {cut.op}",),
-        source=cut.source,
-        line=evidence.line(cut.source),
+        kernel=cut,
     )

@@ -131,9 +131,8 @@ def _of_scores(evidence: Evidence, step: Step, kernel: Kernel, share: float) -> 
             a masked element up to {number(share)} of 1.""",
         fix=_FILLED.sub(r", float('-inf'))", evidence.line(place.source).strip()),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=place.source,
-        line=evidence.line(place.source),
     )
 
 
@@ -151,7 +150,5 @@ def _of_losses(evidence: Evidence, found: list[tuple[float, Step, Kernel]]) -> F
             a batch is masked, the less its samples count.""",
         fix="loss = (losses * mask).sum() / mask.sum()",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

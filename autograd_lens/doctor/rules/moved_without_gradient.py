@@ -85,7 +85,6 @@ def _finding(evidence: Evidence, found: list[tuple[int, list[Gap], str]]) -> Fin
         step=drift[0].run.row.step,
         events=(f"{evidence.parameters[found[0][0]].name} before and after the update",),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -90,5 +90,4 @@ def _finding(evidence: Evidence, step: Step, source: Source, seen: tuple[str, in
         step=step.index,
         events=(f"kernels that read {name}",),
         source=source,
-        line=evidence.line(source),
     )

@@ -69,7 +69,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=last.run.row.step,
         events=("values of all steps", f"{name}.grad of all steps"),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -101,5 +100,4 @@ def _starved(evidence: Evidence) -> Finding | None:
         step=run.row.step,
         events=("all backwards", "what the optimizer holds"),
         source=source,
-        line=evidence.line(source),
     )

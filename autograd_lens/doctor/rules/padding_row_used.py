@@ -79,9 +79,8 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, row: float) -> Find
             same vector wherever the input is padded.""",
         fix=f"with torch.no_grad(): {name}[{padding}].zero_()  # after the initialisation",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 

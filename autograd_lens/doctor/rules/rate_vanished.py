@@ -115,7 +115,6 @@ def _finding(evidence: Evidence, fall: _Fall, wrong: ast.Call | None) -> Finding
         step=fall.step,
         events=("the optimizer's lr in every step",),
         source=source,
-        line=evidence.line(source),
     )
 
 

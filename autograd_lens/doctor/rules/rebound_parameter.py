@@ -107,8 +107,7 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, name: str, target: 
             gradient, and bound the name {target} to it. The parameter did not change. {then}""",
         fix=f"with torch.no_grad():\n    {_in_place(line)}{_clearing(evidence, kernel, target)}",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
+        kernel=kernel,
         line=line,
     )
 

@@ -165,7 +165,6 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Findin
         message=what,
         fix=fix,
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )

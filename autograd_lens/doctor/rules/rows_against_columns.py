@@ -55,7 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for kernel in step.kernels:
             case = _case(tape, kernel) if kernel.phase == "forward" else None
             if case is not None:
-                yield _finding(evidence, step.index, *case)
+                yield _finding(step.index, *case)
                 return
 
 
@@ -119,9 +119,7 @@ def _symmetric(use: TensorUse) -> bool:
     return bool(np.allclose(numbers, turned, rtol=1e-4, atol=1e-6, equal_nan=True))
 
 
-def _finding(
-    evidence: Evidence, step: int, kernel: Kernel, whole: TensorUse, fold: Kernel
-) -> Finding:
+def _finding(step: int, kernel: Kernel, whole: TensorUse, fold: Kernel) -> Finding:
     sizes, name = whole.spec.shape, operator_name(fold).removeprefix("linalg_vector_")
     return RULE.finding(
         title=f"the {name} of each row is laid along the columns",
@@ -133,5 +131,4 @@ def _finding(
         step=step,
         events=(f"kernel {kernel.index} {kernel.op}", f"kernel {fold.index} {fold.op}"),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )

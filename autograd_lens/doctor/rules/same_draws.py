@@ -60,9 +60,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             the last bit: something sets the generator back in every step.""",
         fix="torch.manual_seed(0)  # once, before the loop",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=seed or kernel.source,
-        line=evidence.line(seed or kernel.source),
     )
 
 

@@ -112,5 +112,4 @@ def _finding(
         step=step,
         events=tuple(f"kernel {one.index} {one.op}" for one in (kernel, telling.kernel)),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )

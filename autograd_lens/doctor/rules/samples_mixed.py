@@ -145,9 +145,8 @@ def _finding(evidence: Evidence, step: Step, meeting: Meeting, rows: tuple[int, 
             {what}. {shown}""",
         fix=fix,
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 

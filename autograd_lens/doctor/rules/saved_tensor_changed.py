@@ -129,7 +129,6 @@ def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Fin
             f"kernel {change.reader.index} {change.reader.op}",
         ),
         source=source,
-        line=evidence.line(source),
     )
 
 

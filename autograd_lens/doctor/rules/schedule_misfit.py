@@ -69,7 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             _slow(evidence, source, lrs, rates),
         ):
             if case is not None:
-                yield _finding(evidence, source, case)
+                yield _finding(source, case)
                 return
 
 
@@ -214,7 +214,7 @@ def _schedules(node: ast.Call) -> bool:
     return "lr_scheduler" in ast.unparse(node.func) or ast.unparse(node.func).endswith("LR")
 
 
-def _finding(evidence: Evidence, source: Source, case: _Case) -> Finding:
+def _finding(source: Source, case: _Case) -> Finding:
     title, what, fix, step, line = case
     place = Source(source.file, line, line, -1, -1, "")
     return RULE.finding(
@@ -224,5 +224,4 @@ def _finding(evidence: Evidence, source: Source, case: _Case) -> Finding:
         step=step,
         events=("the optimizer's lr in every step",),
         source=place,
-        line=evidence.line(place),
     )

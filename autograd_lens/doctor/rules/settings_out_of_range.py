@@ -52,7 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         kernel = next((one for one in step.kernels if _dropped(one) >= _DROPPED), None)
         if kernel is not None:
-            yield _of_dropout(evidence, step.index, kernel)
+            yield _of_dropout(step.index, kernel)
             return
 
 
@@ -97,7 +97,6 @@ def _of_optimizer(evidence: Evidence, optimizer: Optimizer, case: _Case) -> Find
         fix=fix,
         events=("the optimizer's numbers",),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -111,7 +110,7 @@ def _dropped(kernel: Kernel) -> float:
     return 1.0 - share if operator_name(kernel) == "bernoulli_" else 0.0
 
 
-def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
+def _of_dropout(step: int, kernel: Kernel) -> Finding:
     share = _dropped(kernel)
     return RULE.finding(
         title=f"dropout {kernel.module} drops {share:.0%} of what goes through it",
@@ -120,7 +119,5 @@ def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
             that it drops.""",
         fix=f"nn.Dropout({1 - share:.2g})",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -155,7 +155,6 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, reader: Kernel, name
         step=step,
         events=(f"kernel {kernel.index} {kernel.op}", f"kernel {reader.index} {reader.op}"),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -100,7 +100,5 @@ def _finding(evidence: Evidence, step: Step, cuts: list[Kernel]) -> Finding:
             loss: backward() goes through the last turn alone.""",
         fix="h = h.detach()  # once, before the sequence",
         step=step.index,
-        events=(f"kernel {cut.index} {cut.op}",),
-        source=cut.source,
-        line=evidence.line(cut.source),
+        kernel=cut,
     )

@@ -76,7 +76,7 @@ def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     ]
     code = evidence.code(steps[0].backwards[0].source) if steps else Code("")
     if switched and trains and trains[0].index < switched[0].index and _calls(code, "eval"):
-        yield _finding_between(evidence, trains[0], switched[0])
+        yield _finding_between(trains[0], switched[0])
 
 
 def _modes(step: Step) -> set[bool]:
@@ -91,7 +91,7 @@ def _modes(step: Step) -> set[bool]:
     }
 
 
-def _finding_between(evidence: Evidence, before: Step, after: Step) -> Finding:
+def _finding_between(before: Step, after: Step) -> Finding:
     first = next(k for k in after.kernels if k.phase == "forward" and k.requires_grad)
     return RULE.finding(
         title=f"step {after.index} trains in evaluation mode",
@@ -102,7 +102,6 @@ def _finding_between(evidence: Evidence, before: Step, after: Step) -> Finding:
         step=after.index,
         events=(f"step {before.index}", f"step {after.index} kernel {first.index} {first.op}"),
         source=first.source,
-        line=evidence.line(first.source),
         look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
     )
 
@@ -143,6 +142,5 @@ def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> F
         step=after.index,
         events=(f"step {before.index} kernel {kernel.index} {kernel.op}", f"step {after.index}"),
         source=source,
-        line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
     )

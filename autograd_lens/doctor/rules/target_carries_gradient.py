@@ -171,9 +171,8 @@ def _finding(
             {listed(names)} as well, which the optimizer updates.""",
         fix=f"{target.spec.name or 'target'}.detach()",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -46,7 +46,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             root = tape.loss_kernel(place)
             twice = _twice(tape, root) if root is not None else None
             if twice is not None:
-                yield _finding(evidence, tape, *twice)
+                yield _finding(tape, *twice)
                 return
 
 
@@ -67,7 +67,7 @@ def _twice(tape: TapeIndex, root: Kernel) -> tuple[TensorUse, Kernel] | None:
     return None
 
 
-def _finding(evidence: Evidence, tape: TapeIndex, use: TensorUse, kernel: Kernel) -> Finding:
+def _finding(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> Finding:
     step, value = tape.step, use.value
     known = value is not None and value.complete
     amount = f", {number(float(value.item().real))}," if value is not None and known else ""
@@ -78,7 +78,5 @@ def _finding(evidence: Evidence, tape: TapeIndex, use: TensorUse, kernel: Kernel
             {number(step.loss or 0.0)}: added here, and once more on the way to the loss.""",
         fix="# add it once",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

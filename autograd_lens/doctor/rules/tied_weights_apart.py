@@ -99,7 +99,6 @@ def _apart(
         step=step,
         events=(f"{names[0]} and {names[1]} in all steps",),
         source=source,
-        line=evidence.line(source),
     )
 
 

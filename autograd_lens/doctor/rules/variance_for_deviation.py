@@ -91,7 +91,5 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
             Gaussian whose variance is exp(v): its standard deviation is exp(v / 2).""",
         fix="eps * torch.exp(0.5 * logvar)",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

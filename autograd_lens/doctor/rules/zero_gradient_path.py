@@ -105,9 +105,7 @@ def _all_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
                         nothing can ever move.""",
                     fix=f"nn.init.normal_({spec.name}, std=0.02)",
                     step=first.index,
-                    events=(f"kernel {kernel.index} {kernel.op}",),
-                    source=kernel.source,
-                    line=evidence.line(kernel.source),
+                    kernel=kernel,
                 )
                 return
 
@@ -128,9 +126,7 @@ def _both_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
                         least one of them has to begin with other numbers.""",
                     fix=f"nn.init.normal_({one.rpartition('.')[2]}, std=0.02)  # one of the two",
                     step=step.index,
-                    events=(f"kernel {kernel.index} {kernel.op}",),
-                    source=kernel.source,
-                    line=evidence.line(kernel.source),
+                    kernel=kernel,
                 )
                 return
 
@@ -281,7 +277,5 @@ def _of_softmax(evidence: Evidence, step: Step, kernel: Kernel, names: list[str]
             that is always 1. The gradients of {listed(names)} that go through it are rounding.""",
         fix="torch.softmax(x, dim=-1).sum(dim=-2)  # not along the softmax's own axis",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
