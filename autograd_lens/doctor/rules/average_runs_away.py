@@ -48,12 +48,11 @@ _Mixed = tuple[TensorUse, TensorUse, float]  # the average, the weights, their f
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such update."""
     trained = set(evidence.names(list(evidence.ledger.holders)))
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             copied = _copied(tape, kernel, trained)
             if copied is not None:
-                yield _forgets(evidence, step.index, kernel, copied)
+                yield _forgets(evidence, tape.step.index, kernel, copied)
                 return
             pair = list(tensors(kernel.inputs)) if operator_name(kernel) in _SIGNS else []
             if len(pair) != _PAIR or kernel.phase == "backward":
@@ -64,7 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             gap = _gap(tape, average, pair[1], kernel)
             factor = _SIGNS[operator_name(kernel)] * (constant(kernel, "alpha") or 1.0)
             if gap is not None and factor * gap[1] > 0:
-                yield _finding(evidence, step.index, kernel, average, gap[0])
+                yield _finding(evidence, tape.step.index, kernel, average, gap[0])
                 return
 
 

@@ -70,19 +70,18 @@ _UNNAMED = "prediction"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first step whose loss compares all with all."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             pair = _stretched(tape, kernel) if kernel.phase == "forward" else None
-            if pair and _ends_in_loss(tape, kernel, step):
-                yield _finding(evidence, step, kernel, *pair)
+            if pair and _ends_in_loss(tape, kernel, tape.step):
+                yield _finding(evidence, tape.step, kernel, *pair)
                 return
             mean = _averaged(tape, kernel) if kernel.phase == "forward" else None
-            if mean and _ends_in_loss(tape, kernel, step):
+            if mean and _ends_in_loss(tape, kernel, tape.step):
                 yield _mean_for_each(tape, kernel, *mean)
                 return
             wide = _repeated(tape, kernel) if kernel.phase == "forward" else None
-            if wide and _ends_in_loss(tape, kernel, step):
+            if wide and _ends_in_loss(tape, kernel, tape.step):
                 yield _one_for_many(tape, kernel, wide)
                 return
 

@@ -43,15 +43,14 @@ _ALIKE = {"_log_softmax": "softmax", "_softmax": "softmax", "detach": "", "alias
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such loss."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             sides = _sides(tape, kernel) if kernel.phase == "forward" else None
             if sides is None:
                 continue
             one, other = (_way(tape, side, kernel.index, _DEEP) for side in sides)
             if one == other:
-                yield _finding(evidence, step.index, kernel, sides[0])
+                yield _finding(evidence, tape.step.index, kernel, sides[0])
                 return
 
 

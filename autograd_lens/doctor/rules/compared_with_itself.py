@@ -45,12 +45,11 @@ _PAIR = 2
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find such a loss."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             product = _product(tape, kernel)
             if product is not None and _never_itself(kernel) and not _masked(tape, product, kernel):
-                yield _finding(step.index, kernel, product)
+                yield _finding(tape.step.index, kernel, product)
                 return
 
 

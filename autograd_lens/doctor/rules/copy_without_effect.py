@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.source import called, loops_around
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
 
@@ -160,9 +160,8 @@ def _around(loop: ast.AST, line: int) -> bool:
 
 def _same_network(evidence: Evidence, source: Source) -> _Case | None:
     """A parameter that a copy reads and writes: both networks are one."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             if operator_name(kernel) != "copy_" or kernel.phase == "backward":
                 continue
             pair = list(tensors(kernel.inputs))[:_TIMES]
@@ -173,11 +172,11 @@ def _same_network(evidence: Evidence, source: Source) -> _Case | None:
                 return (
                     made or kernel.source.line,
                     "a network is copied onto itself: two names, one network",
-                    f"""In step {step.index}, `{evidence.line(kernel.source)}` copies {name} onto
-                    {name} itself. The two networks are one object: what was to be a fixed copy
+                    f"""In step {tape.step.index}, `{evidence.line(kernel.source)}` copies {name}
+                    onto {name} itself. The two networks are one object: what was to be a fixed copy
                     changes with every update.""",
                     "target = copy.deepcopy(model)",
-                    step.index,
+                    tape.step.index,
                 )
     return None
 

@@ -43,9 +43,8 @@ _ROUNDING = 1e-3
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first loss that gets the wrong kind of numbers."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             if kernel.phase == "forward" and kernel.node is not None:
                 found = _twice(tape, kernel) or _no_logarithms(kernel)
                 if found:

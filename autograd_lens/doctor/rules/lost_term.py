@@ -47,23 +47,22 @@ _SCALES = frozenset({"div", "div_", "mul", "mul_", "neg"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find constant summands of the loss."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for place in range(len(step.backwards)):
+    for tape in evidence.tapes:
+        for place in range(len(tape.step.backwards)):
             root = tape.loss_kernel(place)
             for summand, at in _constants(tape, root) if root else ():
                 nothing = summand.value is not None and is_zero(summand.value)
                 cut = None if nothing else _cut(tape, summand, at)
                 if cut is not None:
-                    yield _finding(evidence, step, summand, cut)
+                    yield _finding(evidence, tape.step, summand, cut)
                     return
-            naught = _times_zero(evidence, step, place)
+            naught = _times_zero(evidence, tape.step, place)
             if naught is not None:
                 yield naught
                 return
             taken = _taken_out(evidence, tape, root) if root else None
             if taken is not None:
-                yield _as_number(evidence, step, *taken)
+                yield _as_number(evidence, tape.step, *taken)
                 return
 
 

@@ -45,14 +45,13 @@ RULE = Rule(
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first update that makes a new tensor."""
     changed = _changed(evidence)
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in _behind_backward(step):
+    for tape in evidence.tapes:
+        for kernel in _behind_backward(tape.step):
             name = _parameter_moved(tape, kernel)
             if name and name not in changed and kernel.source:
                 target = evidence.code(kernel.source).rebinds(kernel.source.line)
                 if target is not None:
-                    yield _finding(evidence, step, kernel, name, target)
+                    yield _finding(evidence, tape.step, kernel, name, target)
                     return
 
 

@@ -50,12 +50,11 @@ _Case = tuple[Kernel, TensorUse, Kernel]
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such pair."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             case = _case(tape, kernel) if kernel.phase == "forward" else None
             if case is not None:
-                yield _finding(step.index, *case)
+                yield _finding(tape.step.index, *case)
                 return
 
 

@@ -46,15 +46,14 @@ _WORDS = {"inplace": "True"}
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first variable that changed under the program's hands."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             changes = kernel.phase == "forward" and kernel.module and writes_in_place(kernel)
             if not changes or not kernel.requires_grad:
                 continue
             later = _later(evidence, tape, kernel)
             if later is not None:
-                yield _finding(evidence, step.index, kernel, *later)
+                yield _finding(evidence, tape.step.index, kernel, *later)
                 return
 
 

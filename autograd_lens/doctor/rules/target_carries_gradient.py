@@ -53,8 +53,7 @@ _Side = tuple[TensorUse, TensorUse, Kernel]  # what is compared, with what, wher
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first target that is trained."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
+    for tape in evidence.tapes:
         trained = _trained(evidence, tape)
         for kernel in tape.kernels:
             if kernel.phase != "forward" or not kernel.requires_grad:
