@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.doctor.experiments import Experiments
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
@@ -293,7 +293,7 @@ class Evidence:
         frames = _FRAME.findall(self.failure.detail) if self.failure else []
         for file, line, function, text in reversed(frames):
             if "/torch/" not in file and "site-packages" not in file:
-                place = Source(file, int(line), int(line), -1, -1, function)
+                place = at(file, int(line), function)
                 return place, self.trace.line(place) or text.strip()
         return None, ""
 
@@ -388,7 +388,7 @@ def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | 
 def _place(event: Event) -> Source | None:
     """The line that the first line of the detail names: ``file:line: Category``."""
     file, _, line = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
-    return Source(file, int(line), int(line), -1, -1, "") if line.isdigit() else None
+    return at(file, int(line)) if line.isdigit() else None
 
 
 _READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")

@@ -40,8 +40,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import Code, called, loops_around
-from autograd_lens.trace.records import Source
+from autograd_lens.doctor.source import Code, at, called, loops_around
 
 RULE = Rule("AL113", "accumulation-guard", "warning", "light")
 
@@ -60,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     usual, times = counts.most_common(1)[0]
     if usual % wanted == 0 or times * 2 <= sum(counts.values()):
         return
-    place = Source(source.file, statement.lineno, statement.lineno, -1, -1, "")
+    place = at(source.file, statement.lineno)
     yield RULE.finding(
         title=f"the update comes after {plural(usual, 'backward')}, not after {wanted}",
         message=f"""`if {ast.unparse(statement.test)}` seems to let the gradients of {wanted}

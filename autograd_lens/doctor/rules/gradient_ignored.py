@@ -36,6 +36,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, size
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Node, NodeRun, Source, Step
 from autograd_lens.trace.values import Value
@@ -112,9 +113,7 @@ def _place(evidence: Evidence, node: Node, kernel: Kernel) -> Source | None:
     """The ``return`` of the function's backward, else the kernel's own line."""
     files = {graph.source.file for graph in evidence.graphs if graph.source}
     for file in sorted(files):
-        line = evidence.code(Source(file, 1, 1, -1, -1, "")).returns(
-            node.name.removesuffix("Backward"), "backward"
-        )
+        line = evidence.code(at(file, 1)).returns(node.name.removesuffix("Backward"), "backward")
         if line:
-            return Source(file, line, line, -1, -1, "backward")
+            return at(file, line, "backward")
     return kernel.source

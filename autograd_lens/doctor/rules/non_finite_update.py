@@ -27,9 +27,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.evidence import Evidence, Gap, finite
 from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.doctor.numbers import first_birth
+from autograd_lens.trace.values import as_value
 
 RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
 
@@ -39,13 +42,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for index, parameter in enumerate(evidence.parameters):
         for gaps in evidence.gaps(index):
             for gap in gaps:
-                if gap.grad is not None and _spoiled(gap):
+                if gap.grad is not None and _spoiled(gap) and not _came_spoilt(evidence, gap):
                     yield _finding(evidence, parameter.name, gap)
                     return
 
 
 def _spoiled(gap: Gap) -> bool:
     return finite(gap.value) and finite(gap.grad) and not finite(gap.after)
+
+
+def _came_spoilt(evidence: Evidence, gap: Gap) -> bool:
+    """Whether the loss was no number already, or another gradient: clipping hands that on."""
+    row, named = gap.run.row, evidence.parameters
+    grads = (as_value(e, p.dtype, p.shape) for e, p in zip(row.grads_after, named, strict=False))
+    return not np.isfinite(evidence.losses[row.step]) or not all(map(finite, grads))
 
 
 def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:

@@ -31,8 +31,9 @@ from collections.abc import Iterator, Mapping
 
 from autograd_lens.doctor.evidence import Evidence, Optimizer
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import constant, operator_name
-from autograd_lens.trace.records import Kernel, Source
+from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL516", "settings-out-of-range", "warning", "light")
 
@@ -90,7 +91,7 @@ def _of_optimizer(evidence: Evidence, optimizer: Optimizer, case: _Case) -> Find
     loop = evidence.loop
     made = evidence.code(loop).makes({optimizer.kind})
     line = made[0].lineno if made else 0
-    source = Source(loop.file, line, line, -1, -1, "") if loop is not None and line else loop
+    source = at(loop.file, line) if loop is not None and line else loop
     return RULE.finding(
         title=f"{optimizer.kind}: {title}",
         message=what,

@@ -39,7 +39,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -59,8 +59,17 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     first = training[0]
     code = evidence.code(steps[0].backwards[0].source)
-    if _calls(code, "eval") and not _trains_in_loop(code):
+    if _calls(code, "eval") and (not _trains_in_loop(code) or _switched(steps, switched)):
         yield _finding(evidence, steps[switched - 1], steps[switched], first)
+
+
+def _switched(steps: list[Step], place: int) -> bool:
+    """Whether all that trains was in training mode before, and the same is in evaluation mode."""
+    modes = [_modes(step) for step in steps]
+    before = {update.parameter for step in steps[:place] for update in step.updates}
+    after = {update.parameter for step in steps[place:] for update in step.updates}
+    whole = all(mode == {True} for mode in modes[:place])
+    return whole and all(mode == {False} for mode in modes[place:]) and before == after
 
 
 def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
@@ -128,7 +137,7 @@ def _switch(evidence: Evidence, kernel: Kernel) -> Source | None:
     if evidence.loop is None or len(calls) != 1:
         return kernel.source
     line = calls[0].lineno
-    return Source(evidence.loop.file, line, line, -1, -1, "")
+    return at(evidence.loop.file, line)
 
 
 def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> Finding:
@@ -137,7 +146,7 @@ def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> F
         title=f"training goes on in evaluation mode from step {after.index} at the latest",
         message=f"""Up to step {before.index}, {layer} ran in training mode
             ({operator_name(kernel)}); in step {after.index} and all full steps after it, it does
-            not. The program calls eval() and never train() again.""",
+            not. The program called eval(), and nothing called train() since.""",
         fix="model.train()  # at the beginning of every epoch",
         step=after.index,
         events=(f"step {before.index} kernel {kernel.index} {kernel.op}", f"step {after.index}"),
