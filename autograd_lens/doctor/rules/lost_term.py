@@ -50,9 +50,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for tape in evidence.tapes:
         for place in range(len(tape.step.backwards)):
             root = tape.loss_kernel(place)
-            for summand, at in _constants(tape, root) if root else ():
+            for summand, where in _constants(tape, root) if root else ():
                 nothing = summand.value is not None and is_zero(summand.value)
-                cut = None if nothing else _cut(tape, summand, at)
+                cut = None if nothing else _cut(tape, summand, where)
                 if cut is not None:
                     yield _finding(evidence, tape.step, summand, cut)
                     return

@@ -55,7 +55,8 @@ RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "
 _Killed = tuple[Node, NodeRun, list[str]]
 
 _ENOUGH = 3
-_PRODUCTS = frozenset({"bmm", "matmul", "mm", "mul"})
+_PRODUCTS = frozenset({"bmm", "convolution", "matmul", "mm", "mul"})
+_THROUGH_ZERO = frozenset({"gelu", "leaky_relu", "relu", "relu_", "silu", "tanh"})  # 0 stays 0
 _ROUNDING = 1e-5  # of the numbers themselves: they are the same
 _STEPS = 2
 _SOFTMAX = frozenset({"SoftmaxBackward0", "SoftmaxBackward1"})
@@ -138,7 +139,7 @@ def _empty(tape: TapeIndex, use: TensorUse, kernel: Kernel, names: set[str]) -> 
     if use.spec.role == "parameter":
         return use.spec.name if use.spec.name in names else ""
     made = tape.maker(use.tensor, kernel.index)
-    if made is None or operator_name(made) not in VIEWS | _PRODUCTS:
+    if made is None or operator_name(made) not in VIEWS | _PRODUCTS | _THROUGH_ZERO:
         return ""
     found = (_empty(tape, one, made, names) for one in tensors(made.inputs))
     return next(filter(None, found), "")
