@@ -49,6 +49,8 @@ RULE = Rule("AL408", "mask-without-effect", "error", "full")
 
 _SHARE = 1e-3
 _AXES = 2
+_HINGES = frozenset({"clamp", "clamp_min", "relu", "softplus"})
+_CHOICES = frozenset({"amax", "amin", "max", "min", "sort", "topk"})
 _HIDDEN = -1e3  # and less: no score
 _FILLED = re.compile(r",\s*[-+.\de]+\)")
 _FEWEST_STEPS = 3
@@ -82,6 +84,7 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
         if kernel.phase == "forward" and kernel.requires_grad:
             yield _turned_over(tape, kernel)
             yield _below_only(tape, kernel)
+            yield _endless(tape, kernel)
 
 
 def _turned_over(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -155,6 +158,26 @@ def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
         f"""a sum over {hides.size:,} losses is divided by the {hides.size - count:,} that a mask
         leaves; the {count:,} others are none of them 0: they are trained for like the rest""",
         "loss = (losses * mask).sum() / mask.sum()",
+    )
+
+
+def _endless(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A hinge that is given infinities of a mask, for all samples."""
+    given = next(tensors(kernel.inputs), None)
+    numbers = _array(given.value) if given is not None and given.spec.shape else None
+    if operator_name(kernel).rstrip("_") not in _HINGES or numbers is None or numbers.size < _AXES:
+        return None
+    if given is None or numbers.dtype.kind != "f" or not np.isinf(numbers).all():
+        return None
+    behind = tape.ancestors(given.tensor, kernel.index)
+    chosen = next((one for one in behind if operator_name(one) in _CHOICES), kernel)
+    return Case(
+        chosen,
+        "infinities of a mask are chosen, for every sample",
+        f"""what {operator_name(kernel).strip("_")} was given is infinite for all {numbers.size:,}
+        samples: of each row the place was chosen that a mask had filled, and no gradient comes
+        back""",
+        "# fill with the infinity that is never chosen: -inf before a max, inf before a min",
     )
 
 

@@ -32,6 +32,8 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, Gap, finite
 from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.doctor.numbers import first_birth
+from autograd_lens.doctor.source import at
+from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import as_value
 
 RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
@@ -58,21 +60,39 @@ def _came_spoilt(evidence: Evidence, gap: Gap) -> bool:
     return not np.isfinite(evidence.losses[row.step]) or not all(map(finite, grads))
 
 
+def _lost_eps(evidence: Evidence, gap: Gap) -> tuple[str, str, Source | None] | None:
+    """Title, fix and place where an optimizer's eps is 0 in the type of the parameter."""
+    dtype = gap.value.dtype if gap.value is not None else ""
+    for one in evidence.optimizers if dtype == "float16" else ():
+        eps, loop = one.attributes.get("eps", 1.0), evidence.loop
+        if not float(np.float16(eps)):
+            made = evidence.code(loop).makes({one.kind})
+            place = at(loop.file, made[0].lineno) if loop is not None and made else loop
+            return (
+                f"eps of {one.kind}, {eps:g}, is 0 in float16",
+                f"torch.optim.{one.kind}(..., eps=1e-4)  # or weights in float32",
+                place,
+            )
+    return None
+
+
 def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:
     number = gap.run.row.step
     step = evidence.full_step(number)
+    lost = _lost_eps(evidence, gap)
     birth = first_birth(step) if step else None
     kernel = birth.kernel if birth and birth.kernel.phase == "update" else None
     made = f" `{evidence.line(kernel.source)}` made the first one." if kernel else ""
     return RULE.finding(
-        title=f"{name}: the update of step {number} is NaN or infinite",
+        title=lost[0] if lost else f"{name}: the update of step {number} is NaN or infinite",
         message=f"""In step {number}, {name} was {size(gap.value)} and its gradient
             {size(gap.grad)}, both finite. After the update {name} is {size(gap.after)}.{made}""",
-        fix="# add 1e-8 to what the update divides by; take no root of negative numbers",
+        fix=lost[1]
+        if lost
+        else "# add 1e-8 to what the update divides by; take no root of negative numbers",
         step=number,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (f"{name} after the update",),
-        source=kernel.source if kernel else None,
-        line=evidence.line(kernel.source) if kernel else "",
+        source=lost[2] if lost else kernel.source if kernel else None,
         look=f"autograd-lens step {{file}} --at {number}:update"
         if step
         else f"autograd-lens rerun {{file}} --full {number}",

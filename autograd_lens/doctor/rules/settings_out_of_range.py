@@ -53,7 +53,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         kernel = next((one for one in step.kernels if _dropped(one) >= _DROPPED), None)
         if kernel is not None:
-            yield _of_dropout(step.index, kernel)
+            yield _of_dropout(evidence, step.index, kernel)
             return
 
 
@@ -111,8 +111,9 @@ def _dropped(kernel: Kernel) -> float:
     return 1.0 - share if operator_name(kernel) == "bernoulli_" else 0.0
 
 
-def _of_dropout(step: int, kernel: Kernel) -> Finding:
-    share = _dropped(kernel)
+def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
+    share, made = _dropped(kernel), evidence.code(kernel.source).makes({"Dropout"})
+    one = kernel.source is not None and len(made) == 1
     return RULE.finding(
         title=f"dropout {kernel.module} drops {share:.0%} of what goes through it",
         message=f"""In step {step}, about {1 - share:.0%} was kept, and multiplied with
@@ -121,4 +122,5 @@ def _of_dropout(step: int, kernel: Kernel) -> Finding:
         fix=f"nn.Dropout({1 - share:.2g})",
         step=step,
         kernel=kernel,
+        source=at(kernel.source.file, made[0].lineno) if kernel.source and one else None,
     )
