@@ -39,6 +39,9 @@ from autograd_lens.trace.values import as_value
 RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
 
 
+_FIX = "# add 1e-8 to what the update divides by; take no root of negative numbers"
+
+
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first parameter that an update made NaN or infinite."""
     for index, parameter in enumerate(evidence.parameters):
@@ -87,9 +90,7 @@ def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:
         title=lost[0] if lost else f"{name}: the update of step {number} is NaN or infinite",
         message=f"""In step {number}, {name} was {size(gap.value)} and its gradient
             {size(gap.grad)}, both finite. After the update {name} is {size(gap.after)}.{made}""",
-        fix=lost[1]
-        if lost
-        else "# add 1e-8 to what the update divides by; take no root of negative numbers",
+        fix=lost[1] if lost else _FIX,
         step=number,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (f"{name} after the update",),
         source=lost[2] if lost else kernel.source if kernel else None,
