@@ -64,8 +64,12 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
     source = evidence.loop
     tree = evidence.code(source).tree if source is not None else ast.Module([], [])
     functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
-    changing = (one for one in ast.walk(tree) if _changes_what_it_is_called_with(one))
-    kept = next(changing, None)  # as a transform is
+    called_objects = (
+        one
+        for one in ast.walk(tree)
+        if isinstance(one, ast.FunctionDef) and _changes_what_it_is_called_with(one)
+    )
+    kept = next(called_objects, None)  # as a transform is
     get = functions.get("__getitem__")
     for node in ast.walk(get) if get is not None else ():
         line = 0
@@ -123,11 +127,10 @@ def _changed_inside(
     return 0
 
 
-def _changes_what_it_is_called_with(node: ast.AST) -> bool:
+def _changes_what_it_is_called_with(function: ast.FunctionDef) -> bool:
     """Whether it is a ``__call__`` that changes its argument in place."""
-    named = isinstance(node, ast.FunctionDef) and node.name == "__call__"
-    names = [one.arg for one in node.args.args] if isinstance(node, ast.FunctionDef) else []
-    return named and isinstance(node, ast.FunctionDef) and bool(_changed(node, (*names, "")[1]))
+    names = [one.arg for one in function.args.args][1:]
+    return function.name == "__call__" and bool(names) and bool(_changed(function, names[0]))
 
 
 def _change(step: Step) -> tuple[Kernel, TensorUse] | None:

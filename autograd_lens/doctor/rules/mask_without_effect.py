@@ -133,16 +133,16 @@ def _empty(tape: TapeIndex, kernel: Kernel, shape: tuple[int, ...]) -> Iterator[
         if array is None or use.tensor in tape.differentiable or use.spec.dtype == "bool":
             continue
         if array.ndim > _AXES:
-            yield ~array.reshape(*shape, -1).any(-1)
+            yield np.asarray(~array.reshape(*shape, -1).any(-1))
         elif padding is not None and padding >= 0:
-            yield array == int(padding)
+            yield np.equal(array, int(padding))
 
 
 def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """``losses.sum() / mask.sum()``: what the mask hides is counted all the same."""
     pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "div" else []
-    sums = [_summed(tape, use, kernel) for use in pair]
-    if len(sums) != _AXES or sums[0] is None or sums[1] is None:
+    sums = [one for use in pair if (one := _summed(tape, use, kernel)) is not None]
+    if len(sums) != _AXES:
         return None
     losses, mask = sums
     hides, numbers = _array(mask.value), _array(losses.value)
