@@ -165,7 +165,8 @@ class FullRecorder:
         self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
         self._after = 0  # first event after the last backward
         self._reached: set[int] = set()  # parameters of the graphs of this step
-        self._calls = 0  # of known optimizers since the step began to be recorded
+        # Calls of known optimizers since the step began to be recorded, and those around the last.
+        self._calls, self._contexts = 0, list[tuple[str, int] | None]()
         self._turn = -1  # position of the last backward's call in the loop's frame
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self.anchors: deque[int] = deque(maxlen=_ANCHORS)
@@ -339,7 +340,7 @@ class FullRecorder:
     def enter_context(
         self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
     ) -> None:
-        """A known optimizer begins to update or to clear.
+        """A known optimizer begins to update or to clear, perhaps in the closure of an update.
 
         Its calls are counted in each step anew, so that steps of one structure are alike.
 
@@ -349,6 +350,7 @@ class FullRecorder:
             frame: Where it was called.
         """
         self._calls += 1
+        self._contexts.append(self.mode.context)
         self.mode.context = (phase, self._calls)
         if self.on and optimizer is not None and frame is not None and self.described():
             try:
@@ -364,7 +366,7 @@ class FullRecorder:
         except Exception as error:  # noqa: BLE001  the program's update must not fail
             self._whole = False
             self._on_failure(error)
-        self.mode.context = None
+        self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------
 

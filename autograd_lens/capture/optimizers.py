@@ -44,7 +44,7 @@ class OptimizerHooks:
         self.numbers = numbers
         self._full = full
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
-        self._frame: int | None = None
+        self._frames: list[int] = []  # of the updates that run, one within another
         full.state_names = self._state_names
         full.notes.stepped = lambda: list(self._seen)
 
@@ -87,17 +87,19 @@ class OptimizerHooks:
 
     def check(self, frame: FrameType | None) -> None:
         """Notice that an update was left by an exception: then no hook said that it ended."""
-        if self._frame is None:
+        if not self._frames:
             return
-        while frame is not None and id(frame) != self._frame:
+        there = set()
+        while frame is not None:
+            there.add(id(frame))
             frame = frame.f_back
-        if frame is None:
-            self._frame = None
+        while self._frames and self._frames[-1] not in there:
+            self._frames.pop()
             self.ended("update", complete=False)
 
     def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         frame = sys._getframe(1)
-        self._frame = id(frame)
+        self._frames.append(id(frame))
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
@@ -106,7 +108,7 @@ class OptimizerHooks:
         self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frame = None
+        self._frames.pop()
         self.ended("update")
 
     def _state_names(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, str]]:
