@@ -82,6 +82,7 @@ def read(
     try:
         if (
             tensor.is_cpu
+            and tensor.layout is torch.strided
             and tensor.is_contiguous()
             and type(tensor) in _PLAIN_TYPES
             and tensor.dtype not in _COMPLEX

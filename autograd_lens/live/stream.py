@@ -181,15 +181,17 @@ class TensorEntry:
 
 
 def _shape(tensor: torch.Tensor) -> torch.Size:
+    """Its sizes; 0 for one that is no number, as that of a nested tensor's ragged dimension."""
     try:
-        return tensor.shape
+        return torch.Size([size if isinstance(size, int) else 0 for size in tensor.shape])
     except RuntimeError:  # a parameter of a lazy module, before its first forward
         return torch.Size((0,))
 
 
 def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
-        return tensor.stride() if tensor.layout is _STRIDED else ()
+        strides = tensor.stride() if tensor.layout is _STRIDED else ()
+        return strides if all(isinstance(one, int) for one in strides) else ()
     except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
         return ()
 

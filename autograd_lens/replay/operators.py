@@ -24,6 +24,7 @@ __all__ = [
     "NAMESPACES",
     "draws",
     "find_operator",
+    "is_composite",
     "is_view",
     "repeat_draw",
     "to_constant",
@@ -34,6 +35,7 @@ NAMESPACES = frozenset(
     {"aten", "mkl", "mkldnn", "prims", "quantized", "quantized_decomposed", "torchvision"}
 )
 _OPENS_FILES = frozenset({"from_file", "save"})
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _RUNNING = frozenset({"running_mean", "running_var"})
 
 _MEMORY_FORMATS = {
@@ -82,6 +84,14 @@ def writes_to(operator: torch._ops.OpOverload) -> frozenset[str]:
     )
     # The older batch norms update their running statistics and their schemas do not say so.
     return declared | _RUNNING if schema.name.endswith("batch_norm") else declared
+
+
+def is_composite(operator: torch._ops.OpOverload) -> bool:
+    """Whether PyTorch takes an operator apart into others, which autograd follows."""
+    try:
+        return operator.has_kernel_for_dispatch_key(_COMPOSITE)
+    except RuntimeError:  # one that Python alone has, as those of symbolic sizes
+        return False
 
 
 def to_constant(constant: Constant, *, operator: str) -> Any:

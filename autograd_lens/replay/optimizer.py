@@ -224,8 +224,9 @@ class Update:
             for number, _, _ in self._states(self._names()):
                 tensor = registers[number]
                 states[number] = None if tensor is None else tensor.detach().clone()
+            optimizer = self._build(copies, states, implementation)  # some make state right then
             with _Names() as names:
-                self._step(self._build(copies, states, implementation))
+                self._step(optimizer)
         seen: list[str] = names.seen
         return seen
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter, itemgetter
 from pathlib import PurePath
 from typing import Any
@@ -43,7 +43,14 @@ from autograd_lens.replay.hooks import (
     needed_hooks,
 )
 from autograd_lens.replay.limits import allowance, is_tame
-from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
+from autograd_lens.replay.operators import (
+    draws,
+    find_operator,
+    is_composite,
+    is_view,
+    to_constant,
+    writes_to,
+)
 from autograd_lens.replay.values import to_dtype, wider
 from autograd_lens.trace.records import Constant, TensorSpec
 from autograd_lens.trace.tape import (
@@ -837,7 +844,18 @@ def _run_of(operator: torch._ops.OpOverload | None) -> Callable[..., Any]:
     """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
     if operator is None:
         return _refuse
-    return _DATA if operator is torch.ops.aten.detach.default else operator._op
+    if operator is torch.ops.aten.detach.default:
+        return _DATA
+    return partial(_below_autograd, operator._op) if is_composite(operator) else operator._op
+
+
+def _below_autograd(run: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+    """Call what PyTorch takes apart: on a tape it stands whole where autograd was out of the way.
+
+    So it is in inference mode and within forward differentiation.
+    """
+    with torch._C._AutoDispatchBelowAutograd():
+        return run(*args, **keywords)
 
 
 _DATA = attrgetter("data")
