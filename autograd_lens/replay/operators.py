@@ -21,6 +21,7 @@ from autograd_lens.replay.values import to_device, to_dtype
 from autograd_lens.trace.records import Constant
 
 __all__ = [
+    "LAYOUTS",
     "NAMESPACES",
     "draws",
     "find_operator",
@@ -44,7 +45,7 @@ _MEMORY_FORMATS = {
     "contiguous_format": torch.contiguous_format,
     "preserve_format": torch.preserve_format,
 }
-_LAYOUTS = {
+LAYOUTS = {
     "sparse_bsc": torch.sparse_bsc,
     "sparse_bsr": torch.sparse_bsr,
     "sparse_coo": torch.sparse_coo,
@@ -119,8 +120,8 @@ def to_constant(constant: Constant, *, operator: str) -> Any:
             return None
         case "memory_format" if name in _MEMORY_FORMATS:
             return _MEMORY_FORMATS[str(name)]
-        case "layout" if name in _LAYOUTS:
-            return _LAYOUTS[str(name)]
+        case "layout" if name in LAYOUTS:
+            return LAYOUTS[str(name)]
     msg = f"{operator} was given {constant.kind} {name!r}, which a trace cannot give back."
     raise ReplayError(msg, hint="Run the program again to see this step.")
 

@@ -30,6 +30,7 @@ from autograd_lens.replay.execute import Execution, Situation
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observed, Observer
+from autograd_lens.replay.operators import LAYOUTS
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
@@ -37,7 +38,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
-from autograd_lens.trace.tape import TensorSlot, ValueSlot, records_of
+from autograd_lens.trace.tape import TapeNode, TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
@@ -304,7 +305,7 @@ class Replayer:
                 attempt = self._by(step, donor, observe=observe)
             except ReplayError as error:
                 foreign = any(call.obstacle for call in donor.plan.calls)
-                own = "" if foreign else _own_functions(donor)
+                own = _own_classes(donor) or ("" if foreign else _own_functions(donor))
                 obstacle = obstacle or (ReplayError(own) if own else error)
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
@@ -593,14 +594,18 @@ class Provider:
 
 def _refuse_compiled(donor: Donor) -> None:
     """Say of a compiled step that it is one, before anything fails over what it lacks."""
-    nodes = (node.name for one in donor.plan.backwards for node in one.nodes)
-    name = next((one for one in nodes if one.startswith("CompiledFunction")), None)
-    if name is not None:
+    nodes = (node for one in donor.plan.backwards for node in one.nodes)
+    node = next(filter(_compiled, nodes), None)
+    if node is not None:
         msg = (
-            f"A part of it was compiled by torch.compile, and ran as one node, {name}, whose "
+            f"A part of it was compiled by torch.compile, and ran as one node, {node.name}, whose "
             "kernels no tape shows. To have them, set TORCH_COMPILE_DISABLE=1 and record it again."
         )
         raise ReplayError(msg)
+
+
+def _compiled(node: TapeNode) -> bool:
+    return node.name.startswith("CompiledFunction")
 
 
 def _not_on_the_tape(plan: Plan) -> str:
@@ -672,12 +677,23 @@ def _own_functions(donor: Donor) -> str:
     did beside these (handing an argument on as it is, writing into one) is the program's code.
     """
     nodes = (node for backward in donor.plan.template.backwards for node in backward.nodes)
-    names = dict.fromkeys(node.name for node in nodes if is_custom(node.name))
+    names = dict.fromkeys(one.name for one in nodes if is_custom(one.name) and not _compiled(one))
     if not names:
         return ""
     return (
         f"{', '.join(names)} is a custom autograd.Function: its backward is the program's own "
         "code, and what the recorded kernels tell of it does not give what it gave."
+    )
+
+
+def _own_classes(donor: Donor) -> str:
+    """Why a step cannot be executed that computes with tensors of a class that answers for them."""
+    held = {tensor.layout for tensor in donor.plan.template.tensors} - {"", *LAYOUTS}
+    if not held:
+        return ""
+    return (
+        f"It computes with tensors that are {', '.join(sorted(held))}: what they hold, and the "
+        "kernels that run within them, no tape shows."
     )
 
 
