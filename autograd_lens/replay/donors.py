@@ -320,6 +320,10 @@ class Donors:
             dropped=_unavailable(plan, dropped, {*found, *given, *held}, own=own),
             own=own,
             frozen=_frozen(light),
+            reached=[
+                frozenset(light.known[index].name for index in graph.reached)
+                for graph in light.graphs
+            ],
         )
 
     def cut_off(self, step: int, donor: Donor) -> frozenset[int]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 Leaves = Mapping[str, torch.Tensor]
 _SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
+_SEVERAL = 2
 _DIFFERENTIABLE = operator.methodcaller("get", "differentiable")
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
@@ -64,6 +65,7 @@ class Situation:
         redraw: Whether random kernels draw again; else they give what was recorded.
         own: Whether the slots are those of this step itself.
         frozen: Parameters that no run of the engine reaches: they do not require grad.
+        reached: For each run of the engine the parameters that its graph ends in.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
     """
@@ -77,6 +79,7 @@ class Situation:
     redraw: bool = True
     own: bool = False
     frozen: frozenset[str] = field(default=frozenset())
+    reached: Sequence[frozenset[str]] = ()
     settings: Sequence[Settings] = ()
 
 
@@ -123,9 +126,31 @@ class Execution:
         found = situation.found.items()
         other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
         self._allowance = plan.allowance or (allowance(plan.specs) if other else 0)
+        self._held_fast = self._switched_off()
         self._careful = (
             observer is not None or bool(situation.dropped) or not situation.redraw or other
-        )
+        ) or bool(self._held_fast)
+
+    def _switched_off(self) -> Mapping[int, Sequence[int]]:
+        """By kernel the leaves that did not require grad when it ran, though they did elsewhere.
+
+        What follows from it reaches them in no graph: as where a GAN's generator is trained
+        through a discriminator that is frozen meanwhile.
+        """
+        reached, leaves = self.situation.reached, self.plan.leaves
+        if len(reached) < _SEVERAL or len({*reached}) < _SEVERAL:
+            return {}
+        return {
+            index: off
+            for index, runs in self.plan.serves.items()
+            if (
+                off := [
+                    number
+                    for number in self.plan.calls[index].reads
+                    if leaves.get(number) and not any(leaves[number] in reached[b] for b in runs)
+                ]
+            )
+        }
 
     # -- what it leaves -------------------------------------------------------------------
 
@@ -346,7 +371,8 @@ class Execution:
         keywords = {name: get(registers)[0] for name, get in call.named}
         if call.kernel.generator is not None and self.situation.own:
             self._set_generator(call, call.kernel.generator)
-        made = flat(call.run(*args, **call.keywords, **keywords))
+        with _not_requiring(registers[n] for n in self._held_fast.get(call.index, ())):
+            made = flat(call.run(*args, **call.keywords, **keywords))
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         keep(call, made, registers)
@@ -618,6 +644,19 @@ class Execution:
                 registers[number] = leaves[name].grad
         for number, leaf in self.plan.unnamed_gradients(backward):
             registers[number] = registers[leaf].grad
+
+
+@contextlib.contextmanager
+def _not_requiring(leaves: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Run a block while some leaves do not require grad."""
+    switched = [leaf for leaf in leaves if leaf.is_leaf and leaf.requires_grad]
+    for leaf in switched:
+        leaf.requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        for leaf in switched:
+            leaf.requires_grad_()
 
 
 # -- kernels one after the other ----------------------------------------------------------------

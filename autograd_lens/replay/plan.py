@@ -713,6 +713,30 @@ class Plan:
 
     # -- what depends on what -----------------------------------------------------------------
 
+    @cached_property
+    def serves(self) -> Mapping[int, frozenset[int]]:
+        """By kernel that runs under autograd and reads a leaf: the runs of the engine it serves."""
+        behind: dict[int, frozenset[int]] = {}  # by tensor: the runs that follow from it
+        found: dict[int, frozenset[int]] = {}
+        for call in reversed(self.calls):
+            self._lead(call.index + 1, behind)
+            touched = {*call.makes, *call.changes}
+            memory = {self.memory[number] for number in call.changes}
+            if memory:
+                touched |= {number for number in behind if self.memory[number] in memory}
+            runs = frozenset[int]().union(*(behind.get(one, ()) for one in touched))
+            for number in call.reads if runs and not call.engine else ():
+                behind[number] = behind.get(number, frozenset()) | runs
+            if runs and call.grad and not (call.engine or self.leaves.keys().isdisjoint(call.reads)):
+                found[call.index] = runs
+        return found
+
+    def _lead(self, position: int, behind: dict[int, frozenset[int]]) -> None:
+        """Note what the runs of the engine that begin at a position begin with."""
+        for number in self.starts.get(position, ()):
+            for use in tensors_in(*self.backwards[number].roots):
+                behind[use.tensor] = behind.get(use.tensor, frozenset()) | {number}
+
     def needed(self, wanted: Iterable[int], calls: Sequence[Call]) -> list[Call]:
         """Those of some calls that tensors depend on, through values or shared memory."""
         groups = {self.memory[tensor] for tensor in wanted}
