@@ -132,7 +132,7 @@ class Recorder:
         self._budget = writer.budget
         self._level = Level.ALL
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
-        self._reader = ParameterReader(limits.light)
+        self._reader = ParameterReader(limits.light, self.registry.part)
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full

@@ -307,7 +307,7 @@ class Stream:
     def _is_carried(self, entry: TensorEntry, tensor: torch.Tensor) -> bool:
         if entry.role == "state" and tensor.numel() * tensor.element_size() > SMALL:
             return self.state_follows
-        return entry.role in _IN_ROWS
+        return entry.role in _IN_ROWS and tensor.dtype is entry.spec[0]
 
     def make(self, result: Any) -> Hashable:
         """Note what a kernel returned; returns its pattern."""
