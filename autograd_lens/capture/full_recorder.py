@@ -175,7 +175,7 @@ class FullRecorder:
         # What the step was handed, and what it was since the last backward.
         self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
         self.notes = OptimizerNotes(
-            services.registry, lambda notes: services.writer.extra("optimizers", notes)
+            services.registry, services.writer.extra
         )
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
         self._aside: deque[_Aside] | None = deque(maxlen=aside) if aside else None
@@ -425,7 +425,7 @@ class FullRecorder:
         if lean and not inside and _is_plain(call.flags):
             self._pass(call)
         else:
-            self._hook(call, chain)
+            self._hook(step, call, chain)
         if not lean or self._keyframes.next(step) == step:
             parameters = [parameter for _, parameter in self._registry.alive()]
             self._keyframes.take(step, parameters, self._finds())
@@ -531,7 +531,7 @@ class FullRecorder:
             self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
         )
 
-    def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
+    def _hook(self, step: int, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
         walk = self._tape.begin(call)
         for variable in walk.variables.values():
@@ -542,8 +542,18 @@ class FullRecorder:
         if new:
             self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
-        self.notes.look(lambda: [frame_names(frame) for frame in chain], anew=new)
+        self._note_optimizers(step, chain, anew=new)
         self._step_dots.append(self._dots[key])
+
+    def describe(self, step: int, frame: FrameType) -> None:
+        """An optimizer that was not known makes its first update in a step."""
+        try:
+            self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
+        except Exception as error:  # noqa: BLE001  the program's update must not fail
+            self._on_failure(error)
+
+    def _note_optimizers(self, step: int, chain: list[FrameType], *, anew: bool) -> None:
+        self.notes.look(step, lambda: [frame_names(frame) for frame in chain], anew=anew)
 
     def _finds(self) -> Iterator[torch.Tensor]:
         """What the step found when it began and that outlasts it, parameters apart."""

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 _MAX_HELD = 100_000
 _EAGER = 64  # looks; behind them a change is noticed a few steps late
 _SELDOM = 16
+_MOST_PARTED = 64
 
 
 class OptimizerNotes:
@@ -32,23 +33,34 @@ class OptimizerNotes:
     leaves that it updates: the index of a parameter of the run, or None for a tensor that no
     backward has reached. Groups divide ``holds``; a handwritten optimizer has none.
 
+    One that is no longer there, or holds other tensors, is kept apart with the step at which that
+    was seen: ``[step, {...}]``.
+
+    Args:
+        registry: The parameters.
+        keep: Takes what is known under the name that a recording has for it.
+
     Attributes:
         stepped: Gives the optimizers that have made an update, whoever holds them.
     """
 
-    def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
+    def __init__(self, registry: ParameterRegistry, keep: Callable[[str, bytes], None]) -> None:
         self._registry = registry
         self._keep = keep
         self.stepped: Callable[[], Iterable[Any]] = tuple
         self._known: list[weakref.ref[Any]] = []
         self._state: Hashable = None
         self._written: list[Json] = []
+        self._parted: list[tuple[int, Json]] = []
         self._looks = 0
 
-    def look(self, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
+    def look(
+        self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool
+    ) -> None:
         """Write what changed since the last look.
 
         Args:
+            step: The step that goes on.
             frames: Gives what the program's frames can see, innermost first.
             anew: Whether to search for optimizers that were made since.
         """
@@ -64,10 +76,18 @@ class OptimizerNotes:
                 found[_unlike(type(optimizer).__name__, found)] = optimizer
         described = [self._describe(name, optimizer) for name, optimizer in found.items()]
         if described and described != self._written:
+            self._part(step, described)
             self._written = described
-            self._keep(json.dumps(described).encode())
+            self._keep("optimizers", json.dumps(described).encode())
         self._known = list(_references(found.values()))
         self._state = self._now()
+
+    def _part(self, step: int, now: list[Json]) -> None:
+        """Keep apart what is not described any more."""
+        parted = [one for one in self._written if one["holds"] and not _goes_on(one, now)]
+        if parted:
+            self._parted = [*self._parted, *((step, one) for one in parted)][-_MOST_PARTED:]
+            self._keep("parted optimizers", json.dumps(self._parted).encode())
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """All tensors in attributes of the optimizers, as momenta in handwritten ones are."""
@@ -102,6 +122,19 @@ class OptimizerNotes:
             "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
             "groups": _groups(optimizer),
         }
+
+
+def _goes_on(one: Json, others: Iterable[Json]) -> bool:
+    """Whether one of the others makes the same updates, as far as it was known."""
+    return any(
+        (one["class"], one["options"]) == (other["class"], other["options"])
+        and len(one["holds"]) <= len(other["holds"])
+        and all(
+            held in {None, now}
+            for held, now in zip(one["holds"], other["holds"], strict=False)
+        )
+        for other in others
+    )
 
 
 def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -25,6 +25,7 @@ __all__ = [
     "NAMESPACES",
     "draws",
     "find_operator",
+    "has_node",
     "is_composite",
     "is_view",
     "repeat_draw",
@@ -36,7 +37,6 @@ NAMESPACES = frozenset(
     {"aten", "mkl", "mkldnn", "prims", "quantized", "quantized_decomposed", "torchvision"}
 )
 _OPENS_FILES = frozenset({"from_file", "save"})
-_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _RUNNING = frozenset({"running_mean", "running_var"})
 
 _MEMORY_FORMATS = {
@@ -89,8 +89,17 @@ def writes_to(operator: torch._ops.OpOverload) -> frozenset[str]:
 
 def is_composite(operator: torch._ops.OpOverload) -> bool:
     """Whether PyTorch takes an operator apart into others, which autograd follows."""
+    return _has_kernel(operator, "CompositeImplicitAutograd")
+
+
+def has_node(operator: torch._ops.OpOverload) -> bool:
+    """Whether autograd may follow an operator as it is, with a node of its own."""
+    return _has_kernel(operator, "Autograd")
+
+
+def _has_kernel(operator: torch._ops.OpOverload, key: str) -> bool:
     try:
-        return operator.has_kernel_for_dispatch_key(_COMPOSITE)
+        return operator.has_kernel_for_dispatch_key(getattr(torch._C.DispatchKey, key))
     except RuntimeError:  # one that Python alone has, as those of symbolic sizes
         return False
 

@@ -46,6 +46,7 @@ from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import (
     draws,
     find_operator,
+    has_node,
     is_composite,
     is_view,
     to_constant,
@@ -800,7 +801,7 @@ class _Compiler:
             index=index,
             kernel=kernel,
             operator=operator,
-            run=_run_of(operator),
+            run=_run_of(operator, kernel),
             get=_getter(positional),
             keywords=keywords,
             named=tuple(named),
@@ -864,13 +865,18 @@ def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
     return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
-def _run_of(operator: torch._ops.OpOverload | None) -> Callable[..., Any]:
+def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., Any]:
     """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
     if operator is None:
         return _refuse
     if operator is torch.ops.aten.detach.default:
         return _DATA
-    return partial(_below_autograd, operator._op) if is_composite(operator) else operator._op
+    if not is_composite(operator):
+        return operator._op
+    off = kernel.makes_node is False or not (kernel.makes_node or kernel.grad_mode)
+    if has_node(operator) and not (off and kernel.node is None):
+        return operator._op
+    return partial(_below_autograd, operator._op)
 
 
 def _below_autograd(run: Callable[..., Any], *args: Any, **keywords: Any) -> Any:

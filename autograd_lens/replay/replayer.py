@@ -404,17 +404,17 @@ class Replayer:
 
     def _ways(self, step: int, donor: Donor, random: bytes | None) -> Iterator[_Way]:
         """Numbers drawn again or as recorded, updates by the tape or by an optimizer (NOTE 2)."""
-        settings: Sequence[Settings] = ()
         unseen = donor.unseen if donor.step == step else frozenset[str]()
+        by: list[Sequence[Settings]] = []
         if donor.step != step or unseen:
-            settings = [one for one in self.optimizers.at(step) if one.is_known]
-        if unseen:  # others are made by their kernels
-            settings = [one for one in settings if not unseen.isdisjoint(one.parameters)]
-        if unseen and not settings:
+            known = ([o for o in one if o.is_known] for one in self.optimizers.choices(step))
+            if unseen:  # others are made by their kernels
+                known = ([o for o in one if unseen & o.parameters] for one in known)
+            by = [one for one in known if one]
+        if unseen and not by:
             msg = f"What the optimizer of step {step} computed with was not kept."
             raise ReplayError(msg)
-        by: list[Sequence[Settings]] = [(), settings] if settings else [()]
-        by = by[1:] if unseen else by
+        by = by if unseen else [(), *by]
         if donor.encoded.number in self._by_optimizer:
             by.reverse()
         draws = bool(donor.plan.draws)
