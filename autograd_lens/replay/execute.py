@@ -60,6 +60,7 @@ class Situation:
             step does not use the leaf.
         cleared: For each run of the engine the parameters whose ``.grad`` is None before it.
         numbers: The slots, for the numbers in them and for draws that are repeated.
+        altered: By kernel what it found changed by no kernel since: id and value.
         random: State of the random generator, None where it is not known.
         dropped: Kernels that are not executed.
         redraw: Whether random kernels draw again; else they give what was recorded.
@@ -74,6 +75,7 @@ class Situation:
     grads: Mapping[int, torch.Tensor]
     cleared: Sequence[frozenset[str]]
     numbers: Sequence[Entry]
+    altered: Mapping[int, Sequence[tuple[int, torch.Tensor]]] = field(default_factory=dict)
     random: bytes | None = None
     dropped: frozenset[int] = field(default=frozenset())
     redraw: bool = True
@@ -129,7 +131,7 @@ class Execution:
         self._held_fast = self._switched_off()
         self._careful = (
             observer is not None or bool(situation.dropped) or not situation.redraw or other
-        ) or bool(self._held_fast)
+        ) or bool(self._held_fast or situation.altered)
 
     def _switched_off(self) -> Mapping[int, Sequence[int]]:
         """By kernel the leaves that did not require grad when it ran, though they did elsewhere.
@@ -362,6 +364,8 @@ class Execution:
             raise ReplayError(call.obstacle)
         for place in self.plan.filled.get(call.index, ()):
             self._overwrite(registers[place.tensor], place)
+        for number, value in self.situation.altered.get(call.index, ()):
+            _put(registers[number], value)
         missing = [n for n in call.reads if self._live(n, registers) is None]
         if missing:
             raise ReplayError(self._not_there(call, missing))
@@ -429,8 +433,7 @@ class Execution:
         entry, spec = self.situation.numbers[place.slot], self.plan.specs[place.tensor]
         if tensor is None or not isinstance(entry, bytes) or tuple(tensor.shape) != spec.shape:
             return None
-        with _disable_current_modes(), torch.no_grad():
-            tensor.data.copy_(to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
+        _put(tensor, to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
         return entry
 
     def _not_there(self, call: Call, missing: Sequence[int]) -> str:
@@ -715,6 +718,12 @@ def _give(leaf: torch.Tensor, grad: torch.Tensor | None) -> None:
     except RuntimeError as error:
         msg = f"A recorded .grad does not fit its parameter: {first_line(error)}."
         raise ReplayError(msg) from error
+
+
+def _put(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """Give a tensor other elements; nobody sees it, and autograd does not count it."""
+    with _disable_current_modes(), torch.no_grad():
+        tensor.data.copy_(value)
 
 
 def first_line(error: BaseException) -> str:

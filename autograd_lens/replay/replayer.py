@@ -194,6 +194,10 @@ class Replayer:
                 f"that were not kept ({names}). Before and after are as recorded."
             )
             attempt = self._without_update(attempt, observe=True)
+        if situation.altered:
+            numbers = dict.fromkeys(n for found in situation.altered.values() for n, _ in found)
+            names = ", ".join(attempt.donor.plan.describe(number) for number in numbers)
+            notes.append(f"Something that is no kernel changed {names}: taken as it was found.")
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
         if self.donors.cut_off(attempt.step, attempt.donor):
