@@ -123,6 +123,7 @@ class Execution:
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
+        self._unfound: dict[str, bool] = {}  # optimizers, and whether none of their kernels came
         self._began: bytes | None = None  # state of the generator when no_grad was entered
         self._number = -1  # of the run of the engine that goes on
         found = situation.found.items()
@@ -201,6 +202,10 @@ class Execution:
                     case Apply(function):
                         self._apply(function)
                 position += 1
+        for kind, unfound in self._unfound.items():
+            if unfound:
+                msg = f"{kind} runs other kernels than were recorded."
+                raise ReplayError(msg)
 
     def _bring_in(self) -> None:
         """Put everything that is there when the step begins into its register."""
@@ -279,14 +284,21 @@ class Execution:
                 continue
             self._put_in_place(self.plan.since(self._number, block[0].index), settings.parameters)
             update = Update(self.plan, block, settings)
-            first, implementation = update.start(self.leaves, self.registers)
-            before = [call for call in block if call.index < first]
-            self._one_by_one(before)  # clipping and the like
+            found = update.found(self.leaves, self.registers)
+            if found is None:  # it may be in another part of the step
+                self._unfound.setdefault(settings.kind, True)
+                self._one_by_one(block)
+                continue
+            self._unfound[settings.kind] = False
+            own, implementation = found
+            self._one_by_one(block[: own.start])  # clipping and the like
+            first, last = block[own.start], block[own.stop - 1]
             if self._observer is not None:
-                self._observer.position = first
+                self._observer.position = first.index
             update.run(self.leaves, self.registers, implementation)
             if self._observer is not None:
-                self._observer.called(block[len(before)], last=block[-1].index)
+                self._observer.called(first, last=last.index)
+            self._one_by_one(block[own.stop :])
 
     def _by_optimizers(self, stage: Calls) -> bool:
         """Whether optimizers may have made an update: most switch gradients off."""
@@ -306,17 +318,12 @@ class Execution:
         """The kernels of an update by the optimizer that made them."""
         ends: dict[int, Settings] = {}
         for settings in self.situation.settings:
-            kernels = {
-                kernel
-                for one in self.plan.template.updates
-                if one.parameter in settings.parameters
-                for kernel in one.kernels
-            }
-            state = self._state_of(settings)
+            state, memory = self._state_of(settings), self._memory_of(settings)
             made = [
                 call.index
                 for call in stage.calls
-                if call.index in kernels or not state.isdisjoint(call.reads)
+                if not state.isdisjoint(call.reads)
+                or any(self.plan.memory[number] in memory for number in call.changes)
             ]
             if made:
                 ends[made[-1]] = settings
@@ -348,6 +355,11 @@ class Execution:
             for number, spec in enumerate(self.plan.specs)
             if spec.role == "state" and spec.name.rpartition(".")[0] in settings.parameters
         )
+
+    def _memory_of(self, settings: Settings) -> frozenset[int]:
+        """Where the parameters of an optimizer are."""
+        numbers = self.plan.parameters.items()
+        return frozenset(self.plan.memory[n] for name, n in numbers if name in settings.parameters)
 
     # -- one kernel -----------------------------------------------------------------------
 

@@ -230,7 +230,8 @@ class Update:
 
     Attributes:
         plan: The tape.
-        block: Its kernels; those of gradient clipping may stand before the optimizer's own.
+        block: Its kernels; those of gradient clipping may stand before the optimizer's own, and
+            what the program does with the parameters itself behind them.
         settings: The optimizer.
     """
 
@@ -238,22 +239,22 @@ class Update:
     block: Sequence[Call]
     settings: Settings
 
-    def start(self, leaves: Leaves, registers: Registers) -> tuple[int, Mapping[str, Any]]:
-        """The first kernel of the block that the optimizer itself runs, and how it runs them.
+    def found(
+        self, leaves: Leaves, registers: Registers
+    ) -> tuple[slice, Mapping[str, Any]] | None:
+        """The kernels of the block that the optimizer itself runs, and how it runs them.
 
         Returns:
-            The kernel's index, and the arguments that choose the implementation seen there.
-
-        Raises:
-            ReplayError: The optimizer runs other kernels than those on the tape.
+            Where they stand in the block, and the arguments that choose the implementation seen
+            there; None where it runs other kernels.
         """
         recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
             seen = self._rehearse(leaves, registers, implementation)
-            if len(seen) <= len(recorded) and recorded[-len(seen) :] == seen:
-                return self.block[-1].index + 1 - len(seen), implementation
-        msg = f"{self.settings.kind} runs other kernels than were recorded."
-        raise ReplayError(msg)
+            for first in range(len(recorded) - len(seen), -1, -1):
+                if recorded[first : first + len(seen)] == seen:
+                    return slice(first, first + len(seen)), implementation
+        return None
 
     def _rehearse(
         self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
