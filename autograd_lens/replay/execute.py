@@ -445,7 +445,8 @@ class Execution:
         entry, spec = self.situation.numbers[place.slot], self.plan.specs[place.tensor]
         if tensor is None or not isinstance(entry, bytes) or tuple(tensor.shape) != spec.shape:
             return None
-        _put(tensor, to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
+        with _disable_current_modes():
+            _put(tensor, to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
         return entry
 
     def _not_there(self, call: Call, missing: Sequence[int]) -> str:
