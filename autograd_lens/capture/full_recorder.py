@@ -31,6 +31,7 @@ from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_e
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
+from autograd_lens.live.shy import ShyOperators
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.trace.budget import Level
@@ -144,7 +145,7 @@ class FullRecorder:
         self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._updates = KnownUpdates(self.mode, self._stream, services.frames)
-        self._saved = SavedFields()
+        self._saved, self._shy = SavedFields(), ShyOperators()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
         self._tape: BackwardTape | None = None
@@ -174,9 +175,7 @@ class FullRecorder:
         self._needs = Needs()
         # What the step was handed, and what it was since the last backward.
         self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
-        self.notes = OptimizerNotes(
-            services.registry, services.writer.extra
-        )
+        self.notes = OptimizerNotes(services.registry, services.writer.extra)
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
         self._aside: deque[_Aside] | None = deque(maxlen=aside) if aside else None
         self._wanted = False  # whether what is written now is kept whatever has been kept before
@@ -197,10 +196,12 @@ class FullRecorder:
         if on and not self.on:
             self.on = switch_on(self.mode)
             if self.on:
+                self._shy.install()
                 self.mode.rebase()
                 self.inputs.begin()
         elif not on and self.on:
             switch_off(self.mode)
+            self._shy.remove()
             if not self._needs.inputs:
                 self.inputs.end()
             self.on = self._whole = False
@@ -225,11 +226,13 @@ class FullRecorder:
         """Let kernels pass by for a while; the step goes on behind them."""
         if self.on:
             switch_off(self.mode)
+            self._shy.remove()
 
     def resume(self) -> None:
         """See kernels again, where they were seen before."""
         if self.on:
             switch_on(self.mode, below=True)
+            self._shy.install()
 
     def stop(self, last_step: int, failed_step: int, error: BaseException | None) -> None:
         """Write the last step, and what there is of one that an exception ended; switch off."""

@@ -54,9 +54,7 @@ class OptimizerNotes:
         self._parted: list[tuple[int, Json]] = []
         self._looks = 0
 
-    def look(
-        self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool
-    ) -> None:
+    def look(self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
         """Write what changed since the last look.
 
         Args:
@@ -130,8 +128,7 @@ def _goes_on(one: Json, others: Iterable[Json]) -> bool:
         (one["class"], one["options"]) == (other["class"], other["options"])
         and len(one["holds"]) <= len(other["holds"])
         and all(
-            held in {None, now}
-            for held, now in zip(one["holds"], other["holds"], strict=False)
+            held in {None, now} for held, now in zip(one["holds"], other["holds"], strict=False)
         )
         for other in others
     )

@@ -160,7 +160,9 @@ class Optimizers:
         """
         rows = self._trace.rows.of_step(step)
         return frozenset(
-            name for row in range(rows.start + 1, rows.stop + 1) for name in self._fresh.get(row, ())
+            name
+            for row in range(rows.start + 1, rows.stop + 1)
+            for name in self._fresh.get(row, ())
         )
 
     @cached_property
@@ -239,9 +241,7 @@ class Update:
     block: Sequence[Call]
     settings: Settings
 
-    def found(
-        self, leaves: Leaves, registers: Registers
-    ) -> tuple[slice, Mapping[str, Any]] | None:
+    def found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Mapping[str, Any]] | None:
         """The kernels of the block that the optimizer itself runs, and how it runs them.
 
         Returns:

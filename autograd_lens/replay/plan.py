@@ -728,7 +728,11 @@ class Plan:
             runs = frozenset[int]().union(*(behind.get(one, ()) for one in touched))
             for number in call.reads if runs and not call.engine else ():
                 behind[number] = behind.get(number, frozenset()) | runs
-            if runs and call.grad and not (call.engine or self.leaves.keys().isdisjoint(call.reads)):
+            if (
+                runs
+                and call.grad
+                and not (call.engine or self.leaves.keys().isdisjoint(call.reads))
+            ):
                 found[call.index] = runs
         return found
 
