@@ -133,7 +133,7 @@ class FullRecorder:
         self.described: Callable[[], bool] = lambda: False
         self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
-        self._pace, self._opens = Pace(schedule), schedule.opens
+        self._pace, self._schedule = Pace(schedule), schedule
         self._frames = services.frames
         self._registry = services.registry
         self._on_failure = services.on_failure
@@ -214,9 +214,9 @@ class FullRecorder:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
         if self._budget.level >= Level.ROWS:
             return NEVER
-        if self._opens and self._needs.opaque:
+        if self._schedule.opens and self._needs.opaque:
             return step
-        return self._pace.next(step, waits=self._needs.waits)
+        return self._pace.next(step)
 
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""
@@ -295,7 +295,7 @@ class FullRecorder:
             self._write(current, len(self._stream.keys), [])
         wanted = self._next_tape(upcoming) == upcoming or self._chasing > 0
         self._switch(on=wanted or self._wants_tape(upcoming))
-        self._stream.lean = self._is_lean(upcoming)
+        self._stream.lean = self._may_be_lean(upcoming)
         if self.on:
             if self._next(upcoming) == upcoming:
                 self._pace.begins(upcoming)
@@ -317,7 +317,7 @@ class FullRecorder:
             return
         if self._next(step) == NEVER:
             return
-        if self._opens:  # from here on none is missed
+        if self._schedule.opens:  # from here on none is missed
             self._needs.opaque = True
             self.next_switch = step
             return
@@ -389,6 +389,8 @@ class FullRecorder:
         self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
+        if lean and not self._may_be_lean(step) and not self._stream.lean:
+            lean = not self._needs.misses(fingerprint)
         aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
             self.chase(fingerprint, call.site, step)
@@ -404,7 +406,7 @@ class FullRecorder:
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
-            self._stream.lean = lean and self._is_lean(step + 1)
+            self._stream.lean = lean and self._may_be_lean(step + 1)
 
     def met(self, step: int, parameters: Sequence[int]) -> None:
         """Parameters of these indexes were met: what is too large for light steps is kept."""
@@ -441,6 +443,12 @@ class FullRecorder:
             return True
         due = self._keyframes.next(step) == step or self._sets_aside
         return due and self._chasing <= 0
+
+    def _may_be_lean(self, step: int) -> bool:
+        """Whether it is known before a step begins that it is recorded lean."""
+        return self._is_lean(step) and not (
+            self._schedule.by_default and self._needs.waits_in(step)
+        )
 
     def _needs_tape(self, step: int) -> bool:
         """Whether a light row cannot hold a step, and there is room for its tape."""
