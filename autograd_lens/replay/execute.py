@@ -374,7 +374,7 @@ class Execution:
             return
         if call.operator is None or call.obstacle:
             raise ReplayError(call.obstacle)
-        self._change_as_nobody_saw(call)
+        self._change_as_nobody_saw(call, registers)
         missing = [n for n in call.reads if self._live(n, registers) is None]
         if missing:
             raise ReplayError(self._not_there(call, missing))
@@ -390,12 +390,12 @@ class Execution:
             self._repeat_draw(call, made)
         keep(call, made, registers)
 
-    def _change_as_nobody_saw(self, call: Call) -> None:
+    def _change_as_nobody_saw(self, call: Call, registers: Registers) -> None:
         """Give what a kernel reads the elements that no kernel gave it."""
         for place in self.plan.filled.get(call.index, ()):
-            self._overwrite(self.registers[place.tensor], place)
+            self._overwrite(registers[place.tensor], place)
         for number, value in self.situation.altered.get(call.index, ()):
-            _put(self.registers[number], value)
+            _put(registers[number], value)
 
     def _draw_aside(self, call: Call) -> None:
         """Let a draw that is left out move the generator on."""
