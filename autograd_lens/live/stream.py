@@ -190,7 +190,8 @@ def _layout(tensor: torch.Tensor) -> str:
 def _shape(tensor: torch.Tensor) -> torch.Size:
     """Its sizes; 0 for one that is no number, as that of a nested tensor's ragged dimension."""
     try:
-        return torch.Size([size if isinstance(size, int) else 0 for size in tensor.shape])
+        sizes: Any = tensor.shape
+        return torch.Size([size if isinstance(size, int) else 0 for size in sizes])
     except RuntimeError:  # a parameter of a lazy module, before its first forward
         return torch.Size((0,))
 
@@ -198,7 +199,7 @@ def _shape(tensor: torch.Tensor) -> torch.Size:
 def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
         strides = tensor.stride() if tensor.layout is _STRIDED else ()
-        return strides if all(isinstance(one, int) for one in strides) else ()
+        return strides if all(one.__class__ is int for one in strides) else ()
     except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
         return ()
 

@@ -671,7 +671,7 @@ def _not_requiring(leaves: Iterable[torch.Tensor]) -> Iterator[None]:
     """Run a block while some leaves do not require grad."""
     switched = [leaf for leaf in leaves if leaf.is_leaf and leaf.requires_grad]
     for leaf in switched:
-        leaf.requires_grad_(requires_grad=False)
+        leaf.requires_grad = False
     try:
         yield
     finally:
