@@ -183,7 +183,7 @@ class TensorEntry:
 
 def _layout(tensor: torch.Tensor) -> str:
     if is_opaque(tensor):
-        return "nested" if tensor.__class__ in _PLAIN_TYPES else type(tensor).__name__
+        return "nested" if type(tensor) in _PLAIN_TYPES else type(tensor).__name__
     return "" if tensor.layout is _STRIDED else str(tensor.layout).removeprefix("torch.")
 
 

@@ -88,6 +88,7 @@ Lister = Callable[[Registers], list[Any]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
+_UNSET = (*UNSET, "aten.resize_.")  # the second may take more memory than there was
 _ECHOES = frozenset({"aten.alias.default", "aten.detach.default"})
 _LOOKS_FOR_NAN = ("aten.isnan.default", "aten._is_any_true.default")
 # Which result is memory for the backward, that is not filled as a whole.
@@ -695,7 +696,9 @@ class Plan:
             unset = unset | call.changes if copied else unset - call.changes
             found.update(place.slot for place in makes if copied)
             seen = call.operator is not None and is_view(call.operator)
-            if call.op.startswith(UNSET) or (seen and unset.intersection(call.reads)):
+            if call.op.startswith((*UNSET, "aten.resize_.")) or (
+                seen and unset.intersection(call.reads)
+            ):
                 unset.update(call.makes)
                 found.update(place.slot for place in makes)
         return frozenset(found | self._scratch())
