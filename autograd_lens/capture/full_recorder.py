@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -49,6 +51,7 @@ _ANCHORS = 64
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
+_Graphs = tuple[str, ...]  # the fingerprints of a step's backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,12 @@ class FullRecorder:
     at least lean. Those that nothing else asks for stay in memory, and the last few of them are
     written when the recording stops. Where full steps were found alike, light rows do, as long as
     they keep what steps were handed: the step that is wanted is executed again.
+
+    NOTE 2 [Data for many steps]: light steps are executed with what the full ones of their graph
+    read from outside, be it made anew in each of them or held over all. Where it is held for a
+    while (a rollout that is trained on eighty times), full steps are alike until it is let go of.
+    So whatever a full step read that the program held is watched, and when it is gone, the next
+    step of that graph is recorded in full.
 
     Args:
         services: What the parts of the recording share.
@@ -163,10 +172,12 @@ class FullRecorder:
         # Fingerprints recorded in full, the lines of which a backward was, and those of them on
         # which one of these graphs was met at light level.
         self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
-        self._after = 0  # first event after the last backward
+        self._held: dict[_Graphs, list[weakref.ref[torch.Tensor]]] = {}  # NOTE 2
+        self._alarms = Counter[_Graphs]()
         self._reached: set[int] = set()  # parameters of the graphs of this step
-        self._calls = 0  # of known optimizers since the step began to be recorded
-        self._turn = -1  # position of the last backward's call in the loop's frame
+        # The first event after the last backward, calls of known optimizers since the step began
+        # to be recorded, and the position of the last backward's call in the loop's frame.
+        self._after, self._calls, self._turn = 0, 0, -1
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self.anchors: deque[int] = deque(maxlen=_ANCHORS)
         self._templates: dict[Hashable, _Written] = {}
@@ -496,6 +507,8 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
+        if self.next_switch < 0 and self._next(step + 1) != NEVER:
+            self._chasing = _CHASE
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
@@ -667,8 +680,29 @@ class FullRecorder:
                 described=self.described(),
                 state=self._states[0],
             )
+            self._hold(written.template, segment)
             self.next_switch = min(self.next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
+
+    def _hold(self, template: Template, segment: Segment) -> None:
+        """Watch what a full step read from outside (NOTE 2)."""
+        graphs = tuple([backward.fingerprint for backward in template.backwards])
+        if self._needs.tapes or self._alarms[graphs] >= _CHASES:
+            self._held.pop(graphs, None)
+            return
+        pairs = zip(segment.tensors, template.tensors, strict=True)
+        read = {n: one.reference() for n, (one, of) in enumerate(pairs) if of.role == "input"}
+        for number in template.handed:
+            read.pop(number, None)
+        gone = partial(self._lets_go, graphs)
+        self._held[graphs] = [weakref.ref(one, gone) for one in read.values() if one is not None]
+
+    def _lets_go(self, graphs: _Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
+        """The program let go of something that a full step read."""
+        if self._held.pop(graphs, None):
+            self._alarms[graphs] += 1
+            self._seen.difference_update(graphs)
+            self.next_switch = -1
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done

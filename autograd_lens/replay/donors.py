@@ -198,7 +198,12 @@ class Donors:
             unlike = handed not in (0, its_handed)
             return its_cleared != cleared, unlike, other > step, abs(other - step)
 
-        for other in sorted(alike, key=distance):
+        order = sorted(alike, key=distance)
+        later = next((other for other in order if other > step), step)
+        if order[0] < step < later:  # what the program holds may be that of either neighbour
+            order.remove(later)
+            order.insert(1, later)
+        for other in order:
             donor = self._donor(other)
             constants = tuple(one for one in donor.slots if isinstance(one, int | float | complex))
             if (donor.encoded.number, *constants) not in seen:

@@ -1041,3 +1041,24 @@ def test_tensors_of_a_class_that_computes_itself_are_named_as_the_reason(tmp_pat
     assert not any(one.mismatches for one in found.values())
     assert all("NestedTensor" in one.reason for one in found["loss"].skipped)
     assert len(lens.open(tmp_path / "run.lens").steps) == STEPS
+
+
+def test_data_that_the_program_holds_for_many_steps_and_then_replaces(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    steps = 3 * 30
+
+    def epoch(number: int) -> None:
+        goal = (X[:, :1] + number).clone()
+        for _ in range(30):
+            optimizer.zero_grad()
+            (net(X) - goal).square().mean().backward()
+            optimizer.step()
+
+    path = tmp_path / "run.lens"
+    with lens.record(path):
+        for number in range(3):
+            epoch(number)
+    found = {one.name: one for one in verify(lens.open(path), range(steps)).checks}
+    assert all_proved(found)
+    assert found["loss"].steps == steps
