@@ -400,7 +400,8 @@ class FullRecorder:
         self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
-        if lean and not self._may_be_lean(step) and not self._stream.lean:
+        begun = self._hooked and self._lean  # what is lean in part is lean
+        if lean and not (begun or self._may_be_lean(step) or self._stream.lean):
             lean = not self._needs.misses(fingerprint)
         aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
@@ -571,6 +572,10 @@ class FullRecorder:
 
     def describe(self, step: int, frame: FrameType) -> None:
         """An optimizer that was not known makes its first update in a step."""
+        if self._seen and not self.on and self._alarms[()] < _CHASES:
+            self._alarms[()] += 1
+            self._seen.clear()  # what it runs is on no tape
+            self.next_switch = -1
         try:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
         except Exception as error:  # noqa: BLE001  the program's update must not fail
