@@ -22,6 +22,7 @@ from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
+from autograd_lens.capture.profiles import is_profiled
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
@@ -205,7 +206,7 @@ class FullRecorder:
 
     def _switch(self, *, on: bool) -> None:
         if on and not self.on:
-            self.on = switch_on(self.mode)
+            self.on = not is_profiled() and switch_on(self.mode)
             if self.on:
                 self._shy.install()
                 self.mode.rebase()
@@ -232,6 +233,12 @@ class FullRecorder:
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""
         return min(self._next(step), self._keyframes.next(step))
+
+    def leave(self) -> None:
+        """Record nothing more of the current step but what light rows hold."""
+        if self.on:
+            self._pace.postpone()
+        self._switch(on=False)
 
     def pause(self) -> None:
         """Let kernels pass by for a while; the step goes on behind them."""
@@ -512,14 +519,17 @@ class FullRecorder:
             self._chasing = _CHASE
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
+            if is_profiled():
+                self._pace.postpone()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
-        was_on = self.on
-        self._switch(on=near or goes_on or self._chasing > 0 or self._wants_tape(step + 1))
+        was_on, wanted = self.on, near or goes_on or self._chasing > 0 or self._wants_tape(step + 1)
+        self._switch(on=wanted)
         if self.on and not was_on:  # the update that follows is this step's
             self._reached = set(reached)
             self._locate(list(self._frames.chain(frame)))
-        self.next_switch = self._next_tape(step + 1) - 1
+        # A mode or the profiler of the program that is in the way may be gone in the next step.
+        self.next_switch = self._next_tape(step + 1) - 1 if self.on or not wanted else step + 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
 
