@@ -582,7 +582,7 @@ class FullRecorder:
 
     def describe(self, step: int, frame: FrameType) -> None:
         """An optimizer that was not known makes its first update in a step."""
-        if self._seen and not self.on and self._alarms[()] < _CHASES:
+        if self._seen and not (self.on and self._hooked) and self._alarms[()] < _CHASES:
             self._alarms[()] += 1
             self._seen.clear()  # what it runs is on no tape
             self.next_switch = -1
