@@ -447,7 +447,7 @@ class _Pair:
             return None
         shared = min(counts)
         sides = [
-            Side(None, f"{count} before it", None, some[min(shared, count - 1)].source)
+            Side(None, f"{count} time{'s' * (count != 1)} before the update", None, some[min(shared, count - 1)].source)
             for count, some in zip(counts, runs, strict=True)
         ]
         return "accumulation", sides[0], sides[1]

@@ -195,7 +195,7 @@ def test_what_follows_is_shown_over_the_steps(tmp_path: Path) -> None:
     other = train(tmp_path / "other.lens", batch=flipped, full="4")
     result = CliRunner().invoke(app, ["diff", str(one), str(other), "--width", "100"])
     assert result.exit_code == 1
-    assert result.output.startswith("Different: the runs part in step 4 at kernel 0")
+    assert result.output.startswith("Different, from step 4 on: ")
     assert "return x.flip(0)" in result.output
     assert "Behind that step it has reached first.weight" in result.output
 
