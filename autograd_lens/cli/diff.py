@@ -97,13 +97,13 @@ def _target(output: Path, *, force: bool) -> Path:
 def _draw(
     found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace], target: Path
 ) -> None:
-    from autograd_lens.render.diff import place, sentence
+    from autograd_lens.render.diff import headline, place
     from autograd_lens.render.plots.diff import diff_figure
     from autograd_lens.render.plots.style import figure_bytes
 
     losses = traces[0].losses, traces[1].losses
     page = target.suffix.lower() == ".html"
-    said = "" if page else sentence(found)
+    said = "" if page else headline(found)
     below = place(found.parting) if found.parting is not None and not page else ""
     figure = diff_figure(found, names, losses, said, below)
     drawn = figure_bytes(figure, "svg" if page else target.suffix.lower()[1:])  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from autograd_lens.trace.expression import spoken_name
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
 
-__all__ = ["diff_json", "growth_rows", "place", "render_diff", "sentence", "why"]
+__all__ = ["diff_json", "growth_rows", "headline", "place", "render_diff", "sentence", "why"]
 
 _NAMES = 6  # parameters that are named
 _EDITS = 3  # places of the texts that are shown
@@ -39,6 +39,12 @@ _WHAT: dict[Kind, str] = {
 
 
 def sentence(found: Comparison) -> str:
+    """What a headline says, and where that is."""
+    where = place(found.parting) if found.parting is not None else ""
+    return f"{headline(found)} {where}".strip()
+
+
+def headline(found: Comparison) -> str:
     """Whether two runs are the same and, where not, since which step and by what."""
     if found.parting is None:
         if found.equal:
@@ -101,7 +107,7 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
         width: Columns.
     """
     style = "bold green" if found.equal else "bold yellow" if found.rounding else "bold red"
-    lines = [*folded(sentence(found), width, style)]
+    lines = [*folded(headline(found), width, style)]
     parting = found.parting
     if parting is not None:
         lines += folded(place(parting), width) if place(parting) else ()
