@@ -119,7 +119,7 @@ def _draw(
 
 def _graphs(found: Comparison, traces: tuple[Trace, Trace]) -> tuple[str, str]:
     """The graphs of the step where they part, what differs marked; ``""`` where none is there."""
-    from autograd_lens.analysis.parting import nodes_apart
+    from autograd_lens.analysis.alignment import nodes_apart
     from autograd_lens.render.engines import render_dot
     from autograd_lens.render.graph import GraphOptions, graph_dot
 

@@ -1,10 +1,10 @@
 """The picture of one backward: torchviz's graph, with what happened written on it.
 
 NOTE 1 [Levels of detail]: up to ``cards`` nodes, each node is a card with its line of code,
-values, formula and gradients. Up to twice as many, or with many parameters, these stand in the cards of the nodes that
-use them, and long chains go on in a second column, so that the picture fits a page. Above, nodes
-are folded into boxes by module and line of code (``rooms``), and the picture says so; where
-folding is switched off, each is one line.
+values, formula and gradients. Up to twice as many, or with many parameters, these stand in the
+cards of the nodes that use them, and long chains go on in a second column, so that the picture fits
+a page. Above, nodes are folded into boxes by module and line of code (``rooms``), and the picture
+says so; where folding is switched off, each is one line.
 """
 
 from __future__ import annotations

@@ -228,5 +228,8 @@ def test_in_tests_of_training_code_a_difference_fails_with_its_place(tmp_path: P
     lens.assert_same(one, same)
     with pytest.raises(AssertionError, match="Rounding only"):
         lens.assert_same(one, same, tolerance=0.0)
-    with pytest.raises(AssertionError, match=r"step 0 on: tanh ran instead of relu. Kernel \d+ \(aten.relu.default\)"):
+    with pytest.raises(
+        AssertionError,
+        match=r"step 0 on: tanh ran instead of relu. Kernel \d+ \(aten.relu.default\)",
+    ):
         lens.assert_same(one, other)

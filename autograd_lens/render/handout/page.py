@@ -205,9 +205,7 @@ def _colours(words: Mapping[str, str]) -> str:
         f'<option value="{name}">{escape(words[f"by_{name}"])}</option>'
         for name in ("gradient", "value", "order")
     )
-    return (
-        f'<label class="by">{escape(words["by"])} <select id="by">{choices}</select></label>'
-    )
+    return f'<label class="by">{escape(words["by"])} <select id="by">{choices}</select></label>'
 
 
 def _try_rates(words: Mapping[str, str], count: int) -> str:

@@ -11,7 +11,6 @@ Axis letters: t points, b bins.
 from __future__ import annotations
 
 import io
-import os.path
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -269,5 +268,6 @@ def short_names(names: Sequence[str], most: int) -> list[str]:
 
 def _told_apart(name: str, others: Sequence[str]) -> str:
     """The letters of a name behind what it begins with as others do."""
-    common = len(os.path.commonprefix(others))
+    letters = zip(*others, strict=False)
+    common = next((at for at, some in enumerate(letters) if len({*some}) > 1), len(name))
     return name[common : common + _HEAD]

@@ -136,7 +136,9 @@ def test_a_click_on_a_value_shows_its_histogram(page: Any) -> None:
         if not page.locator("#event-rows tr[tabindex]").count():
             page.keyboard.press("ArrowRight")
     row.click()
-    heights = page.locator("#event-rows .bars i").evaluate_all("all => all.map(i => i.style.height)")
+    heights = page.locator("#event-rows .bars i").evaluate_all(
+        "all => all.map(i => i.style.height)"
+    )
     assert len(heights) == 8
     assert "100%" in heights
     row.click()
