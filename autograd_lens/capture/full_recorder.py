@@ -20,6 +20,7 @@ from autograd_lens.capture.needs import Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
+from autograd_lens.capture.profiles import is_profiled
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
@@ -132,7 +133,7 @@ class FullRecorder:
         self.described: Callable[[], bool] = lambda: False
         self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
-        self._pace, self._opens = Pace(schedule), schedule.opens
+        self._pace, self._schedule = Pace(schedule), schedule
         self._frames = services.frames
         self._registry = services.registry
         self._on_failure = services.on_failure
@@ -195,7 +196,7 @@ class FullRecorder:
 
     def _switch(self, *, on: bool) -> None:
         if on and not self.on:
-            self.on = switch_on(self.mode)
+            self.on = not is_profiled() and switch_on(self.mode)
             if self.on:
                 self.mode.rebase()
                 self.inputs.begin()
@@ -213,13 +214,19 @@ class FullRecorder:
         """The first step from ``step`` on that is recorded in full, while there is room for it."""
         if self._budget.level >= Level.ROWS:
             return NEVER
-        if self._opens and self._needs.opaque:
+        if self._schedule.opens and self._needs.opaque:
             return step
-        return self._pace.next(step, waits=self._needs.waits)
+        return self._pace.next(step)
 
     def _next_tape(self, step: int) -> int:
         """The same, or the next keyframe, which is recorded at least lean."""
         return min(self._next(step), self._keyframes.next(step))
+
+    def leave(self) -> None:
+        """Record nothing more of the current step but what light rows hold."""
+        if self.on:
+            self._pace.postpone()
+        self._switch(on=False)
 
     def pause(self) -> None:
         """Let kernels pass by for a while; the step goes on behind them."""
@@ -292,7 +299,7 @@ class FullRecorder:
             self._write(current, len(self._stream.keys), [])
         wanted = self._next_tape(upcoming) == upcoming or self._chasing > 0
         self._switch(on=wanted or self._wants_tape(upcoming))
-        self._stream.lean = self._is_lean(upcoming)
+        self._stream.lean = self._may_be_lean(upcoming)
         if self.on:
             if self._next(upcoming) == upcoming:
                 self._pace.begins(upcoming)
@@ -314,7 +321,7 @@ class FullRecorder:
             return
         if self._next(step) == NEVER:
             return
-        if self._opens:  # from here on none is missed
+        if self._schedule.opens:  # from here on none is missed
             self._needs.opaque = True
             self.next_switch = step
             return
@@ -386,6 +393,8 @@ class FullRecorder:
         self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
+        if lean and not self._may_be_lean(step) and not self._stream.lean:
+            lean = not self._needs.misses(fingerprint)
         aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
             self.chase(fingerprint, call.site, step)
@@ -401,7 +410,7 @@ class FullRecorder:
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
         if not self._marked:  # what follows is this step's update, and the next one's forward
-            self._stream.lean = lean and self._is_lean(step + 1)
+            self._stream.lean = lean and self._may_be_lean(step + 1)
 
     def met(self, step: int, parameters: Sequence[int]) -> None:
         """Parameters of these indexes were met: what is too large for light steps is kept."""
@@ -438,6 +447,12 @@ class FullRecorder:
             return True
         due = self._keyframes.next(step) == step or self._sets_aside
         return due and self._chasing <= 0
+
+    def _may_be_lean(self, step: int) -> bool:
+        """Whether it is known before a step begins that it is recorded lean."""
+        return self._is_lean(step) and not (
+            self._schedule.by_default and self._needs.waits_in(step)
+        )
 
     def _needs_tape(self, step: int) -> bool:
         """Whether a light row cannot hold a step, and there is room for its tape."""
@@ -487,14 +502,17 @@ class FullRecorder:
         self._chasing -= 1
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
+            if is_profiled():
+                self._pace.postpone()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
-        was_on = self.on
-        self._switch(on=near or goes_on or self._chasing > 0 or self._wants_tape(step + 1))
+        was_on, wanted = self.on, near or goes_on or self._chasing > 0 or self._wants_tape(step + 1)
+        self._switch(on=wanted)
         if self.on and not was_on:  # the update that follows is this step's
             self._reached = set(reached)
             self._locate(list(self._frames.chain(frame)))
-        self.next_switch = self._next_tape(step + 1) - 1
+        # A mode or the profiler of the program that is in the way may be gone in the next step.
+        self.next_switch = self._next_tape(step + 1) - 1 if self.on or not wanted else step + 1
         self.mode.rebase()
         self.mode.begin_tail(self._after)
 

@@ -10,8 +10,10 @@ outside, without what they compute.
 
 NOTE 2 [Until it was compared]: a graph that was recorded in full once, as that of a step which
 trains a second network every fifth time, has nothing yet that it could be compared with. The
-steps behind it are recorded lean, too, until it comes again, but not for ever. What stands
-before the training loop is not recorded, so the run's first step is no measure for others.
+steps behind it are recorded lean, too, until it comes again, but not for ever. As it is known
+only at its backward whether it does, what they compute is read until then, and the step that
+brings it is recorded in full. What stands before the training loop is not recorded, so the run's
+first step is no measure for others.
 """
 
 from __future__ import annotations
@@ -98,14 +100,19 @@ class Needs:
         varying = self.tapes or self.opaque or self._alone or len(self._known) > 1
         return self._alike >= _ENOUGH and not varying
 
-    @property
-    def waits(self) -> bool:
-        """Whether a graph that was recorded once waits for its like (NOTE 2)."""
-        return bool(self._alone)
-
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self.tapes or any(step <= first + _ALONE for first in self._alone.values())
+        return self.tapes or self.waits_in(step)
+
+    def waits_in(self, step: int) -> bool:
+        """Whether a step may be the one that a graph waits for (NOTE 2)."""
+        alone = self._alone.values()
+        return not self.tapes and any(step <= first + _ALONE for first in alone)
+
+    def misses(self, fingerprint: str) -> bool:
+        """Whether a step that begins with a graph is the first or the second one to do so."""
+        known = {graphs[:1] for graphs in self._known.keys() - self._alone.keys()}
+        return (fingerprint,) not in known
 
     def forget(self, graphs: tuple[str, ...]) -> None:
         """The full step of these graphs is no longer there."""

@@ -4,8 +4,7 @@ NOTE 1 [A share of the time]: one full step of a large model takes as long as th
 The default ones behind the first three, which tell what changes from step to step, are therefore
 only taken where all of them together have used a small share of the processor's time since the
 first backward, beyond a quarter of a second that small programs never use up. Steps that are left
-out are recorded like those around them, and open by replay. None is left out while a graph that
-was recorded once waits for its like: of such a program it is not known yet what changes.
+out are recorded like those around them, and open by replay.
 """
 
 from __future__ import annotations
@@ -33,18 +32,20 @@ class Pace:
         self._began: float | None = None  # seconds of this thread, as all here
         self._spent = self._since = 0.0
         self._decided: dict[int, bool] = {}
+        self._postponed = False
 
-    def next(self, step: int, *, waits: bool = False) -> int:
+    def next(self, step: int) -> int:
         """The first step from one on that is recorded in full, as far as it was decided on.
 
         Each is decided on when the one before it runs.
 
         Args:
             step: The step.
-            waits: Whether a graph waits for its like.
         """
+        if self._postponed:
+            return step
         found = self._schedule.next(step)
-        while found <= step + 1 and not self._takes(found, waits=waits):
+        while found <= step + 1 and not self._takes(found):
             found = self._schedule.next(found + 1)
         return found
 
@@ -53,8 +54,13 @@ class Pace:
         if self._schedule.spares(step):  # asking for the time may take as long as a small step
             self._since = time.thread_time()
 
+    def postpone(self) -> None:
+        """A step could not be recorded in full: the next one that can be will be."""
+        self._postponed = True
+
     def ended(self, step: int) -> None:
         """A step was recorded in full."""
+        self._postponed = False
         if not self._schedule.spares(step):
             return
         now = time.thread_time()
@@ -64,11 +70,11 @@ class Pace:
             self._spent += now - self._since
             self._since = 0.0
 
-    def _takes(self, step: int, *, waits: bool) -> bool:
+    def _takes(self, step: int) -> bool:
         if step <= _ALWAYS or not self._schedule.spares(step):
             return True
         if step not in self._decided:
             now = time.thread_time()
             allowed = _FREE + _SHARE * (now - (self._began or now))
-            self._decided = {step: waits or self._spent <= allowed}
+            self._decided = {step: self._spent <= allowed}
         return self._decided[step]

@@ -45,6 +45,7 @@ from autograd_lens.capture.optimizer_calls import OptimizerCalls
 from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.profiles import Profiles
 from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.rolling import Rolling, between_anchors
 from autograd_lens.capture.schedule import Schedule
@@ -169,6 +170,7 @@ class Recorder:
         self._followed = 0
         self._sequence = 0
         self._compiled = CompiledRegions(self._pause, self._resume)
+        self._profiles = Profiles(self._full.leave)
         self._log: _Log | None = None
         self._entry: Callable[..., Any] | None = None
         self._hook_for_log: Callable[..., Any] = _engine._register_logging_hooks_on_whole_graph
@@ -186,6 +188,7 @@ class Recorder:
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
+        self._profiles.install()
         self._full.start()
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -200,6 +203,7 @@ class Recorder:
             _engine._register_logging_hooks_on_whole_graph = self._hook_for_log
         self._log = None
         self._compiled.remove()
+        self._profiles.remove()
         self._optimizers.remove()
         self._warnings.remove()
         if os.getpid() != self._process:

@@ -19,17 +19,17 @@ import numpy as np
 import torch
 
 import autograd_lens
+from autograd_lens.capture.exits import close_trace, closed_by_exit, failure
 from autograd_lens.capture.recorder import Limits, Recorder
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.capture.stopping import StopOn
 from autograd_lens.capture.watching import Watch
-from autograd_lens.errors import RecordingError, StopConditionMet
+from autograd_lens.errors import RecordingError
 from autograd_lens.live.reading import bytes_at
-from autograd_lens.trace.info import RunInfo, RunStatus
+from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.recordings import remember
-from autograd_lens.trace.records import Event
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["Recording", "random_state", "record", "run_info"]
@@ -83,7 +83,7 @@ class Recording:
         self._writer: TraceWriter | None = None
         self._watch: Watch | None = None
         self._trace: Trace | None = None
-        self._signals = contextlib.ExitStack()
+        self._ends = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         if self._writer is not None:
@@ -99,11 +99,12 @@ class Recording:
         )
         self._writer.on_failure = warn_of_lost_trace
         close = functools.partial(self._writer.close, "killed")
-        self._signals.enter_context(closed_by_signals(close))
+        self._ends.enter_context(closed_by_signals(close))
         self._writer.extra("random_state", random_state())
         self._recorder = Recorder(
             self._writer, parse_schedule(self._full), self._limits, self._stop
         )
+        self._ends.enter_context(closed_by_exit(self._recorder, self._writer))
         self._watch = Watch(self._recorder)
         self._recorder.start()
         return self
@@ -115,13 +116,10 @@ class Recording:
         traceback: TracebackType | None,
     ) -> None:
         recorder, writer, watch = self._active()
-        status = ending(error)
-        recorder.stop(None if status == "finished" else error)
+        recorder.stop(failure(error))
         watch.restore()
-        if error is not None and status != "finished":
-            writer.event(ending_event(error, recorder.failed_step))
-        writer.close(status)
-        self._signals.close()
+        close_trace(recorder, writer, error)
+        self._ends.close()
         remember(self.path)
         self._recorder = None
 
@@ -258,22 +256,6 @@ def random_state() -> bytes:
             "numpy": [kind, np.asarray(keys).tolist(), *rest],
         }
     ).encode()
-
-
-def ending(error: BaseException | None) -> RunStatus:
-    """How a run ended that ``error`` left, in the words of ``RunInfo.status``."""
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "finished"
-    if isinstance(error, StopConditionMet):
-        return "stopped"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "exception"
-
-
-def ending_event(error: BaseException, step: int, detail: str = "") -> Event:
-    """The event that tells of it."""
-    kind = "interrupt" if isinstance(error, KeyboardInterrupt) else "exception"
-    message = f"{type(error).__name__}: {error}".splitlines()[0]
-    return Event(kind, step if step >= 0 else None, message, detail)
 
 
 def warn_of_lost_trace(message: str) -> None:

@@ -40,6 +40,11 @@ class Schedule:
         """Whether only the default asks for a step."""
         return all(rule is _next_default or rule(step) != step for rule in self._rules)
 
+    @property
+    def by_default(self) -> bool:
+        """Whether others may be added that serve a replay."""
+        return _next_default in self._rules or self.opens
+
     def with_every(self, steps: int) -> Schedule:
         """The same steps, and each so many-th one."""
         return replace(self, _rules=(*self._rules, _every(steps)))

@@ -1,4 +1,10 @@
-"""Recording a script that nobody changed, run as ``python`` would run it."""
+"""Recording a script that nobody changed, run as ``python`` would run it.
+
+NOTE [No frames below]: a program that prints its stack, warns on behalf of its caller's caller or
+looks for the outermost frame finds nobody below its own module. So it runs in a greenlet, whose
+stack of frames begins there: nothing is switched while it runs, and it stays in the main thread.
+Context variables are those of the main thread, which outlive the program.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +17,20 @@ import sys
 import traceback
 import types
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
 import torch
+from greenlet import getcurrent, greenlet
 
 import autograd_lens
+from autograd_lens.capture.exits import close_trace, closed_by_exit, failure
 from autograd_lens.capture.recorder import Limits, Recorder
-from autograd_lens.capture.recording import (
-    ending,
-    ending_event,
-    random_state,
-    run_info,
-    warn_of_lost_trace,
-)
+from autograd_lens.capture.recording import random_state, run_info, warn_of_lost_trace
 from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.capture.stopping import StopOn
@@ -155,12 +159,11 @@ def run_script(  # noqa: PLR0913  one keyword for each option of the command
     with closed_by_signals(lambda: writer.close("killed")), as_main(program, arguments) as main:
         writer.extra("random_state", random_state())
         recorder = Recorder(writer, schedule, limits, stop)
-        error = execute(program, main, recorder)
+        with closed_by_exit(recorder, writer):
+            error = execute(program, main, recorder)
         detail = report(error) if error is not None else ""
         world = World.now()
-    if error is not None and ending(error) != "finished":
-        writer.event(ending_event(error, recorder.failed_step, detail))
-    writer.close(ending(error))
+    close_trace(recorder, writer, error, detail)
     return ScriptResult(
         exit_code=_exit_code(error),
         steps=max(recorder.steps.index, recorder.failed_step) + 1,
@@ -204,12 +207,21 @@ def execute(program: Program, main: ModuleType, recorder: Recorder) -> BaseExcep
     raised: BaseException | None = None
     recorder.start()
     try:
-        exec(program.code, main.__dict__)  # noqa: S102  this is the user's own script
+        _on_an_empty_stack(program.code, main.__dict__)
     except BaseException as error:  # noqa: BLE001  reported as python would
         raised = error
     finally:
-        recorder.stop(None if ending(raised) == "finished" else raised)
+        recorder.stop(failure(raised))
     return raised
+
+
+def _on_an_empty_stack(code: CodeType, names: dict[str, Any]) -> None:
+    """Execute a program as the outermost code that there is (NOTE)."""
+    variable = ContextVar("variable", default=None)
+    variable.reset(variable.set(None))  # the first change of a variable makes the context
+    program = greenlet(exec)
+    program.gr_context = getcurrent().gr_context
+    program.switch(code, names)
 
 
 def load_program(script: str, *, module: bool) -> Program:
@@ -262,13 +274,13 @@ def _compile(text: bytes, path: str) -> CodeType:
 def as_main(program: Program, arguments: Sequence[str]) -> Iterator[ModuleType]:
     """A new ``__main__`` with the program's arguments; the old one comes back at the end."""
     main = types.ModuleType("__main__")
-    main.__dict__.update(
-        __file__=program.path,
-        __builtins__=builtins,
-        __spec__=program.spec,
-        __cached__=None,
-        __annotations__={},
+    main.__dict__.update(  # in the order in which Python sets them
         __loader__=SourceFileLoader("__main__", program.path),
+        __spec__=program.spec,
+        __annotations__={},
+        __builtins__=builtins,
+        __file__=program.path,
+        __cached__=None,
     )
     if program.spec is not None:
         main.__package__ = program.spec.parent

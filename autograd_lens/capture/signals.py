@@ -6,12 +6,16 @@ signal do what it would have done. It is set only where the program has left the
 in place, and it is not shown: ``signal.getsignal`` and ``signal.signal`` tell the program what
 they would tell it without us, as libraries look before they set a handler and call what they find.
 
-NOTE 2 [Not in children]: Python runs a handler between two instructions, so that a signal which
-comes right before a process begins to wait for a lock is not heard before the wait ends. Pools end
-their workers by SIGTERM while these wait. A forked child has no trace to close: it gets the
-system's own way back before anything else.
+NOTE 2 [Not in children]: pools end their workers by SIGTERM. A forked child has no trace to close:
+it gets the system's own way back before anything else.
 
-NOTE 3 [Handlers of the program]: Python calls a handler wherever the main thread stands, and while
+NOTE 3 [At once]: Python runs a handler between two instructions of the main thread, which may stand
+in one for minutes (a kernel, a rendezvous with other processes, a lock). Without us the program
+would be gone by then. So a thread of ours hears of the signal, too, by ``signal.set_wakeup_fd``,
+and whichever of the two comes first closes the trace and ends the process. What the program sets
+there has precedence.
+
+NOTE 4 [Handlers of the program]: Python calls a handler wherever the main thread stands, and while
 we are at work that is in our code. What a handler raises there (``TimeoutError`` of an alarm, a
 worker of a loader that died) would be taken for a failure of the recording, and be swallowed. So a
 handler that the program sets waits until our code has returned to the line that called it, in the
@@ -22,11 +26,13 @@ handler is called at once.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import signal
 import sys
 import threading
+from _thread import RLock, start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,54 +56,129 @@ _ENGINE = "_engine_run_backward"  # what it has begun it ends on its way out
 def closed_by_signals(close: Callable[[], None]) -> Iterator[None]:
     """While this lasts, a signal that ends the process calls ``close`` first (NOTE 1).
 
-    Handlers of the program run in its own code alone (NOTE 3).
+    Handlers of the program run in its own code alone (NOTE 4).
 
     Args:
-        close: Closes the trace; called in the main thread, between any two instructions.
+        close: Closes the trace; called in any thread, at any time.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    process, put = os.getpid(), signal.signal
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        put(number, signal.SIG_DFL)
-        if os.getpid() == process:  # a forked child has no trace to close
-            close()
-        os.kill(os.getpid(), number)
-
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    end, put = _End(close, ours), signal.signal
     for number in ours:
-        put(number, on_signal)
-    held = _held_by_this_process(ours, on_signal)
+        put(number, end.on_signal)
     try:
-        with _hidden(on_signal):
+        with _heard(end) as hiding, _hidden(end.on_signal, hiding):
             yield
     finally:
-        held.clear()
         with suppress(ValueError):  # left in another thread
-            for number in ours:
-                if signal.getsignal(number) is on_signal:
-                    put(number, signal.SIG_DFL)
+            for number in filter(end.is_ours, ours):
+                put(number, signal.SIG_DFL)
+        end.numbers.clear()
 
 
-def _held_by_this_process(numbers: list[int], handler: Any) -> list[int]:
-    """The numbers that a forked child gives back (NOTE 2), until they are taken out of the list."""
-    held, get, put = list(numbers), signal.getsignal, signal.signal
+class _End:
+    """Closes the trace and ends this process, once.
+
+    Attributes:
+        numbers: The signals that a handler of ours is set for.
+    """
+
+    def __init__(self, close: Callable[[], None], numbers: list[int]) -> None:
+        self.numbers = list(numbers)
+        self._close = close
+        self._process = os.getpid()
+        self._one_thread = RLock()
+        self._get = signal.getsignal
+
+    def is_ours(self, number: int) -> bool:
+        """Whether the program has left a signal alone, and it does end this process."""
+        return number in self.numbers and self._get(number) == self.on_signal
+
+    def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
+        """End as the signal would have; another thread waits for that end."""
+        # The module's own function is for the main thread alone. A second signal does not wait.
+        ctypes.pythonapi.PyOS_setsig(ctypes.c_int(number), ctypes.c_void_p(signal.SIG_DFL))
+        with self._one_thread:
+            if os.getpid() == self._process:  # a forked child has no trace to close
+                self._close()
+            os.kill(os.getpid(), number)
+
+
+class _Wakeup:
+    """A thread that ends the process where the main thread cannot (NOTE 3)."""
+
+    def __init__(self, end: _End) -> None:
+        self._end = end
+        self._put = signal.set_wakeup_fd
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._wanted = True
+        self._is_set = False
+        self.put(self._put(-1))
+        start_new_thread(self._listen, ())
+
+    def put(self, fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
+        """``signal.set_wakeup_fd``, as if nothing were set by us."""
+        found = self._put(fd, warn_on_full_buffer=warn_on_full_buffer)
+        before = -1 if self._is_set else found
+        self._is_set = fd == -1 and self._wanted
+        if self._is_set:
+            self._put(self._write, warn_on_full_buffer=False)
+        return before
+
+    def leave(self) -> None:
+        """Hear of nothing more, in this process."""
+        self._wanted = False
+        if self._is_set:
+            self.put(-1)
+
+    def stop(self) -> None:
+        """End the thread.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
+        self.leave()
+        os.write(self._write, bytes(1))
+
+    def _listen(self) -> None:
+        while any(heard := os.read(self._read, 1)):
+            if self._end.is_ours(heard[0]):
+                self._end.on_signal(heard[0])
+        os.close(self._read)
+        os.close(self._write)
+
+
+@contextmanager
+def _heard(end: _End) -> Iterator[dict[str, Callable[..., Any]]]:
+    """While this lasts, signals are heard at once (NOTE 3), in this process alone (NOTE 2).
+
+    Yields:
+        By name, the functions of ``signal`` that hide it from the program.
+    """
+    if os.name != "posix":
+        yield {}
+        return
+    put, wakeup = signal.signal, _Wakeup(end)
 
     def in_child() -> None:
-        for number in held:
-            if get(number) is handler:
-                put(number, signal.SIG_DFL)
+        wakeup.leave()
+        for number in filter(end.is_ours, end.numbers):
+            put(number, signal.SIG_DFL)
 
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=in_child)  # for good: there is no way back
-    return held
+    os.register_at_fork(after_in_child=in_child)  # for good: there is no way back
+    try:
+        yield {"set_wakeup_fd": wakeup.put}
+    finally:
+        with suppress(ValueError):  # left in another thread
+            wakeup.stop()
 
 
 class _Waiting:
-    """A handler of the program that is not called while we are at work (NOTE 3).
+    """A handler of the program that is not called while we are at work (NOTE 4).
 
     Attributes:
         handler: What the program has set.
@@ -150,14 +231,21 @@ def _not_followed(_frame: FrameType, _event: str, _given: Any) -> None:
 
 
 @contextmanager
-def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While this lasts, the module ``signal`` knows nothing of what we have set."""
+def _hidden(
+    handler: Callable[[int, FrameType | None], None], besides: dict[str, Callable[..., Any]]
+) -> Iterator[None]:
+    """While this lasts, the module ``signal`` knows nothing of what we have set.
+
+    Args:
+        handler: What is set for signals.
+        besides: Other functions of that module, by name, that the program is to meet.
+    """
     get, put, frames = signal.getsignal, signal.signal, UserFrames()
 
     def shown(found: Any) -> Any:
         if isinstance(found, _Waiting):
             return found.handler
-        return signal.SIG_DFL if found is handler else found
+        return signal.SIG_DFL if found == handler else found
 
     def waiting(wanted: Any) -> Any:
         return _Waiting(wanted, frames) if _is_programs(wanted) else wanted
@@ -170,10 +258,10 @@ def _hidden(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     def put_shown(signalnum: int, handler: Any) -> Any:
         return shown(put(signalnum, waiting(handler)))
 
-    known = {"getsignal": get, "signal": put}
-    replaced = {"getsignal": get_shown, "signal": put_shown}
+    replaced = {"getsignal": get_shown, "signal": put_shown, **besides}
+    known = {name: vars(signal)[name] for name in replaced}
     for number in signal.valid_signals():
-        if (found := get(number)) is not handler and _is_programs(found):
+        if (found := get(number)) != handler and _is_programs(found):
             put(number, waiting(found))
     vars(signal).update(replaced)
     try:

@@ -93,18 +93,23 @@ def test_all_steps_open_by_a_replay_or_recorded(tmp_path: Path, kind: str, first
             assert not any(check.mismatches for check in checks)
 
 
-def test_no_step_is_spared_while_a_graph_waits_for_its_like(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("models", [2, 4])
+@pytest.mark.parametrize("spared", [False, True])
+def test_models_in_turn_are_all_recorded_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int, *, spared: bool
 ) -> None:
-    monkeypatch.setattr(pace, "_FREE", 0.0)
-    monkeypatch.setattr(pace, "_SHARE", 0.0)
-    nets = [torch.nn.Linear(4, 2) for _ in range(4)]
+    if spared:
+        monkeypatch.setattr(pace, "_FREE", 0.0)
+        monkeypatch.setattr(pace, "_SHARE", 0.0)
+    nets = [torch.nn.Linear(4, 2) for _ in range(models)]
     optimizers = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.5) for net in nets]
     with lens.record(tmp_path / "run.lens"):
-        for step in range(40):
-            optimizers[step % 4].zero_grad()
-            (nets[step % 4](torch.randn(3, 4)) ** 2).mean().backward()
-            optimizers[step % 4].step()
+        for step in range(48):
+            turn = step % models
+            optimizers[turn].zero_grad()
+            (nets[turn](torch.randn(3, 4)) ** 2).mean().backward()
+            optimizers[turn].step()
     with lens.open(tmp_path / "run.lens") as trace:
-        assert len(trace.full_steps) > 3
-        assert verify(trace, range(40)).complete
+        assert verify(trace, range(48)).complete
+        # Behind the first, each comes once more to tell what changes from step to step.
+        assert set(range(2 * models)) <= {*trace.full_steps} <= {*range(2 * models + 1), 5, 10, 20}

@@ -117,6 +117,53 @@ PLAIN = {
         old()
         old()
     """,
+    "the_stack": """
+        import asyncio, inspect, logging, sys, threading, traceback, warnings
+        def deep():
+            traceback.print_stack(file=sys.stdout)
+            logging.warning("where", stack_info=True)
+            warnings.warn("of nobody's", stacklevel=9)
+            print(len(inspect.stack()))
+            try:
+                sys._getframe(2)
+            except ValueError as error:
+                print(error)
+        async def waits():
+            await asyncio.sleep(0)
+            traceback.print_stack(file=sys.stdout)
+        deep()
+        asyncio.run(waits())
+        thread = threading.Thread(target=deep)
+        thread.start()
+        thread.join()
+        print(list(globals()))
+    """,
+    "context_variables": """
+        import asyncio, atexit, contextvars, decimal
+        number = contextvars.ContextVar("number", default=0)
+        async def look():
+            return number.get()
+        atexit.register(lambda: print(decimal.getcontext().prec, number.get()))
+        print(len(contextvars.copy_context()), number.set(3).old_value)
+        decimal.getcontext().prec = 9
+        print(asyncio.run(look()), len(contextvars.copy_context()))
+    """,
+    "tracing": """
+        import sys
+        seen = []
+        def traced():
+            return 1
+        def tracer(frame, event, value):
+            seen.append((event, frame.f_code.co_name))
+            return tracer
+        sys.settrace(tracer)
+        traced()
+        sys.settrace(None)
+        sys.setprofile(tracer)
+        traced()
+        sys.setprofile(None)
+        print(seen)
+    """,
     "encoding": "# -*- coding: latin-1 -*-\nprint('\xe9')\nraise ValueError('\xe9')",
     "neighbour": "import neighbouring_module; print(neighbouring_module.VALUE)",
 }

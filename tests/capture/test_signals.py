@@ -20,6 +20,18 @@ from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.live import backward, mode, stream
 
 ROOT = Path(__file__).parents[2]
+NEVER_BACK = """
+import ctypes, torch
+w = torch.ones(3, requires_grad=True)
+for step in range(5):
+    (w * w).sum().backward()
+    w.data -= 0.1 * w.grad
+    w.grad = None
+print("on", flush=True)
+lock, c = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+c.pthread_mutex_lock(lock)
+c.pthread_mutex_lock(lock)
+"""
 PROGRAM = """
 import signal, sys, time, torch
 {before}
@@ -40,7 +52,13 @@ for step in range(10**6):
 
 def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) -> tuple[int, int]:
     """Run the program, signal it in the middle; returns its exit status and its last step."""
-    (folder / "train.py").write_text(PROGRAM.format(before=before))
+    code = signalled(folder, number, PROGRAM.format(before=before), *prefix)
+    return code, int((folder / "steps").read_text().split("\n")[-2])
+
+
+def signalled(folder: Path, number: signal.Signals, program: str, *prefix: str) -> int:
+    """Run a program that says when it is on, signal it then; returns its exit status."""
+    (folder / "train.py").write_text(program)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "AUTOGRAD_LENS_STATE": str(folder)}
     command = [sys.executable, *prefix, "train.py"]
     with subprocess.Popen(
@@ -48,16 +66,16 @@ def ended(folder: Path, number: signal.Signals, before: str = "", *prefix: str) 
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-    ) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == b"on\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
         time.sleep(0.3)
-        program.send_signal(number)
+        process.send_signal(number)
         try:
-            program.communicate(timeout=60)
+            process.communicate(timeout=60)
         finally:
-            program.kill()  # else leaving this block waits for it
-    return program.returncode, int((folder / "steps").read_text().split("\n")[-2])
+            process.kill()  # else leaving this block waits for it
+    return process.returncode
 
 
 # Whoever runs the tests may ignore SIGHUP, as nohup does, and children inherit that.
@@ -82,6 +100,38 @@ def test_a_signal_closes_the_trace_and_then_ends_the_program(
     with lens.open(tmp_path / "train.lens") as trace:
         assert trace.info.status == "killed"
         assert len(trace.steps) >= step, "no step was lost but the one that was cut"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its lock is that of Linux")
+def test_a_program_that_waits_in_c_ends_at_once(tmp_path: Path) -> None:
+    assert signalled(tmp_path, signal.SIGTERM, NEVER_BACK, *RECORDED) == -signal.SIGTERM
+    with lens.open(tmp_path / "train.lens") as trace:
+        assert (trace.info.status, len(trace.steps)) == ("killed", 5)
+
+
+LOOPS = """
+import asyncio, signal
+async def main():
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, done.set)
+    assert signal.set_wakeup_fd(-1) != -1
+    loop.remove_signal_handler(signal.SIGTERM)
+    assert signal.set_wakeup_fd(-1) == -1
+    loop.add_signal_handler(signal.SIGTERM, done.set)
+    print("on", flush=True)
+    await done.wait()
+import torch
+w = torch.ones(3, requires_grad=True)
+for step in range(5):
+    (w * w).sum().backward()
+asyncio.run(main())
+raise SystemExit(7)
+"""
+
+
+def test_an_event_loop_hears_of_signals_as_bare(tmp_path: Path) -> None:
+    for prefix in ((), RECORDED):
+        assert signalled(tmp_path, signal.SIGTERM, LOOPS, *prefix) == 7
 
 
 @pytest.mark.parametrize(

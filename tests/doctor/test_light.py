@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,15 +93,21 @@ def test_what_only_a_full_step_shows_is_not_guessed(
     assert diagnose_light(f"{name}/bad.py") == ()
 
 
+CUT = "no step was recorded: the run had not come so far"
+
+
 @pytest.mark.parametrize(
-    ("kind", "title", "words"),
+    ("status", "title", "words"),
     [
         ("incomplete", "no step was kept", "The disk is full."),
-        ("interrupt", "no step was recorded: backward() never ran", "The run was interrupted"),
+        ("interrupted", CUT, "The run was interrupted."),
+        ("killed", CUT, "The run was killed from outside."),
+        ("running", CUT, "The run is still going on."),
+        ("finished", "no step was recorded: backward() never ran", "ended without an error"),
     ],
 )
 def test_a_recording_without_steps_says_why(
-    kind: str, title: str, words: str, tmp_path: Path
+    status: str, title: str, words: str, tmp_path: Path
 ) -> None:
     from autograd_lens.capture import run_script
 
@@ -109,6 +116,9 @@ def test_a_recording_without_steps_says_why(
         warnings.simplefilter("ignore")
         run_script(str(PROGRAMS / "ended_early" / "bad.py"), [], target)
     with Trace(target) as trace:
-        trace.__dict__["events"] = (Event(kind, 0, "The disk is full."),)
+        if status == "incomplete":
+            trace.__dict__["events"] = (Event(status, 0, "The disk is full."),)
+        else:
+            trace.__dict__["info"] = replace(trace.info, status=status)
         (finding,) = examine(trace)
     assert (finding.title, words in finding.message) == (title, True)

@@ -1,14 +1,14 @@
 """The run ended before backward() had run once.
 
 What it finds:
-    A recording without a single step: the program ended, an exception or Ctrl-C ended it before
-    that, or no step fitted into the recording.
+    A recording without a single step: the program ended, an exception, Ctrl-C or a signal ended it
+    before that, or no step fitted into the recording.
 
 Why it is bad:
     There is nothing to examine.
 
 Evidence it needs:
-    The events of the recording and the program's text.
+    How the recording ended, its events and the program's text.
 
 Example:
     loss = loss_fn(model(x), y)    # and no loss.backward() anywhere
@@ -35,17 +35,24 @@ from autograd_lens.trace.records import Event
 
 RULE = Rule("AL607", "ended-early", "warning", "event")
 
+_CUT = {
+    "interrupted": "was interrupted",
+    "killed": "was killed from outside",
+    "running": "is still going on",
+}
+
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find runs without a step."""
     if not len(evidence.losses):
         events = {event.kind: event for event in reversed(evidence.trace.events)}
+        status = evidence.trace.info.status
         if "incomplete" in events:
             yield _not_kept(events["incomplete"])
         elif evidence.failure is not None:
             yield _crash(evidence)
         else:
-            yield _nothing(evidence, interrupted="interrupt" in events)
+            yield _cut(status) if status in _CUT else _nothing(evidence)
 
 
 def _not_kept(event: Event) -> Finding:
@@ -73,7 +80,17 @@ def _crash(evidence: Evidence) -> Finding:
     )
 
 
-def _nothing(evidence: Evidence, *, interrupted: bool) -> Finding:
+def _cut(status: str) -> Finding:
+    return RULE.finding(
+        title="no step was recorded: the run had not come so far",
+        message=f"""The run {_CUT[status]}. By then, no step of it had been written: a recording
+            writes twice a second.""",
+        fix="autograd-lens run ...  # let the first step end",
+        events=("how the run ended",),
+    )
+
+
+def _nothing(evidence: Evidence) -> Finding:
     calls = any(
         isinstance(node, ast.Attribute) and node.attr == "backward"
         for file in evidence.trace.items.keys("source")
@@ -88,8 +105,7 @@ def _nothing(evidence: Evidence, *, interrupted: bool) -> Finding:
     )
     return RULE.finding(
         title="no step was recorded: backward() never ran",
-        message=f"""The run {"was interrupted" if interrupted else "ended without an error and"}
-            without a single backward(). {"" if interrupted else why}""",
+        message=f"""The run ended without an error and without a single backward(). {why}""",
         fix="loss.backward()  # in the loop that is to be examined",
         events=("no run of the engine",),
     )

@@ -5,6 +5,7 @@ Reads lines of JSON ``[folder, script, level]``; answers each with how ``run_scr
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ def run(folder: str, script: str, level: str) -> int:
         traceback.print_exc()
         return 99
     finally:
+        atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(ValueError):  # the script closed it
                 stream.flush()
