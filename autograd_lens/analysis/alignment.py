@@ -128,6 +128,7 @@ def _given(kernel: Kernel) -> Hashable:
 
 
 def does(kernel: Kernel) -> Hashable:
+    """What a kernel does: operator, phase, shapes."""
     return kernel.op, kernel.phase, tuple(use.spec.shape for use in kernel.outputs)
 
 
@@ -270,6 +271,7 @@ class Alignment:
 
     @property
     def tapes(self) -> tuple[Tape, Tape]:
+        """Both."""
         return self.one, self.other
 
     def _pair(self, found: Iterable[tuple[Kernel, Kernel]]) -> None:
@@ -323,6 +325,7 @@ class Alignment:
                 yield self.one.last_writer(name), self.other.last_writer(partner)
 
     def ends_alike(self, name: str, partner: str) -> bool:
+        """Whether a parameter and its partner are the same behind the update."""
         left, right = self.one.step.parameters, self.other.step.parameters
         if name not in left or partner not in right:
             return True

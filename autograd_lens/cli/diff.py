@@ -104,8 +104,8 @@ def _draw(
     losses = traces[0].losses, traces[1].losses
     page = target.suffix.lower() == ".html"
     said = "" if page else headline(found)
-    below = place(found.parting) if found.parting is not None and not page else ""
-    figure = diff_figure(found, names, losses, said, below)
+    note = place(found.parting) if found.parting is not None and not page else ""
+    figure = diff_figure(found, names, losses, said, note)
     drawn = figure_bytes(figure, "svg" if page else target.suffix.lower()[1:])  # type: ignore[arg-type]
     if page:
         from autograd_lens.render.diff_page import Drawn, diff_page

@@ -32,7 +32,7 @@ def diff_figure(
     names: tuple[str, str],
     losses: tuple[Floats, Floats],
     title: str,
-    below: str = "",
+    note: str = "",
 ) -> Figure:
     """Draw both losses, and below them the distance of the losses and of the parameters.
 
@@ -41,13 +41,13 @@ def diff_figure(
         names: What to call the two runs.
         losses: The loss of every step of each: (steps,).
         title: One sentence above, large enough for a slide.
-        below: Another, below it.
+        note: Another, below it.
     """
     figure = new_figure(10, 6)
     lines = textwrap.wrap(title, _LETTERS)[:2]
     figure.text(0.08, 0.965, "\n".join(lines), fontsize=15, color=INK, weight="bold", va="top")
     height = 0.965 - 0.052 * len(lines)
-    figure.text(0.08, height, below, fontsize=10.5, color=QUIET, va="top")
+    figure.text(0.08, height, note, fontsize=10.5, color=QUIET, va="top")
     above = figure.add_axes((0.08, 0.45, 0.89, 0.31))
     below = figure.add_axes((0.08, 0.1, 0.89, 0.22))
     for number, (name, loss) in enumerate(zip(names, losses, strict=True)):
