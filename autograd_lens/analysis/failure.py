@@ -10,6 +10,7 @@ from autograd_lens.trace.records import Source
 __all__ = ["raised_at"]
 
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)(?:\n {4}(.*))?$', re.MULTILINE)
+_LIBRARIES = ("/torch/", "site-packages")
 
 
 def raised_at(trace: Trace, traceback: str) -> tuple[Source | None, str]:
@@ -24,9 +25,7 @@ def raised_at(trace: Trace, traceback: str) -> tuple[Source | None, str]:
     """
     frames = _FRAME.findall(traceback)[::-1]
     known = [each for each in frames if trace.source(each[0]) is not None]
-    others = [
-        each for each in frames if "/torch/" not in each[0] and "site-packages" not in each[0]
-    ]
+    others = [each for each in frames if not any(part in each[0] for part in _LIBRARIES)]
     for file, line, function, text in (known or others)[:1]:
         place = Source(file, int(line), int(line), -1, -1, function)
         return place, trace.line(place) or text.strip()

@@ -244,7 +244,7 @@ def _backwards(pair: Alignment) -> Found | None:
     if counts[0] == counts[1]:
         return None
     words = [f"{count} time{'s' * (count != 1)} before the update" for count in counts]
-    lasts = [some[min(min(counts), len(some) - 1)].source if some else None for some in runs]
+    lasts = [some[min(*counts, len(some) - 1)].source if some else None for some in runs]
     return _at_lines("accumulation", words, lasts)
 
 

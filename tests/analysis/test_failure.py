@@ -18,18 +18,20 @@ ValueError
 """
 
 
+class Recording:
+    """A recording that holds one file's text."""
+
+    def source(self, file: str) -> str | None:
+        return "" if file == "p.py" else None
+
+    def line(self, _: object) -> str:
+        return ""
+
+
 @pytest.mark.parametrize(("own", "line", "text"), [("p.py", 3, "step()"), ("q.py", 7, "helped()")])
 def test_a_file_that_was_recorded_comes_before_others(own: str, line: int, text: str) -> None:
-    class Recording:
-        def source(self, file: str) -> str | None:
-            return "" if file == "p.py" else None
-
-        def line(self, source: object) -> str:
-            return ""
-
-    place, said = raised_at(
-        Recording(), TRACEBACK.format(own=own).replace("raise ValueError", text)
-    )  # type: ignore[arg-type]
+    traceback = TRACEBACK.format(own=own).replace("raise ValueError", text)
+    place, said = raised_at(Recording(), traceback)  # type: ignore[arg-type]
     assert place is not None
     assert (place.line, said) == (line, text)
 
