@@ -194,8 +194,7 @@ class FullRecorder:
         self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
-        self._dots: dict[Any, str] = {}
-        self._step_dots: list[str] = []
+        self._dots, self._step_dots = dict[Any, str](), list[str]()
 
     # -- on and off -----------------------------------------------------------------------
 
@@ -710,7 +709,8 @@ class FullRecorder:
         pairs = zip(segment.tensors, template.tensors, strict=True)
         read = {n: one.reference() for n, (one, of) in enumerate(pairs) if of.role == "input"}
         for number in template.handed:
-            read.pop(number, None)
+            if number is not None:
+                read.pop(number, None)
         gone = partial(self._lets_go, graphs)
         self._held[graphs] = [weakref.ref(one, gone) for one in read.values() if one is not None]
 
