@@ -145,8 +145,9 @@ class InputObserver:
         self._undo.append(functools.partial(setattr, iterator, "__next__", original))
 
     def end(self) -> None:
-        """Put everything back."""
+        """Put everything back; of a step that goes on only a part was collected."""
         self.active = False
+        self.take()
         self._calls.remove()
         while self._undo:
             self._undo.pop()()
@@ -162,7 +163,7 @@ class InputObserver:
 
     def collect(self, *arguments: Any) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
-        if self._paused or _functorch_level() is not None:
+        if self._paused or _functorch_level() is not None or _is_traced():
             return  # vmap and the like hand on wrappers, which have no memory to read
         try:
             with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
@@ -213,6 +214,11 @@ class InputObserver:
         items, self._items = self._items, []
         self._found.clear()
         return [value for item in items for value in item.kept]
+
+
+def _is_traced() -> bool:
+    """Whether ``torch.jit.trace`` notes what is asked of tensors: it would note our questions."""
+    return torch._C._get_tracing_state() is not None
 
 
 def _nothing(_tensor: torch.Tensor) -> None:

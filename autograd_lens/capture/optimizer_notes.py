@@ -17,6 +17,7 @@ __all__ = ["OptimizerNotes"]
 
 Json = dict[str, Any]
 _MAX_HELD = 100_000
+_MAX_GONE = 64  # optimizers
 _EAGER = 64  # looks; behind them a change is noticed a few steps late
 _SELDOM = 16
 
@@ -30,25 +31,35 @@ class OptimizerNotes:
     "holds": [index or None, ...], "groups": [{"size", "attributes", "options"}, ...]}``.
     Options are switches, words, and tuples that hold more than numbers. ``holds`` are the
     leaves that it updates: the index of a parameter of the run, or None for a tensor that no
-    backward has reached. Groups divide ``holds``; a handwritten optimizer has none.
+    backward has reached. Groups divide ``holds``; a handwritten optimizer has none. One that is
+    gone, as that of a model which was trained before another, is kept as it was last, unless
+    another one updates what it did: then it is kept apart, ``[step, {...}]`` with the step at
+    which that was seen.
+
+    Args:
+        registry: The parameters.
+        keep: Takes what is known under the name that a recording has for it.
 
     Attributes:
         stepped: Gives the optimizers that have made an update, whoever holds them.
     """
 
-    def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
+    def __init__(self, registry: ParameterRegistry, keep: Callable[[str, bytes], None]) -> None:
         self._registry = registry
         self._keep = keep
         self.stepped: Callable[[], Iterable[Any]] = tuple
-        self._known: list[weakref.ref[Any]] = []
+        self._known: list[tuple[weakref.ref[Any], Json]] = []
+        self._gone: list[Json] = []
         self._state: Hashable = None
         self._written: list[Json] = []
+        self._parted: list[tuple[int, Json]] = []
         self._looks = 0
 
-    def look(self, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
+    def look(self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
         """Write what changed since the last look.
 
         Args:
+            step: The step that goes on.
             frames: Gives what the program's frames can see, innermost first.
             anew: Whether to search for optimizers that were made since.
         """
@@ -57,21 +68,39 @@ class OptimizerNotes:
             return
         if not anew and self._state == self._now():
             return
-        found = dict(_optimizers(frames()))
-        there = {id(optimizer) for optimizer in found.values()}
-        for optimizer in self._in_order():
-            if id(optimizer) not in there:  # an attribute of a module, say
-                found[_unlike(type(optimizer).__name__, found)] = optimizer
-        described = [self._describe(name, optimizer) for name, optimizer in found.items()]
+        self._gone += [entry for known, entry in self._known if known() is None]
+        taken = {entry["name"] for entry in self._gone}
+        found: dict[str, Any] = {}
+        for name, optimizer in [*_optimizers(frames()), *self._elsewhere()]:
+            if all(optimizer is not one for one in found.values()):
+                found[_unlike(name, {*taken, *found})] = optimizer
+        entries = [self._describe(name, optimizer) for name, optimizer in found.items()]
+        held = {index for entry in entries for index in entry["holds"]} - {None}
+        self._gone = [one for one in self._gone if held.isdisjoint(one["holds"])][-_MAX_GONE:]
+        described = [*self._gone, *entries]
         if described and described != self._written:
+            self._part(step, described)
             self._written = described
-            self._keep(json.dumps(described).encode())
-        self._known = list(_references(found.values()))
+            self._keep("optimizers", json.dumps(described).encode())
+        self._known = list(_references(found.values(), entries))
         self._state = self._now()
+
+    def _part(self, step: int, now: list[Json]) -> None:
+        """Keep apart what is not described any more."""
+        parted = [one for one in self._written if one["holds"] and not _goes_on(one, now)]
+        if parted:
+            self._parted = [*self._parted, *((step, one) for one in parted)][-_MAX_GONE:]
+            self._keep("parted optimizers", json.dumps(self._parted).encode())
+
+    def _elsewhere(self) -> Iterator[tuple[str, Any]]:
+        """Those that made updates, as one that is an attribute of a module."""
+        for optimizer in self._in_order():
+            names = (entry["name"] for known, entry in self._known if known() is optimizer)
+            yield next(names, type(optimizer).__name__), optimizer
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """All tensors in attributes of the optimizers, as momenta in handwritten ones are."""
-        for known in self._known:
+        for known, _ in self._known:
             for value in list(attributes_of(known()).values()):
                 yield from _tensors(value)
 
@@ -88,7 +117,7 @@ class OptimizerNotes:
 
     def _now(self) -> Hashable:
         """What changes when an optimizer gets other tensors, or a tensor another index."""
-        alive = [optimizer for known in self._known if (optimizer := known()) is not None]
+        alive = [one for known, _ in self._known if (one := known()) is not None]
         alive += [one for one in self._in_order() if all(one is not other for other in alive)]
         held = [tensor for optimizer in alive for tensor in _held(optimizer)]
         return tuple([(id(tensor), self._registry.index_of(tensor)) for tensor in held])
@@ -102,6 +131,18 @@ class OptimizerNotes:
             "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
             "groups": _groups(optimizer),
         }
+
+
+def _goes_on(one: Json, others: Iterable[Json]) -> bool:
+    """Whether one of the others makes the same updates, as far as it was known."""
+    return any(
+        (one["class"], one["options"]) == (other["class"], other["options"])
+        and len(one["holds"]) <= len(other["holds"])
+        and all(
+            held in {None, now} for held, now in zip(one["holds"], other["holds"], strict=False)
+        )
+        for other in others
+    )
 
 
 def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -122,10 +163,12 @@ def _is_optimizer(value: Any) -> bool:
     return steps and not own and not isinstance(value, (type, torch.nn.Module))
 
 
-def _references(optimizers: Iterable[Any]) -> Iterator[weakref.ref[Any]]:
-    for optimizer in optimizers:
+def _references(
+    optimizers: Iterable[Any], entries: Iterable[Json]
+) -> Iterator[tuple[weakref.ref[Any], Json]]:
+    for optimizer, entry in zip(optimizers, entries, strict=True):
         if type(optimizer).__weakrefoffset__:
-            yield weakref.ref(optimizer)
+            yield weakref.ref(optimizer), entry
 
 
 def _held(optimizer: Any) -> list[torch.Tensor]:

@@ -32,6 +32,7 @@ class Pace:
         self._began: float | None = None  # seconds of this thread, as all here
         self._spent = self._since = 0.0
         self._decided: dict[int, bool] = {}
+        self._postponed = False
 
     def next(self, step: int) -> int:
         """The first step from one on that is recorded in full, as far as it was decided on.
@@ -41,6 +42,8 @@ class Pace:
         Args:
             step: The step.
         """
+        if self._postponed:
+            return step
         found = self._schedule.next(step)
         while found <= step + 1 and not self._takes(found):
             found = self._schedule.next(found + 1)
@@ -51,8 +54,13 @@ class Pace:
         if self._schedule.spares(step):  # asking for the time may take as long as a small step
             self._since = time.thread_time()
 
+    def postpone(self) -> None:
+        """A step could not be recorded in full: the next one that can be will be."""
+        self._postponed = True
+
     def ended(self, step: int) -> None:
         """A step was recorded in full."""
+        self._postponed = False
         if not self._schedule.spares(step):
             return
         now = time.thread_time()

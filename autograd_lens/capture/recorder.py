@@ -45,6 +45,7 @@ from autograd_lens.capture.optimizer_calls import OptimizerCalls
 from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
 from autograd_lens.capture.optimizers import OptimizerHooks
 from autograd_lens.capture.parameters import ParameterRegistry
+from autograd_lens.capture.profiles import Profiles
 from autograd_lens.capture.program_warnings import TorchWarnings
 from autograd_lens.capture.rolling import Rolling, between_anchors
 from autograd_lens.capture.schedule import Schedule
@@ -132,7 +133,7 @@ class Recorder:
         self._budget = writer.budget
         self._level = Level.ALL
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
-        self._reader = ParameterReader(limits.light)
+        self._reader = ParameterReader(limits.light, self.registry.part)
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
@@ -169,6 +170,7 @@ class Recorder:
         self._followed = 0
         self._sequence = 0
         self._compiled = CompiledRegions(self._pause, self._resume)
+        self._profiles = Profiles(self._full.leave)
         self._log: _Log | None = None
         self._entry: Callable[..., Any] | None = None
         self._hook_for_log: Callable[..., Any] = _engine._register_logging_hooks_on_whole_graph
@@ -186,6 +188,7 @@ class Recorder:
         self._optimizers.install()
         self._warnings.install()
         self._compiled.install()
+        self._profiles.install()
         self._full.start()
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -200,6 +203,7 @@ class Recorder:
             _engine._register_logging_hooks_on_whole_graph = self._hook_for_log
         self._log = None
         self._compiled.remove()
+        self._profiles.remove()
         self._optimizers.remove()
         self._warnings.remove()
         if os.getpid() != self._process:
@@ -221,7 +225,12 @@ class Recorder:
         try:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
-            extras = {"calls": calls, "numbers": self._numbers.take(), "gone": gone or None}
+            extras = {
+                "calls": calls,
+                "numbers": self._numbers.take(),
+                "fresh": self._numbers.take_fresh(),
+                "gone": gone or None,
+            }
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
@@ -508,6 +517,7 @@ class Recorder:
                     "inputs": self.inputs.take() or None,
                     "calls": calls,
                     "numbers": self._numbers.take(),
+                    "fresh": self._numbers.take_fresh(),
                     "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
 from autograd_lens.doctor.source import Code, at
 from autograd_lens.trace.graph import TapeIndex
@@ -51,7 +52,6 @@ _CALLS = {1: "s", 2: "z", 3: "sz", 4: "zs"}
 _QUICK = 600  # kernels of a step that is opened although nobody asked for it
 _KERNELS = 12_000  # of full steps that are looked at
 _ZEROS = b"\0\x80"  # the bytes of 0 and -0; what has others is no zero
-_FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +290,7 @@ class Evidence:
     @cached_property
     def failed_at(self) -> tuple[Source | None, str]:
         """The program's own line that the exception came from, and its text."""
-        frames = _FRAME.findall(self.failure.detail) if self.failure else []
-        for file, line, function, text in reversed(frames):
-            if "/torch/" not in file and "site-packages" not in file:
-                place = at(file, int(line), function)
-                return place, self.trace.line(place) or text.strip()
-        return None, ""
+        return raised_at(self.trace, self.failure.detail if self.failure else "")
 
     def code(self, source: Source | None) -> Code:
         """The program's text around a line."""

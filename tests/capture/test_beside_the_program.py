@@ -8,16 +8,19 @@ import pickle
 import traceback
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.hooks import RemovableHandle
 
 import autograd_lens as lens
+from autograd_lens.replay.verify import verify
 
 
 def lines_printed(program: Callable[[], list[Any]], path: Path, full: str) -> tuple[Any, Any]:
@@ -130,7 +133,67 @@ def subclass_with_kernels_of_its_own() -> list[Any]:
     return log
 
 
+def batches(steps: int) -> Iterator[tuple[nn.Module, Callable[[], float]]]:
+    """A model, and what trains it a step further on another batch; given back after each step."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(0.2), nn.Linear(3, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = model(torch.randn(6, 4)).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(steps):
+        step()
+        yield model, step
+
+
+def scored(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return model(x).sum()
+
+
+def traces_its_model() -> list[Any]:
+    found: list[Any] = []
+    for model, step in batches(4):
+        x = torch.randn(2, 4)
+        model.eval()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            graph = torch.jit.trace(model, x).inlined_graph
+            found.append([node.kind() for node in graph.nodes()])
+        found += [str(one.message) for one in told if one.category is not DeprecationWarning]
+        found.append(make_fx(partial(scored, model))(x).code)
+        found.append(str(torch.export.export(model, (x,)).graph))
+        model.train()
+        found.append(step())
+    return found
+
+
+def profiles_its_steps() -> list[Any]:
+    found: list[Any] = []
+
+    def note(profile: Any) -> None:
+        met = {one.key: one.count for one in profile.key_averages()}
+        found.append(sorted((k, n) for k, n in met.items() if k.startswith(("aten", "Python"))))
+
+    when = torch.profiler.schedule(wait=3, warmup=1, active=2, repeat=2)
+    with torch.profiler.profile(schedule=when, on_trace_ready=note, acc_events=True) as profile:
+        for _ in batches(14):
+            profile.step()
+    for _, step in batches(4):
+        with torch.autograd.profiler.profile() as profile:
+            step()
+        note(profile)
+        step()
+        step()
+    return found
+
+
 PROGRAMS = [
+    profiles_its_steps,
+    traces_its_model,
     saves_and_copies,
     prints_its_errors,
     hooks_and_warnings,
@@ -146,6 +209,16 @@ def test_the_program_finds_what_it_finds_bare(
 ) -> None:
     bare, recorded = lines_printed(program, tmp_path / "run.lens", full)
     assert recorded == bare
+
+
+@pytest.mark.parametrize("full", ["default", "all"])
+def test_steps_that_are_profiled_open_by_replay(tmp_path: Path, full: str) -> None:
+    torch.manual_seed(0)
+    with lens.record(tmp_path / "run.lens", full=full):
+        profiles_its_steps()
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert len(trace.steps) == 30
+        assert verify(trace, range(30)).complete
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import autograd_lens as lens
+from autograd_lens.replay.verify import verify
 
 
 def notes(path: Path) -> dict[str, Any]:
@@ -63,3 +64,35 @@ def test_what_is_added_in_the_middle_is_written_again(tmp_path: Path) -> None:
             if turn == 3:
                 optimizer.add_param_group({"params": [w]})
     assert notes(tmp_path / "run.lens") == {"optimizer": ["v", "w"]}
+
+
+def fold(steps: int) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.randn(6, 4)).square().mean().backward()
+        optimizer.step()
+
+
+def test_that_of_an_earlier_model_is_kept_and_its_updates_are_proved(tmp_path: Path) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(3):
+            fold(12)
+    found = notes(tmp_path / "run.lens")
+    assert list(found) == ["optimizer", "optimizer (2)", "optimizer (3)"]
+    assert found["optimizer (3)"][0] == "model.0.weight (3)"
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert verify(trace, range(36)).complete
+
+
+def test_one_that_is_made_again_for_the_same_parameters_takes_the_place(tmp_path: Path) -> None:
+    model = nn.Linear(4, 1)
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for epoch in range(3):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1 / (epoch + 1))
+            for _ in range(2):
+                optimizer.zero_grad()
+                model(torch.randn(6, 4)).square().mean().backward()
+                optimizer.step()
+    assert list(notes(tmp_path / "run.lens").values()) == [["weight", "bias"]]
