@@ -64,12 +64,7 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
     source = evidence.loop
     tree = evidence.code(source).tree if source is not None else ast.Module([], [])
     functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
-    called_objects = (
-        one
-        for one in ast.walk(tree)
-        if isinstance(one, ast.FunctionDef) and _changes_what_it_is_called_with(one)
-    )
-    kept = next(called_objects, None)  # as a transform is
+    kept = next(_transforms(tree), None)
     get = functions.get("__getitem__")
     for node in ast.walk(get) if get is not None else ():
         line = 0
@@ -125,6 +120,24 @@ def _changed_inside(
         if given and given[0] < len(names) and (line := _changed(inner, names[given[0]])):
             return line
     return 0
+
+
+def _transforms(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """``__call__`` of classes that change their argument in place and are used by themselves.
+
+    One of a list of transforms may be given what another one has made.
+    """
+    inner = {
+        called(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.List | ast.Tuple)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call)
+    }
+    for node in ast.walk(tree):
+        for one in node.body if isinstance(node, ast.ClassDef) and node.name not in inner else ():
+            if isinstance(one, ast.FunctionDef) and _changes_what_it_is_called_with(one):
+                yield one
 
 
 def _changes_what_it_is_called_with(function: ast.FunctionDef) -> bool:
