@@ -69,9 +69,11 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
 
 
 def _draw(tape: TapeIndex, use: TensorUse, before: Kernel) -> Kernel | None:
-    """The kernel that drew what a tensor shows."""
+    """The kernel that drew what a tensor shows, around no mean of its own: that is an action."""
     maker = tape.through_views(use.tensor, before.index)
-    return maker if maker is not None and operator_name(maker) in _DRAWS else None
+    if maker is None or operator_name(maker) not in _DRAWS:
+        return None
+    return None if operator_name(maker) == "normal" and any(tensors(maker.inputs)) else maker
 
 
 def _unseen(tape: TapeIndex, kernel: Kernel) -> Case | None:
