@@ -72,7 +72,8 @@ def _made(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == "forward":
             for call in _calls(node):
-                if _WEIGHTED.fullmatch(called(call)):
+                kept = ast.unparse(call.func).startswith("self.")  # of that name, made before
+                if not kept and _WEIGHTED.fullmatch(called(call)):
                     yield call
 
 

@@ -21,8 +21,8 @@ Corrected:
     return self.head(out[torch.arange(len(tokens)), lengths - 1])
 
 When it is silent:
-    Padding in front, packed sequences, layers of both directions, and batches of which less than a
-    quarter is padded by a few places.
+    Padding in front, packed sequences, layers of both directions, losses of each word, and batches
+    of which less than a quarter is padded by a few places.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html
@@ -63,10 +63,20 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
         for use in tensors(kernel.inputs)
         if use.spec.role == "parameter" and "weight_hh" in use.spec.name
     }
+    if any(_of_words(kernel) for kernel in tape.kernels):
+        return  # what is said of each word is not read at the end
     if hidden and not any("reverse" in name for name in hidden):
         for kernel in tape.kernels:
             if operator_name(kernel) == "embedding" and kernel.phase == "forward":
                 yield _case(tape, kernel)
+
+
+def _of_words(kernel: Kernel) -> bool:
+    """Whether it is a loss with several targets for each row, or with some that do not count."""
+    target = argument(kernel, "target") if "nll_loss" in operator_name(kernel) else None
+    ignored = constant(kernel, "ignore_index")
+    several = target is not None and len(target.spec.shape) > 1
+    return kernel.phase == "forward" and (several or (target is not None and (ignored or 0) >= 0))
 
 
 def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
