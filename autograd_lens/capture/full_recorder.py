@@ -38,7 +38,7 @@ from autograd_lens.live.shy import ShyOperators
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.trace.budget import Level
-from autograd_lens.trace.tape import Template
+from autograd_lens.trace.tape import TapeTensor, Template
 from autograd_lens.trace.values import summarize
 
 __all__ = ["FullRecorder"]
@@ -705,12 +705,10 @@ class FullRecorder:
         if self._needs.tapes or self._alarms[graphs] >= _CHASES:
             self._held.pop(graphs, None)
             return
-        pairs = zip(segment.tensors, template.tensors, strict=True)
-        read = {n: one.reference() for n, (one, of) in enumerate(pairs) if of.role == "input"}
-        for number in template.handed:
-            read.pop(number, None)
         gone = partial(self._lets_go, graphs)
-        self._held[graphs] = [weakref.ref(one, gone) for one in read.values() if one is not None]
+        pairs = zip(segment.tensors, template.tensors, strict=True)
+        read = (one.reference() for n, (one, of) in enumerate(pairs) if _is_held(n, of, template))
+        self._held[graphs] = [weakref.ref(one, gone) for one in read if one is not None]
 
     def _lets_go(self, graphs: _Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
         """The program let go of something that a full step read."""
@@ -814,6 +812,11 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:
+    """Whether a tensor comes from outside, and is none that a module or a loader was handed."""
+    return tensor.role == "input" and number not in template.handed
 
 
 def _is_plain(flags: Flags) -> bool:

@@ -69,6 +69,8 @@ class Situation:
         reached: For each run of the engine the parameters that its graph ends in.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
+        given: For each run of the engine the ``.grad`` that it left, by parameter, where none is
+            run: the updates alone are executed.
     """
 
     found: Mapping[int, torch.Tensor]
@@ -83,6 +85,7 @@ class Situation:
     frozen: frozenset[str] = field(default=frozenset())
     reached: Sequence[frozenset[str]] = ()
     settings: Sequence[Settings] = ()
+    given: Sequence[Mapping[str, torch.Tensor | None]] = ()
 
 
 class Watcher:
@@ -199,7 +202,7 @@ class Execution:
                         self._backward(number)
                     case Adopt(leaves):
                         self._adopt(leaves)
-                    case Apply(function):
+                    case Apply(function) if not self.situation.given:
                         self._apply(function)
                 position += 1
         for kind, unfound in self._unfound.items():
@@ -549,6 +552,10 @@ class Execution:
         if number == 0 and self.plan.draws:
             self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
+        if self.situation.given:
+            self._number = number
+            self._leave(backward, self.situation.given[number])
+            return
         roots = self._roots(backward)
         gradients = self._first_gradients(backward, roots)
         inputs = self._inputs(backward)
@@ -561,6 +568,13 @@ class Execution:
             results = self._engine(backward, roots, gradients, inputs)
         self._left(backward, results)
         self._look(lambda watcher: watcher.after(number, roots, self.leaves))
+
+    def _leave(self, backward: TapeBackward, given: Mapping[str, torch.Tensor | None]) -> None:
+        """Put in place what an engine run left."""
+        for name, leaf in self.leaves.items():
+            if name in given:
+                _give(leaf, given[name])
+        self._left(backward, ())
 
     def _in_hook(self, call: Call) -> None:
         with described(call):
