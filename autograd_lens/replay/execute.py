@@ -590,6 +590,9 @@ class Execution:
         roots = [None if place is None else self.registers[place] for place in places]
         if any(root is None or not root.requires_grad for root in roots):
             msg = "A tensor that backward was called on cannot be made again."
+            made = {number for call in self.plan.calls for number in call.makes}
+            if all(place not in made for place in places):
+                msg += " It was made before this tape begins: in another step, or between two."
             first = backward.nodes[0] if backward.nodes else None
             if first is not None and first.kernel is None:
                 msg = f"{msg} Its node, {first.name}, was made by no kernel of the tape."

@@ -60,6 +60,7 @@ _LEFT_OUT = (
     "Kernels on which neither a gradient nor an update depends are left out: what they read was "
     "made in the step before, and not kept."
 )
+_IN_CPP = "CppFunction"
 _MOST_THREADS = 256  # each has a stack of 8 MB
 _SHOWN = 3  # lines in a message
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
@@ -717,6 +718,11 @@ def _own_functions(donor: Donor) -> str:
     names = dict.fromkeys(one.name for one in nodes if is_custom(one.name) and not _compiled(one))
     if not names:
         return ""
+    if _IN_CPP in names:
+        return (
+            f"A part of its graph is code in C++ ({_IN_CPP}), as torch.jit makes of a script, and "
+            "no tape shows its kernels. To have them, set PYTORCH_JIT=0 and record it again."
+        )
     return (
         f"{', '.join(names)} is a custom autograd.Function: its backward is the program's own "
         "code, and what the recorded kernels tell of it does not give what it gave."
