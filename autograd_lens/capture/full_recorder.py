@@ -47,6 +47,7 @@ _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each s
 _MAX_DOT_NODES = 20_000
 _CHASE, _MOMENT = 20, 2  # steps
 _CHASES = 3
+_AT_ONCE = -2  # a step before all others
 _RECENT = 8  # values
 _ANCHORS = 64
 
@@ -515,7 +516,7 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
-        if self.next_switch < 0 and self._next(step + 1) != NEVER:
+        if self.next_switch == _AT_ONCE and self._next(step + 1) != NEVER:
             self._chasing = _CHASE
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
@@ -585,7 +586,7 @@ class FullRecorder:
         if self._seen and not (self.on and self._hooked) and self._alarms[()] < _CHASES:
             self._alarms[()] += 1
             self._seen.clear()  # what it runs is on no tape
-            self.next_switch = -1
+            self.next_switch = _AT_ONCE
         try:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
         except Exception as error:  # noqa: BLE001  the program's update must not fail
@@ -715,7 +716,7 @@ class FullRecorder:
         if self._held.pop(graphs, None):
             self._alarms[graphs] += 1
             self._seen.difference_update(graphs)
-            self.next_switch = -1
+            self.next_switch = _AT_ONCE
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done

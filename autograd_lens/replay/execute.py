@@ -143,20 +143,18 @@ class Execution:
         What follows from it reaches them in no graph: as where a GAN's generator is trained
         through a discriminator that is frozen meanwhile.
         """
-        reached, leaves = self.situation.reached, self.plan.leaves
-        if len(reached) < _SEVERAL or len({*reached}) < _SEVERAL:
+        reached = self.situation.reached
+        if len({*reached}) < _SEVERAL:
             return {}
-        return {
-            index: off
-            for index, runs in self.plan.serves.items()
-            if (
-                off := [
-                    number
-                    for number in self.plan.calls[index].reads
-                    if leaves.get(number) and not any(leaves[number] in reached[b] for b in runs)
-                ]
-            )
-        }
+        leaves, known = self.plan.leaves, frozenset[str]().union(*reached)
+        found: dict[int, Sequence[int]] = {}
+        for index, runs in self.plan.serves.items():
+            through = frozenset[str]().union(*(reached[run] for run in runs))
+            reads = self.plan.calls[index].reads
+            off = [n for n in reads if leaves.get(n) in known and leaves[n] not in through]
+            if off:
+                found[index] = off
+        return found
 
     # -- what it leaves -------------------------------------------------------------------
 
@@ -680,7 +678,8 @@ class Execution:
             if name in leaves:
                 registers[number] = leaves[name].grad
         for number, leaf in self.plan.unnamed_gradients(backward):
-            registers[number] = registers[leaf].grad
+            if registers[leaf] is not None:
+                registers[number] = registers[leaf].grad
 
 
 @contextlib.contextmanager

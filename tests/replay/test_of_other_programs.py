@@ -1111,3 +1111,19 @@ def test_an_update_is_proved_where_the_backward_cannot_be(
     assert not any(one.mismatches for one in found.values())
     assert found["loss"].skipped
     assert (found["updates"].steps, found["updates"].skipped) == (STEPS, ())
+
+
+def test_a_point_between_two_batches_is_a_leaf_of_its_own(tmp_path: Path) -> None:
+    """As in a gradient penalty: it is no parameter, and no frozen one."""
+    maker, critic = small(), small()
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        made = maker(X).expand(-1, 4)
+        mixed = (0.5 * X + 0.5 * made.detach()).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+        optimizer.zero_grad()
+        (critic(made).mean() + slope.square().mean()).backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
