@@ -19,16 +19,9 @@ from difflib import SequenceMatcher
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.analysis.parting import (
-    Kind,
-    Same,
-    Side,
-    close,
-    distance,
-    first_difference,
-    made_otherwise,
-    the_same,
-)
+from autograd_lens.analysis.alignment import Side
+from autograd_lens.analysis.nearness import Same, close, distance, the_same
+from autograd_lens.analysis.parting import Found, Kind, first_difference, made_otherwise
 from autograd_lens.trace.kept import noted_numbers, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
@@ -547,9 +540,6 @@ def _start(pair: _Pair, reached: tuple[str, ...]) -> Parting:
     sides = Side(None, name, one, None), Side(None, partner, other, None)
     judged = Judgement(rounding=False, why="They begin at other values.")
     return Parting(0, "start", *sides, distance(one, other), judged, reached)
-
-
-Found = tuple[Kind, Side, Side]
 
 
 def _where_made(pair: _Pair, step: int, found: Found) -> Found:

@@ -21,7 +21,7 @@ from functools import cached_property
 from itertools import groupby, zip_longest
 
 from autograd_lens.trace.expression import spoken_name
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.graph import operator_name, tensors, writes_in_place
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 
 __all__ = ["VIEWS", "Names", "tensor_names"]
@@ -46,6 +46,7 @@ VIEWS = frozenset(
 )
 """Operators whose result shows the numbers of their input another way."""
 
+_TOLD = frozenset({"t", "_to_copy"})  # their result's name is what they do
 _LONGEST = 22  # letters of an expression that is a name
 _LISTS = ("split", "chunk", "unbind")
 _SPELLED = (
@@ -150,10 +151,13 @@ class Names:
             for kernel in self._kernels
             if kernel.outputs
             and (
-                (operator_name(kernel) == "t" and _view_of(kernel, self._names))
+                (operator_name(kernel) in _TOLD and self._viewed(kernel))
                 or (asked[kernel.source] == 1 and kernel.outputs[0].tensor in self._spelled)
             )
         )
+
+    def _viewed(self, kernel: Kernel) -> str:
+        return _view_of(kernel, self._names) or _view_of(kernel, self._called)
 
     @cached_property
     def _called(self) -> Mapping[int, str]:
@@ -288,6 +292,8 @@ def _expressions(
     for kernel, span in _returned(kernels):
         if not kernel.source or not _gives_first(kernel) or kernel.outputs[0].tensor in known:
             continue
+        if writes_in_place(kernel):  # what is written was there before, and is no result
+            continue
         if text := codes[kernel.source.file].spelled(span):
             yield kernel.outputs[0].tensor, text
 
@@ -315,7 +321,9 @@ def _described(
             operation = spoken_name(kernel)
             if len(operation) > _LONGEST:
                 operation = f"{operation[: _LONGEST - 1]}…"
-            base = _view_of(kernel, known) or alone.get(kernel.index) or operation
+            viewed = found if operator_name(kernel) in _TOLD else {}
+            view = _view_of(kernel, known) or _view_of(kernel, viewed)
+            base = view or alone.get(kernel.index) or operation
             if not base.endswith("ᵀ"):  # turned twice, a tensor is the same
                 base = _unique(base, taken)
             listed = any(each in base for each in _LISTS)
@@ -328,7 +336,7 @@ def _view_of(kernel: Kernel, known: Mapping[int, str]) -> str:
     """``w1ᵀ`` and ``x.view``, where what is viewed has a name."""
     operator = operator_name(kernel)
     first = next(tensors(kernel.inputs), None)
-    if operator not in VIEWS or first is None or not (name := known.get(first.tensor)):
+    if operator not in VIEWS | _TOLD or first is None or not (name := known.get(first.tensor)):
         return ""
     return f"{name}ᵀ" if operator == "t" else f"{name}.{spoken_name(kernel)}"
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import xxhash
 
 from autograd_lens.analysis.comparison import settings_in
+from autograd_lens.analysis.failure import raised_at
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step
@@ -45,7 +46,6 @@ collectives; how the processes ended; how many steps they made; a recording that
 _NAMES = 4
 _LATE = 1.5  # times the median of the others
 _OFTEN = 0.5  # of the steps
-_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _WAITED = re.compile(r"timed out|timeout|connection (?:closed|reset|refused)", re.IGNORECASE)
 
 
@@ -219,12 +219,7 @@ class _Process:
         events = [event for event in self.trace.events if event.kind == "exception"]
         if not events:
             return None
-        own = [
-            Source(file, int(line), int(line), -1, -1, function)
-            for file, line, function in _FRAME.findall(events[-1].detail)
-            if self.trace.source(file) is not None
-        ]
-        return events[-1].message, own[-1] if own else None
+        return events[-1].message, raised_at(self.trace, events[-1].detail)[0]
 
 
 def _digest_of(batch: Sequence[Entry]) -> str:

@@ -177,9 +177,10 @@ class FullRecorder:
         self._held: dict[_Graphs, list[weakref.ref[torch.Tensor]]] = {}  # NOTE 2
         self._alarms = Counter[_Graphs]()
         self._reached: set[int] = set()  # parameters of the graphs of this step
-        # The first event after the last backward, calls of known optimizers since the step began
-        # to be recorded, and the position of the last backward's call in the loop's frame.
-        self._after, self._calls, self._turn = 0, 0, -1
+        # The first event after the last backward, and the position of its call in the loop's frame;
+        # calls of known optimizers since the step began to be recorded, and those around the last.
+        self._after, self._turn = 0, -1
+        self._calls, self._contexts = 0, list[tuple[str, int] | None]()
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self.anchors: deque[int] = deque(maxlen=_ANCHORS)
         self._templates: dict[Hashable, _Written] = {}
@@ -194,8 +195,7 @@ class FullRecorder:
         self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
-        self._dots: dict[Any, str] = {}
-        self._step_dots: list[str] = []
+        self._dots, self._step_dots = dict[Any, str](), list[str]()
 
     # -- on and off -----------------------------------------------------------------------
 
@@ -354,7 +354,7 @@ class FullRecorder:
     def enter_context(
         self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
     ) -> None:
-        """A known optimizer begins to update or to clear.
+        """A known optimizer begins to update or to clear, perhaps in the closure of an update.
 
         Its calls are counted in each step anew, so that steps of one structure are alike.
 
@@ -364,6 +364,7 @@ class FullRecorder:
             frame: Where it was called.
         """
         self._calls += 1
+        self._contexts.append(self.mode.context)
         self.mode.context = (phase, self._calls)
         if self.on and optimizer is not None and frame is not None and self.described():
             try:
@@ -379,7 +380,7 @@ class FullRecorder:
         except Exception as error:  # noqa: BLE001  the program's update must not fail
             self._whole = False
             self._on_failure(error)
-        self.mode.context = None
+        self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------
 

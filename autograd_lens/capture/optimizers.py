@@ -45,7 +45,7 @@ class OptimizerHooks:
         self.numbers = numbers
         self._full = full
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
-        self._frame: int | None = None
+        self._frames: list[int] = []  # of the updates that run, one within another
         self._new = 0
         full.state_names = self._state_names
         full.notes.stepped = lambda: list(self._seen)
@@ -89,17 +89,19 @@ class OptimizerHooks:
 
     def check(self, frame: FrameType | None) -> None:
         """Notice that an update was left by an exception: then no hook said that it ended."""
-        if self._frame is None:
+        if not self._frames:
             return
-        while frame is not None and id(frame) != self._frame:
+        there = set()
+        while frame is not None:
+            there.add(id(frame))
             frame = frame.f_back
-        if frame is None:
-            self._frame = None
+        while self._frames and self._frames[-1] not in there:
+            self._frames.pop()
             self.ended("update", complete=False)
 
     def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         frame = sys._getframe(1)
-        self._frame = id(frame)
+        self._frames.append(id(frame))
         new = optimizer not in self._seen
         self._new += new
         self._seen.add(optimizer)
@@ -112,7 +114,7 @@ class OptimizerHooks:
         self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frame = None
+        self._frames.pop()
         self.numbers.ended(optimizer)
         self.ended("update")
 

@@ -97,13 +97,15 @@ def _target(output: Path, *, force: bool) -> Path:
 def _draw(
     found: Comparison, names: tuple[str, str], traces: tuple[Trace, Trace], target: Path
 ) -> None:
-    from autograd_lens.render.diff import sentence
+    from autograd_lens.render.diff import headline, place
     from autograd_lens.render.plots.diff import diff_figure
     from autograd_lens.render.plots.style import figure_bytes
 
     losses = traces[0].losses, traces[1].losses
     page = target.suffix.lower() == ".html"
-    figure = diff_figure(found, names, losses, "" if page else sentence(found))
+    said = "" if page else headline(found)
+    note = place(found.parting) if found.parting is not None and not page else ""
+    figure = diff_figure(found, names, losses, said, note)
     drawn = figure_bytes(figure, "svg" if page else target.suffix.lower()[1:])  # type: ignore[arg-type]
     if page:
         from autograd_lens.render.diff_page import Drawn, diff_page
@@ -117,7 +119,7 @@ def _draw(
 
 def _graphs(found: Comparison, traces: tuple[Trace, Trace]) -> tuple[str, str]:
     """The graphs of the step where they part, what differs marked; ``""`` where none is there."""
-    from autograd_lens.analysis.parting import nodes_apart
+    from autograd_lens.analysis.alignment import nodes_apart
     from autograd_lens.render.engines import render_dot
     from autograd_lens.render.graph import GraphOptions, graph_dot
 

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
+from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
@@ -50,7 +52,6 @@ _CALLS = {1: "s", 2: "z", 3: "sz", 4: "zs"}
 _QUICK = 600  # kernels of a step that is opened although nobody asked for it
 _KERNELS = 12_000  # of full steps that are looked at
 _ZEROS = b"\0\x80"  # the bytes of 0 and -0; what has others is no zero
-_FRAME = re.compile(r'^ +File "(.+)", line (\d+), in (.+)\n {4}(.*)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,11 @@ class Evidence:
             steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
         return tuple(self.trace.steps[step] for step in steps)
 
+    @cached_property
+    def tapes(self) -> tuple[TapeIndex, ...]:
+        """The full steps, indexed."""
+        return tuple(map(TapeIndex, self.full))
+
     @property
     def _whole(self) -> tuple[int, ...]:
         """The steps that were recorded in full, and the later ones that are cheap to open."""
@@ -243,7 +249,7 @@ class Evidence:
         if len(self.trace.steps[recorded[0]].kernels) > _QUICK:
             return recorded
         later = {last // 2, last - 1} - set(recorded)
-        return (*recorded, *(step for step in sorted(later) if self.full_step(step) is not None))
+        return (*recorded, *(step for step in sorted(later) if _linked(self.full_step(step))))
 
     def full_step(self, step: int) -> Step | None:
         """A step, where it was recorded in full or the trace can open it by replay."""
@@ -284,12 +290,7 @@ class Evidence:
     @cached_property
     def failed_at(self) -> tuple[Source | None, str]:
         """The program's own line that the exception came from, and its text."""
-        frames = _FRAME.findall(self.failure.detail) if self.failure else []
-        for file, line, function, text in reversed(frames):
-            if "/torch/" not in file and "site-packages" not in file:
-                place = Source(file, int(line), int(line), -1, -1, function)
-                return place, self.trace.line(place) or text.strip()
-        return None, ""
+        return raised_at(self.trace, self.failure.detail if self.failure else "")
 
     def code(self, source: Source | None) -> Code:
         """The program's text around a line."""
@@ -308,6 +309,13 @@ class Evidence:
     def names(self, indexes: Sequence[int]) -> list[str]:
         """Names of parameters."""
         return [self.parameters[index].name for index in indexes]
+
+
+def _linked(step: Step | None) -> bool:
+    """Whether it is known of every backward of a step which kernels made its nodes."""
+    made = (one for one in step.kernels if one.phase == "forward") if step is not None else ()
+    known = {one.backward for one in made if one.node is not None}
+    return step is not None and known >= {one.index for one in step.backwards if one.graph}
 
 
 def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter) -> Gap:
@@ -375,7 +383,7 @@ def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | 
 def _place(event: Event) -> Source | None:
     """The line that the first line of the detail names: ``file:line: Category``."""
     file, _, line = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
-    return Source(file, int(line), int(line), -1, -1, "") if line.isdigit() else None
+    return at(file, int(line)) if line.isdigit() else None
 
 
 _READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")

@@ -17,7 +17,7 @@ from autograd_lens.trace.outcomes import Cure, Trial
 __all__ = ["cure_json", "cure_sentence", "render_cure"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_CURVE = 16  # columns
+_CURVE, _SHORTEST = 16, 9  # columns
 
 
 def cure_sentence(found: Cure) -> str:
@@ -45,7 +45,7 @@ def render_cure(found: Cure, *, width: int = 80) -> Group:
         f"Step {found.step}. From step {found.first} on {found.steps} steps were executed again, "
         f"with one thing at a time done otherwise. {found.proof}"
     )
-    lines = [*folded(head, width), Text(), *_trials(found), Text()]
+    lines = [*folded(head, width), Text(), *_trials(found, width), Text()]
     lines += folded(cure_sentence(found), width, NAME)
     lines += folded(_precise(found), width)
     for one in found.trials:
@@ -54,28 +54,40 @@ def render_cure(found: Cure, *, width: int = 80) -> Group:
     return Group(*lines)
 
 
-def _trials(found: Cure) -> list[Text]:
-    head = ("", "first loss", "last loss", "", "log of the loss")
+def _trials(found: Cure, width: int) -> list[Text]:
+    """A row for each; where there is little room, without the first losses, which are alike."""
+    head = ("", "first loss", "last loss", "")
     rows = [[Text(cell, style=QUIET) for cell in head]]
-    for one in found.trials:
-        if not one.missing and len(one.known):
-            losses = scalar(float(one.known[0])), scalar(float(one.known[-1]))
-            style = "bold green" if one.falls else ""
-            cells = (one.name, *losses, _verdict(one, found.first), _curve(one.known))
-            rows.append([Text(cell, style=style) for cell in cells])
-    return table(rows)
+    shown = [one for one in found.trials if not one.missing and len(one.known)]
+    for one in shown:
+        losses = scalar(float(one.known[0])), scalar(float(one.known[-1]))
+        style = "bold green" if one.falls else ""
+        cells = (one.name, *losses, _verdict(one, found.first))
+        rows.append([Text(cell, style=style) for cell in cells])
+    room = width - _wide(rows)
+    if room < _SHORTEST:
+        rows = [[name, *rest] for name, _, *rest in rows]
+        room = width - _wide(rows)
+    curves = ["loss, log", *(_curve(one.known, max(room, _SHORTEST)) for one in shown)]
+    pairs = zip(rows, curves, strict=True)
+    return table([[*row, Text(curve, row[0].style)] for row, curve in pairs])
+
+
+def _wide(rows: list[list[Text]]) -> int:
+    """The columns that a table takes, with a gap behind it."""
+    return max((row.cell_len for row in table(rows)), default=0) + 2
 
 
 def _verdict(one: Trial, first: int) -> str:
     if one.finite:
         return "falls" if one.falls else "finite"
     bad = np.flatnonzero(~np.isfinite(one.losses) & one.made)
-    return f"not finite from step {first + int(bad[0])}" if bad.size else "ends not finite"
+    return f"breaks in step {first + int(bad[0])}" if bad.size else "ends not finite"
 
 
-def _curve(losses: npt.NDArray[np.float64]) -> str:
+def _curve(losses: npt.NDArray[np.float64], room: int) -> str:
     """A loss over its steps in a few blocks; × where it is no finite number."""
-    places = np.linspace(0, len(losses) - 1, min(_CURVE, len(losses))).astype(int)
+    places = np.linspace(0, len(losses) - 1, min(_CURVE, room, len(losses))).astype(int)
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.log(np.abs(losses[places]))
     known = heights[np.isfinite(heights)]

@@ -12,33 +12,40 @@ from rich.text import Text
 from autograd_lens.analysis.comparison import Comparison, Edit, Growth, Kind, Parting, Side
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
 from autograd_lens.render.numbers import brief_value, scalar
+from autograd_lens.trace.expression import spoken_name
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
 
-__all__ = ["diff_json", "growth_rows", "render_diff", "sentence", "why"]
+__all__ = ["diff_json", "growth_rows", "headline", "place", "render_diff", "sentence", "why"]
 
 _NAMES = 6  # parameters that are named
 _EDITS = 3  # places of the texts that are shown
 _LINES = 4  # lines of one of them
 _WHAT: dict[Kind, str] = {
-    "start": "they begin with another {what}",
-    "input": "{what} is another one",
+    "start": "{what} begins with other values",
+    "input": "{what} came in with other values",
     "draw": "other random numbers were drawn",
-    "constant": "a constant of the program is another one: {what}, where it was {was}",
-    "kernel": "other kernels ran: {what}, where it was {was}",
-    "result": "the same kernel, given the same, has another result",
+    "constant": "a constant is {what} instead of {was}",
+    "kernel": "{what} ran instead of {was}",
+    "result": "{op} gave another result, given the same",
     "order": "the same kernels ran in another order",
-    "graph": "autograd goes another way: {what}, where it was {was}",
-    "mode": "a module is in another mode: {what}, where {was}",
-    "clearing": "backward found another .grad: {what}, where it was so: {was}",
-    "accumulation": "backward ran another number of times before the update: {what}, where {was}",
-    "update": "{what}, where {was}",
-    "unknown": "where in it is not known",
+    "graph": "autograd goes another way: {what}, in the first run {was}",
+    "mode": "{what}, in the first run {was}",
+    "clearing": "backward found another .grad: {what}, in the first run {was}",
+    "accumulation": "backward ran {what}, in the first run {was}",
+    "update": "{what}, in the first run {was}",
+    "unknown": "where in that step is not known",
 }
 
 
 def sentence(found: Comparison) -> str:
-    """Whether two runs are the same and, where not, where they part first and in what."""
+    """What a headline says, and where that is."""
+    where = place(found.parting) if found.parting is not None else ""
+    return f"{headline(found)} {where}".strip()
+
+
+def headline(found: Comparison) -> str:
+    """Whether two runs are the same and, where not, since which step and by what."""
     if found.parting is None:
         if found.equal:
             return f"Equal: {_steps(found.steps[0])}, bit for bit."
@@ -47,24 +54,44 @@ def sentence(found: Comparison) -> str:
             f"One run is longer: {found.steps[0]:,} and {_steps(found.steps[1])}; the {shorter:,} "
             "that both have are equal, bit for bit."
         )
-    parting = found.parting
-    kernels = [side.kernel for side in (parting.one, parting.other) if side.kernel is not None]
-    kernel = min(kernels, key=lambda one: one.index, default=None)
-    where = f" at kernel {kernel.index} ({kernel.op})" if kernel is not None else ""
-    what = _what(parting)
-    size = "" if math.isnan(parting.apart) else f", by {parting.apart:.3g}"
     verdict = "Rounding only" if found.rounding else "Different"
-    return f"{verdict}: the runs part in step {parting.step}{where}: {what}{size}."
+    return f"{verdict}, from step {found.parting.step} on: {_what(found.parting)}."
+
+
+def place(parting: Parting) -> str:
+    """Where in its step that is, and how far the values there are apart."""
+    sides = parting.one, parting.other
+    first = min((s.kernel for s in sides if s.kernel), key=lambda k: k.index, default=None)
+    source = next((_place(side.source) for side in sides if side.source), "")
+    where = [f"kernel {first.index} ({first.op})" if first is not None else "", source]
+    if not math.isnan(parting.apart):
+        where.append(f"{parting.apart:.3g} apart")
+    told = ", ".join(filter(None, where))
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 def _what(parting: Parting) -> str:
-    what, was = parting.other.what, parting.one.what
-    if parting.kind == "input" and what != was:
-        return f"it was given {what}, where it was given {was}"
     kernel = parting.one.kernel
-    if parting.kind == "order" and kernel is not None and was != kernel.op:
+    what, was = _said(parting.other), _said(parting.one)
+    op = spoken_name(kernel) if kernel is not None else what
+    if parting.kind == "input" and what != was:
+        return f"{op} was given {what} instead of {was}"
+    if parting.kind == "input" and what == op:
+        return f"{op} was given other values"
+    if parting.kind == "order" and was != op:
         return f"the rows of {what} came in another order"
-    return _WHAT[parting.kind].format(what=what, was=was)
+    if parting.kind == "kernel" and "nothing" in (what, was):
+        return f"{was} did not run" if what == "nothing" else f"{what} ran in addition"
+    name, _, said = was.partition(" ")
+    if said and what.startswith(f"{name} "):
+        was = said.removeprefix("= ") if said.startswith("= ") else f"it {said}"
+    return _WHAT[parting.kind].format(what=what, was=was, op=op)
+
+
+def _said(side: Side) -> str:
+    """What differs there; an operator as people call it."""
+    kernel = side.kernel
+    return spoken_name(kernel) if kernel is not None and side.what == kernel.op else side.what
 
 
 def _steps(count: int) -> str:
@@ -80,9 +107,10 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
         width: Columns.
     """
     style = "bold green" if found.equal else "bold yellow" if found.rounding else "bold red"
-    lines = [*folded(sentence(found), width, style)]
+    lines = [*folded(headline(found), width, style)]
     parting = found.parting
     if parting is not None:
+        lines += folded(place(parting), width) if place(parting) else ()
         lines += [Text(), *_sides(parting, names, width)]
         if told := why(parting):
             lines += [Text(), *folded(told, width)]
@@ -137,7 +165,7 @@ def _sides(parting: Parting, names: tuple[str, str], width: int) -> Iterator[Tex
     rows = [
         [
             Text(name, style=NAME),
-            Text(side.what),
+            Text(_said(side)),
             _value(side.value),
             Text(_place(side.source), QUIET),
         ]

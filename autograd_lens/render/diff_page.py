@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograd_lens.analysis.comparison import Comparison, Parting, Side
-from autograd_lens.render.diff import growth_rows, sentence, why
+from autograd_lens.render.diff import growth_rows, headline, place, why
 from autograd_lens.render.numbers import brief_value
 
 __all__ = ["Drawn", "diff_page"]
@@ -66,10 +66,11 @@ def diff_page(found: Comparison, names: tuple[str, str], drawn: Drawn) -> str:
         names: What to call the two runs.
         drawn: What is drawn of them.
     """
-    parts = [f"<h1>{html.escape(sentence(found))}</h1>"]
+    parts = [f"<h1>{html.escape(headline(found))}</h1>"]
     parting = found.parting
     if parting is not None:
-        parts += [f"<p>{html.escape(why(parting))}</p>" if why(parting) else "", _key()]
+        told = " ".join(filter(None, [place(parting), why(parting)]))
+        parts += [f"<p>{html.escape(told)}</p>" if told else "", _key()]
         parts.append(_pair(parting, names, drawn.graphs))
         parts += [_edits(found), _growth(found)]
     parts.append(f'<figure aria-label="Both losses">{_bare(drawn.losses, "l-")}</figure>')

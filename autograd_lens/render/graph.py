@@ -1,10 +1,10 @@
 """The picture of one backward: torchviz's graph, with what happened written on it.
 
 NOTE 1 [Levels of detail]: up to ``cards`` nodes, each node is a card with its line of code,
-values, formula and gradients. Up to twice as many, parameters stand in the cards of the nodes that
-use them, and long chains go on in a second column, so that the picture fits a page. Above, nodes
-are folded into boxes by module and line of code (``rooms``), and the picture says so; where
-folding is switched off, each is one line.
+values, formula and gradients. Up to twice as many, or with many parameters, these stand in the
+cards of the nodes that use them, and long chains go on in a second column, so that the picture fits
+a page. Above, nodes are folded into boxes by module and line of code (``rooms``), and the picture
+says so; where folding is switched off, each is one line.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from autograd_lens.trace.records import Node, Step
 
 __all__ = ["GraphOptions", "graph_dot"]
 
+_LEAVES = 4  # that have cards of their own
 _FONT = "Arial"  # every engine has its measures; its twins are Liberation Sans and Arimo
 
 
@@ -81,8 +82,9 @@ def _dot(of: Outline, options: GraphOptions) -> str:
     count = len(of.graph.nodes)
     asked = bool(options.module or options.depth)
     many = count > 2 * options.cards
+    leaves = sum(node.variable is not None for node in of.graph.nodes)
     if options.fold == "never" or (not asked and options.fold == "auto" and not many):
-        if count > options.cards and not many:
+        if not many and (count > options.cards or leaves > _LEAVES):
             return _draw_sheet(of, options, Rooms(of).close(), close=True)
         return _draw_nodes(of, options, brief=many)
     rooms = Rooms(of)

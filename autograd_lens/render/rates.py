@@ -41,7 +41,7 @@ def rates_sentence(rates: Rates) -> str:
         parts.append(f"curvature {_exact(at.largest)} at most at step {at.step:,}")
         parts.append(f"stable {_limit(at)}")
     elif rates.missing:
-        parts.append(f"curvature not known: {rates.missing}")
+        parts.append("curvature not known: `info --curvature` says why")
     return "; ".join(parts)
 
 

@@ -228,7 +228,10 @@ class Rooms:
 
     @cached_property
     def _hosts(self) -> Mapping[int, int]:
-        """The user of each node that shows the same numbers another way, and has one user."""
+        """The user of each node that shows the same numbers another way, and has one user.
+
+        So does a cast of a parameter, which mixed precision makes of each.
+        """
         users: dict[int, list[int]] = {}
         for edge in self._of.graph.edges:
             users.setdefault(edge.to_node, []).append(edge.from_node)
@@ -237,7 +240,8 @@ class Rooms:
             name = operation(self._nodes[node], self._of.kernel(self._nodes[node]))
             given = self._leaving.get(node, [])
             leaf = bool(given) and all(self._nodes[each].variable is not None for each in given)
-            if name in VIEWS and len(users.get(node, ())) == 1:
+            shows = name in VIEWS or (leaf and self._nodes[node].name == "ToCopyBackward0")
+            if shows and len(users.get(node, ())) == 1:
                 user = users[node][0]
                 if leaf or self._module(node) == self._module(user):
                     found[node] = found.get(user, user)

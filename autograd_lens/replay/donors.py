@@ -397,7 +397,8 @@ class Donors:
         # What stands before them was handed to modules since the last step: by a validation. And
         # a loader that fetches one batch ahead has none to hand on at the end of an epoch.
         count = min(len(items), len(handed))
-        for number, item in zip(handed[-count:], items[-count:], strict=True):
+        there = handed[-count:]
+        for number, item in zip(there, _in_order(items[-count:], there, donor.plan), strict=True):
             if number is None or number in donor.plan.leaves:
                 continue
             shape = _batch_shape(item, donor.plan.specs[number])
@@ -633,6 +634,23 @@ def _frozen(light: LightStep) -> frozenset[str]:
         pairs = zip_longest(row.grads_before[: len(row.grads_after)], row.grads_after)
         reached |= {i for i, (before, after) in enumerate(pairs) if after not in (None, before)}
     return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
+
+
+def _in_order(items: list[Entry], handed: Sequence[int | None], plan: Plan) -> list[Entry]:
+    """What a step was handed, in the order in which another one was.
+
+    A loader's batch counts where a module was given it, once that module is known. So in the first
+    step of a model the order may be another; the sizes tell which is which where all differ.
+    """
+    wanted = [None if number is None else _size(plan.specs[number]) for number in handed]
+    sizes = [len(item) if isinstance(item, bytes) else None for item in items]
+    if sizes == wanted or len({*sizes}) < len(sizes) or {*sizes} != {*wanted}:
+        return items
+    return [items[sizes.index(size)] for size in wanted]
+
+
+def _size(spec: TensorSpec) -> int:
+    return (item_size(spec.dtype) or 0) * math.prod(spec.shape)
 
 
 def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:

@@ -16,7 +16,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -308,7 +308,7 @@ class Update:
         kind: Any = getattr(torch.optim, self.settings.kind)
         names = self._names()
         try:
-            optimizer: torch.optim.Optimizer = kind(
+            optimizer: torch.optim.Optimizer = _light(kind)(
                 [*self._groups(leaves, names, inspect.signature(kind).parameters)],
                 **implementation,
             )
@@ -393,6 +393,13 @@ def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> dict[
         elif name in accepted:
             found[name] = value
     return found
+
+
+@cache
+def _light(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """The optimizer without the guard against ``torch.compile``, which imports all of Dynamo."""
+    plain = inspect.unwrap(kind.add_param_group)
+    return type(kind.__name__, (kind,), {"add_param_group": plain})
 
 
 def _options(options: Mapping[str, Any], accepted: Container[str]) -> dict[str, Any]:

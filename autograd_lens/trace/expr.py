@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from html import escape
+from itertools import accumulate
 from typing import Any
 from unicodedata import normalize
 
@@ -738,7 +739,8 @@ def _part(expr: Expr, notation: Notation, least: Binding) -> str:
 def _written(expr: Expr, notation: Notation, least: Binding) -> tuple[str, Binding]:
     match expr:
         case Name():
-            return notation.name(expr), Binding.ATOM
+            text = notation.name(expr)
+            return (text[1:-1], Binding.PROSE) if _bracketed(text) else (text, Binding.ATOM)
         case Number():
             return _digits(expr, notation)
         case Word():
@@ -769,6 +771,15 @@ def _other(expr: Expr, notation: Notation) -> str:
             written = (_part(item, notation, Binding.PROSE) for item in expr.items)
             return notation.items.format(notation.comma.join(written))
     raise TypeError(expr)
+
+
+def _bracketed(text: str) -> bool:
+    """Whether a name is an expression of the program in brackets: ``(guess - prices)``."""
+    inner = text[1:-1]
+    if not (text.startswith("(") and text.endswith(")")):
+        return False
+    depths = accumulate((letter == "(") - (letter == ")") for letter in inner)
+    return min(depths, default=0) >= 0
 
 
 def _digits(expr: Number, notation: Notation) -> tuple[str, Binding]:

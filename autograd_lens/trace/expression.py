@@ -249,6 +249,14 @@ _SPOKEN_NAMES: Mapping[str, str] = {
     "nll_loss_forward": "nll_loss",
     "threshold": "relu",
 }
+# The methods that turn a tensor into another dtype.
+_CASTS: Mapping[str, str] = {
+    "float16": "half",
+    "float32": "float",
+    "float64": "double",
+    "int32": "int",
+    "int64": "long",
+}
 # Tensors of these say it all; their many constants would bury the names.
 _TENSORS_ONLY = frozenset(
     {
@@ -287,7 +295,16 @@ def kernel_formula(kernel: Kernel, name_of: NameOf) -> Expr:
 def spoken_name(kernel: Kernel) -> str:
     """The operator as people call it: ``"log_softmax"`` for ``"aten._log_softmax.default"``."""
     operator = operator_name(kernel).removesuffix("_")
+    if operator == "_to_copy" and kernel.outputs:
+        return _casts(kernel)
     return _SPOKEN_NAMES.get(operator, operator)
+
+
+def _casts(kernel: Kernel) -> str:
+    """What a copy changes: ``half``, as the method of that name; ``to`` where it is no dtype."""
+    made = kernel.outputs[0].spec.dtype
+    given = next(tensors(kernel.inputs), None)
+    return "to" if given is not None and given.spec.dtype == made else _CASTS.get(made, made)
 
 
 def _is_aside(argument: Argument, kernel: Kernel) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.analysis.names import Names, tensor_names
+from autograd_lens.trace.expression import notation
 from autograd_lens.trace.records import Source, TensorUse
 from tests.support.linear_step import SOURCE, Tape, linear_step
 
@@ -170,3 +171,30 @@ def test_names_are_unique_but_for_views(tmp_path: Path) -> None:
     told = [name for name in made.values() if not name.endswith("ᵀ")]
     assert len(told) == len({*told})
     assert not [name for name in told if name.startswith("t") and name[1:].isdecimal()]
+
+
+def test_what_a_call_writes_into_is_not_its_result() -> None:
+    program = Program("scaled = loss * scale\nscaler.update()\n")
+    scale = program.tape.tensor(A)
+    program.run("loss * scale", "mul.Tensor", scale)
+    program.tape.source = Source("p.py", 2, 2, 0, len("scaler.update()"), "f")
+    program.tape.run("add_.Tensor", {"self": scale}, scale)
+
+    assert Names(program.tape.kernels, lambda _: program.text)(scale) == "add"
+
+
+def test_a_cast_is_called_by_its_method() -> None:
+    program = Program("net(x)\n")
+    w = program.tape.tensor(A, "w", "parameter")
+    half = program.run("net(x)", "_to_copy.default", w)
+    kernel = program.tape.kernels[-1]
+    cast = replace(half, spec=replace(half.spec, dtype="float16"))
+    kernels = [replace(kernel, outputs=(cast,))]
+    program.run("net(x)", "t.default", half)
+    program.run("net(x)", "relu.default", program.tape.tensor(A))
+    kernels += program.tape.kernels[-2:]
+
+    names = Names(kernels, lambda _: program.text)
+    assert [names(each.outputs[0]) for each in kernels[:2]] == ["w.half", "w.halfᵀ"]
+    assert [names.made(each) for each in kernels[:2]] == ["", ""]
+    assert notation(kernels[0], names) == "half(w)"

@@ -187,7 +187,7 @@ OUTSIDE: dict[str, tuple[dict[str, str], str]] = {
                 "decayed = [p for p in model.blocks.parameters() if p.ndim > 1]"
             )
         },
-        "tok.weight is not updated, where tok.weight is updated",
+        "tok.weight is not updated, in the first run it is updated",
     ),
     "another decay of one group": (
         {
@@ -195,7 +195,7 @@ OUTSIDE: dict[str, tuple[dict[str, str], str]] = {
                 'groups = [{"params": decayed}, {"params": others, "weight_decay": 0.1}]'
             )
         },
-        "weight_decay = 0.1, where it was weight_decay = 0",
+        "weight_decay = 0.1 instead of 0",
     ),
     "another rate": (
         {
@@ -203,7 +203,7 @@ OUTSIDE: dict[str, tuple[dict[str, str], str]] = {
                 "optimizer = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.1)"
             )
         },
-        "lr = 0.001, where it was lr = 0.01",
+        "lr = 0.001 instead of 0.01",
     ),
     "a parameter that is frozen": (
         {"model = Model()": "model = Model()\nmodel.norm.requires_grad_(False)"},
@@ -211,9 +211,9 @@ OUTSIDE: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a layer that is used twice": (
         {"h = first(h, mask)": "h = second(h, mask)"},
-        "it was given blocks.1.qkv.weight, where it was given blocks.0.qkv.weight",
+        "was given blocks.1.qkv.weight instead of blocks.0.qkv.weight",
     ),
-    "another seed": ({"torch.manual_seed(0)": "torch.manual_seed(1)"}, "begin with another"),
+    "another seed": ({"torch.manual_seed(0)": "torch.manual_seed(1)"}, "begins with other values"),
     "no clearing": ({"    optimizer.zero_grad()": ""}, "norm.weight.grad was not cleared"),
 }
 

@@ -60,7 +60,8 @@ def test_what_could_not_be_measured_says_why() -> None:
     rates = Rates((), None, "No step with a backward was recorded in full.")
     why = "not known: No step with a backward was recorded in full."
     assert rates_facts(rates) == [("curvature", why)]
-    assert rates_sentence(rates) == f"curvature {why}"
+    said = "curvature not known: `info --curvature` says why"
+    assert rates_sentence(rates) == said, "a heading has no room for it"
 
 
 def test_very_many_groups_are_cut_short() -> None:

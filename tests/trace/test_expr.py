@@ -351,3 +351,12 @@ def test_a_number_counts_as_what_it_shows() -> None:
     assert digits("3") == Number(3, "3")
     assert evaluate(digits("1e-08"), {}) == 1e-8
     assert np.isnan(evaluate(digits("NaN"), {}))
+
+
+def test_a_name_in_brackets_has_them_only_where_they_are_needed() -> None:
+    apart = Name("(guess - prices)")
+    assert write(Call(Function("abs"), (apart,)), TEXT) == "abs(guess - prices)"
+    assert write(apart**2, TEXT) == "(guess - prices)²"
+    assert write(Name("w") * apart, TEXT) == "w * (guess - prices)"
+    assert write(Name("(a + b).f(c)"), TEXT) == "(a + b).f(c)"
+    assert write(Call(Function("abs"), (Name("(a) + (b)"),)), TEXT) == "abs((a) + (b))"

@@ -157,7 +157,7 @@ def _player(lesson: Lesson, words: Mapping[str, str], options: PageOptions, titl
         f"{_controls(lesson, words)}"
         f'<div class="stage"><div class="col pane code-col">{heads["code"]}'
         f'<div class="codes" tabindex="0">{code}</div></div>'
-        f'<div class="col pane graph-col">{heads["graph_title"]}'
+        f'<div class="col pane graph-col">{_colours(words)}{heads["graph_title"]}'
         f'<div id="rooms"></div><div id="sheets" tabindex="0">{player.sheets}</div>{missing}'
         f'<p class="hint">{words["graph_legend"]} {words["graph_size"]}</p></div>'
         f'<div class="col pane values-col">{heads["values"]}'
@@ -197,6 +197,15 @@ def _pictures(lesson: Lesson, words: Mapping[str, str], options: PageOptions) ->
         f"<div>{losses}{rates}</div>{f'<div>{path}</div>' if path else ''}"
         f'<div class="maps">{maps}<p class="hint">{words["map_legend"]}</p></div>'
     ).replace("inside", "play-inside")
+
+
+def _colours(words: Mapping[str, str]) -> str:
+    """What the boxes of the graph are coloured by."""
+    choices = "".join(
+        f'<option value="{name}">{escape(words[f"by_{name}"])}</option>'
+        for name in ("gradient", "value", "order")
+    )
+    return f'<label class="by">{escape(words["by"])} <select id="by">{choices}</select></label>'
 
 
 def _try_rates(words: Mapping[str, str], count: int) -> str:

@@ -39,6 +39,7 @@ from autograd_lens.render.handout.wording import (
     shape_text,
     value_text,
 )
+from autograd_lens.render.numbers import histogram
 from autograd_lens.render.rooms import Rooms, Sheet
 from autograd_lens.render.worked import worked_node, worked_update
 from autograd_lens.trace.expr import Equation
@@ -56,6 +57,7 @@ _MOST_STEPS = 5000
 _MOST_EVENTS = 12_000  # of all full steps together; of these at least two are played
 _WORKED = 200  # events of a step whose formulas are worked out with its numbers
 _FLAT = 40  # nodes of a graph that is drawn whole
+_WRITTEN_OUT = 4  # elements; of more the histogram is shown
 _COLUMNS = 240  # of the maps over the steps
 _SAID = (
     *("event_of", "light_event", "event_loss", "event_grads", "event_updates", "run", "pause"),
@@ -70,7 +72,7 @@ _SAID = (
         "hidden",
         "copy_of",
     ),
-    *("grad_norm", "update_ratio", "rate_said", "rate_gone", "open_step"),
+    *("grad_norm", "update_ratio", "rate_said", "rate_gone", "open_step", "in_module"),
 )
 
 
@@ -390,7 +392,7 @@ def _title(of: Outline, sheet: Sheet, place: int) -> str:
 
 
 def _node_numbers(of: Outline) -> Iterator[list[Any]]:
-    """The first number of each node's value and gradient, and the gradient's norm."""
+    """The first number of each node's value and gradient, and the norms of both."""
     runs = {run.node: run for run in of.backward.node_runs}
     for node in of.graph.nodes:
         kernel, run = of.kernel(node), runs.get(node.index)
@@ -398,10 +400,13 @@ def _node_numbers(of: Outline) -> Iterator[list[Any]]:
         value = kernel.outputs[0].value if kernel and kernel.outputs else None
         value = known.before if known else value
         grad = next((each for each in run.grad_outputs if each is not None), None) if run else None
-        norm = float(grad.norm) if grad is not None else None
-        finite = norm is None or np.isfinite(norm)
-        size = float(f"{norm:.4g}") if norm is not None and finite else None
-        yield [_first(value), _first(grad), size if finite else str(norm)]
+        yield [_first(value), _first(grad), _norm(grad), _norm(value)]
+
+
+def _norm(value: Value | None) -> float | str | None:
+    """A norm in four digits; its name where it is not finite."""
+    norm = float(value.norm) if value is not None else None
+    return norm if norm is None else float(f"{norm:.4g}") if np.isfinite(norm) else str(norm)
 
 
 def _first(value: Value | None) -> str:
@@ -598,7 +603,16 @@ class Teller:
         return {"t": happened.message}, [], ""
 
     def _number(self, name: str, value: Value | None) -> list[str]:
-        return [name, shape_text(value.shape) if value else "", value_text(value, self.words)]
+        return [name, shape_text(value.shape) if value else "", self._range(value)]
 
     def _row(self, name: str, use: TensorUse) -> list[str]:
-        return [name, shape_text(use.spec.shape), value_text(use.value, self.words)]
+        return [name, shape_text(use.spec.shape), self._range(use.value)]
+
+    def _range(self, value: Value | None) -> str:
+        """A value in words; behind the range of a large one its histogram."""
+        text = value_text(value, self.words)
+        if value is None or not value.complete or value.array.dtype.kind != "f":
+            return text
+        finite = value.array[np.isfinite(value.array)]
+        many = finite.size > _WRITTEN_OUT and finite.min() < finite.max()
+        return f"{text} {histogram(finite)}" if many else text

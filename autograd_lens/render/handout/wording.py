@@ -147,7 +147,7 @@ def computation(kernel: Kernel, names: Names, width: int = _WIDTH) -> str:
 def box_words(kernel: Kernel, names: Names, width: int) -> str:
     """What a kernel computed, in a box: as much of it as has room."""
     made, computed, operation = names.made(kernel), notation(kernel, names), spoken_name(kernel)
-    first = made.partition(",")[0]
+    first = names(kernel.outputs[0]) if made else ""
     told = (f"{computed} → {first}", computed) if made else (computed,)
     short = (f"{operation} → {first}", first, operation) if made else (operation,)
     fitting = (text for text in (*told, *short) if text and len(text) <= width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -22,9 +24,15 @@ __all__ = ["diff_figure"]
 
 Floats = npt.NDArray[np.float64]
 
+_LETTERS = 70  # of a line of the title
+
 
 def diff_figure(
-    found: Comparison, names: tuple[str, str], losses: tuple[Floats, Floats], title: str
+    found: Comparison,
+    names: tuple[str, str],
+    losses: tuple[Floats, Floats],
+    title: str,
+    note: str = "",
 ) -> Figure:
     """Draw both losses, and below them the distance of the losses and of the parameters.
 
@@ -32,11 +40,15 @@ def diff_figure(
         found: The comparison.
         names: What to call the two runs.
         losses: The loss of every step of each: (steps,).
-        title: One sentence above.
+        title: One sentence above, large enough for a slide.
+        note: Another, below it.
     """
     figure = new_figure(10, 6)
-    figure.text(0.08, 0.955, title, fontsize=11.5, color=INK, weight="bold", wrap=True, va="top")
-    above = figure.add_axes((0.08, 0.46, 0.89, 0.36))
+    lines = textwrap.wrap(title, _LETTERS)[:2]
+    figure.text(0.08, 0.965, "\n".join(lines), fontsize=15, color=INK, weight="bold", va="top")
+    height = 0.965 - 0.052 * len(lines)
+    figure.text(0.08, height, note, fontsize=10.5, color=QUIET, va="top")
+    above = figure.add_axes((0.08, 0.45, 0.89, 0.31))
     below = figure.add_axes((0.08, 0.1, 0.89, 0.22))
     for number, (name, loss) in enumerate(zip(names, losses, strict=True)):
         color, dashes = CURVES[number]

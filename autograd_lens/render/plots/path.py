@@ -39,7 +39,7 @@ from autograd_lens.render.plots.style import (
     new_figure,
     number,
     plain,
-    short,
+    short_names,
     step_axis,
     value_axis,
 )
@@ -54,6 +54,7 @@ Floats = npt.NDArray[np.float64]
 _NO_SURFACE = "The loss surface is not drawn: it was not recorded and could not be computed."
 _LETTERS = 125  # of a line below the title, before it is written smaller
 _SEEN_SINGLY = 20  # points
+_NAME, _WIDE = 20, 16  # letters beside a curve: the most, and the most that have size 9
 _APART = 11.0  # points between the names of two curves
 _BROKEN = "#b3261e"
 
@@ -139,7 +140,7 @@ def _draw_steps(
     figure: Figure, trace: Trace, plane: Plane, minimum: Minimum | None, losses: Floats
 ) -> None:
     """The three panels below: loss, parameters, gradients."""
-    boxes = [(left, 0.105, 0.212, 0.24) for left in (0.07, 0.34, 0.682)]
+    boxes = [(left, 0.105, 0.2, 0.24) for left in (0.07, 0.325, 0.68)]
     loss, parameters, gradients = (figure.add_axes(box) for box in boxes)
     _draw_loss(loss, losses)
     what, values, grads = _parameter_curves(trace)
@@ -351,14 +352,16 @@ def _name_ends(axes: Axes, curves: Sequence[_Curve]) -> None:
     to_points = 72 / axes.figure.dpi
     places = [axes.transData.transform((0, height))[1] * to_points for height, *_ in ends]
     bottom, top = (axes.transAxes.transform((0, y))[1] * to_points for y in (0, 1))
-    for (_, name, colour), place in zip(ends, _spread(places, bottom, top), strict=True):
+    names = short_names([name for _, name, _ in ends], _NAME)
+    size = 9 if max(map(len, names), default=0) <= _WIDE else 8
+    for (*_, colour), name, place in zip(ends, names, _spread(places, bottom, top), strict=True):
         axes.annotate(
-            short(name),
+            name,
             (1, 0),
             xycoords="axes fraction",
             xytext=(5, place - bottom),
             textcoords="offset points",
-            fontsize=9,
+            fontsize=size,
             color=colour,
             va="center",
         )

@@ -32,6 +32,7 @@ _PHASES = {
 _HEADS = ("", "value", ".grad", "change")
 _CHANGED = "bold magenta"  # as the arrow at the current event
 _DIGITS = 5
+_COURSES = ("over all steps", "all steps", "steps")  # what fits heads the courses
 _SHORTEST = 5  # columns of a sparkline that says anything
 _LONGEST_NAME, _SHORTEST_NAME = 18, 9
 _TOKENS = re.compile(
@@ -174,7 +175,8 @@ def parameter_lines(
     room = min(width - used - 2, 40)
     if room < _SHORTEST:
         return rows
-    lines = [_with(rows[0], used, Text("over all steps"[:room], style=QUIET))]
+    head = next((words for words in _COURSES if len(words) <= room), "")
+    lines = [_with(rows[0], used, Text(head, style=QUIET))]
     for row, name in zip(rows[1:], parameters, strict=True):
         found = course(name)
         spark = sparkline(found.values, room, here) if found else Text()

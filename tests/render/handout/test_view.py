@@ -79,7 +79,7 @@ def test_modules_are_rooms_that_are_entered_and_left(page: Any) -> None:
     assert page.locator("#rooms .crumb").all_text_contents() == ["whole graph", "body.0"]
     page.locator("#rooms select").select_option("body.2")
     assert "room=body.2" in page.url
-    assert page.locator("#event-module").inner_text().startswith("body.2")
+    assert page.locator("#event-module").inner_text().startswith("in body.2")
     page.keyboard.press("Backspace")
     assert len(boxes(page)) > 3
     page.goto(page.url.split("#")[0] + "#step=1&event=0&room=body.1")
@@ -113,6 +113,36 @@ def test_what_stands_out_is_seen(page: Any) -> None:
     assert "∂ NaN" in page.locator(".node[data-g=broken]").first.text_content()
     row = page.locator("#followed-rows tr").last
     assert row.inner_text().split()[-1] == "None"  # no gradient reached what is unused
+
+
+def test_boxes_are_coloured_by_what_is_asked_for(page: Any) -> None:
+    fills = []
+    page.keyboard.press("a")
+    for by in ("gradient", "value", "order"):
+        page.locator("#by").select_option(by)
+        page.wait_for_timeout(200)  # colours change slowly
+        fills.append(
+            page.locator(".sheet:not([hidden]) .node :is(path,polygon)").evaluate_all(
+                "all => all.map(one => getComputedStyle(one).fill)"
+            )
+        )
+    assert fills[0] != fills[1] != fills[2]
+    assert all(len({*each}) > 1 for each in fills)
+
+
+def test_a_click_on_a_value_shows_its_histogram(page: Any) -> None:
+    row = page.locator("#event-rows tr[tabindex]").last
+    for _ in range(12):
+        if not page.locator("#event-rows tr[tabindex]").count():
+            page.keyboard.press("ArrowRight")
+    row.click()
+    heights = page.locator("#event-rows .bars i").evaluate_all(
+        "all => all.map(i => i.style.height)"
+    )
+    assert len(heights) == 8
+    assert "100%" in heights
+    row.click()
+    assert page.locator("#event-rows .bars").count() == 0
 
 
 def test_search_finds_modules_parameters_operations_and_lines(page: Any) -> None:

@@ -43,7 +43,7 @@
 
   // --- events -------------------------------------------------------------------------------
 
-  const state = { place: 0, event: 0, timer: 0, pace: 900, graph: -1, room: "", copy: 0, whole: false, hide: false, shown: true, hits: [], hit: -1 };
+  const state = { place: 0, event: 0, timer: 0, pace: 900, graph: -1, room: "", sheet: -1, copy: 0, by: "gradient", whole: false, hide: false, shown: true, hits: [], hit: -1 };
   const fullAt = (place) => run.full[stepAt(place)];
   const formAt = (place) => (fullAt(place) ? run.forms[fullAt(place).form] : null);
   const fullSteps = Object.keys(run.full).map(Number);
@@ -137,8 +137,8 @@
     const [low, high] = norms;
     return String(high > low ? Math.round(5 * (Math.log(norm) - low) / (high - low)) : 3);
   };
-  const normsOf = (full, graph) => {
-    const sizes = full.n[graph].map((each) => each[2]).filter((norm) => typeof norm === "number" && norm > 0).map(Math.log);
+  const normsOf = (full, graph, column) => {
+    const sizes = full.n[graph].map((each) => each[column]).filter((norm) => typeof norm === "number" && norm > 0).map(Math.log);
     return [Math.min(...sizes), Math.max(...sizes)];
   };
 
@@ -166,8 +166,12 @@
     if (!sheet) return;
     sheet.hidden = false;
     const drawing = sheet.querySelector("svg.graph");
-    // Letters of about the size of the page's, whatever the drawing holds.
-    if (!drawing.style.width) drawing.style.width = `${(drawing.dataset.width * 1.45).toFixed(0)}px`;
+    // Letters of about the size of the page's, somewhat smaller where the whole then has room.
+    const pane = byId("sheets");
+    const [wanted, room] = [drawing.dataset.width * 1.45, pane.clientWidth - 12];
+    drawing.style.width = `${Math.min(wanted, Math.max(room, 0.68 * wanted)).toFixed(0)}px`;
+    if (state.sheet !== number) pane.scrollLeft = (pane.scrollWidth - pane.clientWidth) / 2;
+    state.sheet = number;
     fill(form, graph, number);
     sheet.querySelectorAll(".now").forEach((each) => each.classList.remove("now"));
     if (!lit) return;
@@ -177,29 +181,33 @@
       form.graphs[graph].out[node].map((end) => boxOf(form, graph, state.room, end)).filter(Boolean)
         .forEach(([end]) => byId(`s${number}-e${end}_${lit[0]}`)?.classList.add("now"));
     }
-    const [room, place] = [byId("sheets").getBoundingClientRect(), box.getBoundingClientRect()];
-    byId("sheets").scrollTop += place.top - room.top - (room.height - place.height) / 2;
-    byId("sheets").scrollLeft += place.left - room.left - (room.width - place.width) / 2;
+    const [seen, place] = [pane.getBoundingClientRect(), box.getBoundingClientRect()];
+    pane.scrollTop += place.top - seen.top - (seen.height - place.height) / 2;
+    pane.scrollLeft += place.left - seen.left - (seen.width - place.width) / 2;
   };
 
   const fill = (form, graph, number) => {
     const full = fullAt(state.place);
     if (!full) { fillBrief(form, graph, number); return; }
     const [there, back] = timesOf(form, graph);
-    const norms = normsOf(full, graph);
+    const [gradients, sizes] = [normsOf(full, graph, 2), normsOf(full, graph, 3)];
+    const engine = [...back.values()];
+    const [began, ended] = [Math.min(...engine), Math.max(...engine)];
     const variables = form.graphs[graph].variables;
     doors(form, graph)[state.room].boxes.forEach((box, at) => {
       const drawn = byId(`s${number}-b${at}`);
       const letters = drawn.querySelectorAll("text");
       const copy = box.copies[Math.min(state.copy, box.copies.length - 1)];
       const last = copy[copy.length - 1];
-      const [value, grad, norm] = full.n[graph][last];
+      const [value, grad, norm, size] = full.n[graph][last];
       const begun = state.whole || last in variables || (there.get(last) ?? Infinity) <= state.event;
       const reached = state.whole || (back.get(last) ?? Infinity) <= state.event;
       const isNow = (back.get(last) === state.event || there.get(last) === state.event) && !state.shown;
       letters[1].textContent = begun && value ? `= ${isNow && !reached ? "?" : value}` : "";
       letters[2].textContent = reached ? `∂ ${isNow ? "?" : grad || (norm === null ? "None" : `norm ${norm}`)}` : "";
-      drawn.dataset.g = reached && !isNow ? sizeOf(norms, norm) : "";
+      if (state.by === "value") drawn.dataset.g = begun && !isNow && size !== null ? sizeOf(sizes, size) : "";
+      else if (state.by === "order") drawn.dataset.g = reached && back.has(last) ? String(Math.round(5 * (back.get(last) - began) / Math.max(ended - began, 1))) : "";
+      else drawn.dataset.g = reached && !isNow ? sizeOf(gradients, norm) : "";
       drawn.tabIndex = 0;
     });
   };
@@ -339,7 +347,7 @@
     byId("event-title").textContent = event.t;
     // The formulas were written by autograd_lens, with every name in them escaped.
     byId("event-more").innerHTML = state.shown ? moreOf(place, state.event) : words.hidden;
-    byId("event-module").textContent = event.m || "";
+    byId("event-module").textContent = event.m ? say(words.in_module, { module: event.m }) : "";
     byId("event").dataset.phase = event.p;
 
     drawGraph(event);
@@ -353,6 +361,7 @@
     }
 
     cells(byId("event-rows"), rowsOf(place, state.event).map(([name, shape, text]) => [name, shape, state.shown ? text : "?"]));
+    byId("event-rows").querySelectorAll("tr").forEach((row) => { if (/[▁-█]{8}$/.test(row.textContent)) row.tabIndex = 0; });
     const [rows, changed] = parametersAt();
     cells(byId("followed-rows"), rows, (at) => changed.has(at));
     byId("followed-rows").querySelectorAll("tr").forEach((row) => { row.tabIndex = 0; });
@@ -626,6 +635,24 @@
     const drawn = event.target.closest(".node");
     if (drawn) press(drawn);
   });
+  // A row's histogram, drawn large below it; its ends are those of the range that the row tells.
+  const enlarge = (row) => {
+    if (row.nextElementSibling?.classList.contains("bars")) { row.nextElementSibling.remove(); return; }
+    const bins = [...row.cells[2].textContent].filter((letter) => letter >= "▁" && letter <= "█");
+    if (bins.length !== 8) return;
+    const [drawn, cell] = [make("tr", { className: "bars" }), make("td", { colSpan: 3 })];
+    bins.forEach((letter) => {
+      const bar = make("i");
+      bar.style.height = `${(100 * (letter.codePointAt(0) - 0x2581)) / 7}%`;
+      cell.append(bar);
+    });
+    drawn.append(cell);
+    row.after(drawn);
+  };
+  byId("event-rows").addEventListener("click", (event) => {
+    const row = event.target.closest("tr:not(.bars)");
+    if (row) enlarge(row);
+  });
   byId("followed-rows").addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (row) toParameter(row.cells[0].textContent.replace(/\[.*$/, ""));
@@ -640,6 +667,7 @@
     if (event.key === "Escape") { byId("search").value = ""; search(); byId("search").blur(); }
   });
 
+  byId("by").addEventListener("change", (event) => { state.by = event.target.value; byId("sheets").dataset.by = state.by; show(); });
   const toggled = (id, on) => byId(id)?.setAttribute("aria-pressed", String(on));
   const whole = () => { state.whole = !state.whole; toggled("whole", state.whole); show(); };
   const dark = () => {
@@ -676,7 +704,7 @@
     "/": () => byId("search").focus(), a: whole, d: dark, P: present, H: hide, "?": help, m: zoom,
     Backspace: () => { const form = drawnAt(state.place); if (form && state.room) enter(above(form, state.graph, state.room)); },
     1: () => pane(1), 2: () => pane(2), 3: () => pane(3), 4: () => pane(4),
-    Enter: () => { const drawn = document.activeElement?.closest(".node"); if (drawn) press(drawn); document.activeElement?.closest("#followed-rows tr")?.click(); },
+    Enter: () => { const drawn = document.activeElement?.closest(".node"); if (drawn) press(drawn); document.activeElement?.closest("#followed-rows tr, #event-rows tr")?.click(); },
     Escape: () => { document.querySelectorAll(".zoomed").forEach((each) => each.classList.remove("zoomed")); byId("player").classList.remove("zooming"); document.body.classList.remove("present"); toggled("present", false); },
   };
   // On a page with more than the player, these keys scroll and search elsewhere.
