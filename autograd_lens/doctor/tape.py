@@ -184,7 +184,7 @@ def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, K
     for other kernels than its ``xlogy`` or that difference.
     """
     given = list(tensors(kernel.inputs))
-    if operator_name(kernel) == "sub" and len(given) == _PAIR:
+    if operator_name(kernel) == "sub" and len(given) == _PAIR and kernel.outputs:
         target, other = given
         powers = [one for one in tape.readers(target.tensor) if operator_name(one) == "exp"]
         made = {use.tensor for one in powers for use in one.outputs}
@@ -192,7 +192,7 @@ def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, K
             beside = {use.tensor for use in tensors(reader.inputs)}
             if operator_name(reader) == "mul" and beside & made:
                 return other, target, reader
-    if operator_name(kernel) != "xlogy":
+    if operator_name(kernel) != "xlogy" or not given:
         return None
     for reader in tape.readers(given[0].tensor):
         others = [one for one in tensors(reader.inputs) if one.tensor != given[0].tensor]
@@ -203,7 +203,8 @@ def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, K
 
 def kept_for_backward(tape: TapeIndex, kernel: Kernel) -> bool:
     """Whether a kernel is the ``detach`` by which autograd keeps a result for its own backward."""
-    return operator_name(kernel) == "detach" and not tape.readers(kernel.outputs[0].tensor)
+    read = any(tape.readers(made.tensor) for made in kernel.outputs)
+    return operator_name(kernel) == "detach" and not read
 
 
 def training_path(step: Step) -> frozenset[int]:

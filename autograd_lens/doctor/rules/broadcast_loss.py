@@ -181,10 +181,22 @@ def _totalled(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
         return None
     use = next(use for use in pair if use.spec.shape == ())
     maker = tape.maker(use.tensor, kernel.index)
+    if not _of_data(tape, use, kernel, sizes[1][0]):
+        return None  # weights, of which there are as many
     if maker is not None and operator_name(maker) == "sum":
         whole = next(tensors(maker.inputs)).spec.shape == sizes[1]
         return maker if whole else None
     return maker if maker is not None and _one_by_one(tape, maker) == sizes[1] else None
+
+
+def _of_data(tape: TapeIndex, use: TensorUse, before: Kernel, count: int) -> bool:
+    """Whether anything behind a tensor was given data with so many rows."""
+    return any(
+        given.spec.shape[:1] == (count,) and given.spec.role in ("input", "intermediate")
+        for kernel in tape.ancestors(use.tensor, before.index)
+        for given in tensors(kernel.inputs)
+        if given.tensor not in tape.differentiable
+    )
 
 
 def _one_by_one(tape: TapeIndex, last: Kernel) -> tuple[int, ...]:

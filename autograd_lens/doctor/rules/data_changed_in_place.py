@@ -64,8 +64,7 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
     source = evidence.loop
     tree = evidence.code(source).tree if source is not None else ast.Module([], [])
     functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
-    changing = (one for one in ast.walk(tree) if _changes_what_it_is_called_with(one))
-    kept = next(changing, None)  # as a transform is
+    kept = next(_transforms(tree), None)
     get = functions.get("__getitem__")
     for node in ast.walk(get) if get is not None else ():
         line = 0
@@ -123,11 +122,28 @@ def _changed_inside(
     return 0
 
 
-def _changes_what_it_is_called_with(node: ast.AST) -> bool:
+def _transforms(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """``__call__`` of classes that change their argument in place and are used by themselves.
+
+    One of a list of transforms may be given what another one has made.
+    """
+    inner = {
+        called(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.List | ast.Tuple)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call)
+    }
+    for node in ast.walk(tree):
+        for one in node.body if isinstance(node, ast.ClassDef) and node.name not in inner else ():
+            if isinstance(one, ast.FunctionDef) and _changes_what_it_is_called_with(one):
+                yield one
+
+
+def _changes_what_it_is_called_with(function: ast.FunctionDef) -> bool:
     """Whether it is a ``__call__`` that changes its argument in place."""
-    named = isinstance(node, ast.FunctionDef) and node.name == "__call__"
-    names = [one.arg for one in node.args.args] if isinstance(node, ast.FunctionDef) else []
-    return named and isinstance(node, ast.FunctionDef) and bool(_changed(node, (*names, "")[1]))
+    names = [one.arg for one in function.args.args][1:]
+    return function.name == "__call__" and bool(names) and bool(_changed(function, names[0]))
 
 
 def _change(step: Step) -> tuple[Kernel, TensorUse] | None:

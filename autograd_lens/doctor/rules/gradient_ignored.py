@@ -52,7 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for backward in step.backwards:
             for run in backward.node_runs:
                 node = backward.graph.nodes[run.node] if backward.graph else None
-                if node is not None and _own(node) and _ignores(step, run):
+                if node is not None and _own(evidence, node, step, run) and _ignores(step, run):
                     yield _finding(evidence, step, node, run)
                     return
     yield from _of_module(evidence)
@@ -91,9 +91,15 @@ def _takes_gradient(function: ast.FunctionDef) -> bool:
     return function.name == "backward" and given and "backward" not in inner
 
 
-def _own(node: Node) -> bool:
-    """Whether a node is none of PyTorch's, whose names end in a number."""
-    return node.name.endswith("Backward") and not node.formula
+def _own(evidence: Evidence, node: Node, step: Step, run: NodeRun) -> bool:
+    """Whether a node is none of PyTorch's: their names end in a number, or their text is torch's.
+
+    A checkpoint's backward, say, hands the gradient to a backward of its own.
+    """
+    if not node.name.endswith("Backward") or node.formula or not run.kernels:
+        return False
+    place = _place(evidence, node, step.kernels[run.kernels[-1]])
+    return place is not None and place.function == "backward" and "/torch/" not in place.file
 
 
 def _ignores(step: Step, run: NodeRun) -> bool:

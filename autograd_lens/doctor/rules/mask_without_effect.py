@@ -40,7 +40,7 @@ from autograd_lens.doctor.cases import Case
 from autograd_lens.doctor.cases import told as told_of
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.tape import LOSSES, trainable_behind, training_path
+from autograd_lens.doctor.tape import LOSSES, compared, trainable_behind, training_path
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
@@ -133,16 +133,16 @@ def _empty(tape: TapeIndex, kernel: Kernel, shape: tuple[int, ...]) -> Iterator[
         if array is None or use.tensor in tape.differentiable or use.spec.dtype == "bool":
             continue
         if array.ndim > _AXES:
-            yield ~array.reshape(*shape, -1).any(-1)
+            yield np.asarray(~array.reshape(*shape, -1).any(-1))
         elif padding is not None and padding >= 0:
-            yield array == int(padding)
+            yield np.equal(array, int(padding))
 
 
 def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """``losses.sum() / mask.sum()``: what the mask hides is counted all the same."""
     pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "div" else []
-    sums = [_summed(tape, use, kernel) for use in pair]
-    if len(sums) != _AXES or sums[0] is None or sums[1] is None:
+    sums = [one for use in pair if (one := _summed(tape, use, kernel)) is not None]
+    if len(sums) != _AXES:
         return None
     losses, mask = sums
     hides, numbers = _array(mask.value), _array(losses.value)
@@ -150,6 +150,8 @@ def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
         return None
     masked = np.isin(hides, (0, 1)).all() and _some(hides.astype(bool))
     if not masked or mask.tensor in tape.differentiable or not np.all(numbers[hides == 0]):
+        return None
+    if _counts_positives(tape, losses, kernel, hides):
         return None
     count = int((hides == 0).sum())
     return Case(
@@ -159,6 +161,14 @@ def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
         leaves; the {count:,} others are none of them 0: they are trained for like the rest""",
         "loss = (losses * mask).sum() / mask.sum()",
     )
+
+
+def _counts_positives(tape: TapeIndex, losses: TensorUse, before: Kernel, mask: np.ndarray) -> bool:
+    """Whether a mask is where the losses' targets are above 0: all losses for each of these."""
+    behind = tape.ancestors(losses.tensor, before.index)
+    pairs = (compared(tape, one) for one in behind)
+    targets = (_array(pair[1].value) for pair in pairs if pair is not None)
+    return any(one is not None and np.array_equal(one > 0, mask > 0) for one in targets)
 
 
 def _endless(tape: TapeIndex, kernel: Kernel) -> Case | None:

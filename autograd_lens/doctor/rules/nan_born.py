@@ -74,10 +74,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if birth is not None:
             yield _where(found, one, birth)
             return
-    yield _only_when(evidence, found) if step is None else _came_in(found, step)
+    yield _only_when(evidence, found) if step is None else _came_in(evidence, found, step)
 
 
-def _came_in(found: Poisoned, step: Step) -> Finding:
+def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
     masked = _masked_early(step)
     if masked is not None:
         return _filled_first(found, step, *masked)
@@ -90,6 +90,17 @@ def _came_in(found: Poisoned, step: Step) -> Finding:
     )
     name = use.spec.name if use is not None else ""
     source = kernel.source if kernel else None
+    maker = TapeIndex(step).maker(use.tensor, kernel.index) if use is not None and kernel else None
+    if maker is not None and maker.phase == "forward":
+        return RULE.finding(
+            title=f"{operator_name(maker)} of step {step.index} is given an infinite number",
+            message=f"""{found.what.capitalize()} of step {step.index} is no finite number:
+                `{evidence.line(maker.source)}` computed with an infinite number that the program
+                itself gave.""",
+            fix="# a finite number",
+            step=step.index,
+            kernel=maker,
+        )
     return RULE.finding(
         title=f"{name or 'an input'} is NaN or infinite before step {step.index} begins",
         message=f"""{found.what.capitalize()} of step {step.index} is no finite number, and no

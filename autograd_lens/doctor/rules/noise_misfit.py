@@ -69,9 +69,11 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
 
 
 def _draw(tape: TapeIndex, use: TensorUse, before: Kernel) -> Kernel | None:
-    """The kernel that drew what a tensor shows."""
+    """The kernel that drew what a tensor shows, around no mean of its own: that is an action."""
     maker = tape.through_views(use.tensor, before.index)
-    return maker if maker is not None and operator_name(maker) in _DRAWS else None
+    if maker is None or operator_name(maker) not in _DRAWS:
+        return None
+    return None if operator_name(maker) == "normal" and any(tensors(maker.inputs)) else maker
 
 
 def _unseen(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -83,7 +85,13 @@ def _unseen(tape: TapeIndex, kernel: Kernel) -> Case | None:
             continue
         behind = list(tape.ancestors(given.tensor, kernel.index))
         draws = [one for one in behind if operator_name(one) in _DRAWS]
-        alike = [one for one in draws if one.outputs[0].spec.shape == drawn.outputs[0].spec.shape]
+        mixed = {tensor for one in behind for tensor in _mixed_in(tape, one)}
+        wanted = drawn.outputs[0].spec.shape
+        alike = [
+            one
+            for one in draws
+            if one.outputs[0].spec.shape == wanted and one.outputs[0].tensor in mixed
+        ]
         if alike and drawn.index not in {one.index for one in draws}:
             return Case(
                 kernel,
@@ -95,6 +103,28 @@ def _unseen(tape: TapeIndex, kernel: Kernel) -> Case | None:
                 drawn.source,
             )
     return None
+
+
+def _mixed_in(tape: TapeIndex, kernel: Kernel) -> Iterator[int]:
+    """The draws that a sum of data, in front of the model, adds to something else."""
+    if operator_name(kernel) not in ("add", "add_", "lerp") or kernel.requires_grad:
+        return
+    sides = [_drawn_behind(tape, use, kernel) for use in tensors(kernel.inputs)]
+    if all(sides) and len(sides) > 1:
+        return  # nothing but draws
+    for side in sides:
+        yield from side
+
+
+def _drawn_behind(tape: TapeIndex, use: TensorUse, before: Kernel) -> set[int]:
+    """The draws that a tensor shows, as they are or times a factor."""
+    maker = tape.through_views(use.tensor, before.index)
+    if maker is None or operator_name(maker) in _DRAWS:
+        return {maker.outputs[0].tensor} if maker is not None else set()
+    if operator_name(maker) != "mul":
+        return set()
+    makers = (tape.through_views(one.tensor, maker.index) for one in tensors(maker.inputs))
+    return {m.outputs[0].tensor for m in makers if m is not None and operator_name(m) in _DRAWS}
 
 
 def _weighed(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -157,7 +187,7 @@ def _shared(tape: TapeIndex, kernel: Kernel) -> Case | None:
         return None
     noise = next(use for use in tensors(kernel.inputs) if use is not factor)
     rows, sizes = factor.spec.shape, noise.spec.shape
-    one = len(rows) >= _PAIR and rows[0] > 1 and sizes in (rows[1:], (1, *rows[1:]))
+    one = len(rows) == _PAIR and rows[0] > 1 and sizes in (rows[1:], (1, *rows[1:]))
     maker = _draw(tape, noise, kernel)
     if not one or maker is None or rows[-1] < _PAIR:
         return None

@@ -36,7 +36,7 @@ from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.trace.graph import argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Step
 
-RULE = Rule("AL413", "padding-in-the-loss", "warning", "full")
+RULE = Rule("AL413", "padding-in-the-loss", "warning", "full", explains=("AL226",))
 
 _LOSSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
 _NONE = 0  # torch's number for reduction="none"

@@ -35,8 +35,8 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, number
 from autograd_lens.doctor.tape import compared, made_of, parameters_behind
 from autograd_lens.doctor.terms import loss_terms
-from autograd_lens.trace.graph import TapeIndex, operator_name
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL418", "same-side", "error", "full")
 
@@ -82,11 +82,22 @@ def _judged(tape: TapeIndex) -> Iterator[_Judged]:
             binary = operator_name(kernel).startswith("binary_cross_entropy")
             if not binary or term.weight <= 0 or sides is None or sides[1].value is None:
                 continue
+            if _relative(tape, sides[0], kernel):
+                continue  # says which of two is more real, not whether one is
             value = sides[1].value
             if value.complete and value.numel and value.array.min() == value.array.max():
                 trains = parameters_behind(tape, sides[0].tensor, kernel.index)
                 made = made_of(tape, sides[0].tensor, kernel.index)
                 yield _Judged(kernel, float(value.array.max()), trains, made)
+
+
+def _relative(tape: TapeIndex, use: TensorUse, before: Kernel) -> bool:
+    """Whether a score is the difference of two scores."""
+    maker = tape.through_views(use.tensor, before.index)
+    if maker is None or operator_name(maker) not in ("add", "sub", "rsub"):
+        return False
+    pair = [one for one in tensors(maker.inputs) if made_of(tape, one.tensor, maker.index)]
+    return len(pair) > 1
 
 
 def _tells_apart(judged: list[_Judged], telling: _Judged) -> bool:

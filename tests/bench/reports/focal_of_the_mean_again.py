@@ -18,7 +18,7 @@ class FocalLoss(nn.Module):
     def forward(self, logits, target):
         return focal_loss(F.cross_entropy(logits, target, weight=self.weight), self.gamma)  # bug
         # fix: return focal_loss(
-        # fix: F.cross_entropy(logits, target, weight=self.weight, reduction="none"), self.gamma
+        # fix:     F.cross_entropy(logits, target, weight=self.weight, reduction="none"), self.gamma
         # fix: )
 
 

@@ -24,10 +24,13 @@ def calc_gradient_penalty(real, fake):
     alpha = torch.rand(real.size(0), 1)
     interpolates = (alpha * real + (1 - alpha) * fake).requires_grad_(True)
     score = critic(interpolates)
-    gradients = grad(score, interpolates, grad_outputs=torch.ones_like(score), retain_graph=True)[
-        0
-    ]  # bug
-    # fix: gradients = grad(score, interpolates, grad_outputs=torch.ones_like(score), create_graph=True)[0]
+    gradients = grad(
+        score,
+        interpolates,
+        grad_outputs=torch.ones_like(score),
+        retain_graph=True,  # bug
+        # fix: create_graph=True,
+    )[0]
     return LAMBDA * ((gradients.norm(2, dim=1) - 1) ** 2).mean()
 
 

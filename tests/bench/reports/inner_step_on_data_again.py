@@ -29,10 +29,11 @@ class MAML:
         adapted = copy.deepcopy(self.model)  # bug
         # fix: params = dict(self.model.named_parameters())
         grads = torch.autograd.grad(
-            self.criterion(adapted(x), y),
-            adapted.parameters(),
-            create_graph=True,  # bug
-            # fix: self.criterion(self.model(x), y), params.values(), create_graph=True
+            self.criterion(adapted(x), y),  # bug
+            # fix: self.criterion(self.model(x), y),
+            adapted.parameters(),  # bug
+            # fix: params.values(),
+            create_graph=True,
         )
         for param, grad in zip(adapted.parameters(), grads):  # bug
             param.data -= self.inner_lr * grad  # bug

@@ -47,7 +47,7 @@ def main(args):
     for epoch in range(args.epochs):
         report_rec = report_kl = 0.0
         # fix: if args.cycle > 0 and epoch % args.cycle == 0:
-        # fix: kl_weight = args.kl_start
+        # fix:     kl_weight = args.kl_start
         for idx in torch.randperm(640).split(32):
             kl_weight = min(1.0, kl_weight + anneal_rate)
             if args.cycle > 0 and epoch % args.cycle == 0:  # bug

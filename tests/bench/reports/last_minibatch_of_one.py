@@ -45,7 +45,7 @@ def ppo_update(agent, optimizer, rollout, clip=0.2, epochs=2, size=64):
         for obs, action, old_log_prob, ret, adv in rollout.minibatches(size):
             adv = (adv - adv.mean()) / (adv.std() + 1e-8)  # bug
             # fix: if len(adv) > 1:
-            # fix: adv = (adv - adv.mean()) / (adv.std() + 1e-8)
+            # fix:     adv = (adv - adv.mean()) / (adv.std() + 1e-8)
             dist, value = agent(obs)
             ratio = (dist.log_prob(action) - old_log_prob).exp()
             policy_loss = -torch.min(ratio * adv, ratio.clamp(1 - clip, 1 + clip) * adv).mean()

@@ -12,8 +12,8 @@ class SignSGD(Optimizer):
             if p.grad is None:
                 continue
             state = self.state[p]
+            # fix: if group["momentum"] > 0.0 and "momentum_buffer" not in state:
             if group["momentum"] > 0.0:  # bug
-                # fix: if group["momentum"] > 0.0 and "momentum_buffer" not in state:
                 state["momentum_buffer"] = torch.zeros_like(p)
 
     @torch.no_grad()

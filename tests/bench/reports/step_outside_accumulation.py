@@ -44,6 +44,10 @@ for micro in range(400):
     actual_step += 1
     if actual_step % gradient_accumulation_steps == 0:
         torch.nn.utils.clip_grad_norm_(prompt_model.parameters(), 1.0)
+        # fix: optimizer1.step()
+        # fix: optimizer1.zero_grad()
+        # fix: optimizer2.step()
+        # fix: optimizer2.zero_grad()
         glb_step += 1
         if glb_step % 20 == 0:
             print(f"global step {glb_step} average loss {(tot_loss - log_loss) / 20:.4f}")
@@ -52,7 +56,3 @@ for micro in range(400):
     optimizer1.zero_grad()  # bug
     optimizer2.step()  # bug
     optimizer2.zero_grad()  # bug
-    # fix: optimizer1.step()
-    # fix: optimizer1.zero_grad()
-    # fix: optimizer2.step()
-    # fix: optimizer2.zero_grad()

@@ -61,7 +61,7 @@ def train(model, loader, params, teacher=None):
             else:
                 soft = cached[i]  # bug
                 # fix: with torch.no_grad():
-                # fix: soft = teacher(x)
+                # fix:     soft = teacher(x)
                 loss = loss_fn_kd(out, y, soft, params)
             optimizer.zero_grad()
             loss.backward()

@@ -6,15 +6,12 @@ torch.manual_seed(101)
 
 
 # fix: class _Reverse(torch.autograd.Function):
-# fix: @staticmethod
-# fix: def forward(ctx, x):
-# fix: return x.view_as(x)
-# fix:
-# fix: @staticmethod
-# fix: def backward(ctx, grad):
-# fix: return -grad
-# fix:
-# fix:
+# fix:     @staticmethod
+# fix:     def forward(ctx, x):
+# fix:         return x.view_as(x)
+# fix:     @staticmethod
+# fix:     def backward(ctx, grad):
+# fix:         return -grad
 class GradientReversal(nn.Module):
     def forward(self, x):
         return x  # bug

@@ -16,7 +16,7 @@ class MomentumUpdater:
         for op, mp in zip(online.parameters(), momentum.parameters()):
             mp.mul_(self.tau).add_(op, alpha=1 - self.tau)
         # fix: for ob, mb in zip(online.buffers(), momentum.buffers()):
-        # fix: mb.copy_(ob)
+        # fix:     mb.copy_(ob)
 
 
 class PointNet(nn.Module):
