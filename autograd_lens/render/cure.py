@@ -69,7 +69,9 @@ def _trials(found: Cure, width: int) -> list[Text]:
         rows = [[name, *rest] for name, _, *rest in rows]
         room = width - _wide(rows)
     curves = ["loss, log", *(_curve(one.known, max(room, _SHORTEST)) for one in shown)]
-    return table([[*row, Text(curve, row[0].style)] for row, curve in zip(rows, curves, strict=True)])
+    return table(
+        [[*row, Text(curve, row[0].style)] for row, curve in zip(rows, curves, strict=True)]
+    )
 
 
 def _wide(rows: list[list[Text]]) -> int:
