@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -32,6 +34,7 @@ from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_e
 from autograd_lens.live.graph_walk import GraphWalk, SavedFields
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
+from autograd_lens.live.shy import ShyOperators
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.trace.budget import Level
@@ -49,6 +52,7 @@ _ANCHORS = 64
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
+_Graphs = tuple[str, ...]  # the fingerprints of a step's backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,12 @@ class FullRecorder:
     written when the recording stops. Where full steps were found alike, light rows do, as long as
     they keep what steps were handed: the step that is wanted is executed again.
 
+    NOTE 2 [Data for many steps]: light steps are executed with what the full ones of their graph
+    read from outside, be it made anew in each of them or held over all. Where it is held for a
+    while (a rollout that is trained on eighty times), full steps are alike until it is let go of.
+    So whatever a full step read that the program held is watched, and when it is gone, the next
+    step of that graph is recorded in full.
+
     Args:
         services: What the parts of the recording share.
         schedule: The steps to record in full.
@@ -145,7 +155,7 @@ class FullRecorder:
         self._stream = Stream(value_limit, share, outside_limit=outside)
         self.mode = TapeMode(self._stream, services.frames, services.on_failure)
         self._updates = KnownUpdates(self.mode, self._stream, services.frames)
-        self._saved = SavedFields()
+        self._saved, self._shy = SavedFields(), ShyOperators()
         self._derivatives = DerivativeTable()
         self._loop = LoopFrame()
         self._tape: BackwardTape | None = None
@@ -163,10 +173,13 @@ class FullRecorder:
         # Fingerprints recorded in full, the lines of which a backward was, and those of them on
         # which one of these graphs was met at light level.
         self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
-        self._after = 0  # first event after the last backward
+        self._held: dict[_Graphs, list[weakref.ref[torch.Tensor]]] = {}  # NOTE 2
+        self._alarms = Counter[_Graphs]()
         self._reached: set[int] = set()  # parameters of the graphs of this step
-        self._calls = 0  # of known optimizers since the step began to be recorded
-        self._turn = -1  # position of the last backward's call in the loop's frame
+        # The first event after the last backward, and the position of its call in the loop's frame;
+        # calls of known optimizers since the step began to be recorded, and those around the last.
+        self._after, self._turn = 0, -1
+        self._calls, self._contexts = 0, list[tuple[str, int] | None]()
         self._addresses: dict[int, int] = {}  # of each parameter at the last backward
         self.anchors: deque[int] = deque(maxlen=_ANCHORS)
         self._templates: dict[Hashable, _Written] = {}
@@ -175,16 +188,13 @@ class FullRecorder:
         self._needs = Needs()
         # What the step was handed, and what it was since the last backward.
         self._handed, self._met = list[TensorEntry | None](), list[TensorEntry | None]()
-        self.notes = OptimizerNotes(
-            services.registry, lambda notes: services.writer.extra("optimizers", notes)
-        )
+        self.notes = OptimizerNotes(services.registry, services.writer.extra)
         self._afforded: deque[bytes] = deque(maxlen=_RECENT)  # large values that were kept
         self._aside: deque[_Aside] | None = deque(maxlen=aside) if aside else None
         self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
-        self._dots: dict[Any, str] = {}
-        self._step_dots: list[str] = []
+        self._dots, self._step_dots = dict[Any, str](), list[str]()
 
     # -- on and off -----------------------------------------------------------------------
 
@@ -198,10 +208,12 @@ class FullRecorder:
         if on and not self.on:
             self.on = not is_profiled() and switch_on(self.mode)
             if self.on:
+                self._shy.install()
                 self.mode.rebase()
                 self.inputs.begin()
         elif not on and self.on:
             switch_off(self.mode)
+            self._shy.remove()
             if not self._needs.inputs:
                 self.inputs.end()
             self.on = self._whole = False
@@ -232,11 +244,13 @@ class FullRecorder:
         """Let kernels pass by for a while; the step goes on behind them."""
         if self.on:
             switch_off(self.mode)
+            self._shy.remove()
 
     def resume(self) -> None:
         """See kernels again, where they were seen before."""
         if self.on:
             switch_on(self.mode, below=True)
+            self._shy.install()
 
     def stop(self, last_step: int, failed_step: int, error: BaseException | None) -> None:
         """Write the last step, and what there is of one that an exception ended; switch off."""
@@ -339,7 +353,7 @@ class FullRecorder:
     def enter_context(
         self, phase: str, optimizer: Optimizer | None = None, frame: FrameType | None = None
     ) -> None:
-        """A known optimizer begins to update or to clear.
+        """A known optimizer begins to update or to clear, perhaps in the closure of an update.
 
         Its calls are counted in each step anew, so that steps of one structure are alike.
 
@@ -349,6 +363,7 @@ class FullRecorder:
             frame: Where it was called.
         """
         self._calls += 1
+        self._contexts.append(self.mode.context)
         self.mode.context = (phase, self._calls)
         if self.on and optimizer is not None and frame is not None and self.described():
             try:
@@ -364,7 +379,7 @@ class FullRecorder:
         except Exception as error:  # noqa: BLE001  the program's update must not fail
             self._whole = False
             self._on_failure(error)
-        self.mode.context = None
+        self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------
 
@@ -393,7 +408,8 @@ class FullRecorder:
         self._locate(chain)
         fingerprint = call.flags.fingerprint
         lean = self._is_lean(step)
-        if lean and not self._may_be_lean(step) and not self._stream.lean:
+        begun = self._hooked and self._lean  # what is lean in part is lean
+        if lean and not (begun or self._may_be_lean(step) or self._stream.lean):
             lean = not self._needs.misses(fingerprint)
         aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
@@ -434,7 +450,7 @@ class FullRecorder:
         if lean and not inside and _is_plain(call.flags):
             self._pass(call)
         else:
-            self._hook(call, chain)
+            self._hook(step, call, chain)
         if not lean or self._keyframes.next(step) == step:
             parameters = [parameter for _, parameter in self._registry.alive()]
             self._keyframes.take(step, parameters, self._finds())
@@ -500,6 +516,8 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
+        if self.next_switch < 0 and self._next(step + 1) != NEVER:
+            self._chasing = _CHASE
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
             if is_profiled():
@@ -549,7 +567,7 @@ class FullRecorder:
             self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
         )
 
-    def _hook(self, call: BackwardCall, chain: list[FrameType]) -> None:
+    def _hook(self, step: int, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
         walk = self._tape.begin(call)
         for variable in walk.variables.values():
@@ -560,8 +578,22 @@ class FullRecorder:
         if new:
             self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
-        self.notes.look(lambda: [frame_names(frame) for frame in chain], anew=new)
+        self._note_optimizers(step, chain, anew=new)
         self._step_dots.append(self._dots[key])
+
+    def describe(self, step: int, frame: FrameType) -> None:
+        """An optimizer that was not known makes its first update in a step."""
+        if self._seen and not (self.on and self._hooked) and self._alarms[()] < _CHASES:
+            self._alarms[()] += 1
+            self._seen.clear()  # what it runs is on no tape
+            self.next_switch = -1
+        try:
+            self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
+        except Exception as error:  # noqa: BLE001  the program's update must not fail
+            self._on_failure(error)
+
+    def _note_optimizers(self, step: int, chain: list[FrameType], *, anew: bool) -> None:
+        self.notes.look(step, lambda: [frame_names(frame) for frame in chain], anew=anew)
 
     def _finds(self) -> Iterator[torch.Tensor]:
         """What the step found when it began and that outlasts it, parameters apart."""
@@ -664,8 +696,30 @@ class FullRecorder:
                 described=self.described(),
                 state=self._states[0],
             )
+            self._hold(written.template, segment)
             self.next_switch = min(self.next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
+
+    def _hold(self, template: Template, segment: Segment) -> None:
+        """Watch what a full step read from outside (NOTE 2)."""
+        graphs = tuple([backward.fingerprint for backward in template.backwards])
+        if self._needs.tapes or self._alarms[graphs] >= _CHASES:
+            self._held.pop(graphs, None)
+            return
+        pairs = zip(segment.tensors, template.tensors, strict=True)
+        read = {n: one.reference() for n, (one, of) in enumerate(pairs) if of.role == "input"}
+        for number in template.handed:
+            if number is not None:
+                read.pop(number, None)
+        gone = partial(self._lets_go, graphs)
+        self._held[graphs] = [weakref.ref(one, gone) for one in read.values() if one is not None]
+
+    def _lets_go(self, graphs: _Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
+        """The program let go of something that a full step read."""
+        if self._held.pop(graphs, None):
+            self._alarms[graphs] += 1
+            self._seen.difference_update(graphs)
+            self.next_switch = -1
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done

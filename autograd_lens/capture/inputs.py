@@ -145,8 +145,9 @@ class InputObserver:
         self._undo.append(functools.partial(setattr, iterator, "__next__", original))
 
     def end(self) -> None:
-        """Put everything back."""
+        """Put everything back; of a step that goes on only a part was collected."""
         self.active = False
+        self.take()
         self._calls.remove()
         while self._undo:
             self._undo.pop()()

@@ -52,13 +52,21 @@ class ParameterReader:
     third of asking the tensor for everything. The view owns nothing and is only used while
     a living tensor says that the address is its own.
 
+    NOTE 3 [Another in its place]: a parameter to which the program gives another dtype or shape
+    (``model.half()``) is another one from then on, as a row holds values of one kind alone.
+
+    Args:
+        limit: See the attribute.
+        parted: Takes a parameter of NOTE 3; returns what refers to the one that it was.
+
     Attributes:
         died: How many of the parameters no longer existed at the last reading.
         limit: Bytes of one value that is kept whole.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, parted: Callable[[torch.Tensor], Reference]) -> None:
         self.died = 0
+        self._parted = parted
         self.limit = limit
         self._slots: list[_Slot] = []
 
@@ -91,6 +99,12 @@ class ParameterReader:
                 known = parameter.data_ptr() == slot.address and parameter.is_contiguous()
             except RuntimeError:  # it has no memory of its own
                 known = False
+            if not known and (parameter.dtype, parameter.shape) != slot.spec:  # NOTE 3
+                slot.reference = self._parted(parameter)
+                values.append(None)
+                grads.append(None)
+                died += 1
+                continue
             values.append(slot.memory.raw if known else self._value(slot, parameter))
             grads.append(self._grad(slot, parameter.grad))
         self.died = died
@@ -142,13 +156,24 @@ class ParameterReader:
 class _Slot:
     """Where one parameter and its ``.grad`` were last seen."""
 
-    __slots__ = ("address", "end", "grad_address", "grad_memory", "memory", "opaque", "reference")
+    __slots__ = (
+        "address",
+        "end",
+        "grad_address",
+        "grad_memory",
+        "memory",
+        "opaque",
+        "reference",
+        "spec",
+    )
 
     def __init__(self, reference: Reference, limit: int) -> None:
         self.reference = reference
         parameter = reference()
         self.end = None if parameter is None else LastValue(parameter, limit)
         self.opaque = parameter is not None and is_opaque(parameter)
+        plain = parameter is not None and not self.opaque
+        self.spec = (parameter.dtype, parameter.shape) if plain else None  # type: ignore[union-attr]
         self.address = self.grad_address = -1
         self.memory = self.grad_memory = ctypes.create_string_buffer(0)
 

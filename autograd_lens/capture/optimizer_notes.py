@@ -33,13 +33,18 @@ class OptimizerNotes:
     leaves that it updates: the index of a parameter of the run, or None for a tensor that no
     backward has reached. Groups divide ``holds``; a handwritten optimizer has none. One that is
     gone, as that of a model which was trained before another, is kept as it was last, unless
-    another one updates what it did.
+    another one updates what it did: then it is kept apart, ``[step, {...}]`` with the step at
+    which that was seen.
+
+    Args:
+        registry: The parameters.
+        keep: Takes what is known under the name that a recording has for it.
 
     Attributes:
         stepped: Gives the optimizers that have made an update, whoever holds them.
     """
 
-    def __init__(self, registry: ParameterRegistry, keep: Callable[[bytes], None]) -> None:
+    def __init__(self, registry: ParameterRegistry, keep: Callable[[str, bytes], None]) -> None:
         self._registry = registry
         self._keep = keep
         self.stepped: Callable[[], Iterable[Any]] = tuple
@@ -47,12 +52,14 @@ class OptimizerNotes:
         self._gone: list[Json] = []
         self._state: Hashable = None
         self._written: list[Json] = []
+        self._parted: list[tuple[int, Json]] = []
         self._looks = 0
 
-    def look(self, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
+    def look(self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
         """Write what changed since the last look.
 
         Args:
+            step: The step that goes on.
             frames: Gives what the program's frames can see, innermost first.
             anew: Whether to search for optimizers that were made since.
         """
@@ -72,10 +79,18 @@ class OptimizerNotes:
         self._gone = [one for one in self._gone if held.isdisjoint(one["holds"])][-_MAX_GONE:]
         described = [*self._gone, *entries]
         if described and described != self._written:
+            self._part(step, described)
             self._written = described
-            self._keep(json.dumps(described).encode())
+            self._keep("optimizers", json.dumps(described).encode())
         self._known = list(_references(found.values(), entries))
         self._state = self._now()
+
+    def _part(self, step: int, now: list[Json]) -> None:
+        """Keep apart what is not described any more."""
+        parted = [one for one in self._written if one["holds"] and not _goes_on(one, now)]
+        if parted:
+            self._parted = [*self._parted, *((step, one) for one in parted)][-_MAX_GONE:]
+            self._keep("parted optimizers", json.dumps(self._parted).encode())
 
     def _elsewhere(self) -> Iterator[tuple[str, Any]]:
         """Those that made updates, as one that is an attribute of a module."""
@@ -116,6 +131,18 @@ class OptimizerNotes:
             "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
             "groups": _groups(optimizer),
         }
+
+
+def _goes_on(one: Json, others: Iterable[Json]) -> bool:
+    """Whether one of the others makes the same updates, as far as it was known."""
+    return any(
+        (one["class"], one["options"]) == (other["class"], other["options"])
+        and len(one["holds"]) <= len(other["holds"])
+        and all(
+            held in {None, now} for held, now in zip(one["holds"], other["holds"], strict=False)
+        )
+        for other in others
+    )
 
 
 def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

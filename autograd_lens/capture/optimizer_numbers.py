@@ -36,9 +36,12 @@ class OptimizerNumbers:
         self._index_of = index_of
         self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
         self._changed: list[Any] = []
+        self._known = 0  # how many tensors the optimizer had a state of when its update began
+        self._fresh: list[int] = []
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
+        self._known = len(optimizer.state)
         self._others = self._others or _computes_otherwise(optimizer)
         self.tell = not self._others
         groups = optimizer.param_groups
@@ -46,6 +49,17 @@ class OptimizerNumbers:
         if self._last.get(optimizer) != now:
             self._last[optimizer] = now
             self._changed.append(self._entry(groups))
+
+    def ended(self, optimizer: Optimizer) -> None:
+        """It has made its update; what it had no state of before stands last."""
+        if len(optimizer.state) > self._known:
+            new = (self._index_of(one) for one in list(optimizer.state)[self._known :])
+            self._fresh += [index for index in new if index is not None]
+
+    def take_fresh(self) -> list[int] | None:
+        """The parameters whose state updates since the last call have begun, by their indexes."""
+        fresh, self._fresh = self._fresh, []
+        return fresh or None
 
     def again(self) -> None:
         """Tell all of them at their next update, whatever was told before."""

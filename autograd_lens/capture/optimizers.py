@@ -20,6 +20,7 @@ from autograd_lens.capture.steps import StepCounter
 __all__ = ["OptimizerHooks"]
 
 _KEY: Any = "autograd_lens"
+_LOOKED_FOR = 64  # optimizers that are described as soon as they make an update
 
 
 class OptimizerHooks:
@@ -44,7 +45,8 @@ class OptimizerHooks:
         self.numbers = numbers
         self._full = full
         self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
-        self._frame: int | None = None
+        self._frames: list[int] = []  # of the updates that run, one within another
+        self._new = 0
         full.state_names = self._state_names
         full.notes.stepped = lambda: list(self._seen)
 
@@ -87,26 +89,33 @@ class OptimizerHooks:
 
     def check(self, frame: FrameType | None) -> None:
         """Notice that an update was left by an exception: then no hook said that it ended."""
-        if self._frame is None:
+        if not self._frames:
             return
-        while frame is not None and id(frame) != self._frame:
+        there = set()
+        while frame is not None:
+            there.add(id(frame))
             frame = frame.f_back
-        if frame is None:
-            self._frame = None
+        while self._frames and self._frames[-1] not in there:
+            self._frames.pop()
             self.ended("update", complete=False)
 
     def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         frame = sys._getframe(1)
-        self._frame = id(frame)
+        self._frames.append(id(frame))
+        new = optimizer not in self._seen
+        self._new += new
         self._seen.add(optimizer)
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
         with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
             self._full.update_begins(_parameters(optimizer))
+            if new and self._new <= _LOOKED_FOR:
+                self._full.describe(self._steps.index, frame)
         self.begins("update", optimizer, frame if closed else None)
 
-    def _ended(self, _optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frame = None
+    def _ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        self._frames.pop()
+        self.numbers.ended(optimizer)
         self.ended("update")
 
     def _state_names(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, str]]:

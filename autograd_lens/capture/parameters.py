@@ -203,6 +203,16 @@ class ParameterRegistry:
         self.unsettled.append(index)
         self._note_shared_memory(index, tensor)
 
+    def part(self, tensor: torch.Tensor) -> weakref.ref[torch.Tensor]:
+        """Take a known parameter for another one from now on: the known one is gone.
+
+        Returns:
+            What now refers to the known one.
+        """
+        index = self._index.pop(id(tensor))
+        self.references[index] = weakref.ref(torch.Tensor())
+        return self.references[index]
+
     def seen_in(self, step: int) -> None:
         """What was found since the last call was first seen in this step."""
         for index in self.unsettled:

@@ -133,7 +133,7 @@ class Recorder:
         self._budget = writer.budget
         self._level = Level.ALL
         self._graphs = GraphBook(writer.graph, self.frames.source_of)
-        self._reader = ParameterReader(limits.light)
+        self._reader = ParameterReader(limits.light, self.registry.part)
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
@@ -225,7 +225,12 @@ class Recorder:
         try:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
-            extras = {"calls": calls, "numbers": self._numbers.take(), "gone": gone or None}
+            extras = {
+                "calls": calls,
+                "numbers": self._numbers.take(),
+                "fresh": self._numbers.take_fresh(),
+                "gone": gone or None,
+            }
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
         except Exception as failure:  # noqa: BLE001  see NOTE 2
             self.fail(failure)
@@ -512,6 +517,7 @@ class Recorder:
                     "inputs": self.inputs.take() or None,
                     "calls": calls,
                     "numbers": self._numbers.take(),
+                    "fresh": self._numbers.take_fresh(),
                     "clock": None if alone else [self._began, time.time()],
                 }
                 self._rows.append((steps.index, graph, loss, values, before, after, extras))

@@ -64,6 +64,7 @@ class BatchAxis:
         self._axis: dict[int, int] = {}
         self._folded: dict[int, Meeting] = {}
         self._tables: set[int] = set()
+        self._counted: set[int] = set()  # 0, 1, ... of the samples, and what was looked up by that
 
     @cached_property
     def size(self) -> int:
@@ -162,6 +163,7 @@ class BatchAxis:
     def _kernel(self, kernel: Kernel) -> Iterator[Meeting]:
         given = list(tensors(kernel.inputs))
         self._seed(kernel, given)
+        self._count(kernel, given)
         first = next((use for use in given if use.tensor in self._axis), None)
         if first is None:
             return
@@ -236,6 +238,22 @@ class BatchAxis:
         if kept and not kernel.requires_grad:
             self._tables.update(output.tensor for output in kernel.outputs)
 
+    def _count(self, kernel: Kernel, given: list[TensorUse]) -> None:
+        """Note what a module counts the samples by, and looks up for each."""
+        counts = operator_name(kernel) == "arange" and bool(kernel.module)
+        looks = operator_name(kernel) in _TABLES | {"embedding"}
+        if (counts and _result(kernel) == (self.size,)) or (
+            looks and any(use.tensor in self._counted for use in given)
+        ):
+            self._counted.update(output.tensor for output in kernel.outputs)
+
+    def _numbers_all(self, use: TensorUse, rows: TensorUse) -> bool:
+        """Whether samples are counted where their steps should be: one number for all of them."""
+        sizes, whole = use.spec.shape, rows.spec.shape
+        same = len(sizes) == len(whole) > _PAIR
+        one = any(size == 1 < other for size, other in zip(sizes, whole, strict=False))
+        return use.tensor in self._counted and same and one
+
     def _together(
         self, kernel: Kernel, given: list[TensorUse], rows: TensorUse
     ) -> Iterator[Meeting]:
@@ -246,8 +264,8 @@ class BatchAxis:
             if folded is not None and kernel.module not in self._spread:
                 yield folded
             place = axis - len(rows.spec.shape) + len(use.spec.shape)
-            within = use.tensor in self._tables and 0 <= place < len(use.spec.shape)
-            if within and use.spec.shape[place] == self.size:
+            fits = 0 <= place < len(use.spec.shape) and use.spec.shape[place] == self.size
+            if fits and (use.tensor in self._tables or self._numbers_all(use, rows)):
                 yield Meeting(kernel, "positions", rows, axis)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 
@@ -97,7 +97,11 @@ def examine(
     evidence = Evidence(trace, Experiments(trace.laboratory, seconds, on_way))
     # Every rule is asked, so that what follows from a cause is left out of a selection as well.
     found = _causes([finding for known in rules() for finding in known.check(evidence)])
-    kept = [one for one in found if _chosen(one, wanted, unwanted)]
+    kept = [
+        replace(one, line=one.line or trace.line(one.source))
+        for one in found
+        if _chosen(one, wanted, unwanted)
+    ]
     return tuple(sorted(kept, key=lambda one: (one.severity, one.step or 0, one.code)))
 
 

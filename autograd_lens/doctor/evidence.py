@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
+from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
@@ -234,6 +235,11 @@ class Evidence:
             steps = (*steps[:half], *(steps[place] for place in dict.fromkeys(picked.tolist())))
         return tuple(self.trace.steps[step] for step in steps)
 
+    @cached_property
+    def tapes(self) -> tuple[TapeIndex, ...]:
+        """The full steps, indexed."""
+        return tuple(map(TapeIndex, self.full))
+
     @property
     def _whole(self) -> tuple[int, ...]:
         """The steps that were recorded in full, and the later ones that are cheap to open."""
@@ -243,7 +249,7 @@ class Evidence:
         if len(self.trace.steps[recorded[0]].kernels) > _QUICK:
             return recorded
         later = {last // 2, last - 1} - set(recorded)
-        return (*recorded, *(step for step in sorted(later) if self.full_step(step) is not None))
+        return (*recorded, *(step for step in sorted(later) if _linked(self.full_step(step))))
 
     def full_step(self, step: int) -> Step | None:
         """A step, where it was recorded in full or the trace can open it by replay."""
@@ -303,6 +309,13 @@ class Evidence:
     def names(self, indexes: Sequence[int]) -> list[str]:
         """Names of parameters."""
         return [self.parameters[index].name for index in indexes]
+
+
+def _linked(step: Step | None) -> bool:
+    """Whether it is known of every backward of a step which kernels made its nodes."""
+    made = (one for one in step.kernels if one.phase == "forward") if step is not None else ()
+    known = {one.backward for one in made if one.node is not None}
+    return step is not None and known >= {one.index for one in step.backwards if one.graph}
 
 
 def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter) -> Gap:
@@ -370,7 +383,7 @@ def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | 
 def _place(event: Event) -> Source | None:
     """The line that the first line of the detail names: ``file:line: Category``."""
     file, _, line = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
-    return Source(file, int(line), int(line), -1, -1, "") if line.isdigit() else None
+    return at(file, int(line)) if line.isdigit() else None
 
 
 _READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from autograd_lens.trace.records import Source, Step
+from autograd_lens.trace.records import Kernel, Source, Step
 from autograd_lens.trace.values import Value
 
 __all__ = [
@@ -49,7 +49,7 @@ class Finding:
         step: The step to look at, or None.
         events: What in that step shows it, for example ``("kernel 12",)``.
         source: The line of the program, or None.
-        line: Its text.
+        line: Its text; ``examine`` fills it in.
         look: The command that shows it, with ``{file}`` for the trace.
     """
 
@@ -103,17 +103,22 @@ class Rule:
         fix: str,
         step: int | None = None,
         events: tuple[str, ...] = (),
+        kernel: Kernel | None = None,
         source: Source | None = None,
         line: str = "",
         look: str = "",
     ) -> Finding:
         """A finding of this rule; see ``Finding``.
 
-        Where nothing else is to be looked at, it is the step, at the first event's kernel.
+        A kernel stands for its event and its line. Where nothing else is to be looked at, it is
+        the step, at the first event's kernel.
         """
+        if kernel is not None:
+            events = events or (f"kernel {kernel.index} {kernel.op}",)
+            source = source or kernel.source
         if not look and step is not None:
-            kernel = _KERNEL.match(events[0]) if events else None
-            place = f"{step}:k{kernel[1]}" if kernel else f"{step}"
+            first = _KERNEL.match(events[0]) if events else None
+            place = f"{step}:k{first[1]}" if first else f"{step}"
             look = f"autograd-lens step {{file}} --at {place}"
         return Finding(
             self.code,

@@ -255,6 +255,8 @@ def _lost(step: Step, update: ParameterUpdate) -> Iterator[LostUpdate]:
         added = _added(kernel)
         if added > 0 and kernel.outputs and kernel.outputs[0].value == target.value:
             size = float(np.abs(target.value.array.astype(np.float64)).mean())
+            if not math.isfinite(size):  # NaN stays NaN, whatever is added
+                continue
             yield LostUpdate(update.parameter, target.spec.dtype, step.index, kernel, added, size)
 
 

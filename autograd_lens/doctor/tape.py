@@ -28,6 +28,7 @@ __all__ = [
     "compared",
     "divergence",
     "is_clip",
+    "kept_for_backward",
     "life_lines",
     "made_of",
     "parameters_behind",
@@ -179,16 +180,30 @@ def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | N
 def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, Kernel] | None:
     """The input and the target of ``kl_div``, and the kernel that multiplies them.
 
-    It is ``xlogy(t, t) - t * input``; None for other kernels than its ``xlogy``.
+    It is ``xlogy(t, t) - t * input``, or ``exp(t) * (t - input)`` of a target in logarithms; None
+    for other kernels than its ``xlogy`` or that difference.
     """
+    given = list(tensors(kernel.inputs))
+    if operator_name(kernel) == "sub" and len(given) == _PAIR:
+        target, other = given
+        powers = [one for one in tape.readers(target.tensor) if operator_name(one) == "exp"]
+        made = {use.tensor for one in powers for use in one.outputs}
+        for reader in tape.readers(kernel.outputs[0].tensor) if made else ():
+            beside = {use.tensor for use in tensors(reader.inputs)}
+            if operator_name(reader) == "mul" and beside & made:
+                return other, target, reader
     if operator_name(kernel) != "xlogy":
         return None
-    target = next(tensors(kernel.inputs))
-    for reader in tape.readers(target.tensor):
-        others = [one for one in tensors(reader.inputs) if one.tensor != target.tensor]
+    for reader in tape.readers(given[0].tensor):
+        others = [one for one in tensors(reader.inputs) if one.tensor != given[0].tensor]
         if operator_name(reader) == "mul" and len(others) == 1:
-            return others[0], target, reader
+            return others[0], given[0], reader
     return None
+
+
+def kept_for_backward(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a kernel is the ``detach`` by which autograd keeps a result for its own backward."""
+    return operator_name(kernel) == "detach" and not tape.readers(kernel.outputs[0].tensor)
 
 
 def training_path(step: Step) -> frozenset[int]:

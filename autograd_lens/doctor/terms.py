@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
-__all__ = ["Term", "likelihoods", "loss_terms"]
+__all__ = ["Term", "factor", "is_logarithm", "likelihoods", "loss_terms"]
 
 _MOST = 400  # kernels on the way
 _PARTS = frozenset({"as_strided", "diagonal", "narrow", "select", "slice", "split", "unbind"})
@@ -70,9 +70,9 @@ def _parts(tape: TapeIndex, term: Term) -> Iterator[Term]:
         for use, made in given:
             weight = term.weight * _share(kernel, places.index(use.tensor))
             yield Term(use, made, weight, term.by)
-    elif name in _MULTIPLIES and len(given) == 1 and (factor := _factor(kernel)) is not None:
+    elif name in _MULTIPLIES and len(given) == 1 and (number := factor(kernel)) is not None:
         use, made = given[0]
-        yield Term(use, made, term.weight * factor, kernel if term.weight else term.by)
+        yield Term(use, made, term.weight * number, kernel if term.weight else term.by)
 
 
 def _grown(tape: TapeIndex, kernel: Kernel) -> Iterator[tuple[TensorUse, Kernel]]:
@@ -93,7 +93,7 @@ def _share(kernel: Kernel, place: int) -> float:
     return 1.0 if not place else size if name == "add" else -size
 
 
-def _factor(kernel: Kernel) -> float | None:
+def factor(kernel: Kernel) -> float | None:
     """The number that a kernel multiplies its first input with; None where it is not known."""
     other = next((_number(one) for one in kernel.inputs[1:] if one.name == "other"), None)
     if other is None or operator_name(kernel).startswith("mul"):
@@ -126,11 +126,12 @@ def likelihoods(tape: TapeIndex, use: TensorUse, before: int) -> Iterator[Kernel
         picked = picked or operator_name(kernel) in _PICKS
         base = next(tensors(kernel.inputs), None)
         kernel = tape.maker(base.tensor, kernel.index) if base is not None else None
-    if kernel is not None and picked and _logarithm(tape, kernel):
+    if kernel is not None and picked and is_logarithm(tape, kernel):
         yield kernel
 
 
-def _logarithm(tape: TapeIndex, kernel: Kernel) -> bool:
+def is_logarithm(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a kernel made logarithms, of probabilities as they go."""
     if operator_name(kernel) in _LOGARITHMS:
         return True
     if operator_name(kernel) != "sub":  # scores - logsumexp(scores)

@@ -50,7 +50,15 @@ __all__ = [
     "SavedList",
 ]
 
-UNWATCHED = frozenset({"MaskedFillBackward1", "ProdBackward0", "ProdBackward1"})
+UNWATCHED = frozenset(
+    {
+        "CumprodBackward0",
+        "LinalgDetBackward0",
+        "MaskedFillBackward1",
+        "ProdBackward0",
+        "ProdBackward1",
+    }
+)
 """Nodes whose result depends on whether a dispatch mode is active (NOTE 1)."""
 
 COMPILED = "CompiledFunctionBackward"

@@ -11,7 +11,8 @@ pushed where the stack is empty, and taken out of wherever it stands.
 
 NOTE 3 [A turn that is a call]: where the loop's body is a function, every turn is a new call at
 the same place in the loop's frame. It is told by the frame that is called: another one, or one
-whose place another call has got since, as its position jumps back.
+whose place another call has got since, as its position jumps back; or by what the loop's frame
+ran in between, as an evaluation behind it.
 """
 
 from __future__ import annotations
@@ -482,8 +483,10 @@ class TapeMode(TorchDispatchMode):
         self.left = self.left or not inside
         last, self._within = self._within, within and (id(within), within.f_lasti)
         anew = False
-        if within is not None and last and position == self._position == self.backward_at:
-            anew = last[0] != id(within) or within.f_lasti < last[1]
+        if position == self.backward_at and position >= 0:
+            anew = position < self._position
+            if within is not None and last and position == self._position:
+                anew = last[0] != id(within) or within.f_lasti < last[1]
         if position < self._position or anew:
             self._turned = True  # a step may begin here: its tape has to stand alone
         self._position = position

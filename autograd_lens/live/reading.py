@@ -77,11 +77,12 @@ def read(
         those of which ``is_opaque`` is true, quantized ones, huge sparse ones, and those whose
         memory was given back). A sparse tensor is read as a dense one.
     """
-    if type(tensor) not in _PLAIN_TYPES and is_opaque(tensor):
+    if is_opaque(tensor):
         return None
     try:
         if (
             tensor.is_cpu
+            and tensor.layout is torch.strided
             and tensor.is_contiguous()
             and type(tensor) in _PLAIN_TYPES
             and tensor.dtype not in _COMPLEX
@@ -105,9 +106,11 @@ def _is_freed(tensor: torch.Tensor) -> bool:
 def is_opaque(tensor: torch.Tensor) -> bool:
     """Whether the program's own code answers for this tensor: asking it for anything runs that.
 
-    True of subclasses with a ``__torch_dispatch__``, as fake tensors are.
+    True of subclasses with a ``__torch_dispatch__``, as fake tensors are; and of nested tensors,
+    which have no sizes.
     """
-    return type(tensor).__torch_dispatch__ is not _NO_DISPATCH
+    kind = type(tensor)
+    return tensor.is_nested if kind in _PLAIN_TYPES else kind.__torch_dispatch__ is not _NO_DISPATCH
 
 
 def is_plain(tensor: torch.Tensor) -> bool:

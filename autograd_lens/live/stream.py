@@ -36,7 +36,7 @@ import xxhash
 from torch.nn import Parameter
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from autograd_lens.live.reading import SMALL, RawValue, bytes_at, read
+from autograd_lens.live.reading import SMALL, RawValue, bytes_at, is_opaque, read
 from autograd_lens.trace.records import Role
 from autograd_lens.trace.values import Summary
 
@@ -114,7 +114,8 @@ class TensorEntry:
         reference: The tensor, weakly.
         spec: (dtype, shape, device).
         last: The bytes last read, so that an unchanged value is one object.
-        layout: How it holds its elements, ``""`` for strided.
+        layout: How it holds its elements, ``""`` for strided; the name of its class where that
+            class answers for it.
         strides: Its strides, in elements.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
@@ -168,28 +169,37 @@ class TensorEntry:
             and tensor.is_cpu
             and tensor.layout is _STRIDED
             and dtype not in _COMPLEX
+            and not tensor.is_nested
         )
         self.layout = ""
         if self.plain:
             self.spec: Spec = (dtype, tensor.shape, None)
             self.strides = tensor.stride()
         else:
-            strided = tensor.layout is _STRIDED
-            self.layout = "" if strided else str(tensor.layout).removeprefix("torch.")
+            self.layout = _layout(tensor)
             self.spec = (dtype, _shape(tensor), None if tensor.is_cpu else tensor.device)
             self.strides = _strides(tensor)
 
 
+def _layout(tensor: torch.Tensor) -> str:
+    if is_opaque(tensor):
+        return "nested" if type(tensor) in _PLAIN_TYPES else type(tensor).__name__
+    return "" if tensor.layout is _STRIDED else str(tensor.layout).removeprefix("torch.")
+
+
 def _shape(tensor: torch.Tensor) -> torch.Size:
+    """Its sizes; 0 for one that is no number, as that of a nested tensor's ragged dimension."""
     try:
-        return tensor.shape
+        sizes: Any = tensor.shape
+        return torch.Size([size if isinstance(size, int) else 0 for size in sizes])
     except RuntimeError:  # a parameter of a lazy module, before its first forward
         return torch.Size((0,))
 
 
 def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
-        return tensor.stride() if tensor.layout is _STRIDED else ()
+        strides = tensor.stride() if tensor.layout is _STRIDED else ()
+        return strides if all(one.__class__ is int for one in strides) else ()
     except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
         return ()
 
@@ -272,6 +282,8 @@ class Stream:
         if entry.plain and tensor.is_contiguous():
             home, size = tensor.data_ptr(), tensor.nbytes
             if home != entry.home or size != entry.size:  # NOTE 3
+                if tensor.shape != entry.spec[1] or tensor.dtype != entry.spec[0]:
+                    entry = self.uses[-1] = self._become(tensor, entry)
                 if size > SMALL or not home or not tensor.is_cpu:
                     self.slots.append(self._read_large(tensor, entry))
                     return TENSOR
@@ -286,10 +298,17 @@ class Stream:
             self.slots.append(self._read_large(tensor, entry))
         return TENSOR
 
+    def _become(self, tensor: torch.Tensor, entry: TensorEntry) -> TensorEntry:
+        """The entry of a tensor that was given other sizes or another dtype in place."""
+        made = entry.made
+        entry = self.register(tensor)
+        entry.made = made
+        return entry
+
     def _is_carried(self, entry: TensorEntry, tensor: torch.Tensor) -> bool:
         if entry.role == "state" and tensor.numel() * tensor.element_size() > SMALL:
             return self.state_follows
-        return entry.role in _IN_ROWS
+        return entry.role in _IN_ROWS and tensor.dtype is entry.spec[0]
 
     def make(self, result: Any) -> Hashable:
         """Note what a kernel returned; returns its pattern."""

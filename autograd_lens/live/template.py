@@ -625,8 +625,10 @@ class _Builder:
     def _phases(self) -> tuple[list[TapeUpdate], list[TapeZeroGrad], list[TapeGradChange]]:
         """Set the phase of each kernel; returns the updates, clearings and other changes."""
         ancestors = _ancestors(self._kernels)
+        # What an optimizer's closure ran stands before a backward; the update, behind the last one.
+        last = {kernel.context: kernel.region for kernel in self._kernels}
         for kernel in self._kernels:
-            if kernel.context is not None:
+            if kernel.context is not None and kernel.region == last[kernel.context]:
                 kernel.set(phase=kernel.context[0])
         groups: dict[Any, _Update] = {}
         zero_grads = []

@@ -69,9 +69,8 @@ def _trials(found: Cure, width: int) -> list[Text]:
         rows = [[name, *rest] for name, _, *rest in rows]
         room = width - _wide(rows)
     curves = ["loss, log", *(_curve(one.known, max(room, _SHORTEST)) for one in shown)]
-    return table(
-        [[*row, Text(curve, row[0].style)] for row, curve in zip(rows, curves, strict=True)]
-    )
+    pairs = zip(rows, curves, strict=True)
+    return table([[*row, Text(curve, row[0].style)] for row, curve in pairs])
 
 
 def _wide(rows: list[list[Text]]) -> int:

@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -26,12 +27,12 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.plan import Call, Plan
-from autograd_lens.replay.values import as_tensor, laid_out, matches
+from autograd_lens.replay.values import as_tensor, digest, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import TensorSpec
 from autograd_lens.trace.rows import LightGraph
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.tape import numbers_in, tensors_in
+from autograd_lens.trace.tape import TensorSlot, numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
@@ -82,6 +83,29 @@ class Donor:
         place = self.plan.outside.get(number) if slot is None else slot
         entry = None if place is None else self.whole(self.slots[place])
         return _recorded(entry, self.plan, number)
+
+    @cached_property
+    def altered(self) -> Mapping[int, Sequence[TensorSlot]]:
+        """By kernel what it reads of tensors from outside that something else has changed since.
+
+        No kernel did: ``p.data`` was assigned, or NumPy wrote into the memory.
+        """
+        plan, slots = self.plan, self.slots
+        last: dict[int, Entry] = {}
+        found: dict[int, list[TensorSlot]] = {}
+        for call in plan.calls:
+            for place in call.kernel.reads if not call.engine else ():
+                before, now = last.get(place.tensor), slots[place.slot]
+                if before is not None and now is not None and digest(before) != digest(now):
+                    found.setdefault(call.index, []).append(place)
+                if plan.specs[place.tensor].role != "gradient" and place.tensor in plan.outside:
+                    last[place.tensor] = now
+            touched = {plan.memory[number] for number in call.changes}
+            if touched:
+                last = {n: one for n, one in last.items() if plan.memory[n] not in touched}
+                made = ((place.tensor, slots[place.slot]) for place in call.kernel.makes)
+                last |= {number: one for number, one in made if number in call.changes}
+        return found
 
     @cached_property
     def self_contained(self) -> bool:
@@ -174,7 +198,12 @@ class Donors:
             unlike = handed not in (0, its_handed)
             return its_cleared != cleared, unlike, other > step, abs(other - step)
 
-        for other in sorted(alike, key=distance):
+        order = sorted(alike, key=distance)
+        later = next((other for other in order if other > step), step)
+        if order[0] < step < later:  # what the program holds may be that of either neighbour
+            order.remove(later)
+            order.insert(1, later)
+        for other in order:
             donor = self._donor(other)
             constants = tuple(one for one in donor.slots if isinstance(one, int | float | complex))
             if (donor.encoded.number, *constants) not in seen:
@@ -316,10 +345,15 @@ class Donors:
                 for row in light.rows
             ],
             numbers=donor.slots,
+            altered=_altered(donor) if own else {},
             random=self.random(step),
             dropped=_unavailable(plan, dropped, {*found, *given, *held}, own=own),
             own=own,
             frozen=_frozen(light),
+            reached=[
+                frozenset(light.known[index].name for index in graph.reached)
+                for graph in light.graphs
+            ],
         )
 
     def cut_off(self, step: int, donor: Donor) -> frozenset[int]:
@@ -339,7 +373,8 @@ class Donors:
         # What stands before them was handed to modules since the last step: by a validation. And
         # a loader that fetches one batch ahead has none to hand on at the end of an epoch.
         count = min(len(items), len(handed))
-        for number, item in zip(handed[-count:], items[-count:], strict=True):
+        there = handed[-count:]
+        for number, item in zip(there, _in_order(items[-count:], there, donor.plan), strict=True):
             if number is None or number in donor.plan.leaves:
                 continue
             shape = _batch_shape(item, donor.plan.specs[number])
@@ -571,8 +606,27 @@ def _other_object(tensor: torch.Tensor) -> torch.Tensor:
 def _frozen(light: LightStep) -> frozenset[str]:
     """The parameters that no run of the engine reaches; one within another leaves ``.grad``."""
     reached = {index for graph in light.graphs for index in graph.reached}
-    reached |= {i for row in light.rows for i, v in enumerate(row.grads_after) if v is not None}
+    for row in light.rows:
+        pairs = zip_longest(row.grads_before[: len(row.grads_after)], row.grads_after)
+        reached |= {i for i, (before, after) in enumerate(pairs) if after not in (None, before)}
     return frozenset(one.name for i, one in enumerate(light.known) if i not in reached)
+
+
+def _in_order(items: list[Entry], handed: Sequence[int | None], plan: Plan) -> list[Entry]:
+    """What a step was handed, in the order in which another one was.
+
+    A loader's batch counts where a module was given it, once that module is known. So in the first
+    step of a model the order may be another; the sizes tell which is which where all differ.
+    """
+    wanted = [None if number is None else _size(plan.specs[number]) for number in handed]
+    sizes = [len(item) if isinstance(item, bytes) else None for item in items]
+    if sizes == wanted or len({*sizes}) < len(sizes) or {*sizes} != {*wanted}:
+        return items
+    return [items[sizes.index(size)] for size in wanted]
+
+
+def _size(spec: TensorSpec) -> int:
+    return (item_size(spec.dtype) or 0) * math.prod(spec.shape)
 
 
 def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:
@@ -581,6 +635,24 @@ def _batch_shape(entry: Entry, spec: TensorSpec) -> tuple[int, ...] | None:
         return spec.shape
     row = (item_size(spec.dtype) or 0) * math.prod(spec.shape[1:])
     return (len(entry) // row, *spec.shape[1:]) if row and len(entry) % row == 0 else None
+
+
+def _altered(donor: Donor) -> dict[int, list[tuple[int, torch.Tensor]]]:
+    """What a full step found changed by no kernel: by the kernel that read it first, id and value.
+
+    Raises:
+        ReplayError: Such a value was not kept whole.
+    """
+    found: dict[int, list[tuple[int, torch.Tensor]]] = {}
+    for index, places in donor.altered.items():
+        for place in places:
+            value = donor.tensor(place.tensor, place.slot)
+            if value is None:
+                name = donor.plan.describe(place.tensor)
+                msg = f"Something that is no kernel changed {name}, and it was not kept whole."
+                raise ReplayError(msg)
+            found.setdefault(index, []).append((place.tensor, value))
+    return found
 
 
 def _held(donor: Donor) -> dict[int, torch.Tensor]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ __all__ = ["Execution", "Leaves", "Situation", "first_line", "run_calls"]
 Leaves = Mapping[str, torch.Tensor]
 _SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
+_SEVERAL = 2
 _DIFFERENTIABLE = operator.methodcaller("get", "differentiable")
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
 
@@ -59,11 +60,13 @@ class Situation:
             step does not use the leaf.
         cleared: For each run of the engine the parameters whose ``.grad`` is None before it.
         numbers: The slots, for the numbers in them and for draws that are repeated.
+        altered: By kernel what it found changed by no kernel since: id and value.
         random: State of the random generator, None where it is not known.
         dropped: Kernels that are not executed.
         redraw: Whether random kernels draw again; else they give what was recorded.
         own: Whether the slots are those of this step itself.
         frozen: Parameters that no run of the engine reaches: they do not require grad.
+        reached: For each run of the engine the parameters that its graph ends in.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
     """
@@ -72,11 +75,13 @@ class Situation:
     grads: Mapping[int, torch.Tensor]
     cleared: Sequence[frozenset[str]]
     numbers: Sequence[Entry]
+    altered: Mapping[int, Sequence[tuple[int, torch.Tensor]]] = field(default_factory=dict)
     random: bytes | None = None
     dropped: frozenset[int] = field(default=frozenset())
     redraw: bool = True
     own: bool = False
     frozen: frozenset[str] = field(default=frozenset())
+    reached: Sequence[frozenset[str]] = ()
     settings: Sequence[Settings] = ()
 
 
@@ -118,14 +123,37 @@ class Execution:
         self._watcher = watcher
         self._observer = observer
         self._private = torch.Generator()
+        self._unfound: dict[str, bool] = {}  # optimizers, and whether none of their kernels came
         self._began: bytes | None = None  # state of the generator when no_grad was entered
         self._number = -1  # of the run of the engine that goes on
         found = situation.found.items()
         other = any(tuple(one.shape) != plan.specs[n].shape for n, one in found)
         self._allowance = plan.allowance or (allowance(plan.specs) if other else 0)
+        self._held_fast = self._switched_off()
         self._careful = (
             observer is not None or bool(situation.dropped) or not situation.redraw or other
-        )
+        ) or bool(self._held_fast or situation.altered)
+
+    def _switched_off(self) -> Mapping[int, Sequence[int]]:
+        """By kernel the leaves that did not require grad when it ran, though they did elsewhere.
+
+        What follows from it reaches them in no graph: as where a GAN's generator is trained
+        through a discriminator that is frozen meanwhile.
+        """
+        reached, leaves = self.situation.reached, self.plan.leaves
+        if len(reached) < _SEVERAL or len({*reached}) < _SEVERAL:
+            return {}
+        return {
+            index: off
+            for index, runs in self.plan.serves.items()
+            if (
+                off := [
+                    number
+                    for number in self.plan.calls[index].reads
+                    if leaves.get(number) and not any(leaves[number] in reached[b] for b in runs)
+                ]
+            )
+        }
 
     # -- what it leaves -------------------------------------------------------------------
 
@@ -174,6 +202,10 @@ class Execution:
                     case Apply(function):
                         self._apply(function)
                 position += 1
+        for kind, unfound in self._unfound.items():
+            if unfound:
+                msg = f"{kind} runs other kernels than were recorded."
+                raise ReplayError(msg)
 
     def _bring_in(self) -> None:
         """Put everything that is there when the step begins into its register."""
@@ -252,14 +284,21 @@ class Execution:
                 continue
             self._put_in_place(self.plan.since(self._number, block[0].index), settings.parameters)
             update = Update(self.plan, block, settings)
-            first, implementation = update.start(self.leaves, self.registers)
-            before = [call for call in block if call.index < first]
-            self._one_by_one(before)  # clipping and the like
+            found = update.found(self.leaves, self.registers)
+            if found is None:  # it may be in another part of the step
+                self._unfound.setdefault(settings.kind, True)
+                self._one_by_one(block)
+                continue
+            self._unfound[settings.kind] = False
+            own, implementation = found
+            self._one_by_one(block[: own.start])  # clipping and the like
+            first, last = block[own.start], block[own.stop - 1]
             if self._observer is not None:
-                self._observer.position = first
+                self._observer.position = first.index
             update.run(self.leaves, self.registers, implementation)
             if self._observer is not None:
-                self._observer.called(block[len(before)], last=block[-1].index)
+                self._observer.called(first, last=last.index)
+            self._one_by_one(block[own.stop :])
 
     def _by_optimizers(self, stage: Calls) -> bool:
         """Whether optimizers may have made an update: most switch gradients off."""
@@ -279,17 +318,12 @@ class Execution:
         """The kernels of an update by the optimizer that made them."""
         ends: dict[int, Settings] = {}
         for settings in self.situation.settings:
-            kernels = {
-                kernel
-                for one in self.plan.template.updates
-                if one.parameter in settings.parameters
-                for kernel in one.kernels
-            }
-            state = self._state_of(settings)
+            state, memory = self._state_of(settings), self._memory_of(settings)
             made = [
                 call.index
                 for call in stage.calls
-                if call.index in kernels or not state.isdisjoint(call.reads)
+                if not state.isdisjoint(call.reads)
+                or any(self.plan.memory[number] in memory for number in call.changes)
             ]
             if made:
                 ends[made[-1]] = settings
@@ -322,6 +356,11 @@ class Execution:
             if spec.role == "state" and spec.name.rpartition(".")[0] in settings.parameters
         )
 
+    def _memory_of(self, settings: Settings) -> frozenset[int]:
+        """Where the parameters of an optimizer are."""
+        numbers = self.plan.parameters.items()
+        return frozenset(self.plan.memory[n] for name, n in numbers if name in settings.parameters)
+
     # -- one kernel -----------------------------------------------------------------------
 
     def _one(self, call: Call, registers: Registers) -> None:
@@ -335,8 +374,7 @@ class Execution:
             return
         if call.operator is None or call.obstacle:
             raise ReplayError(call.obstacle)
-        for place in self.plan.filled.get(call.index, ()):
-            self._overwrite(registers[place.tensor], place)
+        self._change_as_nobody_saw(call, registers)
         missing = [n for n in call.reads if self._live(n, registers) is None]
         if missing:
             raise ReplayError(self._not_there(call, missing))
@@ -346,10 +384,18 @@ class Execution:
         keywords = {name: get(registers)[0] for name, get in call.named}
         if call.kernel.generator is not None and self.situation.own:
             self._set_generator(call, call.kernel.generator)
-        made = flat(call.run(*args, **call.keywords, **keywords))
+        with _not_requiring(registers[n] for n in self._held_fast.get(call.index, ())):
+            made = flat(call.run(*args, **call.keywords, **keywords))
         if call.draws and not self.situation.redraw:
             self._repeat_draw(call, made)
         keep(call, made, registers)
+
+    def _change_as_nobody_saw(self, call: Call, registers: Registers) -> None:
+        """Give what a kernel reads the elements that no kernel gave it."""
+        for place in self.plan.filled.get(call.index, ()):
+            self._overwrite(registers[place.tensor], place)
+        for number, value in self.situation.altered.get(call.index, ()):
+            _put(registers[number], value)
 
     def _draw_aside(self, call: Call) -> None:
         """Let a draw that is left out move the generator on."""
@@ -403,8 +449,8 @@ class Execution:
         entry, spec = self.situation.numbers[place.slot], self.plan.specs[place.tensor]
         if tensor is None or not isinstance(entry, bytes) or tuple(tensor.shape) != spec.shape:
             return None
-        with _disable_current_modes(), torch.no_grad():
-            tensor.data.copy_(to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
+        with _disable_current_modes():
+            _put(tensor, to_tensor(Value(spec.dtype, spec.shape, entry), spec.device))
         return entry
 
     def _not_there(self, call: Call, missing: Sequence[int]) -> str:
@@ -620,6 +666,19 @@ class Execution:
             registers[number] = registers[leaf].grad
 
 
+@contextlib.contextmanager
+def _not_requiring(leaves: Iterable[torch.Tensor]) -> Iterator[None]:
+    """Run a block while some leaves do not require grad."""
+    switched = [leaf for leaf in leaves if leaf.is_leaf and leaf.requires_grad]
+    for leaf in switched:
+        leaf.requires_grad = False
+    try:
+        yield
+    finally:
+        for leaf in switched:
+            leaf.requires_grad_()
+
+
 # -- kernels one after the other ----------------------------------------------------------------
 
 
@@ -676,6 +735,12 @@ def _give(leaf: torch.Tensor, grad: torch.Tensor | None) -> None:
     except RuntimeError as error:
         msg = f"A recorded .grad does not fit its parameter: {first_line(error)}."
         raise ReplayError(msg) from error
+
+
+def _put(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """Give a tensor other elements; nobody sees it, and autograd does not count it."""
+    with _disable_current_modes(), torch.no_grad():
+        tensor.data.copy_(value)
 
 
 def first_line(error: BaseException) -> str:

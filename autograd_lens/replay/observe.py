@@ -384,11 +384,12 @@ class _Merger:
         if origin == _NOBODY:
             return replace(one, source=None)
         old = self._told.kernels[origin]
+        known = one if self._told.lean else old  # a lean one names no nodes
         return replace(
             one,
             phase=old.phase,
-            node=old.node,
-            backward=old.backward,
+            node=known.node,
+            backward=known.backward,
             source=old.source,
             module=old.module,
             training=old.training,

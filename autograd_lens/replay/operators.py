@@ -21,9 +21,12 @@ from autograd_lens.replay.values import to_device, to_dtype
 from autograd_lens.trace.records import Constant
 
 __all__ = [
+    "LAYOUTS",
     "NAMESPACES",
     "draws",
     "find_operator",
+    "has_node",
+    "is_composite",
     "is_view",
     "repeat_draw",
     "to_constant",
@@ -42,7 +45,7 @@ _MEMORY_FORMATS = {
     "contiguous_format": torch.contiguous_format,
     "preserve_format": torch.preserve_format,
 }
-_LAYOUTS = {
+LAYOUTS = {
     "sparse_bsc": torch.sparse_bsc,
     "sparse_bsr": torch.sparse_bsr,
     "sparse_coo": torch.sparse_coo,
@@ -84,6 +87,23 @@ def writes_to(operator: torch._ops.OpOverload) -> frozenset[str]:
     return declared | _RUNNING if schema.name.endswith("batch_norm") else declared
 
 
+def is_composite(operator: torch._ops.OpOverload) -> bool:
+    """Whether PyTorch takes an operator apart into others, which autograd follows."""
+    return _has_kernel(operator, "CompositeImplicitAutograd")
+
+
+def has_node(operator: torch._ops.OpOverload) -> bool:
+    """Whether autograd may follow an operator as it is, with a node of its own."""
+    return _has_kernel(operator, "Autograd")
+
+
+def _has_kernel(operator: torch._ops.OpOverload, key: str) -> bool:
+    try:
+        return operator.has_kernel_for_dispatch_key(getattr(torch._C.DispatchKey, key))
+    except RuntimeError:  # one that Python alone has, as those of symbolic sizes
+        return False
+
+
 def to_constant(constant: Constant, *, operator: str) -> Any:
     """The Python or torch object that a recorded constant stands for.
 
@@ -109,8 +129,8 @@ def to_constant(constant: Constant, *, operator: str) -> Any:
             return None
         case "memory_format" if name in _MEMORY_FORMATS:
             return _MEMORY_FORMATS[str(name)]
-        case "layout" if name in _LAYOUTS:
-            return _LAYOUTS[str(name)]
+        case "layout" if name in LAYOUTS:
+            return LAYOUTS[str(name)]
     msg = f"{operator} was given {constant.kind} {name!r}, which a trace cannot give back."
     raise ReplayError(msg, hint="Run the program again to see this step.")
 

@@ -14,7 +14,7 @@ import inspect
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -116,27 +116,63 @@ class Optimizers:
         return [Settings("the update", "", {"lr": rate}, (), None)]
 
     def at(self, step: int) -> Sequence[Settings]:
-        """The optimizers with the numbers that they had in a step.
+        """The optimizers with the numbers that they had in a step, as far as they are known."""
+        return self.choices(step)[0]
 
-        Of two steps' numbers those count that were noted behind the step's last backward.
+    def choices(self, step: int) -> Sequence[Sequence[Settings]]:
+        """The same, and then what they may have been instead: the next parameters tell.
+
+        Of one that was replaced it is known when that was noticed. Where two hold the same
+        parameters, either may have made the update. Of two steps' numbers those count that were
+        noted behind the step's last backward.
         """
+        parted = [(until, one) for until, one in self._parted if until > step]
+        found = [self._beside(one for _, one in parted)]
+        if parted:
+            first = min(until for until, _ in parted)
+            found.append(self._beside(one for until, one in parted if until > first))
+        for one in (*self.all, *self.all[::-1]):
+            others = [other for other in self.all if not _share(one, other)]
+            if len(others) + 1 < len(self.all):
+                found.append([one, *others])
         end = self._trace.rows.of_step(step).stop
-        return [_with(one, self._latest(one.first, end)) for one in self.all]
+        return [[_with(one, self._latest(one, end)) for one in choice] for choice in found]
+
+    def _beside(self, parted: Iterable[Settings]) -> list[Settings]:
+        """Optimizers that were replaced, with those of today that hold nothing of theirs."""
+        chosen: list[Settings] = []
+        for one in parted:
+            if not any(_share(one, other) for other in chosen):
+                chosen.append(one)
+        return [*chosen, *(o for o in self.all if not any(_share(o, one) for one in chosen))]
+
+    @cached_property
+    def _parted(self) -> Sequence[tuple[int, Settings]]:
+        """Optimizers that were replaced, each with the step at which that was noticed."""
+        stored = self._trace.extra("parted optimizers")
+        with parsing("what is known of the optimizers"):
+            return [(int(until), self._settings(one)) for until, one in json.loads(stored or b"[]")]
 
     def beginning(self, step: int) -> frozenset[str]:
-        """The parameters whose optimizer makes its first update in a step.
+        """The parameters for which an optimizer begins a state in a step.
 
         What was noted between two backwards stands with the second.
         """
         rows = self._trace.rows.of_step(step)
-        first = {one: noted[0][0] for one, noted in self._noted.items()}
-        return frozenset().union(
-            *(
-                one.parameters
-                for one in self.all
-                if rows.start < first.get(one.first, rows.start) <= rows.stop
-            )
+        return frozenset(
+            name
+            for row in range(rows.start + 1, rows.stop + 1)
+            for name in self._fresh.get(row, ())
         )
+
+    @cached_property
+    def _fresh(self) -> Mapping[int, Sequence[str]]:
+        names = list(self._trace.parameters)
+        with parsing("what is known of the optimizers"):
+            return {
+                row: [names[index] for index in indexes]
+                for row, indexes in self._trace.rows.extra_column("fresh")
+            }
 
     def _settings(self, one: Mapping[str, Any]) -> Settings:
         names = list(self._trace.parameters)
@@ -155,11 +191,13 @@ class Optimizers:
             first=next(iter(holds), None),
         )
 
-    def _latest(self, first: int | None, row: int) -> Sequence[Mapping[str, float]]:
-        """What was noted last, up to a row, of the optimizer whose first parameter this is."""
-        noted = self._noted.get(first, [])
-        place = bisect_right(noted, row, key=lambda one: one[0])
-        return noted[place - 1][1] if place else ()
+    def _latest(self, one: Settings, row: int) -> Sequence[Mapping[str, float]]:
+        """What was noted of an optimizer last, up to a row."""
+        noted = self._noted.get(one.first, [])
+        place = bisect_right(noted, row, key=lambda entry: entry[0])
+        mine = [group.numbers.keys() for group in one.groups]
+        told = (groups for _, groups in reversed(noted[:place]))
+        return next((them for them in told if [each.keys() for each in them] == mine), ())
 
     @cached_property
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
@@ -172,8 +210,13 @@ class Optimizers:
         return found
 
 
+def _share(one: Settings, other: Settings) -> bool:
+    """Whether two optimizers, or one and itself, update a parameter both."""
+    return one is other or not one.parameters.isdisjoint(other.parameters)
+
+
 def _with(one: Settings, numbers: Sequence[Mapping[str, float]]) -> Settings:
-    if not numbers or len(numbers) != len(one.groups):
+    if not numbers:
         return one
     pairs = zip(one.groups, numbers, strict=True)
     groups = tuple(replace(group, numbers=now) for group, now in pairs)
@@ -189,7 +232,8 @@ class Update:
 
     Attributes:
         plan: The tape.
-        block: Its kernels; those of gradient clipping may stand before the optimizer's own.
+        block: Its kernels; those of gradient clipping may stand before the optimizer's own, and
+            what the program does with the parameters itself behind them.
         settings: The optimizer.
     """
 
@@ -197,22 +241,20 @@ class Update:
     block: Sequence[Call]
     settings: Settings
 
-    def start(self, leaves: Leaves, registers: Registers) -> tuple[int, Mapping[str, Any]]:
-        """The first kernel of the block that the optimizer itself runs, and how it runs them.
+    def found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Mapping[str, Any]] | None:
+        """The kernels of the block that the optimizer itself runs, and how it runs them.
 
         Returns:
-            The kernel's index, and the arguments that choose the implementation seen there.
-
-        Raises:
-            ReplayError: The optimizer runs other kernels than those on the tape.
+            Where they stand in the block, and the arguments that choose the implementation seen
+            there; None where it runs other kernels.
         """
         recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
             seen = self._rehearse(leaves, registers, implementation)
-            if len(seen) <= len(recorded) and recorded[-len(seen) :] == seen:
-                return self.block[-1].index + 1 - len(seen), implementation
-        msg = f"{self.settings.kind} runs other kernels than were recorded."
-        raise ReplayError(msg)
+            for first in range(len(recorded) - len(seen), -1, -1):
+                if recorded[first : first + len(seen)] == seen:
+                    return slice(first, first + len(seen)), implementation
+        return None
 
     def _rehearse(
         self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
@@ -224,8 +266,9 @@ class Update:
             for number, _, _ in self._states(self._names()):
                 tensor = registers[number]
                 states[number] = None if tensor is None else tensor.detach().clone()
+            optimizer = self._build(copies, states, implementation)  # some make state right then
             with _Names() as names:
-                self._step(self._build(copies, states, implementation))
+                self._step(optimizer)
         seen: list[str] = names.seen
         return seen
 

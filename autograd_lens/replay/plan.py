@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter, itemgetter
 from pathlib import PurePath
 from typing import Any
@@ -43,7 +43,15 @@ from autograd_lens.replay.hooks import (
     needed_hooks,
 )
 from autograd_lens.replay.limits import allowance, is_tame
-from autograd_lens.replay.operators import draws, find_operator, is_view, to_constant, writes_to
+from autograd_lens.replay.operators import (
+    draws,
+    find_operator,
+    has_node,
+    is_composite,
+    is_view,
+    to_constant,
+    writes_to,
+)
 from autograd_lens.replay.values import to_dtype, wider
 from autograd_lens.trace.records import Constant, TensorSpec
 from autograd_lens.trace.tape import (
@@ -80,6 +88,7 @@ Lister = Callable[[Registers], list[Any]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
+_UNSET = (*UNSET, "aten.resize_.")  # the second may take more memory than there was
 _ECHOES = frozenset({"aten.alias.default", "aten.detach.default"})
 _LOOKS_FOR_NAN = ("aten.isnan.default", "aten._is_any_true.default")
 # Which result is memory for the backward, that is not filled as a whole.
@@ -687,7 +696,9 @@ class Plan:
             unset = unset | call.changes if copied else unset - call.changes
             found.update(place.slot for place in makes if copied)
             seen = call.operator is not None and is_view(call.operator)
-            if call.op.startswith(UNSET) or (seen and unset.intersection(call.reads)):
+            if call.op.startswith((*UNSET, "aten.resize_.")) or (
+                seen and unset.intersection(call.reads)
+            ):
                 unset.update(call.makes)
                 found.update(place.slot for place in makes)
         return frozenset(found | self._scratch())
@@ -705,6 +716,34 @@ class Plan:
         return {place.slot for place in places if place.tensor in partly}
 
     # -- what depends on what -----------------------------------------------------------------
+
+    @cached_property
+    def serves(self) -> Mapping[int, frozenset[int]]:
+        """By kernel that runs under autograd and reads a leaf: the runs of the engine it serves."""
+        behind: dict[int, frozenset[int]] = {}  # by tensor: the runs that follow from it
+        found: dict[int, frozenset[int]] = {}
+        for call in reversed(self.calls):
+            self._lead(call.index + 1, behind)
+            touched = {*call.makes, *call.changes}
+            memory = {self.memory[number] for number in call.changes}
+            if memory:
+                touched |= {number for number in behind if self.memory[number] in memory}
+            runs = frozenset[int]().union(*(behind.get(one, ()) for one in touched))
+            for number in call.reads if runs and not call.engine else ():
+                behind[number] = behind.get(number, frozenset()) | runs
+            if (
+                runs
+                and call.grad
+                and not (call.engine or self.leaves.keys().isdisjoint(call.reads))
+            ):
+                found[call.index] = runs
+        return found
+
+    def _lead(self, position: int, behind: dict[int, frozenset[int]]) -> None:
+        """Note what the runs of the engine that begin at a position begin with."""
+        for number in self.starts.get(position, ()):
+            for use in tensors_in(*self.backwards[number].roots):
+                behind[use.tensor] = behind.get(use.tensor, frozenset()) | {number}
 
     def needed(self, wanted: Iterable[int], calls: Sequence[Call]) -> list[Call]:
         """Those of some calls that tensors depend on, through values or shared memory."""
@@ -769,7 +808,7 @@ class _Compiler:
             index=index,
             kernel=kernel,
             operator=operator,
-            run=_run_of(operator),
+            run=_run_of(operator, kernel),
             get=_getter(positional),
             keywords=keywords,
             named=tuple(named),
@@ -833,11 +872,27 @@ def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
     return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
-def _run_of(operator: torch._ops.OpOverload | None) -> Callable[..., Any]:
+def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., Any]:
     """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
     if operator is None:
         return _refuse
-    return _DATA if operator is torch.ops.aten.detach.default else operator._op
+    if operator is torch.ops.aten.detach.default:
+        return _DATA
+    if not is_composite(operator):
+        return operator._op
+    off = kernel.makes_node is False or not (kernel.makes_node or kernel.grad_mode)
+    if has_node(operator) and not (off and kernel.node is None):
+        return operator._op
+    return partial(_below_autograd, operator._op)
+
+
+def _below_autograd(run: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+    """Call what PyTorch takes apart: on a tape it stands whole where autograd was out of the way.
+
+    So it is in inference mode and within forward differentiation.
+    """
+    with torch._C._AutoDispatchBelowAutograd():
+        return run(*args, **keywords)
 
 
 _DATA = attrgetter("data")

@@ -30,6 +30,7 @@ from autograd_lens.replay.execute import Execution, Situation
 from autograd_lens.replay.functions import is_custom
 from autograd_lens.replay.generator import moved, steps_between
 from autograd_lens.replay.observe import Observed, Observer
+from autograd_lens.replay.operators import LAYOUTS
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
@@ -37,7 +38,7 @@ from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
-from autograd_lens.trace.tape import TensorSlot, ValueSlot, records_of
+from autograd_lens.trace.tape import TapeNode, TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 
 __all__ = [
@@ -193,6 +194,10 @@ class Replayer:
                 f"that were not kept ({names}). Before and after are as recorded."
             )
             attempt = self._without_update(attempt, observe=True)
+        if situation.altered:
+            numbers = dict.fromkeys(n for found in situation.altered.values() for n, _ in found)
+            names = ", ".join(attempt.donor.plan.describe(number) for number in numbers)
+            notes.append(f"Something that is no kernel changed {names}: taken as it was found.")
         if later := self.donors.left_out.get(attempt.step):
             notes.append(left_out(later))
         if self.donors.cut_off(attempt.step, attempt.donor):
@@ -304,7 +309,7 @@ class Replayer:
                 attempt = self._by(step, donor, observe=observe)
             except ReplayError as error:
                 foreign = any(call.obstacle for call in donor.plan.calls)
-                own = "" if foreign else _own_functions(donor)
+                own = _own_classes(donor) or ("" if foreign else _own_functions(donor))
                 obstacle = obstacle or (ReplayError(own) if own else error)
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
@@ -403,17 +408,17 @@ class Replayer:
 
     def _ways(self, step: int, donor: Donor, random: bytes | None) -> Iterator[_Way]:
         """Numbers drawn again or as recorded, updates by the tape or by an optimizer (NOTE 2)."""
-        settings: Sequence[Settings] = ()
         unseen = donor.unseen if donor.step == step else frozenset[str]()
+        by: list[Sequence[Settings]] = []
         if donor.step != step or unseen:
-            settings = [one for one in self.optimizers.at(step) if one.is_known]
-        if unseen:  # others are made by their kernels
-            settings = [one for one in settings if not unseen.isdisjoint(one.parameters)]
-        if unseen and not settings:
+            known = ([o for o in one if o.is_known] for one in self.optimizers.choices(step))
+            if unseen:  # others are made by their kernels
+                known = ([o for o in one if unseen & o.parameters] for one in known)
+            by = [one for one in known if one]
+        if unseen and not by:
             msg = f"What the optimizer of step {step} computed with was not kept."
             raise ReplayError(msg)
-        by: list[Sequence[Settings]] = [(), settings] if settings else [()]
-        by = by[1:] if unseen else by
+        by = by if unseen else [(), *by]
         if donor.encoded.number in self._by_optimizer:
             by.reverse()
         draws = bool(donor.plan.draws)
@@ -593,14 +598,18 @@ class Provider:
 
 def _refuse_compiled(donor: Donor) -> None:
     """Say of a compiled step that it is one, before anything fails over what it lacks."""
-    nodes = (node.name for one in donor.plan.backwards for node in one.nodes)
-    name = next((one for one in nodes if one.startswith("CompiledFunction")), None)
-    if name is not None:
+    nodes = (node for one in donor.plan.backwards for node in one.nodes)
+    node = next(filter(_compiled, nodes), None)
+    if node is not None:
         msg = (
-            f"A part of it was compiled by torch.compile, and ran as one node, {name}, whose "
+            f"A part of it was compiled by torch.compile, and ran as one node, {node.name}, whose "
             "kernels no tape shows. To have them, set TORCH_COMPILE_DISABLE=1 and record it again."
         )
         raise ReplayError(msg)
+
+
+def _compiled(node: TapeNode) -> bool:
+    return node.name.startswith("CompiledFunction")
 
 
 def _not_on_the_tape(plan: Plan) -> str:
@@ -672,12 +681,23 @@ def _own_functions(donor: Donor) -> str:
     did beside these (handing an argument on as it is, writing into one) is the program's code.
     """
     nodes = (node for backward in donor.plan.template.backwards for node in backward.nodes)
-    names = dict.fromkeys(node.name for node in nodes if is_custom(node.name))
+    names = dict.fromkeys(one.name for one in nodes if is_custom(one.name) and not _compiled(one))
     if not names:
         return ""
     return (
         f"{', '.join(names)} is a custom autograd.Function: its backward is the program's own "
         "code, and what the recorded kernels tell of it does not give what it gave."
+    )
+
+
+def _own_classes(donor: Donor) -> str:
+    """Why a step cannot be executed that computes with tensors of a class that answers for them."""
+    held = {tensor.layout for tensor in donor.plan.template.tensors} - {"", *LAYOUTS}
+    if not held:
+        return ""
+    return (
+        f"It computes with tensors that are {', '.join(sorted(held))}: what they hold, and the "
+        "kernels that run within them, no tape shows."
     )
 
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import xxhash
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.differences import check_gradients
 from autograd_lens.replay.replayer import Attempt, Replayer, left_out, recorded_threads
 from autograd_lens.replay.stretch import proved_at_once
+from autograd_lens.replay.values import digest
 from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.values import Entry, Summary
@@ -200,12 +200,5 @@ def _same(recorded: Entry, live: Entry) -> bool:
     if isinstance(recorded, float) and isinstance(live, float):
         return recorded == live or (recorded != recorded and live != live)  # noqa: PLR0124  NaN
     if isinstance(recorded, Summary) or isinstance(live, Summary):
-        return _digest(recorded) == _digest(live)
+        return digest(recorded) == digest(live)
     return recorded == live
-
-
-def _digest(entry: Entry) -> str | None:
-    """Of a value, whether it was kept whole or not: either side may have had no room for it."""
-    if isinstance(entry, Summary):
-        return entry.digest
-    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None

@@ -65,6 +65,7 @@ Extras are a dict; what capture puts there, each only where it has something to 
 - ``random``: the state of the random numbers with which the step began;
 - ``inputs``: what modules and data loaders were handed;
 - ``numbers``: the numbers of optimizers, where they changed;
+- ``fresh``: the indexes of parameters for which an optimizer began a state;
 - ``calls``: what optimizers did since the row before: 0 nothing, 1 an update, 2 a clearing, 3 an
   update and then a clearing, 4 a clearing and then an update;
 - ``clock``: where several processes train together, the time at which the engine began and that

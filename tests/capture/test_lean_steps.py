@@ -81,6 +81,15 @@ def test_every_step_keeps_its_tape_where_steps_read_what_changes(
     assert trace.losses.tolist() == losses
 
 
+def test_a_kernel_of_an_opened_lean_step_names_its_node(tmp_path: Path) -> None:
+    trace, _ = train(tmp_path / "run.lens", a_slice)
+    recorded, opened = trace.steps[trace.full_steps[1]], trace.steps[trace.lean_steps[0]]
+    assert [(one.op, one.node) for one in opened.kernels] == [
+        (one.op, one.node) for one in recorded.kernels
+    ]
+    assert any(one.node is not None for one in opened.kernels if one.phase == "forward")
+
+
 @pytest.mark.parametrize("loss_of", [whole, drawn])
 def test_a_program_that_reads_and_draws_alike_in_every_step_stays_light(
     tmp_path: Path, loss_of: Loss

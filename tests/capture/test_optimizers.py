@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 import autograd_lens as lens
+from autograd_lens.replay.verify import verify
 from tests.support.twins import bare, recorded
 
 Made = Callable[[Any], torch.optim.Optimizer]
@@ -67,3 +70,68 @@ def test_updates_hold_the_parameters_before_and_after(case: str, tmp_path: Path)
                 assert (update.before.data, update.after.data) == (old[2], new[2])
                 assert update.expression
                 assert {step.kernels[k].phase for k in update.kernels} == {"update"}
+
+
+def in_closures(steps: int, *, watched: lens.Recording | None = None) -> None:
+    """Trains on another batch in every step, as trainers do that hand a closure on."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer: Any = torch.optim.Adam(model.parameters(), lr=0.01)
+    if watched is not None:
+        optimizer = watched.watch(optimizer)
+    told = []
+    for _ in range(steps):
+        x = torch.randn(5, 3)
+
+        def closure(x: torch.Tensor = x) -> torch.Tensor:
+            loss = model(x).square().mean()
+            told.append(loss.detach().clone())
+            optimizer.zero_grad()
+            loss.backward()
+            return loss
+
+        with torch.no_grad():
+            optimizer.step(closure)
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_what_a_closure_runs_before_its_backward_is_no_update(tmp_path: Path, watch: bool) -> None:
+    with lens.record(tmp_path / "run.lens") as run:
+        in_closures(3, watched=run if watch else None)
+    with lens.open(tmp_path / "run.lens") as trace:
+        phases = [kernel.phase for kernel in trace.steps[2].kernels]
+        ops = {kernel.op for kernel in trace.steps[2].kernels if kernel.phase == "forward"}
+    order = [phase for phase, _ in groupby(one for one in phases if one != "zero_grad")]
+    assert order[:3] == ["forward", "backward", "update"]
+    assert {"aten.addmm.default", "aten.clone.default"} <= ops
+
+
+def test_batches_that_a_closure_reads_are_kept(tmp_path: Path) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        in_closures(40)
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert verify(trace, range(40)).complete
+
+
+def test_an_update_that_fails_within_another_ends_both(tmp_path: Path) -> None:
+    class Outer(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            inner.step()
+            super().step()
+            if len(fails) > 1:
+                raise ValueError(fails.pop())
+            return closure
+
+    w, v = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    inner = torch.optim.SGD([v], lr=0.1)
+    outer, fails = Outer([w], lr=0.1), ["", "once", "twice"]
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for _ in range(4):
+            (w * v).sum().backward()
+            with contextlib.suppress(ValueError):
+                outer.step()
+            outer.zero_grad()
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert len(trace.steps) == 4
+        for step in trace.steps:
+            assert {update.parameter for update in step.updates} == {"w", "v"}
+        assert verify(trace, range(4)).complete

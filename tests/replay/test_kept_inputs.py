@@ -133,3 +133,21 @@ class Fetching(IterableDataset[torch.Tensor]):
         while True:
             for (batch,) in self._loader:
                 yield batch * 2
+
+
+def test_the_first_batch_of_a_second_model_is_told_from_its_labels(tmp_path: Path) -> None:
+    """Its module is not known yet, so that nothing tells that it was given the batch."""
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(48, 8), torch.randn(48))
+    loader = DataLoader(data, batch_size=16, shuffle=True)
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(3):
+            model = nn.Linear(8, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+            for _ in range(4):
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    nn.functional.mse_loss(model(x).squeeze(1), y).backward()
+                    optimizer.step()
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert verify(trace, range(36)).complete

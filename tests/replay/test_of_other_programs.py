@@ -834,3 +834,231 @@ def test_episodes_of_other_lengths_are_played_before_each_step(tmp_path: Path) -
         optimizer.step()
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_operators_that_stand_whole_on_a_tape(tmp_path: Path) -> None:
+    """In inference mode, and within forward differentiation, nothing takes them apart."""
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    target = X[:, :1].clone()
+
+    def turn(_step: int) -> None:
+        with torch.inference_mode():
+            scale = net(X).abs().max()
+        _, slope = torch.func.jvp(lambda x: (x.double() - 1).square().mean(), (X,), (X,))
+        optimizer.zero_grad()
+        ((net(X) - target).square().mean() / (1 + scale.clone() + slope)).backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_compressed_matrix_that_the_program_holds(tmp_path: Path) -> None:
+    net = small()
+    held = (torch.eye(8) + torch.eye(8).roll(1, 0)).to_sparse_csr()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        torch.mm(held, net(X)).square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_closure_in_a_loop_that_looks_at_something_behind_it(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Rprop(net.parameters())
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (net(X) ** 2).mean()
+        loss.backward()
+        return loss
+
+    path = tmp_path / "run.lens"
+    with lens.record(path):
+        for _ in range(STEPS):
+            optimizer.step(closure)
+            with torch.no_grad():
+                net(X).sum()
+    assert all_proved({one.name: one for one in verify(lens.open(path), range(STEPS)).checks})
+
+
+def test_a_critic_that_is_frozen_while_the_other_network_is_trained(tmp_path: Path) -> None:
+    maker, critic = small(), nn.Sequential(nn.Linear(1, 5), nn.LeakyReLU(0.2), nn.Linear(5, 1))
+    first = torch.optim.SGD(critic.parameters(), lr=0.1)
+    second = torch.optim.SGD(maker.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        first.zero_grad()
+        (critic(maker(X).detach()) ** 2).mean().backward()
+        first.step()
+        critic.requires_grad_(False)
+        second.zero_grad()
+        loss = (critic(maker(X)) - 1).square().mean()
+        critic.requires_grad_(True)
+        loss.backward()
+        second.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_frozen_parameter_keeps_the_gradient_that_it_had(tmp_path: Path) -> None:
+    net = small()
+    (net(X) ** 2).mean().backward()
+    net[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(net[2].parameters(), lr=0.1)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.Adagrad])
+def test_an_optimizer_that_is_replaced(
+    tmp_path: Path, kind: Callable[..., torch.optim.Optimizer]
+) -> None:
+    """Of the same parameters, in the midst of the run, with batches that make lean steps."""
+    net = small()
+    used: list[torch.optim.Optimizer] = []
+
+    def turn(step: int) -> None:
+        if step in (0, 3):
+            used[:] = [torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)]
+        if step in (2, 5):
+            used[:] = [kind(net.parameters(), lr=0.01)]
+        used[0].zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        used[0].step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_parameter_group_that_comes_later_begins_its_state_then(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net[0].parameters(), lr=0.01)
+
+    def turn(step: int) -> None:
+        if step == 4:
+            optimizer.add_param_group({"params": net[2].parameters(), "lr": 0.1})
+        net.zero_grad()
+        (net(X) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_model_that_is_given_another_dtype_never_differs(tmp_path: Path) -> None:
+    net = small()
+
+    def turn(step: int) -> None:
+        if step == 4:
+            net.double()
+        (net(X.to(net[0].weight.dtype)) ** 2).mean().backward()
+        for parameter in net.parameters():
+            parameter.data.sub_(0.1 * parameter.grad)
+            parameter.grad = None
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    assert found["loss"].steps >= STEPS - 1
+    names = list(lens.open(tmp_path / "run.lens").parameters)
+    assert names[4:] == [f"{name} (2)" for name in names[:4]]
+
+
+def test_data_that_are_put_in_place_between_a_gradient_and_its_update(tmp_path: Path) -> None:
+    """As where the gradient of a neighbouring point is taken: nothing differs."""
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        with torch.no_grad():
+            old = [parameter.clone() for parameter in net.parameters()]
+            for parameter in net.parameters():
+                parameter.add_(0.05 * parameter.grad)
+        optimizer.zero_grad()
+        (net(X) ** 2).mean().backward()
+        for parameter, data in zip(net.parameters(), old, strict=True):
+            parameter.data = data
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    assert found["stored values"].steps
+
+
+def test_a_buffer_that_grows_in_place(tmp_path: Path) -> None:
+    net = small()
+    seen = torch.zeros(0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        made = net(X)
+        seen.resize_(1).copy_(made.detach().abs().max().reshape(1))
+        optimizer.zero_grad()
+        (made / seen).square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_the_program_moves_parameters_itself_behind_the_optimizer(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        optimizer.step()
+        if step % 2:
+            with torch.no_grad():
+                net[0].weight.sub_(0.01 * net[0].weight.sign())
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_tensors_of_a_class_that_computes_itself_are_named_as_the_reason(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    table, layer = nn.Embedding(9, 4), nn.Linear(4, 1)
+    parameters = [*table.parameters(), *layer.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    words = [torch.arange(3), torch.arange(5)]
+
+    def turn(_step: int) -> None:
+        optimizer.zero_grad()
+        rows = torch.nested.as_nested_tensor([table(one) for one in words], layout=torch.jagged)
+        layer(rows).values().square().mean().backward()
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    assert all("NestedTensor" in one.reason for one in found["loss"].skipped)
+    assert len(lens.open(tmp_path / "run.lens").steps) == STEPS
+
+
+def test_data_that_the_program_holds_for_many_steps_and_then_replaces(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    steps = 3 * 30
+
+    def epoch(number: int) -> None:
+        goal = (X[:, :1] + number).clone()
+        for _ in range(30):
+            optimizer.zero_grad()
+            (net(X) - goal).square().mean().backward()
+            optimizer.step()
+
+    path = tmp_path / "run.lens"
+    with lens.record(path):
+        for number in range(3):
+            epoch(number)
+    found = {one.name: one for one in verify(lens.open(path), range(steps)).checks}
+    assert all_proved(found)
+    assert found["loss"].steps == steps

@@ -2,7 +2,8 @@
 
 What it finds:
     Gradient accumulation whose ``if`` is the wrong way round, or counts something else than the
-    batches: the update is to come after every fourth backward, and comes after nearly each.
+    batches, or holds the clipping and not the update: the update is to come after every fourth
+    backward, and comes after nearly each.
 
 Why it is bad:
     Each update is made with a part of the batches that it was meant for, and where the loss is
@@ -40,8 +41,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import Code, called, loops_around
-from autograd_lens.trace.records import Source
+from autograd_lens.doctor.source import Code, at, called, loops_around
 
 RULE = Rule("AL113", "accumulation-guard", "warning", "light")
 
@@ -60,7 +60,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     usual, times = counts.most_common(1)[0]
     if usual % wanted == 0 or times * 2 <= sum(counts.values()):
         return
-    place = Source(source.file, statement.lineno, statement.lineno, -1, -1, "")
+    steps = [one.lineno for one in _steps(evidence.code(source), source.line)]
+    inside = any(statement.lineno <= line <= (statement.end_lineno or 0) for line in steps)
+    place = at(source.file, statement.lineno if inside else min(steps))
     yield RULE.finding(
         title=f"the update comes after {plural(usual, 'backward')}, not after {wanted}",
         message=f"""`if {ast.unparse(statement.test)}` seems to let the gradients of {wanted}
@@ -70,28 +72,39 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=None,
         events=("updates and backwards of the light rows",),
         source=place,
-        line=evidence.line(place),
     )
 
 
 def _guard(code: Code, backward: int) -> _Guard | None:
-    """The ``if ... % n`` that stands around every update of the loop of a backward."""
+    """The ``if ... % n`` around every update of the loop of a backward, or around its clipping."""
     loop = next(iter(loops_around(code.tree, backward)), None)
-    steps = [
-        node
-        for node in ast.walk(loop or ast.Pass())
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and called(node) in ("step", "zero_grad")
-    ]
+    steps = _steps(code, backward)
     for node in ast.walk(loop or ast.Pass()):
         if not isinstance(node, ast.If) or node.lineno < backward:
             continue
         inside = {id(one) for part in node.body for one in ast.walk(part)}
         modulus = _modulus(code, node.test)
         if modulus > 1 and {called(one) for one in steps} == {"step", "zero_grad"}:
-            return (node, modulus) if all(id(one) in inside for one in steps) else None
+            held = [id(one) in inside for one in steps]
+            clips = any(
+                isinstance(one, ast.Call) and "clip_grad" in called(one)
+                for part in node.body
+                for one in ast.walk(part)
+            )
+            return (node, modulus) if all(held) or (clips and not any(held)) else None
     return None
+
+
+def _steps(code: Code, backward: int) -> list[ast.Call]:
+    """The calls of ``step()`` and ``zero_grad()`` in the loop of a backward."""
+    loop = next(iter(loops_around(code.tree, backward)), None)
+    return [
+        node
+        for node in ast.walk(loop or ast.Pass())
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and called(node) in ("step", "zero_grad")
+    ]
 
 
 def _modulus(code: Code, test: ast.expr) -> int:

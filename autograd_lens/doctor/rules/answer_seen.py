@@ -38,6 +38,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
 from autograd_lens.trace.records import Kernel, Source, TensorUse
@@ -95,13 +96,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         places = {row % (last + 1) for row in changed or ()}
         early = places - {last}  # its own place may change
         if text.own and places == {last}:
-            yield _copies(evidence, step.index, text)
+            yield _copies(step.index, text)
         elif not text.own and last - 1 in early:
             yield _finding(evidence, TapeIndex(step), text, early)
         return  # one step tells: the mask is the same in all of them
 
 
-def _copies(evidence: Evidence, step: int, text: _Text) -> Finding:
+def _copies(step: int, text: _Text) -> Finding:
     source = text.loss.source
     return RULE.finding(
         title="each place is to say the token that it is given",
@@ -111,9 +112,8 @@ def _copies(evidence: Evidence, step: int, text: _Text) -> Finding:
             say the next one.""",
         fix="loss_fn(logits[:, :-1], tokens[:, 1:])  # what follows each place",
         step=step,
-        events=(f"kernel {text.loss.index} {text.loss.op}",),
+        kernel=text.loss,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -187,9 +187,8 @@ def _finding(evidence: Evidence, tape: TapeIndex, text: _Text, early: set[int]) 
             that is to predict this very token. What is to be predicted can be copied.""",
         fix="mask = torch.ones(n, n).triu(1).bool()  # True hides: all that is to come",
         step=tape.step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -204,7 +203,7 @@ def _cause(
                 source = kernel.source
                 line = _assigned(evidence, source, use.spec.name)
                 if source is not None and line:
-                    return kernel, Source(source.file, line, line, -1, -1, "")
+                    return kernel, at(source.file, line)
     meets = [
         one
         for one in tape.kernels[text.reader.index : text.scorer.index]

@@ -48,12 +48,11 @@ _Mixed = tuple[TensorUse, TensorUse, float]  # the average, the weights, their f
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such update."""
     trained = set(evidence.names(list(evidence.ledger.holders)))
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             copied = _copied(tape, kernel, trained)
             if copied is not None:
-                yield _forgets(evidence, step.index, kernel, copied)
+                yield _forgets(evidence, tape.step.index, kernel, copied)
                 return
             pair = list(tensors(kernel.inputs)) if operator_name(kernel) in _SIGNS else []
             if len(pair) != _PAIR or kernel.phase == "backward":
@@ -64,7 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             gap = _gap(tape, average, pair[1], kernel)
             factor = _SIGNS[operator_name(kernel)] * (constant(kernel, "alpha") or 1.0)
             if gap is not None and factor * gap[1] > 0:
-                yield _finding(evidence, step.index, kernel, average, gap[0])
+                yield _finding(evidence, tape.step.index, kernel, average, gap[0])
                 return
 
 
@@ -125,9 +124,7 @@ def _forgets(evidence: Evidence, step: int, kernel: Kernel, mixed: _Mixed) -> Fi
             factors seem to be swapped. It is a copy of the last step, not an average.""",
         fix="average.mul_(decay).add_(weight, alpha=1 - decay)",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -171,7 +168,5 @@ def _finding(
             the sign that makes the distance larger. It grows by the same factor in every step.""",
         fix=line.replace(operator, "sub_" if operator == "add_" else "add_", 1),
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -65,9 +65,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                         are cut elsewhere, so that each row holds parts of several.""",
                     fix="x.transpose(1, 2)  # or permute: a view never moves an axis",
                     step=step.index,
-                    events=(f"kernel {kernel.index} {kernel.op}",),
-                    source=kernel.source,
-                    line=evidence.line(kernel.source),
+                    kernel=kernel,
                 )
                 return
 

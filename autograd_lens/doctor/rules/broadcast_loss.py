@@ -3,7 +3,7 @@
 What it finds:
     A difference or product of shapes (N, 1) and (N,) or (1, N) inside the loss: PyTorch stretches
     both to (N, N). A product of N numbers, one for each sample, with the mean of what the model
-    says of the same N samples.
+    says of the same N samples; their sum over the batch, added to a number of each sample.
 
 Why it is bad:
     The loss is the mean over all N x N pairs. It is smallest where every prediction is the mean
@@ -70,26 +70,27 @@ _UNNAMED = "prediction"
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first step whose loss compares all with all."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             pair = _stretched(tape, kernel) if kernel.phase == "forward" else None
-            if pair and _ends_in_loss(tape, kernel, step):
-                yield _finding(evidence, step, kernel, *pair)
+            if pair and _ends_in_loss(tape, kernel, tape.step):
+                yield _finding(evidence, tape.step, kernel, *pair)
                 return
             mean = _averaged(tape, kernel) if kernel.phase == "forward" else None
-            if mean and _ends_in_loss(tape, kernel, step):
-                yield _mean_for_each(evidence, tape, kernel, *mean)
+            if mean and _ends_in_loss(tape, kernel, tape.step):
+                yield _mean_for_each(tape, kernel, *mean)
+                return
+            total = _totalled(tape, kernel) if kernel.phase == "forward" else None
+            if total and _ends_in_loss(tape, kernel, tape.step):
+                yield _total_for_each(tape, kernel, total)
                 return
             wide = _repeated(tape, kernel) if kernel.phase == "forward" else None
-            if wide and _ends_in_loss(tape, kernel, step):
-                yield _one_for_many(evidence, tape, kernel, wide)
+            if wide and _ends_in_loss(tape, kernel, tape.step):
+                yield _one_for_many(tape, kernel, wide)
                 return
 
 
-def _one_for_many(
-    evidence: Evidence, tape: TapeIndex, kernel: Kernel, pair: tuple[TensorUse, TensorUse]
-) -> Finding:
+def _one_for_many(tape: TapeIndex, kernel: Kernel, pair: tuple[TensorUse, TensorUse]) -> Finding:
     model, target = pair
     count, width = target.spec.shape
     name = target.spec.name or "the target"
@@ -106,9 +107,8 @@ def _one_for_many(
             log_prob over the parts of an action?""",
         fix=f"{name} = ....sum(dim=1, keepdim=True)  # one number for each sample",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -135,9 +135,7 @@ def _finding(
             else f"{name}.squeeze(1)  # as {mine}"
         ),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -157,9 +155,7 @@ def _averaged(tape: TapeIndex, kernel: Kernel) -> tuple[Kernel, TensorUse] | Non
     return (maker, pair[1]) if many else None
 
 
-def _mean_for_each(
-    evidence: Evidence, tape: TapeIndex, kernel: Kernel, mean: Kernel, others: TensorUse
-) -> Finding:
+def _mean_for_each(tape: TapeIndex, kernel: Kernel, mean: Kernel, others: TensorUse) -> Finding:
     (count,) = others.spec.shape
     step, name, how = tape.step, others.spec.name or "the other operand", operator_name(mean)
     return RULE.finding(
@@ -172,7 +168,55 @@ def _mean_for_each(
         step=step.index,
         events=(f"kernel {mean.index} {mean.op}", f"kernel {kernel.index} {kernel.op}"),
         source=kernel.source,
-        line=evidence.line(kernel.source),
+    )
+
+
+def _totalled(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
+    """What summed up N numbers of the model, whose sum is then added to each of N others."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) in ("add", "sub") else []
+    sizes = sorted(use.spec.shape for use in pair)
+    if len(pair) != _PAIR or sizes[0] != () or len(sizes[1]) != 1 or sizes[1][0] < _PAIR:
+        return None
+    if any(use.tensor not in tape.differentiable for use in pair):
+        return None
+    use = next(use for use in pair if use.spec.shape == ())
+    maker = tape.maker(use.tensor, kernel.index)
+    if maker is not None and operator_name(maker) == "sum":
+        whole = next(tensors(maker.inputs)).spec.shape == sizes[1]
+        return maker if whole else None
+    return maker if maker is not None and _one_by_one(tape, maker) == sizes[1] else None
+
+
+def _one_by_one(tape: TapeIndex, last: Kernel) -> tuple[int, ...]:
+    """The shape of what Python's ``sum()`` added up number by number; () for other sums."""
+    kernel: Kernel | None = last
+    bases, count = set[int](), 0
+    sizes: tuple[int, ...] = ()
+    while kernel is not None and operator_name(kernel) == "add":
+        following = None
+        for use in tensors(kernel.inputs):
+            maker = tape.maker(use.tensor, kernel.index)
+            if maker is not None and operator_name(maker) in ("unbind", "select"):
+                base = next(tensors(maker.inputs))
+                bases.add(base.tensor)
+                sizes, count = base.spec.shape, count + 1
+            else:
+                following = maker
+        kernel = following
+    return sizes if len(bases) == 1 and sizes == (count,) else ()
+
+
+def _total_for_each(tape: TapeIndex, kernel: Kernel, total: Kernel) -> Finding:
+    (count,) = kernel.outputs[0].spec.shape
+    return RULE.finding(
+        title=f"a sum over {count} samples is added to each of {count} numbers",
+        message=f"""In step {tape.step.index}, the model's {count} numbers, one for each sample,
+            were summed up, and the sum was added to each of {count} others: in their mean it
+            counts {count} times as much as they do.""",
+        fix="loss = (one + other).mean()  # each with its own",
+        step=tape.step.index,
+        events=(f"kernel {total.index} {total.op}", f"kernel {kernel.index} {kernel.op}"),
+        source=kernel.source,
     )
 
 

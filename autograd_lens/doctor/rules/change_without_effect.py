@@ -33,8 +33,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
-from autograd_lens.doctor.source import called
-from autograd_lens.trace.records import Source
+from autograd_lens.doctor.source import at, called
 
 RULE = Rule("AL513", "change-without-effect", "error", "light")
 
@@ -59,14 +58,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for case in cases:
         if case is not None:
             line, title, what, fix = case
-            place = Source(source.file, line, line, -1, -1, "")
+            place = at(source.file, line)
             yield RULE.finding(
                 title=title,
                 message=what,
                 fix=fix,
                 events=("the optimizer's lr in every step",),
                 source=place,
-                line=evidence.line(place),
             )
             return
 

@@ -71,7 +71,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=step,
         events=(f"{name}.grad after backward()", "zeroing", "update"),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -35,9 +35,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence, is_zero
+from autograd_lens.doctor.evidence import Evidence, is_zero, warned
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.doctor.tape import Touch, is_clip, life_lines
 from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Source, Step
@@ -69,7 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             step, touch, case = places[-1]
             yield _finding(evidence, step, touch.kernel.source, case, touch)
             return
-    yield from _of_nothing(evidence, steps)
+    yield from _told_by_torch(evidence, steps) or _of_nothing(evidence, steps)
 
 
 def _of_step(step: Step) -> tuple[Touch, _Case] | None:
@@ -135,6 +135,29 @@ def _cleared_behind(step: Step, name: str, behind: list[Touch]) -> bool:
     return bool(zeroed)
 
 
+def _told_by_torch(evidence: Evidence, steps: list[Step]) -> list[Finding]:
+    """PyTorch's own warning that there was nothing to clip."""
+    told = warned(evidence, "`parameters` is an empty generator")
+    if told is None or told[1] is None or not steps:
+        return []
+    place = told[1]
+    name, made = _iterator(evidence, place)
+    code, what = evidence.code(place), f"`{evidence.line(place)}` was given a generator"
+    return [
+        _finding(
+            evidence,
+            steps[-1],
+            at(place.file, made) if made else place,
+            (
+                "nothing is clipped: the iterator is empty",
+                f"{what} that gives each parameter once, and had given them before",
+                f"{name or 'parameters'} = list({_made_of(code, made) or 'model.parameters()'})",
+            ),
+            None,
+        )
+    ]
+
+
 def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     """Clipping in the loop's plain course that no tape shows, the first step's perhaps aside."""
     if len(steps) <= _STEPS:
@@ -145,7 +168,7 @@ def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     for _, method, line in calls:
         if not method.startswith("clip_grad") or source is None:
             continue
-        place = Source(source.file, line, line, -1, -1, source.function)
+        place = at(source.file, line, source.function)
         acted = [step for step in steps if _acts(step, place)]
         if any(step is not steps[0] for step in acted):
             return
@@ -157,7 +180,7 @@ def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
             yield _finding(
                 evidence,
                 step,
-                Source(source.file, made, made, -1, -1, ""),
+                at(source.file, made),
                 (
                     "after the first step nothing is clipped: the iterator is empty",
                     f"""`{evidence.line(place)}` changed gradients in step 0 and none since: {name}
@@ -222,5 +245,4 @@ def _finding(
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else ("all kernels",),
         source=source,
-        line=evidence.line(source),
     )

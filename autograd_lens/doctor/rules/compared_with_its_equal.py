@@ -43,15 +43,14 @@ _ALIKE = {"_log_softmax": "softmax", "_softmax": "softmax", "detach": "", "alias
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such loss."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             sides = _sides(tape, kernel) if kernel.phase == "forward" else None
             if sides is None:
                 continue
             one, other = (_way(tape, side, kernel.index, _DEEP) for side in sides)
             if one == other:
-                yield _finding(evidence, step.index, kernel, sides[0])
+                yield _finding(evidence, tape, kernel, sides[0])
                 return
 
 
@@ -80,16 +79,17 @@ def _way(tape: TapeIndex, use: TensorUse, before: int, deep: int) -> tuple[objec
     return (name, numbers, place, *given)
 
 
-def _finding(evidence: Evidence, step: int, kernel: Kernel, side: TensorUse) -> Finding:
-    name = side.spec.name or "a tensor"
+def _finding(evidence: Evidence, tape: TapeIndex, kernel: Kernel, side: TensorUse) -> Finding:
+    name, made = side.spec.name or "a tensor", tape.maker(side.tensor, kernel.index)
+    plain = made is not None and not made.module and made.phase == "forward"
     return RULE.finding(
         title="a loss compares a tensor with itself",
-        message=f"""In step {step}, both sides of the loss (`{evidence.line(kernel.source)}`) were
-            computed in the same way from the same tensor ({name} is one of them): it is as low as
-            it can be in every step, and says nothing of the model.""",
+        message=f"""In step {tape.step.index}, both sides of the loss
+            (`{evidence.line(kernel.source)}`) were computed in the same way from the same tensor
+            ({name} is one of them): it is as low as it can be in every step, and says nothing of
+            the model.""",
         fix="# give the model's own output as one of the two",
-        step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        step=tape.step.index,
+        kernel=kernel,
+        source=made.source if made is not None and plain else kernel.source,
     )

@@ -36,8 +36,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import called, loops_around
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.doctor.source import at, called, loops_around
+from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
 
@@ -63,7 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     ):
         if case is not None:
             line, title, what, fix, step = case
-            place = Source(source.file, line, line, -1, -1, "")
+            place = at(source.file, line)
             yield RULE.finding(
                 title=title,
                 message=what,
@@ -71,7 +71,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 step=step,
                 events=("values of all steps",),
                 source=place,
-                line=evidence.line(place),
             )
             return
 
@@ -114,6 +113,31 @@ def _second_names(tree: ast.AST) -> dict[str, tuple[str, int]]:
     return {name: found[0] for name, found in given.items() if len(found) == 1 and found[0][0]}
 
 
+def _takes(call: ast.Call, owner: str, target: ast.expr) -> bool:
+    """Whether a call loads a network with what it was kept as, by the last word of its name."""
+    given = call.args[0] if call.args else None
+    if not isinstance(given, type(target)) or not isinstance(call.func, ast.Attribute):
+        return False
+    last = [ast.unparse(one).rpartition(".")[2] for one in (given, target)]
+    return ast.unparse(call.func.value) == owner and last[0] == last[1]
+
+
+def _repeated(tree: ast.AST, place: int, line: int) -> bool:
+    """Whether a line is reached again and again among the updates of another line."""
+    if any(_around(loop, line) for loop in loops_around(tree, place)):
+        return True
+    calls = {
+        called(one)
+        for loop in loops_around(tree, line)
+        for one in ast.walk(loop)
+        if isinstance(one, ast.Call)
+    }
+    return any(
+        isinstance(one, ast.FunctionDef) and one.name in calls and _around(one, place)
+        for one in ast.walk(tree)
+    )
+
+
 def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:
     """``best = net.state_dict()`` among the updates, and ``net.load_state_dict(best)`` later."""
     line = evidence.loop.line if evidence.loop else 0
@@ -124,11 +148,10 @@ def _kept_alive(evidence: Evidence, tree: ast.AST) -> _Case | None:
         if not owner or not isinstance(node, ast.Assign):
             continue
         name = ast.unparse(node.targets[0])
-        wanted = f"{owner}.load_state_dict({name})"
-        loads = [call.lineno for call in loaded if ast.unparse(call) == wanted]
-        updated = any(_around(loop, line) for loop in loops_around(tree, node.lineno))
-        changed = f"{name}[" in text or f"{name}.update(" in text
-        if loads and updated and not changed and loads[-1] > node.lineno:
+        loads = [call.lineno for call in loaded if _takes(call, owner, node.targets[0])]
+        last = name.rpartition(".")[2]
+        changed = f"{last}[" in text or f"{last}.update(" in text
+        if loads and _repeated(tree, node.lineno, line) and not changed and loads[-1] > node.lineno:
             return (
                 node.lineno,
                 f"{name} is no copy: it changes with every update",
@@ -161,9 +184,8 @@ def _around(loop: ast.AST, line: int) -> bool:
 
 def _same_network(evidence: Evidence, source: Source) -> _Case | None:
     """A parameter that a copy reads and writes: both networks are one."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             if operator_name(kernel) != "copy_" or kernel.phase == "backward":
                 continue
             pair = list(tensors(kernel.inputs))[:_TIMES]
@@ -174,11 +196,11 @@ def _same_network(evidence: Evidence, source: Source) -> _Case | None:
                 return (
                     made or kernel.source.line,
                     "a network is copied onto itself: two names, one network",
-                    f"""In step {step.index}, `{evidence.line(kernel.source)}` copies {name} onto
-                    {name} itself. The two networks are one object: what was to be a fixed copy
+                    f"""In step {tape.step.index}, `{evidence.line(kernel.source)}` copies {name}
+                    onto {name} itself. The two networks are one object: what was to be a fixed copy
                     changes with every update.""",
                     "target = copy.deepcopy(model)",
-                    step.index,
+                    tape.step.index,
                 )
     return None
 

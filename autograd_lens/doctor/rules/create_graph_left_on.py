@@ -58,5 +58,4 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=first.row.step,
         events=("flags of the backwards",),
         source=source,
-        line=evidence.line(source),
     )

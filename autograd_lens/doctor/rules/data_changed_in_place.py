@@ -36,13 +36,13 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.doctor.source import assignments, called
+from autograd_lens.doctor.source import assignments, at, called
 from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
+from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
 
-RULE = Rule("AL613", "data-changed-in-place", "error", "full")
+RULE = Rule("AL613", "data-changed-in-place", "error", "full", explains=("AL501", "AL301"))
 
 _CHANGES = frozenset({"add_", "div_", "mul_", "sub_"})
 _PARTS = frozenset({"narrow", "select", "slice", "unbind"})
@@ -64,13 +64,15 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
     source = evidence.loop
     tree = evidence.code(source).tree if source is not None else ast.Module([], [])
     functions = {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+    changing = (one for one in ast.walk(tree) if _changes_what_it_is_called_with(one))
+    kept = next(changing, None)  # as a transform is
     get = functions.get("__getitem__")
     for node in ast.walk(get) if get is not None else ():
         line = 0
         for name in _stored(node):
-            line = line or _changed(get, name) or _changed_inside(get, name, functions)
+            line = line or _changed(get, name) or _changed_inside(get, name, functions, kept)
         if line and source is not None:
-            place = Source(source.file, line, line, -1, -1, "__getitem__")
+            place = at(source.file, line, "__getitem__")
             yield RULE.finding(
                 title="the stored data are changed in place",
                 message=f"""`{ast.unparse(node)}` takes an item out of the data by its index, which
@@ -78,7 +80,6 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
                     data themselves change, and in the next epoch do so once more.""",
                 fix="x = (x - mean) / std  # a new tensor, without the underscore",
                 source=place,
-                line=evidence.line(place),
             )
             return
 
@@ -102,18 +103,31 @@ def _changed(function: ast.FunctionDef | None, name: str) -> int:
 
 
 def _changed_inside(
-    function: ast.FunctionDef | None, name: str, known: Mapping[str, ast.FunctionDef]
+    function: ast.FunctionDef | None,
+    name: str,
+    known: Mapping[str, ast.FunctionDef],
+    kept: ast.FunctionDef | None,
 ) -> int:
-    """The same, in a function of the text that the tensor is passed to."""
+    """The same, in a function of the text, or an object of it, that the tensor is passed to."""
     for node in ast.walk(function) if function is not None else ():
-        inner = known.get(called(node)) if isinstance(node, ast.Call) else None
-        if inner is None or not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call):
+            continue
+        own = ast.unparse(node.func).startswith("self.")
+        inner = known.get(called(node)) or (kept if own else None)
+        if inner is None:
             continue
         given = [place for place, one in enumerate(node.args) if ast.unparse(one) == name]
         names = [one.arg for one in inner.args.args if one.arg != "self"]
         if given and given[0] < len(names) and (line := _changed(inner, names[given[0]])):
             return line
     return 0
+
+
+def _changes_what_it_is_called_with(node: ast.AST) -> bool:
+    """Whether it is a ``__call__`` that changes its argument in place."""
+    named = isinstance(node, ast.FunctionDef) and node.name == "__call__"
+    names = [one.arg for one in node.args.args] if isinstance(node, ast.FunctionDef) else []
+    return named and isinstance(node, ast.FunctionDef) and bool(_changed(node, (*names, "")[1]))
 
 
 def _change(step: Step) -> tuple[Kernel, TensorUse] | None:
@@ -151,7 +165,5 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, data: TensorUse) ->
             written into it is written into the data. In the next epoch it is done once more.""",
         fix="x = (x - mean) / std  # a new tensor, without the underscore",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -71,5 +71,4 @@ def _finding(evidence: Evidence, optimizer: Optimizer, small: list[int], decay: 
         step=0,
         events=("the optimizer's groups",),
         source=source,
-        line=evidence.line(source),
     )

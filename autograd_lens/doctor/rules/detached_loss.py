@@ -95,7 +95,6 @@ def _of_another_leaf(evidence: Evidence) -> Iterator[Finding]:
             step=run.row.step,
             events=(f"kernel {cut.index} {cut.op}",) if cut else ("all backwards",),
             source=source,
-            line=evidence.line(source),
         )
 
 

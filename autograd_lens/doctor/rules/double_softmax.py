@@ -38,14 +38,14 @@ from autograd_lens.trace.records import Kernel
 RULE = Rule("AL403", "double-softmax", "error", "full")
 
 _NEGATIVE_LOGS = frozenset({"nll_loss2d_forward", "nll_loss_forward", "nll_loss_nd"})
+_PROBABLE = frozenset({"_softmax", "sigmoid"})
 _ROUNDING = 1e-3
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first loss that gets the wrong kind of numbers."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             if kernel.phase == "forward" and kernel.node is not None:
                 found = _twice(tape, kernel) or _no_logarithms(kernel)
                 if found:
@@ -95,7 +95,7 @@ def _finding(
     title, why, fix = found
     given = argument(kernel, "self")
     maker = tape.through_views(given.tensor, kernel.index) if given else None
-    step = tape.step
+    step, soft = tape.step, maker is not None and operator_name(maker) in _PROBABLE
     made = f" They come from `{evidence.line(maker.source)}`." if maker else ""
     return RULE.finding(
         title=title,
@@ -106,6 +106,5 @@ def _finding(
             *((f"kernel {maker.index} {maker.op}",) if maker else ()),
             f"kernel {kernel.index} {kernel.op}",
         ),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        source=maker.source if maker is not None and soft else kernel.source,
     )

@@ -50,9 +50,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 works without autograd: through the draw, the network learns nothing.""",
             fix="action = distribution.rsample()  # the draw as a function of mean and spread",
             step=step.index,
-            events=(f"kernel {kernel.index} {kernel.op}",),
-            source=kernel.source,
-            line=evidence.line(kernel.source),
+            kernel=kernel,
         )
 
 

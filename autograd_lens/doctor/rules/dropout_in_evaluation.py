@@ -41,17 +41,18 @@ RULE = Rule("AL605", "dropout-in-evaluation", "warning", "full")
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find dropout in evaluations and in teachers."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             if operator_name(kernel) not in DROPOUT or kernel.phase != "forward":
                 continue
-            if _evaluates(step, kernel) and "training=True" not in evidence.line(kernel.source):
-                yield _in_evaluation(evidence, step, kernel)
+            if _evaluates(tape.step, kernel) and "training=True" not in evidence.line(
+                kernel.source
+            ):
+                yield _in_evaluation(evidence, tape.step, kernel)
                 return
             names = _teacher(evidence, tape, kernel)
             if names:
-                yield _of_teacher(evidence, step, kernel, names)
+                yield _of_teacher(evidence, tape.step, kernel, names)
                 return
 
 
@@ -191,9 +192,7 @@ def _in_evaluation(evidence: Evidence, step: Step, kernel: Kernel) -> Finding:
             else "F.dropout(x, p, training=self.training)"
         ),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -207,7 +206,5 @@ def _of_teacher(evidence: Evidence, step: Step, kernel: Kernel, names: list[str]
             random.""",
         fix=f"{model}.eval()  # before the loop",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

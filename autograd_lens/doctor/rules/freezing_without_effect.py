@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
 from autograd_lens.doctor.ledger import reached
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL215", "freezing-without-effect", "error", "light")
@@ -52,7 +53,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         target = node.targets[0]
         off = isinstance(node.value, ast.Constant) and node.value.value is False
         if off and isinstance(target, ast.Attribute):
-            source = Source(backward.file, node.lineno, node.lineno, -1, -1, "")
+            source = at(backward.file, node.lineno)
             held = [one for one in got if _inside(evidence, one, ast.unparse(target.value))]
             if _typo(target.attr):
                 yield _finding(evidence, source, held or got, target.attr, f"{_RIGHT} = False")
@@ -75,8 +76,8 @@ def _inside(evidence: Evidence, index: int, owner: str) -> bool:
     """Whether a parameter is one of a module's, by the module's own words in the text."""
     parameter = evidence.parameters[index]
     names = (parameter.name, *parameter.aliases)
-    own = owner.removeprefix("self.")
-    return any(name.startswith(f"{own}.") for name in names)
+    own, inside = owner.removeprefix("self."), owner.startswith("self.")
+    return any(name.startswith(f"{own}.") or (inside and f".{own}." in name) for name in names)
 
 
 def _finding(evidence: Evidence, source: Source, held: list[int], word: str, right: str) -> Finding:
@@ -93,5 +94,4 @@ def _finding(evidence: Evidence, source: Source, held: list[int], word: str, rig
         step=0,
         events=("values of all steps",),
         source=source,
-        line=evidence.line(source),
     )

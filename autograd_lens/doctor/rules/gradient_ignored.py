@@ -2,7 +2,8 @@
 
 What it finds:
     A ``torch.autograd.Function`` whose ``backward`` computes with what it saved and never reads
-    ``grad_output``, though that is not simply one.
+    ``grad_output``, though that is not simply one; a module with a ``backward`` of its own, which
+    autograd never calls.
 
 Why it is bad:
     The chain rule is cut there: everything in front of the function gets the function's own
@@ -30,12 +31,14 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, size
+from autograd_lens.doctor.source import at, called
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Node, NodeRun, Source, Step
 from autograd_lens.trace.values import Value
@@ -52,6 +55,40 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 if node is not None and _own(node) and _ignores(step, run):
                     yield _finding(evidence, step, node, run)
                     return
+    yield from _of_module(evidence)
+
+
+def _of_module(evidence: Evidence) -> Iterator[Finding]:
+    """A module with a ``backward(grad)`` of its own, which only a Function would have called."""
+    source = evidence.loop
+    tree = evidence.code(source).tree if source is not None else ast.Module([], [])
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    if any(called(one) == "backward" and one.args for one in calls):
+        return  # the program hands gradients on itself
+    made = {called(one) for one in calls}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef) or node.name not in made:
+            continue
+        module = any(ast.unparse(base).endswith("Module") for base in node.bases)
+        for one in node.body if module else ():
+            if isinstance(one, ast.FunctionDef) and _takes_gradient(one) and source is not None:
+                yield RULE.finding(
+                    title=f"{node.name}.backward is never called",
+                    message=f"""{node.name} is a module. Autograd derives what its forward() runs
+                        and knows of no backward(): that of line {one.lineno} has no effect, and
+                        the gradient goes through as if it were not there.""",
+                    fix=f"class {node.name}(torch.autograd.Function):  # and {node.name}.apply(x)",
+                    events=("all backwards",),
+                    source=at(source.file, node.lineno),
+                )
+                return
+
+
+def _takes_gradient(function: ast.FunctionDef) -> bool:
+    """Whether it is a ``backward`` that is given something and calls no other one."""
+    inner = (called(one) for one in ast.walk(function) if isinstance(one, ast.Call))
+    given = len(function.args.args) > 1
+    return function.name == "backward" and given and "backward" not in inner
 
 
 def _own(node: Node) -> bool:
@@ -105,7 +142,6 @@ def _finding(evidence: Evidence, step: Step, node: Node, run: NodeRun) -> Findin
         step=step.index,
         events=tuple(f"kernel {index} {step.kernels[index].op}" for index in run.kernels[:3]),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -113,9 +149,7 @@ def _place(evidence: Evidence, node: Node, kernel: Kernel) -> Source | None:
     """The ``return`` of the function's backward, else the kernel's own line."""
     files = {graph.source.file for graph in evidence.graphs if graph.source}
     for file in sorted(files):
-        line = evidence.code(Source(file, 1, 1, -1, -1, "")).returns(
-            node.name.removesuffix("Backward"), "backward"
-        )
+        line = evidence.code(at(file, 1)).returns(node.name.removesuffix("Backward"), "backward")
         if line:
-            return Source(file, line, line, -1, -1, "backward")
+            return at(file, line, "backward")
     return kernel.source

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
+from autograd_lens.doctor.source import at
 from autograd_lens.doctor.tape import Touch, life_lines
 from autograd_lens.trace.records import Source, Step
 
@@ -89,7 +90,6 @@ def _finding(
         step=step.index,
         events=("what the optimizers hold",),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -97,7 +97,7 @@ def _made(evidence: Evidence, name: str, step: Source) -> Source:
     """The line that makes an optimizer, else where it steps."""
     kinds = {one.kind for one in evidence.optimizers}
     for call in evidence.code(step).makes(kinds):
-        statement = evidence.line(Source(step.file, call.lineno, call.lineno, -1, -1, ""))
+        statement = evidence.line(at(step.file, call.lineno))
         if statement.strip().startswith(f"{name} ="):
-            return Source(step.file, call.lineno, call.lineno, -1, -1, "")
+            return at(step.file, call.lineno)
     return step

@@ -118,6 +118,5 @@ def _finding(evidence: Evidence, step: Step, meeting: _Meeting) -> Finding:
         step=step.index,
         events=(f"node {node.index} {node.name}",),
         source=reader.source,
-        line=evidence.line(reader.source),
         look=f"autograd-lens step {{file}} --at {step.index}:backward",
     )

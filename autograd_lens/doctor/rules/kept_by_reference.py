@@ -39,7 +39,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Loop, called
+from autograd_lens.doctor.source import Loop, at, called
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source
 
@@ -59,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for loop in ast.walk(evidence.code(source).tree):
         case = _case(loop) if isinstance(loop, Loop) else None
         if case is not None:
-            yield _finding(evidence, source, *case)
+            yield _finding(source, *case)
             return
     for step in evidence.full:
         for kernel in step.kernels:
@@ -102,7 +102,7 @@ def _of_one(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Finding
         0,
     )
     source = kernel.source
-    place = Source(source.file, line, line, -1, -1, "") if source is not None else None
+    place = at(source.file, line) if source is not None else None
     return RULE.finding(
         title=f"{name} holds one tensor {count} times",
         message=f"""In step {step}, {operator_name(kernel)} was given {count} tensors out of
@@ -110,9 +110,8 @@ def _of_one(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Finding
             again. All that is kept is its last state.""",
         fix=f"{name}.append(x.clone())  # a copy of what it holds now",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=place,
-        line=evidence.line(place),
     )
 
 
@@ -154,11 +153,9 @@ def _changes(node: ast.AST, name: str) -> bool:
     return whole and isinstance(target, ast.Subscript) and ast.unparse(target.value) == name
 
 
-def _finding(
-    evidence: Evidence, source: Source, call: ast.Call, name: str, change: ast.AST
-) -> Finding:
+def _finding(source: Source, call: ast.Call, name: str, change: ast.AST) -> Finding:
     line = getattr(change, "lineno", call.lineno)
-    place = Source(source.file, line, line, -1, -1, "")
+    place = at(source.file, line)
     return RULE.finding(
         title=f"`{ast.unparse(call)}` keeps the same object in every turn",
         message=f"""{name} is one object from the first turn of the loop to the last:
@@ -167,5 +164,4 @@ def _finding(
         fix=f"{name} = []  # a new one in every turn; of a tensor: append({name}.clone())",
         events=("the program's text",),
         source=place,
-        line=evidence.line(place),
     )

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, Source
 
@@ -61,9 +62,8 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, momentum: float) -> 
             {number(1 - momentum)} here.""",
         fix=f"momentum={number(1 - momentum)}",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -72,5 +72,5 @@ def _made(evidence: Evidence, kernel: Kernel) -> Source | None:
     names = {f"BatchNorm{axes}d" for axes in (1, 2, 3)}
     for call in evidence.code(kernel.source).makes(names):
         if kernel.source is not None and any(word.arg == "momentum" for word in call.keywords):
-            return Source(kernel.source.file, call.lineno, call.lineno, -1, -1, "")
+            return at(kernel.source.file, call.lineno)
     return kernel.source

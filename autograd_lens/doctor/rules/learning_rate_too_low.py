@@ -69,9 +69,7 @@ def _rounded(evidence: Evidence) -> list[Finding]:
                 and no parameter ever changed.""",
             fix=_faster(evidence, 1e4),
             step=one.step,
-            events=(f"kernel {one.kernel.index} {one.kernel.op}",),
-            source=one.kernel.source,
-            line=evidence.line(one.kernel.source),
+            kernel=one.kernel,
             look=f"autograd-lens step {{file}} --at {one.step}:update",
         )
     ]

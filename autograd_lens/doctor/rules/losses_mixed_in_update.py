@@ -117,7 +117,6 @@ def _finding(
         step=mixed[0].step,
         events=(f"{evidence.parameters[mixed[0].index].name}.grad after each backward",),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.source import called
+from autograd_lens.doctor.source import at, called
 from autograd_lens.doctor.terms import Term, loss_terms
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
@@ -47,23 +47,22 @@ _SCALES = frozenset({"div", "div_", "mul", "mul_", "neg"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find constant summands of the loss."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for place in range(len(step.backwards)):
+    for tape in evidence.tapes:
+        for place in range(len(tape.step.backwards)):
             root = tape.loss_kernel(place)
-            for summand, at in _constants(tape, root) if root else ():
+            for summand, where in _constants(tape, root) if root else ():
                 nothing = summand.value is not None and is_zero(summand.value)
-                cut = None if nothing else _cut(tape, summand, at)
+                cut = None if nothing else _cut(tape, summand, where)
                 if cut is not None:
-                    yield _finding(evidence, step, summand, cut)
+                    yield _finding(evidence, tape.step, summand, cut)
                     return
-            naught = _times_zero(evidence, step, place)
+            naught = _times_zero(evidence, tape.step, place)
             if naught is not None:
                 yield naught
                 return
             taken = _taken_out(evidence, tape, root) if root else None
             if taken is not None:
-                yield _as_number(evidence, step, *taken)
+                yield _as_number(evidence, tape.step, *taken)
                 return
 
 
@@ -88,9 +87,8 @@ def _times_zero(evidence: Evidence, step: Step, backward: int) -> Finding | None
             {operator_name(found.kernel)}, with {name} = 0. It trains nothing.""",
         fix=f"# look at {name}: `//` and int() make 0 of every fraction",
         step=step.index,
-        events=(f"kernel {by.index} {by.op}",),
+        kernel=by,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -160,7 +158,7 @@ def _numbers(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> dict[str, i
 
 def _as_number(evidence: Evidence, step: Step, kernel: Kernel, name: str, line: int) -> Finding:
     source = kernel.source
-    place = Source(source.file, line, line, -1, -1, "") if source is not None else None
+    place = at(source.file, line) if source is not None else None
     return RULE.finding(
         title="a term of the loss has no gradient",
         message=f"""In step {step.index}, `{evidence.line(source).strip()}` adds `{name}` to the
@@ -169,9 +167,8 @@ def _as_number(evidence: Evidence, step: Step, kernel: Kernel, name: str, line: 
             it is in the number that the program calls the loss, and trains nothing.""",
         fix=f"# without .item(): {name} stays a tensor",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=place,
-        line=evidence.line(place),
     )
 
 
@@ -229,7 +226,5 @@ def _finding(evidence: Evidence, step: Step, summand: TensorUse, cut: Kernel) ->
             trains nothing.""",
         fix=fix,
         step=step.index,
-        events=(f"kernel {cut.index} {cut.op}",),
-        source=cut.source,
-        line=evidence.line(cut.source),
+        kernel=cut,
     )

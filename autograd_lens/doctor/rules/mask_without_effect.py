@@ -2,8 +2,10 @@
 
 What it finds:
     Scores that are masked with a number near 0 before a softmax (``1e-9`` where ``-1e9`` was
-    meant): they keep a share. And a mean over losses of which a mask made some 0, in another
-    part of each batch: they are counted.
+    meant): they keep a share; or with a mask that is turned over, so that what is there is hidden
+    and the padding is seen. A mean over losses of which a mask made some 0, in another part of
+    each batch: they are counted; or one whose mask stands below the fraction line alone.
+    Infinities of a mask that decide a hinge for all samples.
 
 Why it is bad:
     Padding is attended to; batches with more padding weigh less than others.
@@ -34,6 +36,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from autograd_lens.doctor.cases import Case
+from autograd_lens.doctor.cases import told as told_of
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.tape import LOSSES, trainable_behind, training_path
@@ -44,6 +48,10 @@ from autograd_lens.trace.values import Value
 RULE = Rule("AL408", "mask-without-effect", "error", "full")
 
 _SHARE = 1e-3
+_AXES = 2
+_HINGES = frozenset({"clamp", "clamp_min", "relu", "softplus"})
+_CHOICES = frozenset({"amax", "amin", "max", "min", "sort", "topk"})
+_HIDDEN = -1e3  # and less: no score
 _FILLED = re.compile(r",\s*[-+.\de]+\)")
 _FEWEST_STEPS = 3
 
@@ -67,7 +75,118 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for found in shares.values():
         if len(found) >= _FEWEST_STEPS and len({share for share, _, _ in found}) > 1:
             yield _of_losses(evidence, found)
-            return
+            break
+    yield from told_of(RULE, evidence, _cases)
+
+
+def _cases(tape: TapeIndex) -> Iterator[Case | None]:
+    for kernel in tape.kernels:
+        if kernel.phase == "forward" and kernel.requires_grad:
+            yield _turned_over(tape, kernel)
+            yield _below_only(tape, kernel)
+            yield _endless(tape, kernel)
+
+
+def _turned_over(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A softmax that hides just the places at which the data hold something."""
+    given = argument(kernel, "self") if operator_name(kernel) == "_softmax" else None
+    maker = tape.through_views(given.tensor, kernel.index) if given is not None else None
+    if maker is None or not operator_name(maker).startswith("masked_fill"):
+        return None
+    mask, filled = argument(maker, "mask"), constant(maker, "value")
+    hidden = _of_places(_array(mask.value)) if mask is not None else None
+    if hidden is None or filled is None or filled > _HIDDEN or not _some(hidden):
+        return None
+    before = tape.kernels[: kernel.index]
+    empty = [one for other in before for one in _empty(tape, other, hidden.shape)]
+    if not any(np.array_equal(hidden, ~one) for one in empty):
+        return None
+    if any(np.array_equal(hidden, one) for one in empty):
+        return None
+    return Case(
+        maker,
+        "the mask hides what is there and leaves the padding",
+        f"""the softmax is given {number(filled)} at all places that hold something, and its own
+        scores at those that are padding: the mask is turned over""",
+        "scores.masked_fill(~mask, float('-inf'))",
+    )
+
+
+def _of_places(mask: np.ndarray | None) -> np.ndarray | None:
+    """A mask of keys as (batch, places), heads and queries left out where it is the same."""
+    while mask is not None and mask.ndim > _AXES and mask.shape[1] == 1:
+        mask = mask[:, 0]
+    return mask.astype(bool) if mask is not None and mask.ndim == _AXES else None
+
+
+def _some(mask: np.ndarray) -> bool:
+    return bool(mask.any()) and not mask.all()
+
+
+def _empty(tape: TapeIndex, kernel: Kernel, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Where data of a forward, (batch, places, features) or words, are padding."""
+    if kernel.phase != "forward":
+        return
+    padding = constant(kernel, "padding_idx") if operator_name(kernel) == "embedding" else None
+    for use in tensors(kernel.inputs):
+        array = _array(use.value) if use.spec.shape[:_AXES] == shape else None
+        if array is None or use.tensor in tape.differentiable or use.spec.dtype == "bool":
+            continue
+        if array.ndim > _AXES:
+            yield ~array.reshape(*shape, -1).any(-1)
+        elif padding is not None and padding >= 0:
+            yield array == int(padding)
+
+
+def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``losses.sum() / mask.sum()``: what the mask hides is counted all the same."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "div" else []
+    sums = [_summed(tape, use, kernel) for use in pair]
+    if len(sums) != _AXES or sums[0] is None or sums[1] is None:
+        return None
+    losses, mask = sums
+    hides, numbers = _array(mask.value), _array(losses.value)
+    if hides is None or numbers is None or hides.shape != numbers.shape or hides.ndim < 1:
+        return None
+    masked = np.isin(hides, (0, 1)).all() and _some(hides.astype(bool))
+    if not masked or mask.tensor in tape.differentiable or not np.all(numbers[hides == 0]):
+        return None
+    count = int((hides == 0).sum())
+    return Case(
+        kernel,
+        "the mask stands below the fraction line only",
+        f"""a sum over {hides.size:,} losses is divided by the {hides.size - count:,} that a mask
+        leaves; the {count:,} others are none of them 0: they are trained for like the rest""",
+        "loss = (losses * mask).sum() / mask.sum()",
+    )
+
+
+def _endless(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A hinge that is given infinities of a mask, for all samples."""
+    given = next(tensors(kernel.inputs), None)
+    numbers = _array(given.value) if given is not None and given.spec.shape else None
+    if operator_name(kernel).rstrip("_") not in _HINGES or numbers is None or numbers.size < _AXES:
+        return None
+    if given is None or numbers.dtype.kind != "f" or not np.isinf(numbers).all():
+        return None
+    behind = tape.ancestors(given.tensor, kernel.index)
+    chosen = next((one for one in behind if operator_name(one) in _CHOICES), kernel)
+    return Case(
+        chosen,
+        "infinities of a mask are chosen, for every sample",
+        f"""what {operator_name(kernel).strip("_")} was given is infinite for all {numbers.size:,}
+        samples: of each row the place was chosen that a mask had filled, and no gradient comes
+        back""",
+        "# fill with the infinity that is never chosen: -inf before a max, inf before a min",
+    )
+
+
+def _summed(tape: TapeIndex, use: TensorUse, before: Kernel) -> TensorUse | None:
+    """What a single number is the sum of."""
+    maker = tape.maker(use.tensor, before.index) if use.spec.shape == () else None
+    while maker is not None and operator_name(maker) in ("clamp", "clamp_min", "_to_copy"):
+        maker = tape.maker(_given(maker).tensor, maker.index)
+    return _given(maker) if maker is not None and operator_name(maker) == "sum" else None
 
 
 def _kept_share(tape: TapeIndex, kernel: Kernel) -> float:
@@ -131,9 +250,8 @@ def _of_scores(evidence: Evidence, step: Step, kernel: Kernel, share: float) -> 
             a masked element up to {number(share)} of 1.""",
         fix=_FILLED.sub(r", float('-inf'))", evidence.line(place.source).strip()),
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=place.source,
-        line=evidence.line(place.source),
     )
 
 
@@ -151,7 +269,5 @@ def _of_losses(evidence: Evidence, found: list[tuple[float, Step, Kernel]]) -> F
             a batch is masked, the less its samples count.""",
         fix="loss = (losses * mask).sum() / mask.sum()",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

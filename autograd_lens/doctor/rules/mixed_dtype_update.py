@@ -51,8 +51,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             too little for its last digit. Not one element changed.""",
         fix='torch.autocast("cpu", dtype=torch.bfloat16)  # and keep parameters in float32',
         step=one.step,
-        events=(f"kernel {one.kernel.index} {one.kernel.op}",),
-        source=one.kernel.source,
-        line=evidence.line(one.kernel.source),
+        kernel=one.kernel,
         look=f"autograd-lens step {{file}} --at {one.step}:update",
     )

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, Gap, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL211", "moved-without-gradient", "error", "light")
@@ -85,7 +86,6 @@ def _finding(evidence: Evidence, found: list[tuple[int, list[Gap], str]]) -> Fin
         step=drift[0].run.row.step,
         events=(f"{evidence.parameters[found[0][0]].name} before and after the update",),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -93,5 +93,5 @@ def _clearing(evidence: Evidence, source: Source | None) -> Source | None:
     """The line around backward that clears and leaves zeros."""
     for _, method, line in evidence.code(source).calls(source.line) if source else ():
         if method == "zero_grad" and source is not None:
-            return Source(source.file, line, line, -1, -1, source.function)
+            return at(source.file, line, source.function)
     return source

@@ -72,18 +72,18 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for one in (step, *later) if step is not None else ():
         birth = first_birth(one)
         if birth is not None:
-            yield _where(evidence, found, one, birth)
+            yield _where(found, one, birth)
             return
-    yield _only_when(evidence, found) if step is None else _came_in(evidence, found, step)
+    yield _only_when(evidence, found) if step is None else _came_in(found, step)
 
 
-def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
+def _came_in(found: Poisoned, step: Step) -> Finding:
     masked = _masked_early(step)
     if masked is not None:
-        return _filled_first(evidence, found, step, *masked)
+        return _filled_first(found, step, *masked)
     hidden = _hidden(step)
     if hidden is not None:
-        return _masked_late(evidence, found, step, *hidden)
+        return _masked_late(found, step, *hidden)
     kernel, use = next(
         ((k, use) for k in step.kernels for use in tensors(k.inputs) if not finite(use.value)),
         (None, None),
@@ -99,7 +99,6 @@ def _came_in(evidence: Evidence, found: Poisoned, step: Step) -> Finding:
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -129,9 +128,7 @@ def _holds_nan(value: Value | None) -> bool:
     return bool(np.isnan(value.array).any())
 
 
-def _filled_first(
-    evidence: Evidence, found: Poisoned, step: Step, forward: Kernel, backward: Kernel
-) -> Finding:
+def _filled_first(found: Poisoned, step: Step, forward: Kernel, backward: Kernel) -> Finding:
     name = operator_name(forward)
     return RULE.finding(
         title=f"the infinities of a mask went through {name}: its gradient is NaN",
@@ -143,7 +140,6 @@ def _filled_first(
         step=step.index,
         events=(f"kernel {forward.index} {forward.op}", f"kernel {backward.index} {backward.op}"),
         source=forward.source,
-        line=evidence.line(forward.source),
     )
 
 
@@ -159,9 +155,7 @@ def _hidden(step: Step) -> tuple[Kernel, TensorUse] | None:
     return None
 
 
-def _masked_late(
-    evidence: Evidence, found: Poisoned, step: Step, kernel: Kernel, use: TensorUse
-) -> Finding:
+def _masked_late(found: Poisoned, step: Step, kernel: Kernel, use: TensorUse) -> Finding:
     held = next(
         (u.spec.name for k in step.kernels for u in tensors(k.inputs) if not finite(u.value)), ""
     )
@@ -175,9 +169,7 @@ def _masked_late(
             {found.what}.""",
         fix="loss_fn(prediction[mask], target[mask])  # mask what goes into the loss",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 
@@ -195,7 +187,7 @@ def _only_when(evidence: Evidence, found: Poisoned) -> Finding:
     )
 
 
-def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Finding:
+def _where(found: Poisoned, step: Step, birth: Birth) -> Finding:
     kernel = birth.kernel
     node = birth.node_name
     cause, fix = _explain(birth)
@@ -209,7 +201,6 @@ def _where(evidence: Evidence, found: Poisoned, step: Step, birth: Birth) -> Fin
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}", *birth.after, *replayed(step)),
         source=birth.source,
-        line=evidence.line(birth.source),
     )
 
 

@@ -73,7 +73,6 @@ def _finding(evidence: Evidence, run: EngineRun, names: str, why: str, fix: str)
         step=run.row.step,
         events=("values of all steps",),
         source=source,
-        line=evidence.line(source),
     )
 
 

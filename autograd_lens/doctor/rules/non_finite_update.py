@@ -27,11 +27,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.evidence import Evidence, Gap, finite
 from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.doctor.numbers import first_birth
+from autograd_lens.doctor.source import at
+from autograd_lens.trace.records import Source
+from autograd_lens.trace.values import as_value
 
 RULE = Rule("AL505", "non-finite-update", "error", "light", explains=("AL301",))
+
+
+_FIX = "# add 1e-8 to what the update divides by; take no root of negative numbers"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -39,7 +47,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for index, parameter in enumerate(evidence.parameters):
         for gaps in evidence.gaps(index):
             for gap in gaps:
-                if gap.grad is not None and _spoiled(gap):
+                if gap.grad is not None and _spoiled(gap) and not _came_spoilt(evidence, gap):
                     yield _finding(evidence, parameter.name, gap)
                     return
 
@@ -48,21 +56,44 @@ def _spoiled(gap: Gap) -> bool:
     return finite(gap.value) and finite(gap.grad) and not finite(gap.after)
 
 
+def _came_spoilt(evidence: Evidence, gap: Gap) -> bool:
+    """Whether the loss was no number already, or another gradient: clipping hands that on."""
+    row, named = gap.run.row, evidence.parameters
+    grads = (as_value(e, p.dtype, p.shape) for e, p in zip(row.grads_after, named, strict=False))
+    return not np.isfinite(evidence.losses[row.step]) or not all(map(finite, grads))
+
+
+def _lost_eps(evidence: Evidence, gap: Gap) -> tuple[str, str, Source | None] | None:
+    """Title, fix and place where an optimizer's eps is 0 in the type of the parameter."""
+    dtype = gap.value.dtype if gap.value is not None else ""
+    for one in evidence.optimizers if dtype == "float16" else ():
+        eps, loop = one.attributes.get("eps", 1.0), evidence.loop
+        if not float(np.float16(eps)):
+            made = evidence.code(loop).makes({one.kind})
+            place = at(loop.file, made[0].lineno) if loop is not None and made else loop
+            return (
+                f"eps of {one.kind}, {eps:g}, is 0 in float16",
+                f"torch.optim.{one.kind}(..., eps=1e-4)  # or weights in float32",
+                place,
+            )
+    return None
+
+
 def _finding(evidence: Evidence, name: str, gap: Gap) -> Finding:
     number = gap.run.row.step
     step = evidence.full_step(number)
+    lost = _lost_eps(evidence, gap)
     birth = first_birth(step) if step else None
     kernel = birth.kernel if birth and birth.kernel.phase == "update" else None
     made = f" `{evidence.line(kernel.source)}` made the first one." if kernel else ""
     return RULE.finding(
-        title=f"{name}: the update of step {number} is NaN or infinite",
+        title=lost[0] if lost else f"{name}: the update of step {number} is NaN or infinite",
         message=f"""In step {number}, {name} was {size(gap.value)} and its gradient
             {size(gap.grad)}, both finite. After the update {name} is {size(gap.after)}.{made}""",
-        fix="# add 1e-8 to what the update divides by; take no root of negative numbers",
+        fix=lost[1] if lost else _FIX,
         step=number,
         events=(f"kernel {kernel.index} {kernel.op}",) if kernel else (f"{name} after the update",),
-        source=kernel.source if kernel else None,
-        line=evidence.line(kernel.source) if kernel else "",
+        source=lost[2] if lost else kernel.source if kernel else None,
         look=f"autograd-lens step {{file}} --at {number}:update"
         if step
         else f"autograd-lens rerun {{file}} --full {number}",

@@ -3,8 +3,10 @@
 What it finds:
     A loss that cannot be negative, as cross-entropy, behind a minus; log-probabilities of the
     labels that are minimised; a divergence of a VAE with the wrong sign; log-probabilities of
-    actions times a reward or an advantage, without the minus; scores of a linear layer that all
-    count with the same sign, as a critic's of real and fake samples.
+    actions times a reward or an advantage, without the minus; a clipped ratio of policies of which
+    the loss takes the better side, or which is upside down; a policy's entropy that is minimised;
+    scores of a linear layer that all count with the same sign, as a critic's of real and fake
+    samples.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -32,55 +34,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import LOSSES
-from autograd_lens.doctor.terms import Term, likelihoods, loss_terms
+from autograd_lens.doctor.terms import Term, is_logarithm, likelihoods, loss_terms
 from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL415", "objective-reversed", "error", "full", explains=("AL501", "AL505"))
 
 _MATRICES = {"mm": "mat2", "addmm": "mat2", "convolution": "weight", "bmm": "mat2"}
+_CLAMPS = frozenset({"clamp", "clamp_max", "clamp_min"})
 _GAIN = re.compile(r"reward|return|advantage|\badv|gain|payoff", re.IGNORECASE)
 _PAIR = 2
-_Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find objectives with a wrong sign."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for backward in range(len(step.backwards)):
-            terms = loss_terms(tape, backward)
-            case = _divergence(terms) or _reward(evidence, tape, terms)
-            case = case or _unbounded(tape, terms, backward)
-            if case is None and _alone(evidence, tape):
-                case = _maximised(tape, terms)
-            if case is not None:
-                yield _finding(evidence, tape, case)
-                return
+    yield from islice(told(RULE, evidence, lambda tape: _cases(evidence, tape)), 1)
+
+
+def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
+    for backward in range(len(tape.step.backwards)):
+        terms = loss_terms(tape, backward)
+        yield _divergence(terms) or _reward(evidence, tape, terms)
+        yield _unbounded(tape, terms, backward)
+        yield from (_clipped(tape, term) for term in terms)
+        yield _certain(tape, terms)
+        if _alone(evidence, tape):
+            yield _maximised(tape, terms)
 
 
 def _alone(evidence: Evidence, tape: TapeIndex) -> bool:
     """Whether nothing else trains, and what trains is weights."""
     lines = {one.source.line for one in evidence.graphs if one.source and one.kind == "backward"}
     return len(lines) == 1 and len(evidence.optimizers) <= 1 and _trains_weights(tape)
-
-
-def _finding(evidence: Evidence, tape: TapeIndex, case: _Case) -> Finding:
-    kernel, title, what, fix = case
-    line = evidence.line(kernel.source)
-    return RULE.finding(
-        title=title,
-        message=f"In step {tape.step.index} (`{line}`), {what}.",
-        fix=fix,
-        step=tape.step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=line,
-    )
 
 
 def _trains_weights(tape: TapeIndex) -> bool:
@@ -105,7 +96,7 @@ def _behind_views(tape: TapeIndex, use: object) -> Iterator[str]:
             yield from (one.spec.name for one in tensors(kernel.inputs))
 
 
-def _maximised(tape: TapeIndex, terms: list[Term]) -> _Case | None:
+def _maximised(tape: TapeIndex, terms: list[Term]) -> Case | None:
     """Every term is a loss with a minus, or the logarithm of a probability without one."""
     found = [one for one in terms if _turned(tape, one)]
     if not found or len(found) < len(terms):
@@ -113,14 +104,14 @@ def _maximised(tape: TapeIndex, terms: list[Term]) -> _Case | None:
     term = found[0]
     name = operator_name(term.kernel).removesuffix("_forward").strip("_")
     if name in {one.removesuffix("_forward") for one in LOSSES}:
-        return (
+        return Case(
             term.by or _last(tape),
             f"{name} is maximised",
             f"""{name} is never negative and goes into the loss with the factor {term.weight:.4g}:
             going down, the optimizer makes it larger, without end""",
             "loss = loss_fn(prediction, target)  # without the minus",
         )
-    return (
+    return Case(
         _last(tape),
         "the logarithm of the labels' probability is minimised",
         f"""the loss is made of logarithms of probabilities with the factor {term.weight:.4g}: the
@@ -139,14 +130,14 @@ def _last(tape: TapeIndex) -> Kernel:
     return tape.loss_kernel() or tape.kernels[-1]
 
 
-def _divergence(terms: list[Term]) -> _Case | None:
+def _divergence(terms: list[Term]) -> Case | None:
     """``exp(v)`` falls while ``v`` rises: the divergence of a Gaussian, upside down."""
     for term in terms:
         if operator_name(term.kernel) != "exp" or term.weight >= 0:
             continue
         logarithm = next(tensors(term.kernel.inputs)).tensor
         if any(one.use.tensor == logarithm and one.weight > 0 for one in terms):
-            return (
+            return Case(
                 term.kernel,
                 "the divergence has the wrong sign",
                 f"""the loss holds v with a plus and exp(v) with the factor {term.weight:.4g}: that
@@ -157,7 +148,7 @@ def _divergence(terms: list[Term]) -> _Case | None:
     return None
 
 
-def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> _Case | None:
+def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> Case | None:
     """Nothing but results of one linear layer with a bias, all with the same sign."""
     biases = {_bias(term.kernel) for term in terms}
     if len(terms) < _PAIR or len(biases) > 1 or "" in biases:
@@ -166,7 +157,7 @@ def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> _Case | Non
     (bias,), last = biases, tape.loss_kernel(backward)
     if len(signs) > 1 or bias not in _updated_next(tape, backward) or last is None:
         return None
-    return (
+    return Case(
         last,
         "all scores go up together, or down",
         f"""the loss is made of {len(terms)} results of one linear layer, all with the same sign:
@@ -192,7 +183,7 @@ def _updated_next(tape: TapeIndex, backward: int) -> set[str]:
     return {one.parameter for one in updates if any(kernel in span for kernel in one.kernels)}
 
 
-def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | None:
+def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> Case | None:
     """``log_prob * advantage`` without the minus."""
     for term in terms:
         pair = list(tensors(term.kernel.inputs)) if operator_name(term.kernel) == "mul" else []
@@ -202,7 +193,7 @@ def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | N
             gain = other.spec.name or evidence.line(term.kernel.source)
             chosen = any(likelihoods(tape, use, term.kernel.index))
             if chosen and _GAIN.search(gain) and not _negated(tape, other.tensor, term.kernel):
-                return (
+                return Case(
                     term.kernel,
                     "the reward is minimised",
                     """log-probabilities of actions are multiplied with what they earned, and the
@@ -215,3 +206,105 @@ def _reward(evidence: Evidence, tape: TapeIndex, terms: list[Term]) -> _Case | N
 
 def _negated(tape: TapeIndex, tensor: int, before: Kernel) -> bool:
     return any(operator_name(one) == "neg" for one in tape.ancestors(tensor, before.index))
+
+
+def _clipped(tape: TapeIndex, term: Term) -> Case | None:
+    """The smaller of ``ratio * gain`` and its clipped twin has to be maximised."""
+    name, ratio = operator_name(term.kernel), _ratio(tape, term.kernel)
+    if ratio is None or not term.weight:
+        return None
+    if _inverted(tape, ratio):
+        return Case(
+            ratio,
+            "the ratio of the policies is upside down",
+            """the probability that is trained stands below the fraction line: where an action
+            earned much, the loss falls with its probability""",
+            "ratio = torch.exp(new_log_prob - old_log_prob)",
+        )
+    if (name == "minimum") == (term.weight < 0):
+        return None
+    return Case(
+        term.kernel,
+        "the clipped ratio is taken where it is the better of the two",
+        f"""the loss holds the {name} of a ratio and of its clipped twin with the factor
+        {term.weight:.4g}. So of both it takes what makes it smaller: where the ratio is too far
+        off, clipping no longer limits it""",
+        "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
+    )
+
+
+def _ratio(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
+    """The kernel that made a ratio, of which two products are compared, one of them clipped."""
+    if operator_name(kernel) not in ("minimum", "maximum"):
+        return None
+    makers = [tape.through_views(use.tensor, kernel.index) for use in tensors(kernel.inputs)]
+    products = [one for one in makers if one is not None and operator_name(one) == "mul"]
+    factors = {use.tensor for one in products for use in tensors(one.inputs)}
+    for tensor in factors if len(products) == _PAIR else ():
+        clamp = tape.maker(tensor, kernel.index)
+        if clamp is not None and operator_name(clamp) in _CLAMPS and clamp.requires_grad:
+            given = next(tensors(clamp.inputs))
+            if given.tensor in factors:
+                return tape.through_views(given.tensor, clamp.index)
+    return None
+
+
+def _inverted(tape: TapeIndex, ratio: Kernel) -> bool:
+    """Whether it is made of ``old - new``, of which the second alone carries a gradient."""
+    difference = ratio
+    if operator_name(ratio) == "exp":
+        found = tape.through_views(next(tensors(ratio.inputs)).tensor, ratio.index)
+        difference = found if found is not None and operator_name(found) == "sub" else ratio
+    if operator_name(difference) not in ("sub", "div"):
+        return False
+    return [use.tensor in tape.differentiable for use in tensors(difference.inputs)] == [
+        False,
+        True,
+    ]
+
+
+def _certain(tape: TapeIndex, terms: list[Term]) -> Case | None:
+    """``p * log(p)`` with a minus, beside what the same policy's actions earned."""
+    policies = {one.index for term in terms for one in _policy(tape, term)}
+    for term in terms if policies else ():
+        logarithms = _entropy(tape, term.kernel) if term.weight < 0 else None
+        if logarithms is not None and logarithms.index in policies:
+            return Case(
+                term.by or term.kernel,
+                "the policy's entropy is minimised",
+                f"""the entropy of the policy goes into the loss with the factor
+                {-term.weight:.4g}: the optimizer makes the policy certain, where a bonus for
+                entropy is to keep it trying""",
+                "loss = policy_loss - beta * entropy",
+            )
+    return None
+
+
+def _policy(tape: TapeIndex, term: Term) -> Iterator[Kernel]:
+    """The logarithms of which a term takes those of the actions, times what they earned."""
+    pair = list(tensors(term.kernel.inputs)) if operator_name(term.kernel) == "mul" else []
+    for use, other in (pair, pair[::-1]) if len(pair) == _PAIR else ():
+        if other.tensor not in tape.differentiable:
+            yield from likelihoods(tape, use, term.kernel.index)
+    ratio = _ratio(tape, term.kernel)
+    if ratio is not None:
+        behind = tape.ancestors(ratio.outputs[0].tensor, ratio.index + 1)
+        yield from (one for one in behind if operator_name(one) in ("_log_softmax", "sub", "log"))
+
+
+def _entropy(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
+    """The kernel that made log(p), where another multiplies it with p."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    makers = [_unclamped(tape, use.tensor, kernel) for use in pair]
+    for one, other in (makers, makers[::-1]) if len(makers) == _PAIR else ():
+        probable = other is not None and operator_name(other) in ("_softmax", "exp")
+        if one is not None and probable and is_logarithm(tape, one):
+            return one
+    return None
+
+
+def _unclamped(tape: TapeIndex, tensor: int, before: Kernel) -> Kernel | None:
+    made = tape.through_views(tensor, before.index)
+    while made is not None and operator_name(made) in _CLAMPS:
+        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    return made

@@ -32,9 +32,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, Optimizer
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
 from autograd_lens.doctor.ledger import ever_reached, piling_up, reached, standing_still
+from autograd_lens.trace.records import Source
 
 RULE = Rule("AL503", "optimizer-holds-other-tensors", "error", "light", explains=("AL506",))
 
@@ -52,9 +53,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     run = next(evidence.runs)
     source = run.graph.source if run.graph else None
-    calls = evidence.code(source).calls(source.line) if source else []
-    held = [one for one in evidence.optimizers if one.attributes["lr"]]
-    stepped = [one.name for one in held if (one.name, "step") in {call[:2] for call in calls}]
+    stepped = [one.name for one in _stepped(evidence, source) if one.attributes["lr"]]
     if not stepped:
         return
     name = evidence.parameters[indexes[0]].name
@@ -69,8 +68,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=last.run.row.step,
         events=("values of all steps", f"{name}.grad of all steps"),
         source=source,
-        line=evidence.line(source),
     )
+
+
+def _stepped(evidence: Evidence, source: Source | None) -> list[Optimizer]:
+    """The optimizers whose ``step()`` stands around a line, by the last word of their names."""
+    calls = evidence.code(source).calls(source.line) if source is not None else []
+    names = {owner.rpartition(".")[2] for owner, method, _ in calls if method == "step"}
+    return [one for one in evidence.optimizers if one.name.rpartition(".")[2] in names]
 
 
 def _starved(evidence: Evidence) -> Finding | None:
@@ -81,8 +86,7 @@ def _starved(evidence: Evidence) -> Finding | None:
     source = graph.source if graph else None
     if source is None or run is None or len(evidence.losses) < _FEWEST_STEPS:
         return None
-    calls = {call[:2] for call in evidence.code(source).calls(source.line)}
-    optimizers = [one for one in evidence.optimizers if (one.name, "step") in calls]
+    optimizers = _stepped(evidence, source)
     held = {index for one in optimizers for index in one.holds}
     others = [evidence.parameters[index] for index in sorted(trained - held)]
     if not held or held & trained or not others or len(optimizers) != len(evidence.optimizers):
@@ -101,5 +105,4 @@ def _starved(evidence: Evidence) -> Finding | None:
         step=run.row.step,
         events=("all backwards", "what the optimizer holds"),
         source=source,
-        line=evidence.line(source),
     )

@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import Loop, loops_around
+from autograd_lens.doctor.source import Loop, at, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL511", "optimizer-made-anew", "error", "light", explains=("AL517",))
@@ -54,7 +54,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             life = (times[-1] - times[0]) / (len(times) - 1)
             source = _made(evidence)
             if life <= _LIFE and source is not None:
-                yield _finding(evidence, times, source)
+                yield _finding(times, source)
                 return
 
 
@@ -72,7 +72,7 @@ def _made(evidence: Evidence) -> Source | None:
     for call in code.makes({one.kind for one in evidence.optimizers if one.holds}):
         loops = loops_around(code.tree, call.lineno)
         if loops and not _with_its_model(loops[0], call):
-            return Source(backward.file, call.lineno, call.lineno, -1, -1, "")
+            return at(backward.file, call.lineno)
     return None
 
 
@@ -90,7 +90,7 @@ def _with_its_model(loop: Loop, call: ast.Call) -> bool:
     return bool(held & given)
 
 
-def _finding(evidence: Evidence, times: list[int], source: Source) -> Finding:
+def _finding(times: list[int], source: Source) -> Finding:
     return RULE.finding(
         title=f"{plural(len(times) + 1, 'optimizer')} updated the same parameters, one by one",
         message=f"""In step {times[0]}, and {plural(len(times), "time")} in all, an optimizer made
@@ -101,5 +101,4 @@ def _finding(evidence: Evidence, times: list[int], source: Source) -> Finding:
         step=times[0],
         events=("the optimizers' numbers in every step",),
         source=source,
-        line=evidence.line(source),
     )

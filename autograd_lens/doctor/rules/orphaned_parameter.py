@@ -149,7 +149,6 @@ def _finding(evidence: Evidence, orphans: list[int], *, stale: bool) -> Finding:
         step=step,
         events=("values of all steps", "what the optimizers hold"),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -57,7 +57,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 continue
             share = _share(kernel, *pad)
             if share:
-                yield _finding(evidence, step, kernel, pad[0], share)
+                yield _finding(step, kernel, pad[0], share)
                 return
 
 
@@ -86,7 +86,7 @@ def _share(kernel: Kernel, pad: int, length: int) -> float:
     return float(empty.mean()) if ends and words and longest >= _LONG else 0.0
 
 
-def _finding(evidence: Evidence, step: Step, kernel: Kernel, pad: int, share: float) -> Finding:
+def _finding(step: Step, kernel: Kernel, pad: int, share: float) -> Finding:
     target = argument(kernel, "target")
     count = target.value.numel if target is not None and target.value is not None else 0
     return RULE.finding(
@@ -97,7 +97,5 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, pad: int, share: fl
             count as words.""",
         fix=f"F.cross_entropy(scores, target, ignore_index={pad})",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -30,12 +30,14 @@ References:
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
 
@@ -64,7 +66,8 @@ def _row(kernel: Kernel) -> float | None:
         return None
     if int(padding) not in places.array:
         return None
-    return float(np.linalg.norm(values.array[int(padding)].astype(np.float64))) or None
+    norm = float(np.linalg.norm(values.array[int(padding)].astype(np.float64)))
+    return norm if norm and math.isfinite(norm) else None
 
 
 def _finding(evidence: Evidence, step: Step, kernel: Kernel, row: float) -> Finding:
@@ -79,9 +82,8 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, row: float) -> Find
             same vector wherever the input is padded.""",
         fix=f"with torch.no_grad(): {name}[{padding}].zero_()  # after the initialisation",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -91,5 +93,5 @@ def _init(evidence: Evidence, source: Source | None) -> Source | None:
         if isinstance(node, ast.Call) and source is not None:
             text = ast.unparse(node)
             if "init." in text and "weight" in text:
-                return Source(source.file, node.lineno, node.lineno, -1, -1, "")
+                return at(source.file, node.lineno)
     return None

@@ -82,7 +82,6 @@ def _unregistered(evidence: Evidence) -> Iterator[Finding]:
                     step=0,
                     events=("values of all steps",),
                     source=source,
-                    line=evidence.line(source),
                 )
                 return
 

@@ -110,7 +110,6 @@ def _finding(evidence: Evidence, used: list[tuple[str, Step, Kernel]]) -> Findin
         step=step.index,
         events=(f"kernel {kernel.index} {kernel.op}", "all backwards"),
         source=cut.source,
-        line=evidence.line(cut.source),
     )
 
 
@@ -142,7 +141,6 @@ def _of_checkpoint(evidence: Evidence, lost: list[str], place: Source | None) ->
         step=0,
         events=("torch's warning", "all backwards"),
         source=place,
-        line=evidence.line(place),
     )
 
 

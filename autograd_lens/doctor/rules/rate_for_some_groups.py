@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import loops_around
+from autograd_lens.doctor.source import at, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL515", "rate-for-some-groups", "error", "light")
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         moved = [number for number, lrs in enumerate(every) if len(set(lrs)) > 1]
         line = _line(tree) if still and moved and source is not None and tree is not None else 0
         if line and source is not None and _alike(evidence, rates, still, moved):
-            yield _finding(evidence, Source(source.file, line, line, -1, -1, ""), every)
+            yield _finding(at(source.file, line), every)
             return
 
 
@@ -92,7 +92,7 @@ def _line(tree: ast.AST) -> int:
     return 0
 
 
-def _finding(evidence: Evidence, place: Source, every: list[list[float]]) -> Finding:
+def _finding(place: Source, every: list[list[float]]) -> Finding:
     went = [
         f"group {group} {'stayed at' if len(set(lrs)) == 1 else 'went from'} {number(lrs[0])}"
         + ("" if len(set(lrs)) == 1 else f" to {number(lrs[-1])}")
@@ -105,5 +105,4 @@ def _finding(evidence: Evidence, place: Source, every: list[list[float]]) -> Fin
         fix='for group in optimizer.param_groups: group["lr"] = lr',
         events=("the optimizer's lr in every step",),
         source=place,
-        line=evidence.line(place),
     )

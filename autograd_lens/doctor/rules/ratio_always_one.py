@@ -65,9 +65,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             were computed in the same step, by the same parameters, from the same numbers.""",
         fix="# compute the old log-probabilities once, before the updates on this batch",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 

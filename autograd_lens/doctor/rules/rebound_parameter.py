@@ -45,14 +45,13 @@ RULE = Rule(
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first update that makes a new tensor."""
     changed = _changed(evidence)
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in _behind_backward(step):
+    for tape in evidence.tapes:
+        for kernel in _behind_backward(tape.step):
             name = _parameter_moved(tape, kernel)
             if name and name not in changed and kernel.source:
                 target = evidence.code(kernel.source).rebinds(kernel.source.line)
                 if target is not None:
-                    yield _finding(evidence, step, kernel, name, target)
+                    yield _finding(evidence, tape.step, kernel, name, target)
                     return
 
 
@@ -107,8 +106,7 @@ def _finding(evidence: Evidence, step: Step, kernel: Kernel, name: str, target: 
             gradient, and bound the name {target} to it. The parameter did not change. {then}""",
         fix=f"with torch.no_grad():\n    {_in_place(line)}{_clearing(evidence, kernel, target)}",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
+        kernel=kernel,
         line=line,
     )
 

@@ -34,7 +34,7 @@ from typing import TypeGuard
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     source = steps[0].backwards[0].source
     line = _begins_anew(evidence.code(source)) if source else None
     if source and line:
-        yield _finding(evidence, steps, Source(source.file, line, line, -1, -1, ""))
+        yield _finding(steps, at(source.file, line))
 
 
 def _inputs(step: Step) -> frozenset[bytes]:
@@ -83,7 +83,7 @@ def _takes_the_first(node: ast.AST) -> TypeGuard[ast.Call | ast.For]:
     return isinstance(node, ast.For) and isinstance(node.body[-1], ast.Break)
 
 
-def _finding(evidence: Evidence, steps: list[Step], source: Source) -> Finding:
+def _finding(steps: list[Step], source: Source) -> Finding:
     return RULE.finding(
         title="every step trains on the same batch",
         message=f"""{plural(len(steps), "full step")} between {steps[0].index} and
@@ -93,6 +93,5 @@ def _finding(evidence: Evidence, steps: list[Step], source: Source) -> Finding:
         step=steps[-1].index,
         events=("inputs of the forward",),
         source=source,
-        line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {steps[0].index},{steps[-1].index}",
     )

@@ -2,7 +2,8 @@
 
 What it finds:
     A line that calls a method which returns its result, and drops it (``grad.clamp(-1, 1)``, or
-    ``self.dropout(x)`` in a forward); a tensor that is overwritten in place after its last use.
+    ``self.dropout(x)`` in a forward); a tensor that is overwritten in place after its last use; a
+    result that the model reads in the first step only, because it keeps what it made of it.
 
 Why it is bad:
     The line was to change what is trained, and changes nothing.
@@ -33,16 +34,18 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code, called
+from autograd_lens.doctor.source import Code, at, called
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL220", "result-unused", "error", "full", explains=("AL209",))
 
 _STEPS = 2
 _PHASES = ("forward", "backward", "update", "zero_grad")
 _SOUND = (ast.BinOp, ast.UnaryOp, ast.Compare)  # what a value goes into without another name
+_LATER = 3  # steps
 _Place = tuple[str, int]
+_Origin = tuple[str, int, str]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -63,6 +66,70 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if len(times) >= min(_STEPS, len(steps)):
             yield _finding(evidence, *times[0])
             return
+    yield from _at_first_only(evidence)
+
+
+def _at_first_only(evidence: Evidence) -> Iterator[Finding]:
+    """What no later step's model reads, where the model did things in the first step only.
+
+    What the first step was given is often not on its tape, as it was made in front of the loop.
+    """
+    first, *later = evidence.tapes or (None,)
+    if first is None or first.step.index or len(later) < _LATER:
+        return
+    once = _lines(first).difference(*map(_lines, later))
+    given = [dict(_given(tape)) for tape in later]
+    for place in set.intersection(*map(set, given)) if once else ():
+        kernels = [found[place] for found in given]
+        cache = _cache(evidence, kernels[0])
+        read = [_is_read(tape, one) for tape, one in zip(later, kernels, strict=True)]
+        if cache is not None and not any(read):
+            yield RULE.finding(
+                title="what is made anew in every step is read in the first step only",
+                message=f"""In step {later[0].step.index} and all later ones that were looked at,
+                    nothing reads what `{evidence.line(kernels[0].source)}` makes. In step 0 the
+                    model ran lines that it never ran again: it computes with what it kept then.""",
+                fix="# keep nothing of what changes from step to step",
+                step=later[0].step.index,
+                kernel=kernels[0],
+                source=cache,
+            )
+            return
+
+
+def _lines(tape: TapeIndex) -> set[tuple[str, int]]:
+    """The lines that modules ran."""
+    ran = (one.source for one in tape.kernels if one.phase == "forward" and one.module)
+    return {(source.file, source.line) for source in ran if source is not None}
+
+
+def _given(tape: TapeIndex) -> Iterator[tuple[_Origin, Kernel]]:
+    """Kernels of the program's own lines in front of the first module's, by line and operator."""
+    for kernel in tape.kernels:
+        source = kernel.source
+        if kernel.module:
+            return
+        if kernel.phase == "forward" and source is not None and kernel.outputs:
+            yield (source.file, source.line, kernel.op), kernel
+
+
+def _is_read(tape: TapeIndex, kernel: Kernel) -> bool:
+    return any(
+        tape.readers(out.tensor, phase) for out in kernel.outputs for phase in _PHASES
+    ) or any(out.spec.role == "loss" for out in kernel.outputs)
+
+
+def _cache(evidence: Evidence, kernel: Kernel) -> Source | None:
+    """The line that asks whether something is kept already, where the text has one such line."""
+    asked = [
+        node.lineno
+        for node in ast.walk(evidence.code(kernel.source).tree)
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Compare)
+        and isinstance(node.test.left, ast.Attribute)
+        and ast.unparse(node.test).endswith(" is None")
+    ]
+    return at(kernel.source.file, asked[0]) if kernel.source and len(asked) == 1 else None
 
 
 def _dropped(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> str:
@@ -165,7 +232,6 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Findin
         message=what,
         fix=fix,
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )

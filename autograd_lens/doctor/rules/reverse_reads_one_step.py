@@ -76,7 +76,6 @@ def _finding(evidence: Evidence, name: str, times: int) -> Finding:
         step=0,
         events=(f"gradients of {name}",),
         source=source,
-        line=evidence.line(source),
     )
 
 

@@ -50,12 +50,11 @@ _Case = tuple[Kernel, TensorUse, Kernel]
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such pair."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             case = _case(tape, kernel) if kernel.phase == "forward" else None
             if case is not None:
-                yield _finding(evidence, step.index, *case)
+                yield _finding(tape.step.index, *case)
                 return
 
 
@@ -119,9 +118,7 @@ def _symmetric(use: TensorUse) -> bool:
     return bool(np.allclose(numbers, turned, rtol=1e-4, atol=1e-6, equal_nan=True))
 
 
-def _finding(
-    evidence: Evidence, step: int, kernel: Kernel, whole: TensorUse, fold: Kernel
-) -> Finding:
+def _finding(step: int, kernel: Kernel, whole: TensorUse, fold: Kernel) -> Finding:
     sizes, name = whole.spec.shape, operator_name(fold).removeprefix("linalg_vector_")
     return RULE.finding(
         title=f"the {name} of each row is laid along the columns",
@@ -133,5 +130,4 @@ def _finding(
         step=step,
         events=(f"kernel {kernel.index} {kernel.op}", f"kernel {fold.index} {fold.op}"),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )

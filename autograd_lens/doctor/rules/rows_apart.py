@@ -87,9 +87,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 rows. It is so in {len(found)} steps.""",
             fix="rows = torch.randperm(n)[:k]  # once, for x[rows] and y[rows]",
             step=step.index,
-            events=(f"kernel {kernel.index} {kernel.op}",),
-            source=kernel.source,
-            line=evidence.line(kernel.source),
+            kernel=kernel,
         )
 
 
@@ -155,7 +153,6 @@ def _in_two_orders(evidence: Evidence, step: Step, mine: Kernel, theirs: Kernel)
         step=step.index,
         events=(f"kernel {mine.index} {mine.op}", f"kernel {theirs.index} {theirs.op}"),
         source=theirs.source,
-        line=evidence.line(theirs.source),
     )
 
 

@@ -62,8 +62,7 @@ class _Judged:
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find a generator that helps."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
+    for tape in evidence.tapes:
         judged = [one for one in _judged(tape) if one.trains]
         for fooling in judged:
             for telling in judged:
@@ -71,7 +70,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 detached = telling.trains < fooling.trains and generator <= telling.made_of
                 same = (fooling.label > _HALF) == (telling.label > _HALF)
                 if generator and detached and same and _tells_apart(judged, telling):
-                    yield _finding(evidence, step.index, fooling, telling, sorted(generator))
+                    yield _finding(evidence, tape.step.index, fooling, telling, sorted(generator))
                     return
 
 
@@ -112,5 +111,4 @@ def _finding(
         step=step,
         events=tuple(f"kernel {one.index} {one.op}" for one in (kernel, telling.kernel)),
         source=kernel.source,
-        line=evidence.line(kernel.source),
     )

@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.axes import BatchAxis, Meeting
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural, shape
+from autograd_lens.doctor.source import at
 from autograd_lens.doctor.tape import LOSSES
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
@@ -145,9 +146,8 @@ def _finding(evidence: Evidence, step: Step, meeting: Meeting, rows: tuple[int, 
             {what}. {shown}""",
         fix=fix,
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -156,5 +156,5 @@ def _layer(evidence: Evidence, source: Source | None) -> Source | None:
     for call in evidence.code(source).makes({"LSTM", "GRU", "RNN"}):
         first = any(word.arg == "batch_first" for word in call.keywords)
         if not first and source is not None:
-            return Source(source.file, call.lineno, call.lineno, -1, -1, "")
+            return at(source.file, call.lineno)
     return source

@@ -62,9 +62,8 @@ class _Change:
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first saved tensor with other content at its use."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        changes = list(_changes(tape, step))
+    for tape in evidence.tapes:
+        changes = list(_changes(tape, tape.step))
         if changes:
             yield _finding(evidence, tape, changes)
             return
@@ -129,7 +128,6 @@ def _finding(evidence: Evidence, tape: TapeIndex, changes: list[_Change]) -> Fin
             f"kernel {change.reader.index} {change.reader.op}",
         ),
         source=source,
-        line=evidence.line(source),
     )
 
 

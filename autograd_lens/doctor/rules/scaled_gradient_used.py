@@ -49,7 +49,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     scaled = bool(scales) and min(scales) > 1
     left = scaled and not any(_changed(step) for step in steps)
     if left and evidence.code(source).makes({"GradScaler"}):
-        yield _finding(evidence, steps[-1], scales[-1])
+        yield _finding(steps[-1], scales[-1])
 
 
 def _scale(step: Step) -> float | None:
@@ -67,7 +67,7 @@ def _changed(step: Step) -> bool:
     return any(touch.kind == "changed" for touches in lines for touch in touches)
 
 
-def _finding(evidence: Evidence, step: Step, scale: float) -> Finding:
+def _finding(step: Step, scale: float) -> Finding:
     place = step.updates[0].source or step.backwards[-1].source
     source = Source(place.file, place.line, place.end_line, -1, -1, "") if place else None
     return RULE.finding(
@@ -78,5 +78,4 @@ def _finding(evidence: Evidence, step: Step, scale: float) -> Finding:
         step=step.index,
         events=("the factor of the loss", "the life line of each gradient"),
         source=source,
-        line=evidence.line(source),
     )

@@ -58,7 +58,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 found.setdefault(place, []).append((step.index, kernel, top))
     for place, times in found.items():
         if place not in large and len(times) > 1:
-            yield _finding(evidence, *times[0])
+            yield _finding(*times[0])
             return
 
 
@@ -70,7 +70,7 @@ def _range(value: Value | None) -> float | None:
     return highest if lowest >= 0 and "float" in value.dtype else None
 
 
-def _finding(evidence: Evidence, step: int, kernel: Kernel, top: float) -> Finding:
+def _finding(step: int, kernel: Kernel, top: float) -> Finding:
     return RULE.finding(
         title="numbers from 0 to 1 are divided by 255",
         message=f"""In step {step}, the largest number that was divided by 255 was {number(top)}:
@@ -78,7 +78,5 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, top: float) -> Findi
             {number(top / _WHITE)}.""",
         fix="# divide by 255 once: ToTensor() does it already",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -37,7 +37,7 @@ from itertools import pairwise
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import loops_around
+from autograd_lens.doctor.source import at, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL510", "schedule-misfit", "warning", "light")
@@ -69,7 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             _slow(evidence, source, lrs, rates),
         ):
             if case is not None:
-                yield _finding(evidence, source, case)
+                yield _finding(source, case)
                 return
 
 
@@ -82,13 +82,15 @@ def _resumed(known: Sequence[Rates]) -> Iterator[Rates]:
 
 
 def _waves(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
-    made = evidence.code(source).makes({"CosineAnnealingLR"})
+    code = evidence.code(source)
+    made = code.makes({"CosineAnnealingLR"})
+    phases = len(made) if code.makes({"SequentialLR"}) else 0  # each of them comes down once
     lows = [
         place
         for place in range(1, len(lrs) - 1)
         if lrs[place] <= lrs[place - 1] and lrs[place] < lrs[place + 1]
     ]
-    if not made or evidence.code(source).makes(set(_WAVES)) or len(lows) < _TURNS:
+    if not made or code.makes(set(_WAVES - {"SequentialLR"})) or len(lows) < _TURNS + phases:
         return None
     return (
         "a cosine schedule goes up and down again and again",
@@ -212,9 +214,9 @@ def _schedules(node: ast.Call) -> bool:
     return "lr_scheduler" in ast.unparse(node.func) or ast.unparse(node.func).endswith("LR")
 
 
-def _finding(evidence: Evidence, source: Source, case: _Case) -> Finding:
+def _finding(source: Source, case: _Case) -> Finding:
     title, what, fix, step, line = case
-    place = Source(source.file, line, line, -1, -1, "")
+    place = at(source.file, line)
     return RULE.finding(
         title=title,
         message=what,
@@ -222,5 +224,4 @@ def _finding(evidence: Evidence, source: Source, case: _Case) -> Finding:
         step=step,
         events=("the optimizer's lr in every step",),
         source=place,
-        line=evidence.line(place),
     )

@@ -31,8 +31,9 @@ from collections.abc import Iterator, Mapping
 
 from autograd_lens.doctor.evidence import Evidence, Optimizer
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import constant, operator_name
-from autograd_lens.trace.records import Kernel, Source
+from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL516", "settings-out-of-range", "warning", "light")
 
@@ -90,14 +91,13 @@ def _of_optimizer(evidence: Evidence, optimizer: Optimizer, case: _Case) -> Find
     loop = evidence.loop
     made = evidence.code(loop).makes({optimizer.kind})
     line = made[0].lineno if made else 0
-    source = Source(loop.file, line, line, -1, -1, "") if loop is not None and line else loop
+    source = at(loop.file, line) if loop is not None and line else loop
     return RULE.finding(
         title=f"{optimizer.kind}: {title}",
         message=what,
         fix=fix,
         events=("the optimizer's numbers",),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -112,7 +112,8 @@ def _dropped(kernel: Kernel) -> float:
 
 
 def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
-    share = _dropped(kernel)
+    share, made = _dropped(kernel), evidence.code(kernel.source).makes({"Dropout"})
+    one = kernel.source is not None and len(made) == 1
     return RULE.finding(
         title=f"dropout {kernel.module} drops {share:.0%} of what goes through it",
         message=f"""In step {step}, about {1 - share:.0%} was kept, and multiplied with
@@ -120,7 +121,6 @@ def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
             that it drops.""",
         fix=f"nn.Dropout({1 - share:.2g})",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
+        source=at(kernel.source.file, made[0].lineno) if kernel.source and one else None,
     )

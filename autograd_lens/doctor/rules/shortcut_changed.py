@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.trace.graph import TapeIndex, operator_name, writes_in_place
 from autograd_lens.trace.records import Kernel, Source
 
@@ -46,15 +46,14 @@ _WORDS = {"inplace": "True"}
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first variable that changed under the program's hands."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
             changes = kernel.phase == "forward" and kernel.module and writes_in_place(kernel)
             if not changes or not kernel.requires_grad:
                 continue
             later = _later(evidence, tape, kernel)
             if later is not None:
-                yield _finding(evidence, step.index, kernel, *later)
+                yield _finding(evidence, tape.step.index, kernel, *later)
                 return
 
 
@@ -155,7 +154,6 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel, reader: Kernel, name
         step=step,
         events=(f"kernel {kernel.index} {kernel.op}", f"kernel {reader.index} {reader.op}"),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -167,5 +165,5 @@ def _made(evidence: Evidence, kernel: Kernel) -> Source | None:
         made = isinstance(node, ast.Call) and ast.unparse(node.func).lower().endswith(wanted)
         if made and kernel.source is not None and words.items() >= _WORDS.items():
             line = getattr(node, "lineno", 0)
-            return Source(kernel.source.file, line, line, -1, -1, "")
+            return at(kernel.source.file, line)
     return kernel.source

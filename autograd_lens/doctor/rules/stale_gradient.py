@@ -67,7 +67,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=step,
         events=(f"{name}.grad before and after backward()",),
         source=source,
-        line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {max(step - 1, 0)}:{step + 1}",
     )
 

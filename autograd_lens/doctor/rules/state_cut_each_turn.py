@@ -35,6 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.tape import kept_for_backward
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step
 
@@ -68,7 +69,13 @@ def _cuts(step: Step) -> dict[int, list[Kernel]]:
 def _turns(tape: TapeIndex, cut: Kernel, maker: Kernel) -> bool:
     """Whether a cut result is of no other use, and the same line then works on with it."""
     used = any(one.node is not None for one in tape.readers(maker.outputs[0].tensor))
-    if maker.node is not None or used or cut.source is None or maker.source is None:
+    if (
+        maker.node is not None
+        or used
+        or kept_for_backward(tape, cut)
+        or cut.source is None
+        or maker.source is None
+    ):
         return False
     later = (
         kernel
@@ -93,7 +100,5 @@ def _finding(evidence: Evidence, step: Step, cuts: list[Kernel]) -> Finding:
             loss: backward() goes through the last turn alone.""",
         fix="h = h.detach()  # once, before the sequence",
         step=step.index,
-        events=(f"kernel {cut.index} {cut.op}",),
-        source=cut.source,
-        line=evidence.line(cut.source),
+        kernel=cut,
     )

@@ -63,7 +63,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         step=step.index,
         events=(f"kernel {made.index} {made.op}", f"kernel {used.index} {used.op}"),
         source=made.source,
-        line=evidence.line(made.source),
     )
 
 
@@ -82,9 +81,7 @@ def _corrected(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
             already, and corrects it again.""",
         fix="m_hat = m.div(1 - beta**t)  # a new tensor, without the underscore",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
 
 

@@ -39,7 +39,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -59,8 +59,21 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     first = training[0]
     code = evidence.code(steps[0].backwards[0].source)
-    if _calls(code, "eval") and not _trains_in_loop(code):
+    if not _updated(steps[:switched]) <= _updated(steps[switched:]):
+        return  # something else trains by now
+    if _calls(code, "eval") and (not _trains_in_loop(code) or _switched(steps, switched)):
         yield _finding(evidence, steps[switched - 1], steps[switched], first)
+
+
+def _switched(steps: list[Step], place: int) -> bool:
+    """Whether all that trains was in training mode before, and the same is in evaluation mode."""
+    modes = [_modes(step) for step in steps]
+    whole = all(mode == {True} for mode in modes[:place])
+    return whole and all(mode == {False} for mode in modes[place:])
+
+
+def _updated(steps: list[Step]) -> set[str]:
+    return {update.parameter for step in steps for update in step.updates}
 
 
 def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
@@ -76,7 +89,7 @@ def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     ]
     code = evidence.code(steps[0].backwards[0].source) if steps else Code("")
     if switched and trains and trains[0].index < switched[0].index and _calls(code, "eval"):
-        yield _finding_between(evidence, trains[0], switched[0])
+        yield _finding_between(trains[0], switched[0])
 
 
 def _modes(step: Step) -> set[bool]:
@@ -91,7 +104,7 @@ def _modes(step: Step) -> set[bool]:
     }
 
 
-def _finding_between(evidence: Evidence, before: Step, after: Step) -> Finding:
+def _finding_between(before: Step, after: Step) -> Finding:
     first = next(k for k in after.kernels if k.phase == "forward" and k.requires_grad)
     return RULE.finding(
         title=f"step {after.index} trains in evaluation mode",
@@ -102,7 +115,6 @@ def _finding_between(evidence: Evidence, before: Step, after: Step) -> Finding:
         step=after.index,
         events=(f"step {before.index}", f"step {after.index} kernel {first.index} {first.op}"),
         source=first.source,
-        line=evidence.line(first.source),
         look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
     )
 
@@ -129,7 +141,7 @@ def _switch(evidence: Evidence, kernel: Kernel) -> Source | None:
     if evidence.loop is None or len(calls) != 1:
         return kernel.source
     line = calls[0].lineno
-    return Source(evidence.loop.file, line, line, -1, -1, "")
+    return at(evidence.loop.file, line)
 
 
 def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> Finding:
@@ -138,11 +150,10 @@ def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> F
         title=f"training goes on in evaluation mode from step {after.index} at the latest",
         message=f"""Up to step {before.index}, {layer} ran in training mode
             ({operator_name(kernel)}); in step {after.index} and all full steps after it, it does
-            not. The program calls eval() and never train() again.""",
+            not. The program called eval(), and nothing called train() since.""",
         fix="model.train()  # at the beginning of every epoch",
         step=after.index,
         events=(f"step {before.index} kernel {kernel.index} {kernel.op}", f"step {after.index}"),
         source=source,
-        line=evidence.line(source),
         look=f"autograd-lens trace {{file}} --steps {before.index},{after.index} --phase forward",
     )

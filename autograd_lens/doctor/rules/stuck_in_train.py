@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, at
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -59,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     code = evidence.code(source)
     call = _evaluation(code)
     if call is not None and source is not None:
-        yield _finding(evidence, steps[-1], kernels[-1], (source, call))
+        yield _finding(steps[-1], kernels[-1], (source, call))
 
 
 def _evaluation(code: Code) -> ast.Call | None:
@@ -152,12 +152,10 @@ def _calls_train_false(code: Code) -> bool:
     )
 
 
-def _finding(
-    evidence: Evidence, step: Step, kernel: Kernel, place: tuple[Source, ast.Call]
-) -> Finding:
+def _finding(step: Step, kernel: Kernel, place: tuple[Source, ast.Call]) -> Finding:
     source, call = place
     model = ast.unparse(call.func)
-    here = Source(source.file, call.lineno, call.lineno, -1, -1, "")
+    here = at(source.file, call.lineno)
     return RULE.finding(
         title=f"{model} is evaluated in training mode",
         message=f"""In step {step.index}, layer {kernel.module} still ran in training mode
@@ -166,7 +164,6 @@ def _finding(
             measured there is not the model that will be used.""",
         fix=f"{model}.eval()  # and {model}.train() before training goes on",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=here,
-        line=evidence.line(here),
     )

@@ -62,7 +62,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             step=0,
             events=("values of all steps",),
             source=evidence.loop,
-            line=evidence.line(evidence.loop),
         )
 
 

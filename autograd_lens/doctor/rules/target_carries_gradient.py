@@ -53,8 +53,7 @@ _Side = tuple[TensorUse, TensorUse, Kernel]  # what is compared, with what, wher
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first target that is trained."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
+    for tape in evidence.tapes:
         trained = _trained(evidence, tape)
         for kernel in tape.kernels:
             if kernel.phase != "forward" or not kernel.requires_grad:
@@ -171,9 +170,8 @@ def _finding(
             {listed(names)} as well, which the optimizer updates.""",
         fix=f"{target.spec.name or 'target'}.detach()",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
+        kernel=kernel,
         source=source,
-        line=evidence.line(source),
     )
 
 

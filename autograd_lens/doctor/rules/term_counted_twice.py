@@ -41,13 +41,12 @@ _ADDS = frozenset({"add", "add_"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first number that is added twice."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for place in range(len(step.backwards)):
+    for tape in evidence.tapes:
+        for place in range(len(tape.step.backwards)):
             root = tape.loss_kernel(place)
             twice = _twice(tape, root) if root is not None else None
             if twice is not None:
-                yield _finding(evidence, tape, *twice)
+                yield _finding(tape, *twice)
                 return
 
 
@@ -61,14 +60,14 @@ def _twice(tape: TapeIndex, root: Kernel) -> tuple[TensorUse, Kernel] | None:
             maker = tape.maker(use.tensor, kernel.index)
             if use.spec.shape != () or maker is None or not maker.requires_grad:
                 continue
-            if maker.index in seen:
-                return use, min(kernel, seen[maker.index], key=lambda one: one.index)
-            seen[maker.index] = kernel
+            if use.tensor in seen:  # one kernel may have made several: unbind
+                return use, min(kernel, seen[use.tensor], key=lambda one: one.index)
+            seen[use.tensor] = kernel
             waiting.append(maker)
     return None
 
 
-def _finding(evidence: Evidence, tape: TapeIndex, use: TensorUse, kernel: Kernel) -> Finding:
+def _finding(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> Finding:
     step, value = tape.step, use.value
     known = value is not None and value.complete
     amount = f", {number(float(value.item().real))}," if value is not None and known else ""
@@ -79,7 +78,5 @@ def _finding(evidence: Evidence, tape: TapeIndex, use: TensorUse, kernel: Kernel
             {number(step.loss or 0.0)}: added here, and once more on the way to the loss.""",
         fix="# add it once",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -34,6 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, largest_difference, number
+from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL213", "tied-weights-apart", "error", "light")
@@ -99,7 +100,6 @@ def _apart(
         step=step,
         events=(f"{names[0]} and {names[1]} in all steps",),
         source=source,
-        line=evidence.line(source),
     )
 
 
@@ -107,5 +107,5 @@ def _loader(tree: ast.AST, backward: Source | None) -> Source | None:
     for node in ast.walk(tree):
         words = {one.arg for one in node.keywords} if isinstance(node, ast.Call) else set()
         if "assign" in words and backward is not None and isinstance(node, ast.Call):
-            return Source(backward.file, node.lineno, node.lineno, -1, -1, "")
+            return at(backward.file, node.lineno)
     return None

@@ -49,7 +49,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find accumulations of means over unequal counts."""
     found = [(step, means) for step in evidence.full if (means := _uneven(step))]
     if len(found) >= _STEPS:
-        yield _finding(evidence, *found[-1])
+        yield _finding(*found[-1])
 
 
 def _uneven(step: Step) -> list[_Mean]:
@@ -83,7 +83,7 @@ def _mean(tape: TapeIndex, backward: int) -> _Mean | None:
     return (given.spec.shape[0], factor, kernel) if given and given.spec.shape else None
 
 
-def _finding(evidence: Evidence, step: Step, means: list[_Mean]) -> Finding:
+def _finding(step: Step, means: list[_Mean]) -> Finding:
     counts = sorted(count for count, _, _ in means)
     source = means[0][2].source
     return RULE.finding(
@@ -96,5 +96,4 @@ def _finding(evidence: Evidence, step: Step, means: list[_Mean]) -> Finding:
         step=step.index,
         events=tuple(f"kernel {kernel.index} {kernel.op}" for _, _, kernel in means[:3]),
         source=source,
-        line=evidence.line(source),
     )

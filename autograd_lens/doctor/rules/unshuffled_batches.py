@@ -54,7 +54,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         steps = [
             (step, kernel, int(c[0])) for (step, kernel, _), c in zip(found, single, strict=True)
         ]
-        yield _finding(evidence, steps, len(found[0][2]))
+        yield _finding(steps, len(found[0][2]))
 
 
 def _targets(step: Step) -> tuple[Kernel, npt.NDArray[np.int64]] | None:
@@ -69,7 +69,7 @@ def _targets(step: Step) -> tuple[Kernel, npt.NDArray[np.int64]] | None:
     return None
 
 
-def _finding(evidence: Evidence, steps: list[tuple[Step, Kernel, int]], samples: int) -> Finding:
+def _finding(steps: list[tuple[Step, Kernel, int]], samples: int) -> Finding:
     first = steps[0]
     other = next(one for one in steps if one[2] != first[2])
     seen = listed([f"{one[2]} in step {one[0].index}" for one in steps])
@@ -82,6 +82,5 @@ def _finding(evidence: Evidence, steps: list[tuple[Step, Kernel, int]], samples:
         step=other[0].index,
         events=(f"targets of kernel {other[1].index} {other[1].op}",),
         source=first[1].source,
-        line=evidence.line(first[1].source),
         look=f"autograd-lens trace {{file}} --steps {first[0].index},{other[0].index}",
     )

@@ -60,7 +60,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             step=step.index if step else 0,
             events=("values and gradients of all steps",),
             source=source,
-            line=evidence.line(source),
         )
 
 

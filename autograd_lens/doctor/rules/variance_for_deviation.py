@@ -45,13 +45,12 @@ _CLOSE = 1e-6
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find noise that is scaled with a variance."""
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for backward in range(len(step.backwards)):
+    for tape in evidence.tapes:
+        for backward in range(len(tape.step.backwards)):
             for logarithm in _variances(loss_terms(tape, backward)):
                 kernel = _scaled(tape, logarithm)
                 if kernel is not None:
-                    yield _finding(evidence, step.index, kernel)
+                    yield _finding(evidence, tape.step.index, kernel)
                     return
 
 
@@ -91,7 +90,5 @@ def _finding(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
             Gaussian whose variance is exp(v): its standard deviation is exp(v / 2).""",
         fix="eps * torch.exp(0.5 * logvar)",
         step=step,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

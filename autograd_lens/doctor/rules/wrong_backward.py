@@ -47,7 +47,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             continue
         for slope in evidence.experiments.slopes(step.index):
             if abs(slope.given - slope.right) > _APART * slope.scale > 0:
-                yield _finding(evidence, step, slope)
+                yield _finding(step, slope)
                 return
         return
 
@@ -58,7 +58,7 @@ def _runs_functions(step: Step) -> bool:
     return any(node.name.endswith("Backward") for graph in graphs for node in graph.nodes)
 
 
-def _finding(evidence: Evidence, step: Step, slope: Slope) -> Finding:
+def _finding(step: Step, slope: Slope) -> Finding:
     kernel = step.kernels[slope.kernel]
     return RULE.finding(
         title=f"{slope.function}: its backward is not the derivative of its forward",
@@ -67,7 +67,5 @@ def _finding(evidence: Evidence, step: Step, slope: Slope) -> Finding:
             and its own backward gave {number(slope.given)} there.""",
         fix=f"torch.autograd.gradcheck({slope.function}.apply, inputs)  # in float64",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )

@@ -34,12 +34,12 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
-from autograd_lens.doctor.source import called
-from autograd_lens.doctor.tape import LOSSES, compared
+from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.tape import LOSSES, compared, divergence
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
@@ -55,62 +55,45 @@ _ALL = (-math.inf, math.inf)
 _REGRESSIONS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8"})
 _SUM = 2  # torch's number for reduction="sum"
-_Case = tuple[Kernel, str, str, str]  # where to look, title, what happens, fix
+_CUTS = frozenset({"clamp", "clamp_min", "clamp_min_", "relu", "relu_"})
+_BITS = ({0, 1}, {0, -1})
 _Line = tuple[str, int, str]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such input of each kind."""
-    told: set[str] = set()
     ones = _always_one(evidence)
-    for step in evidence.full:
-        tape = TapeIndex(step)
-        for kernel in step.kernels:
-            if kernel.phase == "forward" and kernel.requires_grad:
-                for case in (
-                    _divergence(tape, kernel),
-                    _alignment(tape, kernel),
-                    _focal(tape, kernel),
-                    _rectified(tape, kernel),
-                    _single(kernel, ones),
-                    _rate(tape, kernel),
-                    _swapped(tape, kernel),
-                    _labels(tape, kernel),
-                    _outside(tape, kernel),
-                    _cut_off(evidence, tape, kernel),
-                    _out_of_reach(tape, kernel),
-                    _uniform(tape, kernel),
-                ):
-                    if case is not None and case[1] not in told:
-                        told.add(case[1])
-                        yield _finding(evidence, tape, kernel, case)
+    yield from told(RULE, evidence, lambda tape: _cases(evidence, tape, ones))
 
 
-def _divergence(tape: TapeIndex, kernel: Kernel) -> _Case | None:
-    """``kl_div`` is ``xlogy(t, t) - t * input``: an input above 0 is no logarithm."""
-    if operator_name(kernel) != "sub":
+def _cases(evidence: Evidence, tape: TapeIndex, ones: set[_Line]) -> Iterator[Case | None]:
+    for kernel in tape.kernels:
+        yield _divergence(tape, kernel)
+        yield _labels(tape, kernel)
+        if kernel.phase == "forward" and kernel.requires_grad:
+            yield from (look(tape, kernel) for look in _LOOKS)
+            yield _single(kernel, ones)
+            yield _cut_off(evidence, tape, kernel)
+
+
+def _divergence(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``kl_div`` of an input above 0, which is no logarithm."""
+    pair = divergence(tape, kernel)
+    highest = _highest(pair[0].value) if pair is not None else None
+    if pair is None or not pair[2].requires_grad or highest is None or highest <= _ROUNDING:
         return None
-    makers = [tape.maker(use.tensor, kernel.index) for use in tensors(kernel.inputs)]
-    if len(makers) != _PAIR or makers[0] is None or makers[1] is None:
-        return None
-    if operator_name(makers[0]) != "xlogy" or operator_name(makers[1]) != "mul":
-        return None
-    targets = {use.tensor for use in tensors(makers[0].inputs)}
-    given = [use for use in tensors(makers[1].inputs) if use.tensor not in targets]
-    highest = _highest(given[0].value) if len(targets) == 1 and len(given) == 1 else None
-    if highest is None or highest <= _ROUNDING:
-        return None
-    maker = tape.through_views(given[0].tensor, makers[1].index)
+    given, _, product = pair
+    maker = tape.through_views(given.tensor, product.index)
     soft = maker is not None and operator_name(maker) == "_softmax"
-    return (
-        maker if maker is not None and soft else kernel,
+    return Case(
+        maker if maker is not None and soft else product,
         f"kl_div is given {'probabilities' if soft else 'numbers'} instead of log-probabilities",
         f"its input goes up to {number(highest)}; no logarithm of a probability is above 0",
         "kl_div(log_softmax(logits, 1), target)  # the input in logarithms",
     )
 
 
-def _alignment(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _alignment(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """``ctc_loss`` of scores: a score above 0 is no logarithm of a probability."""
     given = argument(kernel, "log_probs") if operator_name(kernel) == "_ctc_loss" else None
     highest = _highest(given.value) if given is not None else None
@@ -118,7 +101,7 @@ def _alignment(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         return None
     maker = tape.through_views(given.tensor, kernel.index)
     made = f", made by {operator_name(maker).strip('_')}" if maker is not None else ""
-    return (
+    return Case(
         kernel,
         "ctc_loss is given scores instead of log-probabilities",
         f"""its input{made} goes up to {number(highest)}; no logarithm of a probability is above
@@ -127,7 +110,7 @@ def _alignment(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _focal(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _focal(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """The mean of a loss, times a weight that ``exp(-mean)`` makes: one weight for all samples."""
     pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
     if len(pair) != _PAIR or any(use.spec.shape != () for use in pair):
@@ -140,7 +123,7 @@ def _focal(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         read = [given.tensor for one in single for given in tensors(one.inputs)]
         mean = next((made[one] for one in read if one in made), None)
         if bends and mean is not None and use.tensor not in made:
-            return (
+            return Case(
                 mean,
                 "one focal weight for the whole batch",
                 """the loss is already the mean over the batch when exp() makes its weight: hard
@@ -167,14 +150,14 @@ def _highest(value: Value | None) -> float | None:
     return value.summary.maximum if value.summary else None
 
 
-def _rectified(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _rectified(tape: TapeIndex, kernel: Kernel) -> Case | None:
     given = argument(kernel, "self")
     if operator_name(kernel) not in _LOGITS or given is None:
         return None
     maker = tape.through_views(given.tensor, kernel.index)
     if maker is None or operator_name(maker) not in ("relu", "relu_"):
         return None
-    return (
+    return Case(
         maker,
         "scores go through a ReLU before the loss",
         f"""`{operator_name(kernel).strip("_")}` was given the result of relu: no score is below
@@ -183,11 +166,11 @@ def _rectified(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _single(kernel: Kernel, ones: set[_Line]) -> _Case | None:
+def _single(kernel: Kernel, ones: set[_Line]) -> Case | None:
     given = argument(kernel, "self")
     if not _of_one(kernel) or _line(kernel) not in ones or given is None:
         return None
-    return (
+    return Case(
         kernel,
         "a softmax runs over an axis of size 1",
         f"""its input has the shape {shape(given.spec.shape)} and it runs over the axis of size 1:
@@ -196,7 +179,7 @@ def _single(kernel: Kernel, ones: set[_Line]) -> _Case | None:
     )
 
 
-def _rate(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _rate(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """``poisson_nll_loss`` is ``exp(input) - target * input`` unless it is told otherwise."""
     if operator_name(kernel) != "sub":
         return None
@@ -209,7 +192,7 @@ def _rate(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     positive = maker is not None and operator_name(maker) in _POSITIVE
     if not positive or rate.tensor not in [use.tensor for use in tensors(makers[1].inputs)]:
         return None
-    return (
+    return Case(
         kernel,
         "the loss takes the exponential of what is a rate already",
         f"""the model ends with {operator_name(maker).strip("_") if maker else ""}, so that its
@@ -218,7 +201,7 @@ def _rate(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _swapped(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _swapped(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """The cross-entropy of a prediction under the data."""
     if not operator_name(kernel).startswith("binary_cross_entropy"):
         return None
@@ -226,7 +209,7 @@ def _swapped(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     carried = [use.tensor in tape.differentiable for use in sides]
     if carried != [False, True]:
         return None
-    return (
+    return Case(
         kernel,
         "prediction and target are swapped",
         """the first argument is data and carries no gradient, the second is computed by the
@@ -235,18 +218,21 @@ def _swapped(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _labels(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _labels(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Labels of 0 and 1 for a loss that knows -1 and 1."""
-    label = argument(kernel, "target") if operator_name(kernel) == "soft_margin_loss" else None
-    if operator_name(kernel) == "where":  # of cosine_embedding_loss: what is neither costs nothing
+    name = operator_name(kernel)
+    label = argument(kernel, "target") if name == "soft_margin_loss" else None
+    if name == "where":  # of cosine_embedding_loss: what is neither costs nothing
         chosen = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
         if chosen is not None and _asks_for(chosen, -1):
             label = argument(chosen, "self")
             others = tape.readers(label.tensor) if label is not None else []
             label = label if any(_asks_for(one, 1) for one in others) else None
+    if name in _CUTS:
+        label = _of_hinge(tape, kernel)
     if label is None or not _zero_or_one(label.value):
         return None
-    return (
+    return Case(
         kernel,
         "labels are 0 and 1 where -1 and 1 are meant",
         """the loss knows the labels 1 and -1, and the labels of this batch are 0 and 1: samples
@@ -255,12 +241,25 @@ def _labels(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
+def _of_hinge(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
+    """The labels of ``relu(margin - label * score)``."""
+    added = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
+    if added is None or operator_name(added) not in ("add", "add_", "rsub"):
+        return None
+    makers = [tape.maker(use.tensor, added.index) for use in tensors(added.inputs)]
+    products = [one for one in makers if one is not None and operator_name(one) == "mul"]
+    if len(makers) != 1 or len(products) != 1:
+        return None
+    plain = [use for use in tensors(products[0].inputs) if use.tensor not in tape.differentiable]
+    return plain[0] if len(plain) == 1 else None
+
+
 def _asks_for(kernel: Kernel, label: int) -> bool:
     """Whether a kernel compares with a label."""
     return operator_name(kernel) == "eq" and constant(kernel, "other") == label
 
 
-def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _outside(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Targets of a binary cross-entropy that are no probabilities."""
     label = argument(kernel, "target")
     binary = operator_name(kernel).startswith("binary_cross_entropy")
@@ -269,7 +268,7 @@ def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     lowest, highest = _lowest(label.value), _highest(label.value)
     if lowest is None or highest is None or (lowest >= 0 and highest <= 1):
         return None
-    return (
+    return Case(
         kernel,
         "targets lie outside of 0 to 1",
         f"""they go from {number(lowest)} to {number(highest)}, and the loss falls without end
@@ -278,22 +277,22 @@ def _outside(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _cut_off(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _cut_off(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Integers for a regression, all of which are one and the same number in all full steps."""
     values = _whole(tape, kernel)
     if len(values) != 1 or len(evidence.full) < _PAIR:
         return None
-    for step in evidence.full:
-        index = TapeIndex(step)
-        same = (one for one in step.kernels if one.op == kernel.op and _line(one) == _line(kernel))
-        if any(_whole(index, one) != values for one in same):
+    for other in evidence.tapes:
+        same = (one for one in other.kernels if one.op == kernel.op and _line(one) == _line(kernel))
+        if any(_whole(other, one) != values for one in same):
             return None
-    return (
-        _cast(evidence, kernel) or kernel,
+    return Case(
+        kernel,
         f"all targets are {number(min(values))}",
         """the targets of the regression come as integers, and all of them are the same number in
         every step that was recorded in full: fractions were cut off on the way""",
         "torch.tensor(numbers)  # floats stay floats",
+        _cast(evidence, kernel.source),
     )
 
 
@@ -308,7 +307,7 @@ _MARGIN = 0.05
 _SHARE = 0.25  # of the targets: more than a few that lie outside
 
 
-def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Targets of a regression that the last activation cannot give."""
     sides = compared(tape, kernel)
     if sides is None or operator_name(kernel) not in {*_REGRESSIONS, "pow"}:
@@ -324,7 +323,7 @@ def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     if maker is None or not numbers.size or outside.mean() <= _SHARE:
         return None
     name = operator_name(maker).strip("_")
-    return (
+    return Case(
         maker,
         f"the targets lie beyond what {name} can give",
         f"""the prediction is the result of {name}, which lies between {low:g} and
@@ -334,7 +333,7 @@ def _out_of_reach(tape: TapeIndex, kernel: Kernel) -> _Case | None:
     )
 
 
-def _uniform(tape: TapeIndex, kernel: Kernel) -> _Case | None:
+def _uniform(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Noise to be predicted, part of what the model is given, that is not normal but uniform."""
     sides = compared(tape, kernel)
     for given, target in (sides, sides[::-1]) if sides is not None else ():
@@ -345,7 +344,7 @@ def _uniform(tape: TapeIndex, kernel: Kernel) -> _Case | None:
         mixed = any(operator_name(one) in ("mul", "add") for one in tape.readers(target.tensor))
         behind = tape.ancestors(given.tensor, kernel.index)
         if mixed and any(one.index == maker.index for one in behind):
-            return (
+            return Case(
                 maker,
                 "the noise to be predicted is uniform",
                 """the model is given data mixed with this noise and is to predict it; drawn evenly
@@ -367,20 +366,19 @@ def _whole(tape: TapeIndex, kernel: Kernel) -> set[float]:
     return set(target.value.array.ravel().tolist()) if known and target.value else set()
 
 
-def _cast(evidence: Evidence, kernel: Kernel) -> Kernel | None:
-    """The loss, placed at the line that makes integers, where the text shows one."""
-    for node in ast.walk(evidence.code(kernel.source).tree):
+def _cast(evidence: Evidence, source: Source | None) -> Source | None:
+    """The line that makes integers, where the text shows one."""
+    for node in ast.walk(evidence.code(source).tree) if source is not None else ():
         made = isinstance(node, ast.Call) and called(node) in ("long", "int")
-        if made and isinstance(node, ast.Call) and kernel.source is not None:
-            place = Source(kernel.source.file, node.lineno, node.lineno, -1, -1, "")
-            return replace(kernel, source=place)
+        if made and isinstance(node, ast.Call) and source is not None:
+            return at(source.file, node.lineno)
     return None
 
 
 def _zero_or_one(value: Value | None) -> bool:
     """Whether labels are known, and are 0 and 1."""
     known = value is not None and value.complete
-    return known and value is not None and set(value.array.ravel().tolist()) == {0, 1}
+    return known and value is not None and set(value.array.ravel().tolist()) in _BITS
 
 
 def _lowest(value: Value | None) -> float | None:
@@ -414,14 +412,13 @@ def _always_one(evidence: Evidence) -> set[_Line]:
     return ones - others
 
 
-def _finding(evidence: Evidence, tape: TapeIndex, kernel: Kernel, case: _Case) -> Finding:
-    place, title, what, fix = case
-    return RULE.finding(
-        title=title,
-        message=f"""In step {tape.step.index} (`{evidence.line(kernel.source)}`), {what}.""",
-        fix=fix,
-        step=tape.step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=place.source,
-        line=evidence.line(place.source),
-    )
+_LOOKS = (
+    _alignment,
+    _focal,
+    _rectified,
+    _rate,
+    _swapped,
+    _outside,
+    _out_of_reach,
+    _uniform,
+)

@@ -55,7 +55,8 @@ RULE = Rule("AL302", "zero-gradient-path", "error", "full", explains=("AL502", "
 _Killed = tuple[Node, NodeRun, list[str]]
 
 _ENOUGH = 3
-_PRODUCTS = frozenset({"bmm", "matmul", "mm", "mul"})
+_PRODUCTS = frozenset({"bmm", "convolution", "matmul", "mm", "mul"})
+_THROUGH_ZERO = frozenset({"gelu", "leaky_relu", "relu", "relu_", "silu", "tanh"})  # 0 stays 0
 _ROUNDING = 1e-5  # of the numbers themselves: they are the same
 _STEPS = 2
 _SOFTMAX = frozenset({"SoftmaxBackward0", "SoftmaxBackward1"})
@@ -105,9 +106,7 @@ def _all_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
                         nothing can ever move.""",
                     fix=f"nn.init.normal_({spec.name}, std=0.02)",
                     step=first.index,
-                    events=(f"kernel {kernel.index} {kernel.op}",),
-                    source=kernel.source,
-                    line=evidence.line(kernel.source),
+                    kernel=kernel,
                 )
                 return
 
@@ -128,9 +127,7 @@ def _both_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:
                         least one of them has to begin with other numbers.""",
                     fix=f"nn.init.normal_({one.rpartition('.')[2]}, std=0.02)  # one of the two",
                     step=step.index,
-                    events=(f"kernel {kernel.index} {kernel.op}",),
-                    source=kernel.source,
-                    line=evidence.line(kernel.source),
+                    kernel=kernel,
                 )
                 return
 
@@ -142,7 +139,7 @@ def _empty(tape: TapeIndex, use: TensorUse, kernel: Kernel, names: set[str]) -> 
     if use.spec.role == "parameter":
         return use.spec.name if use.spec.name in names else ""
     made = tape.maker(use.tensor, kernel.index)
-    if made is None or operator_name(made) not in VIEWS | _PRODUCTS:
+    if made is None or operator_name(made) not in VIEWS | _PRODUCTS | _THROUGH_ZERO:
         return ""
     found = (_empty(tape, one, made, names) for one in tensors(made.inputs))
     return next(filter(None, found), "")
@@ -281,7 +278,5 @@ def _of_softmax(evidence: Evidence, step: Step, kernel: Kernel, names: list[str]
             that is always 1. The gradients of {listed(names)} that go through it are rounding.""",
         fix="torch.softmax(x, dim=-1).sum(dim=-2)  # not along the softmax's own axis",
         step=step.index,
-        events=(f"kernel {kernel.index} {kernel.op}",),
-        source=kernel.source,
-        line=evidence.line(kernel.source),
+        kernel=kernel,
     )
