@@ -175,8 +175,8 @@ def parameter_lines(
     room = min(width - used - 2, 40)
     if room < _SHORTEST:
         return rows
-    head = next((words for words in _COURSES if len(words) <= room), "")
-    lines = [_with(rows[0], used, Text(head, style=QUIET))]
+    title = next((words for words in _COURSES if len(words) <= room), "")
+    lines = [_with(rows[0], used, Text(title, style=QUIET))]
     for row, name in zip(rows[1:], parameters, strict=True):
         found = course(name)
         spark = sparkline(found.values, room, here) if found else Text()
