@@ -2,6 +2,7 @@
 
     python examples/make.py              # all sections
     python examples/make.py gan pinn     # those whose heading has one of these words
+    python examples/make.py demo         # the pictures of the README beside this folder
     python examples/make.py --check      # change nothing, say what would
 
 A section is what stands below a ``##``. Its ``sh`` blocks are run in order, in a folder that
@@ -26,6 +27,7 @@ PAGE = HERE / "README.md"
 SECTION = re.compile(r"^## .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\(pictures/([^)]+)\)")
+README_PICTURE = re.compile(r"!\[[^]]*\]\(examples/pictures/([^)]+)\)")
 
 
 def environment():
@@ -91,6 +93,14 @@ def remade(section, folder):
     return text, {name: small(folder / name) for name in PICTURE.findall(section)}
 
 
+def demonstrated(folder):
+    """The README's pictures that ``autograd-lens demo`` makes, by name."""
+    run("autograd-lens demo", folder)
+    made = folder / "autograd_lens_demo"
+    shown = README_PICTURE.findall((HERE.parent / "README.md").read_text(encoding="utf-8"))
+    return {name: small(made / name) for name in shown if (made / name).exists()}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("words", nargs="*")
@@ -109,6 +119,9 @@ def main():
             text, drawn = remade(section, folder)
             new = new.replace(section, text)
             pictures |= drawn
+        if not wanted.words or "demo" in wanted.words:
+            print("demo", flush=True)
+            pictures |= demonstrated(folder)
     changed = [name for name, kept in pictures.items() if not same(HERE / "pictures" / name, kept)]
     sys.stdout.writelines(
         difflib.unified_diff(page.splitlines(True), new.splitlines(True), "kept", "new", n=1)

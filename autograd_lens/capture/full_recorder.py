@@ -38,7 +38,7 @@ from autograd_lens.live.shy import ShyOperators
 from autograd_lens.live.stream import Stream, TensorEntry
 from autograd_lens.live.template import Segment, Surroundings, build_template
 from autograd_lens.trace.budget import Level
-from autograd_lens.trace.tape import Template
+from autograd_lens.trace.tape import TapeTensor, Template
 from autograd_lens.trace.values import summarize
 
 __all__ = ["FullRecorder"]
@@ -47,6 +47,7 @@ _MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each s
 _MAX_DOT_NODES = 20_000
 _CHASE, _MOMENT = 20, 2  # steps
 _CHASES = 3
+_AT_ONCE = -2  # a step before all others
 _RECENT = 8  # values
 _ANCHORS = 64
 
@@ -516,7 +517,7 @@ class FullRecorder:
             self.mode.begin_tail(self._after)
             return
         self._chasing -= 1
-        if self.next_switch < 0 and self._next(step + 1) != NEVER:
+        if self.next_switch == _AT_ONCE and self._next(step + 1) != NEVER:
             self._chasing = _CHASE
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
@@ -586,7 +587,7 @@ class FullRecorder:
         if self._seen and not (self.on and self._hooked) and self._alarms[()] < _CHASES:
             self._alarms[()] += 1
             self._seen.clear()  # what it runs is on no tape
-            self.next_switch = -1
+            self.next_switch = _AT_ONCE
         try:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
         except Exception as error:  # noqa: BLE001  the program's update must not fail
@@ -706,20 +707,17 @@ class FullRecorder:
         if self._needs.tapes or self._alarms[graphs] >= _CHASES:
             self._held.pop(graphs, None)
             return
-        pairs = zip(segment.tensors, template.tensors, strict=True)
-        read = {n: one.reference() for n, (one, of) in enumerate(pairs) if of.role == "input"}
-        for number in template.handed:
-            if number is not None:
-                read.pop(number, None)
         gone = partial(self._lets_go, graphs)
-        self._held[graphs] = [weakref.ref(one, gone) for one in read.values() if one is not None]
+        pairs = zip(segment.tensors, template.tensors, strict=True)
+        read = (one.reference() for n, (one, of) in enumerate(pairs) if _is_held(n, of, template))
+        self._held[graphs] = [weakref.ref(one, gone) for one in read if one is not None]
 
     def _lets_go(self, graphs: _Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
         """The program let go of something that a full step read."""
         if self._held.pop(graphs, None):
             self._alarms[graphs] += 1
             self._seen.difference_update(graphs)
-            self.next_switch = -1
+            self.next_switch = _AT_ONCE
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done
@@ -816,6 +814,11 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:
+    """Whether a tensor comes from outside, and is none that a module or a loader was handed."""
+    return tensor.role == "input" and number not in template.handed
 
 
 def _is_plain(flags: Flags) -> bool:

@@ -400,7 +400,9 @@ class Recorder:
         calls = self._calls.take(grads) if self._calls.used else None
         loss = read_scalar(root) if isinstance(root, _Tensor) else None
         previous = self.steps.index
-        opens = self.steps.backward_begins(site, caller, values, grads)
+        opens = self.steps.backward_begins(
+            site, caller, values, grads, lambda: plain and self._is_old(root)
+        )
         met = list(self.registry.unsettled)
         if met:
             self._settle()
@@ -429,6 +431,11 @@ class Recorder:
         if met:
             self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
+
+    def _is_old(self, root: torch.Tensor) -> bool:
+        """Whether a loss was made before the last backward."""
+        node = root.grad_fn
+        return node is not None and node._sequence_nr() < self._sequence
 
     def _shrink(self, level: Level) -> None:
         """The file fills up: keep less from now on, and say so."""

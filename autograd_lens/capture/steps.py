@@ -5,7 +5,9 @@ its calls of backward. A backward opens a new step where the line that calls it 
 run in this step, or stands before the last one that did, or in a loop of its own,
 *and* something was updated or cleared in between. So two losses on two lines belong to one step
 (as a GAN's do), and so do several backwards on one line before an update (gradient accumulation,
-the rows of a hessian); two loops one behind the other share none.
+the rows of a hessian); two loops one behind the other share none. Where gradients were cleared
+alone, a loss that was made before the last backward has no forward of its own, and opens none: as
+where each task's gradient is asked for by itself, to be put together.
 
 NOTE 2 [The boundary between two backwards]: after the last backward of a step come its update
 and zeroing, then the next step's forward. A loop turns where the position in the bytecode of
@@ -54,6 +56,7 @@ class StepCounter:
     _changes: int = 0
     _opened: int = 0  # changes before this step
     _optimizer_called: bool = False
+    _updated: bool = False  # since the last backward
     _inside_optimizer: bool = False
     _backwards_inside: int = 0
 
@@ -90,6 +93,7 @@ class StepCounter:
         frame: FrameType | None,
         values: tuple[RawValue, ...],
         grads: tuple[RawValue, ...],
+        is_old: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Tell whether this backward opens a new step, and count it.
 
@@ -98,6 +102,7 @@ class StepCounter:
             frame: The frame that is there.
             values: All parameters now.
             grads: All ``.grad`` now.
+            is_old: Tells whether the loss was made before the last backward.
         """
         self._backwards_inside += self._inside_optimizer
         first = self.index < 0 and not self.marked
@@ -105,7 +110,7 @@ class StepCounter:
         if site not in self._stacks:
             self._stacks[site] = self._stack(frame)
         inside = self.marked or self._backwards_inside > 1
-        opens = first or (not inside and self._turns(site))
+        opens = first or (not inside and self._turns(site) and (self._updated or not is_old()))
         if opens:
             self._open(self.index + 1)
         self._sites[site] = self._changes
@@ -126,11 +131,8 @@ class StepCounter:
         return self._changes > self._opened
 
     def _note_changes(self, values: tuple[RawValue, ...], grads: tuple[RawValue, ...]) -> None:
-        self._changes += bool(
-            self._optimizer_called
-            or (values != self._values and values[: len(self._values)] != self._values)
-            or (grads != self._grads and grads[: len(self._grads)] != self._grads)
-        )
+        self._updated = self._optimizer_called or _differ(values, self._values)
+        self._changes += self._updated or _differ(grads, self._grads)
 
     def turned(
         self,
@@ -167,6 +169,11 @@ class StepCounter:
         self.index = index
         self._opened = self._changes
         self._sites.clear()
+
+
+def _differ(now: tuple[RawValue, ...], before: tuple[RawValue, ...]) -> bool:
+    """Whether any of those that were there before is another."""
+    return now != before and now[: len(before)] != before
 
 
 def _parted(before: Stack, now: Stack, began: Stack) -> bool:

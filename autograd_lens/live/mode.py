@@ -28,7 +28,7 @@ import torch
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
-from autograd_lens.live import doors
+from autograd_lens.live import doors, shy
 from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
 from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
@@ -57,6 +57,7 @@ _grad_mode = torch.is_grad_enabled
 _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _FUNCTION: Any = torch.autograd.function.BackwardCFunction.apply  # runs a custom backward
+_NO_HOOKS = frozenset({_FUNCTION.__code__, shy.CODE})  # that the engine itself calls
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
@@ -550,7 +551,7 @@ class TapeMode(TorchDispatchMode):
                 call = frame
             outermost, frame = frame, frame.f_back
         module = OUTSIDE if call is None else self._modules.path_of(call)
-        return module, outermost is not None and outermost.f_code is not _FUNCTION.__code__
+        return module, outermost is not None and outermost.f_code not in _NO_HOOKS
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The program's frame that a kernel of the engine comes from, kept for the next ones."""

@@ -17,7 +17,13 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         r"gradients flow up": "梯度：自下而上",
         r"kept from forward for backward": "前向为反向保存的值",
         r"long tensors: smallest to largest, mean": "长张量：最小到最大，均值",
+        r"Step (\d+)(  ·  loss (\S+))?  ·  backward (\d+) of (\d+)":
+            r"第 \1 步  ·  损失 \3  ·  反向 \4（共 \5 次）",
         r"Step (\d+)(  ·  loss (\S+))?(.*)": r"第 \1 步  ·  损失 \3\4",
+        r"(.* |)(\S+) to (\S+), mean (\S+)(.*)": r"\1\2 至 \3，均值 \4\5",
+        r"(.* |)all (\S+)( *)": r"\1全为 \2\3",
+        r"([\d,]+) values were larger than the budget; of these the statistics, a sample and a "
+        r"digest were kept\.": r"\1 个值超出预算，只保留了统计量、样本和摘要。",
         r"write \.grad": "写入 .grad",
         r"( *)(.*),  backward (\d+) of (\d+)": r"\1\2，反向第 \3 步，共 \4 步",
         r"was None, set to (.*?)( *)": r"原为 None，设为 \1\2",
@@ -28,7 +34,16 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         r"value( *)": r"值\1",
         r"keeps (.*)": r"保存 \1",
         r"out → (.*)": r"传给 \1",
-        r"in( *)": r"传入\1",
+        r"in( \d+)?( *)": r"传入\1\2",
+        r"the program's own backward( *)": r"程序自己的反向\1",
+        r"and ([\d,]+) more remarks": r"另有 \1 条说明",
+        r"again and again, ([\d,]+) times": r"重复 \1 次",
+        r"other nodes(.*)": r"其他节点\1",
+        r"Replayed, and it differs from what was recorded": "重新执行，与记录不同",
+        r"Replayed, and it not known from what was recorded": "重新执行，是否相等未知",
+        r"The program stopped in this step; its gradients were not computed":
+            "程序在这一步停止，没有算出梯度",
+        r"This backward stopped: (.*)": r"这次反向停止：\1",
         r"not run( *)": r"未运行\1",
         r"( *)([\d,]+) nodes": r"\1\2 个节点",
         r"([\d,]+) nodes, folded into (\d+) box(?:es)?( of module \S+)? by module and line of code":

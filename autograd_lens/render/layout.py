@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -20,6 +20,8 @@ __all__ = [
     "headed",
     "heading",
     "line",
+    "short",
+    "short_names",
     "table",
 ]
 
@@ -31,6 +33,7 @@ CODE = "magenta"
 BAR = "│"
 
 _WORD = re.compile(r"(?:[-+*/@=]+\s+)?\S+\s*")
+_HEAD = 4  # letters in front of what is left of a name
 _GUTTER = 6  # columns left of the bar
 
 
@@ -126,3 +129,41 @@ def headed(head: Text, text: str, source: Source | None, code: str, width: int) 
         place = f"{source.file.rsplit('/', 1)[-1]}:{source.line}  "
         for part in folded(place + code, room, CODE):
             yield Text(indent).append_text(part)
+
+
+def short(name: str, most: int = 14) -> str:
+    """A name that is too long to be written beside something: whole parts of its end.
+
+    The numbers of the parts before tell layers apart: ``layers.0.self_attn.in_proj_bias`` becomes
+    ``0…in_proj_bias``.
+    """
+    if len(name) <= most:
+        return name
+    parts, numbers = name.split("."), ""
+    for cut in range(1, len(parts)):
+        numbers = ".".join(part for part in parts[:cut] if part.isdigit())
+        shown = f"{numbers}…{'.'.join(parts[cut:])}"
+        if len(shown) <= most:
+            return shown
+    numbers = numbers[: most // 2]
+    return f"{numbers}…{name[len(numbers) + 1 - most :]}"
+
+
+def short_names(names: Sequence[str], most: int) -> list[str]:
+    """Several names made short; those that would look alike begin where they differ."""
+    shown = [short(name, most) for name in names]
+    alike = {one for one in shown if shown.count(one) > 1}
+    return [
+        _told_apart(name, [other for other, two in zip(names, shown, strict=True) if two == one])
+        + short(name, most - _HEAD)
+        if one in alike
+        else one
+        for name, one in zip(names, shown, strict=True)
+    ]
+
+
+def _told_apart(name: str, others: Sequence[str]) -> str:
+    """The letters of a name behind what it begins with as others do."""
+    letters = zip(*others, strict=False)
+    common = next((at for at, some in enumerate(letters) if len({*some}) > 1), len(name))
+    return name[common : common + _HEAD]

@@ -29,8 +29,8 @@ from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.plan import Call, Plan
 from autograd_lens.replay.values import as_tensor, digest, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
-from autograd_lens.trace.records import TensorSpec
-from autograd_lens.trace.rows import LightGraph
+from autograd_lens.trace.records import Parameter, TensorSpec
+from autograd_lens.trace.rows import LightGraph, LightRow
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.tape import TensorSlot, numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, item_size
@@ -313,8 +313,16 @@ class Donors:
 
     # -- what a step finds ------------------------------------------------------------------
 
-    def situation(self, step: int, donor: Donor, carried: Carried | None) -> Situation:
+    def situation(
+        self, step: int, donor: Donor, carried: Carried | None, *, updates: bool = False
+    ) -> Situation:
         """What a step finds when it begins.
+
+        Args:
+            step: The step.
+            donor: Whose tape it is executed by.
+            carried: What the step before handed on.
+            updates: Whether its updates alone are executed, from the gradients that were recorded.
 
         Raises:
             ReplayError: Something that it needs was not kept.
@@ -324,9 +332,9 @@ class Donors:
             msg = f"Step {step} has {len(light.rows)} backwards in its rows, "
             raise ReplayError(msg + f"and {len(plan.backwards)} on the tape.")
         own = donor.step == step
-        given = {} if own else self._given(step, donor)
+        given = {} if own or updates else self._given(step, donor)
         held = _held(donor) if own else {}
-        dropped = _makers_of(plan, given)
+        dropped = _forward(plan) if updates else _makers_of(plan, given)
         if not own or plan.template.lean:
             dropped |= _settled(plan)
         dropped |= self.cut_off(step, donor)
@@ -346,6 +354,7 @@ class Donors:
             ],
             numbers=donor.slots,
             altered=_altered(donor) if own else {},
+            given=[self._left(row, light.known) for row in light.rows] if updates else (),
             random=self.random(step),
             dropped=_unavailable(plan, dropped, {*found, *given, *held}, own=own),
             own=own,
@@ -355,6 +364,21 @@ class Donors:
                 for graph in light.graphs
             ],
         )
+
+    def _left(self, row: LightRow, known: Sequence[Parameter]) -> dict[str, torch.Tensor | None]:
+        """Every ``.grad`` behind a run of the engine.
+
+        Raises:
+            ReplayError: One was not kept whole.
+        """
+        found: dict[str, torch.Tensor | None] = {}
+        for one, entry in zip(known, row.grads_after, strict=False):
+            whole = self.trace.whole(entry)
+            found[one.name] = as_tensor(whole, one.dtype, one.shape, one.device)
+            if whole is not None and found[one.name] is None:
+                msg = f"{one.name}.grad was too large to be kept whole."
+                raise ReplayError(msg)
+        return found
 
     def cut_off(self, step: int, donor: Donor) -> frozenset[int]:
         """The kernels of an update that did not come: the run was stopped before it."""
@@ -665,6 +689,11 @@ def _held(donor: Donor) -> dict[int, torch.Tensor]:
                 if value is not None:
                     found[place.tensor] = value
     return found
+
+
+def _forward(plan: Plan) -> frozenset[int]:
+    """The kernels that no update consists of."""
+    return frozenset(call.index for call in plan.calls if call.kernel.phase != "update")
 
 
 def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:

@@ -69,6 +69,8 @@ class Situation:
         reached: For each run of the engine the parameters that its graph ends in.
         settings: The optimizers that make the updates, with their numbers; where there are none
             the update's kernels are executed as they stand on the tape.
+        given: For each run of the engine the ``.grad`` that it left, by parameter, where none is
+            run: the updates alone are executed.
     """
 
     found: Mapping[int, torch.Tensor]
@@ -83,6 +85,7 @@ class Situation:
     frozen: frozenset[str] = field(default=frozenset())
     reached: Sequence[frozenset[str]] = ()
     settings: Sequence[Settings] = ()
+    given: Sequence[Mapping[str, torch.Tensor | None]] = ()
 
 
 class Watcher:
@@ -140,20 +143,18 @@ class Execution:
         What follows from it reaches them in no graph: as where a GAN's generator is trained
         through a discriminator that is frozen meanwhile.
         """
-        reached, leaves = self.situation.reached, self.plan.leaves
-        if len(reached) < _SEVERAL or len({*reached}) < _SEVERAL:
+        reached = self.situation.reached
+        if len({*reached}) < _SEVERAL:
             return {}
-        return {
-            index: off
-            for index, runs in self.plan.serves.items()
-            if (
-                off := [
-                    number
-                    for number in self.plan.calls[index].reads
-                    if leaves.get(number) and not any(leaves[number] in reached[b] for b in runs)
-                ]
-            )
-        }
+        leaves, known = self.plan.leaves, frozenset[str]().union(*reached)
+        found: dict[int, Sequence[int]] = {}
+        for index, runs in self.plan.serves.items():
+            through = frozenset[str]().union(*(reached[run] for run in runs))
+            reads = self.plan.calls[index].reads
+            off = [n for n in reads if leaves.get(n) in known and leaves[n] not in through]
+            if off:
+                found[index] = off
+        return found
 
     # -- what it leaves -------------------------------------------------------------------
 
@@ -199,7 +200,7 @@ class Execution:
                         self._backward(number)
                     case Adopt(leaves):
                         self._adopt(leaves)
-                    case Apply(function):
+                    case Apply(function) if not self.situation.given:
                         self._apply(function)
                 position += 1
         for kind, unfound in self._unfound.items():
@@ -549,6 +550,10 @@ class Execution:
         if number == 0 and self.plan.draws:
             self.drawn = generator_state()
         self._look(lambda watcher: watcher.before(number, self.leaves))
+        if self.situation.given:
+            self._number = number
+            self._leave(backward, self.situation.given[number])
+            return
         roots = self._roots(backward)
         gradients = self._first_gradients(backward, roots)
         inputs = self._inputs(backward)
@@ -561,6 +566,13 @@ class Execution:
             results = self._engine(backward, roots, gradients, inputs)
         self._left(backward, results)
         self._look(lambda watcher: watcher.after(number, roots, self.leaves))
+
+    def _leave(self, backward: TapeBackward, given: Mapping[str, torch.Tensor | None]) -> None:
+        """Put in place what an engine run left."""
+        for name, leaf in self.leaves.items():
+            if name in given:
+                _give(leaf, given[name])
+        self._left(backward, ())
 
     def _in_hook(self, call: Call) -> None:
         with described(call):
@@ -576,6 +588,9 @@ class Execution:
         roots = [None if place is None else self.registers[place] for place in places]
         if any(root is None or not root.requires_grad for root in roots):
             msg = "A tensor that backward was called on cannot be made again."
+            made = {number for call in self.plan.calls for number in call.makes}
+            if all(place not in made for place in places):
+                msg += " It was made before this tape begins: in another step, or between two."
             first = backward.nodes[0] if backward.nodes else None
             if first is not None and first.kernel is None:
                 msg = f"{msg} Its node, {first.name}, was made by no kernel of the tape."
@@ -663,7 +678,8 @@ class Execution:
             if name in leaves:
                 registers[number] = leaves[name].grad
         for number, leaf in self.plan.unnamed_gradients(backward):
-            registers[number] = registers[leaf].grad
+            if registers[leaf] is not None:
+                registers[number] = registers[leaf].grad
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ which one it was, the next parameters tell.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -59,6 +60,7 @@ _LEFT_OUT = (
     "Kernels on which neither a gradient nor an update depends are left out: what they read was "
     "made in the step before, and not kept."
 )
+_IN_CPP = "CppFunction"
 _MOST_THREADS = 256  # each has a stack of 8 MB
 _SHOWN = 3  # lines in a message
 _TAPES = 6  # of one structure, with other constants, that a light step is executed by
@@ -395,6 +397,36 @@ class Replayer:
             raise obstacle
         return first
 
+    def updated(self, step: int) -> Attempt | None:
+        """The update of a step made again from the gradients that were recorded, as it was.
+
+        It is proved where the backward is not: compiled code, or several processes, made that.
+        None where the next parameters do not follow.
+        """
+        with contextlib.suppress(ReplayError):
+            for donor in itertools.islice(self.donors.of(step), _TAPES):
+                carried = self._carried_to(step, donor)
+                found = self.donors.situation(step, donor, carried, updates=True)
+                for way in self._ways(step, donor, self.donors.random(step)):
+                    situation = changed(found, settings=way.settings)
+                    with contextlib.suppress(ReplayError):
+                        attempt = self._execute(step, donor, situation, observe=False)
+                        if attempt.complete and not attempt.check.unknown:
+                            self._hand_on(step, attempt)
+                            return attempt
+        return None
+
+    def _through(self, step: int) -> Attempt:
+        """The execution of a step that hands on what it left."""
+        try:
+            attempt = self.best(step, observe=False)
+        except ReplayError:
+            updated = self.updated(step)
+            if updated is None:
+                raise
+            return updated
+        return attempt if attempt.proved else self.updated(step) or attempt
+
     def _moved_on(self, step: int, attempt: Attempt) -> bytes | None:
         """The state of the generator where something else drew before the step did."""
         found, behind = attempt.situation.random, self.donors.random_behind(step)
@@ -456,11 +488,11 @@ class Replayer:
         if carried is None or carried.step > step or carried.since < start:
             self._carried = None
             self._on_way(start, step)
-            self.best(start, observe=False)
+            self._through(start)
         while self._carried is not None and self._carried.step < step:
             before = self._carried.step
             self._on_way(before, step)
-            attempt = self.best(before, observe=False)
+            attempt = self._through(before)
             if not attempt.proved:
                 msg = f"Step {before}, of which it needs what it left, is not known: "
                 raise ReplayError(msg + self.not_known(attempt))
@@ -488,7 +520,9 @@ class Replayer:
         plan, registers = attempt.donor.plan, attempt.execution.registers
         tensors = dict(before.tensors) if before is not None else {}
         for number, key in plan.state_keys.items():
-            if registers[number] is not None:
+            if attempt.situation.given and plan.specs[number].role != "state":
+                tensors.pop(key, None)  # its forward was not executed
+            elif registers[number] is not None:
                 tensors[key] = registers[number].detach().clone()
         wrong = {difference.name for difference in attempt.check.updates}
         for name, leaf in attempt.execution.ends.items():
@@ -684,6 +718,11 @@ def _own_functions(donor: Donor) -> str:
     names = dict.fromkeys(one.name for one in nodes if is_custom(one.name) and not _compiled(one))
     if not names:
         return ""
+    if _IN_CPP in names:
+        return (
+            f"A part of its graph is code in C++ ({_IN_CPP}), as torch.jit makes of a script, and "
+            "no tape shows its kernels. To have them, set PYTORCH_JIT=0 and record it again."
+        )
     return (
         f"{', '.join(names)} is a custom autograd.Function: its backward is the program's own "
         "code, and what the recorded kernels tell of it does not give what it gave."

@@ -76,3 +76,15 @@ def test_what_such_an_operator_raises_shows_no_frame_of_ours(tmp_path: Path) -> 
             torch.ones(2, 3) @ torch.ones(2, 3)
     shown = "".join(traceback.format_exception(caught.value))
     assert "autograd_lens" not in shown.replace(__file__, "")
+
+
+def test_such_an_operator_in_a_backward_is_no_hook(tmp_path: Path) -> None:
+    w = SQUARE.clone().requires_grad_()
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for _ in range(2):
+            torch.linalg.cholesky(w @ w.T + torch.eye(6)).sum().backward()
+            with torch.no_grad():
+                w -= 0.01 * w.grad
+            w.grad = None
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert all(one.steps == 2 for one in verify(trace, range(2)).checks)

@@ -163,10 +163,18 @@ def test_the_kernel_where_a_difference_comes_in_is_named(
 
 
 def test_what_cannot_be_opened_is_not_known_and_says_why(pair: Callable[..., Any]) -> None:
-    found = pair(batch=flipped)
+    found = pair({"full": "none"}, batch=flipped)
     assert found["verdict"] == "different"
     assert (found["parting"]["step"], found["parting"]["kind"]) == (4, "unknown")
     assert "rerun FILE --full 4" in found["parting"]["why"]
+
+
+def test_rows_in_another_order_are_told_where_no_step_was_recorded(
+    pair: Callable[..., Any],
+) -> None:
+    found = pair(batch=flipped)
+    assert (found["parting"]["step"], found["parting"]["kind"]) == (4, "order")
+    assert "the rows of x came in another order" in found["sentence"]
 
 
 def test_another_draw_is_told_from_another_computation(pair: Callable[..., Any]) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
-from autograd_lens.render.layout import beside, cut, folded, heading, line, table
+from autograd_lens.render.layout import (
+    beside,
+    cut,
+    folded,
+    heading,
+    line,
+    short,
+    short_names,
+    table,
+)
 
 
 def plain(texts: object) -> list[str]:
@@ -64,3 +73,28 @@ def test_cells_stand_under_one_another() -> None:
     rows = [[Text("a"), Text("1")], [Text("bcd"), Text("22")]]
 
     assert plain(table(rows)) == ["a    1", "bcd  22"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("fc.weight", "fc.weight"),
+        ("encoder.layers.0.self_attn.in_proj_bias", "0…in_proj_bias"),
+        ("encoder.layers.1.self_attn.in_proj_bias", "1…in_proj_bias"),
+        ("blocks.3.heads.11.out_projection.weight", "3.11…weight"),
+        ("a.very.long.name.without.numbers", "…numbers"),
+        ("net.0.weight[5, 1]", "0…weight[5, 1]"),
+    ],
+)
+def test_a_long_name_keeps_what_tells_layers_apart(name: str, shown: str) -> None:
+    assert short(name) == shown
+    assert len(shown) <= 14
+
+
+def test_names_that_would_look_alike_begin_where_they_differ() -> None:
+    names = ["policy_network.encoder.0.weight", "policy_critic.encoder.0.weight", "head.bias"]
+
+    shown = short_names(names, 20)
+
+    assert shown == ["netw…0.weight", "crit…0.weight", "head.bias"]
+    assert all(len(name) <= 20 for name in shown)

@@ -1062,3 +1062,68 @@ def test_data_that_the_program_holds_for_many_steps_and_then_replaces(tmp_path: 
     found = {one.name: one for one in verify(lens.open(path), range(steps)).checks}
     assert all_proved(found)
     assert found["loss"].steps == steps
+
+
+def test_gradients_of_tasks_that_are_asked_for_one_by_one_belong_to_one_step(
+    tmp_path: Path,
+) -> None:
+    net, heads = small(), [nn.Linear(6, 1), nn.Linear(6, 1)]
+    optimizer = torch.optim.SGD([p for one in (net, *heads) for p in one.parameters()], lr=0.1)
+    net[0].register_full_backward_hook(lambda *_: None)
+
+    def turn(_step: int) -> None:
+        made = net[:2](X.requires_grad_())
+        losses = [
+            (head(made) - goal).square().mean() for head, goal in zip(heads, (1, -1), strict=True)
+        ]
+        asked = []
+        for loss in losses:
+            optimizer.zero_grad()
+            loss.backward(retain_graph=True)
+            asked.append(net[0].weight.grad.clone())
+        optimizer.zero_grad()
+        sum(losses).backward()
+        net[0].weight.grad = asked[0] + asked[1]
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    assert len(lens.open(tmp_path / "run.lens").steps) == STEPS
+
+
+class _Tagged(torch.Tensor):
+    """Its results are tensors of its class, made of others by no kernel."""
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_an_update_is_proved_where_the_backward_cannot_be(
+    tmp_path: Path, kind: Callable[..., torch.optim.Optimizer]
+) -> None:
+    net = small()
+    optimizer = kind(net.parameters(), lr=0.01, **_momentum(kind))
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        net(X[step % 3 :].as_subclass(_Tagged)).square().mean().backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+        optimizer.step()
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert not any(one.mismatches for one in found.values())
+    assert found["loss"].skipped
+    assert (found["updates"].steps, found["updates"].skipped) == (STEPS, ())
+
+
+def test_a_point_between_two_batches_is_a_leaf_of_its_own(tmp_path: Path) -> None:
+    """As in a gradient penalty: it is no parameter, and no frozen one."""
+    maker, critic = small(), small()
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+
+    def turn(_step: int) -> None:
+        made = maker(X).expand(-1, 4)
+        mixed = (0.5 * X + 0.5 * made.detach()).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+        optimizer.zero_grad()
+        (critic(made).mean() + slope.square().mean()).backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))

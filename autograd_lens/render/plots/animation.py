@@ -24,10 +24,10 @@ from PIL import Image
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
+from autograd_lens.render.layout import short
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import Field
 from autograd_lens.render.plots.language import say, spoken, translate
-from autograd_lens.render.plots.style import short
 
 __all__ = ["Ground", "animation_steps", "frames", "gif"]
 

@@ -43,11 +43,30 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         r"second direction": "第二方向",
         r"(.*): ([\d,]+) steps?, loss (.*)": r"\1：\2 步，损失 \3",
         r"(.*): ([\d,]+) steps?": r"\1：\2 步",
-        r"lr (\S+?)(, \w+)?; curvature (\S+) at most at step (\S+); stable up to lr (.*) "
-        r"in plain gradient descent": r"学习率 \1\2；曲率最大 \3（第 \4 步）；"
-        r"普通梯度下降在学习率不超过 \5 时稳定",
+        r"lr ([^;]+); curvature (\S+) at most at step (\S+); stable up to lr (.*) "
+        r"in plain gradient descent": r"学习率 \1；曲率最大 \2（第 \3 步）；"
+        r"普通梯度下降在学习率不超过 \4 时稳定",
+        r"lr ([^;]+); curvature (\S+) at most at step (\S+); stable at any lr: .*": r"学习率 \1；"
+        r"曲率最大 \2（第 \3 步）；损失不向上弯曲，任何学习率都稳定",
+        r"lr ([^;]+); curvature not known: `info --curvature` says why": r"学习率 \1；"
+        r"曲率未知，原因见 `info --curvature`",
+        r"lr ([^;]+)": r"学习率 \1",
+        r"no finite loss at step (\S+)": r"第 \1 步的损失不是有限数",
+        r"Surface: the loss of step (\d+)'s batch.*has a hole\..*": r"曲面：第 \1 步那批数据上的"
+        r"损失，由记录重新算出；损失不是有限数的地方是空洞。",
         r"Surface: the loss of step (\d+)'s batch.*": r"曲面：第 \1 步那批数据上的损失，"
         r"由记录重新算出。",
+        r"The loss surface is not drawn: it was not recorded and could not be computed\.": (
+            "没有画损失曲面：没有记录，也无法算出。"
+        ),
+    }
+}
+_WITHIN: Mapping[str, Mapping[str, str]] = {  # phrases that are parts of others
+    "zh": {
+        "学习率 scheduled ": "学习率（随步变化）",
+        " with weight decay ": "，权重衰减 ",
+        " with momentum ": "，动量 ",
+        " and weight decay ": "，权重衰减 ",
     }
 }
 
@@ -56,7 +75,10 @@ def translate(text: str, language: str) -> str:
     """A phrase of a picture in another language; itself where nothing is known of it."""
     for pattern, said in _PHRASES.get(language, {}).items():
         if found := re.fullmatch(pattern, text.rstrip(), re.DOTALL):
-            return found.expand(said)
+            words = found.expand(said)
+            for english, other in _WITHIN.get(language, {}).items():
+                words = words.replace(english, other)
+            return words
     return text
 
 

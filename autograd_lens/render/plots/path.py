@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from autograd_lens.analysis.plane import Plane
 from autograd_lens.analysis.quadratic import Minimum, quadratic_minimum
+from autograd_lens.render.layout import short_names
 from autograd_lens.render.plots.descent import (
     Journey,
     draw_line,
@@ -39,7 +40,6 @@ from autograd_lens.render.plots.style import (
     new_figure,
     number,
     plain,
-    short_names,
     step_axis,
     value_axis,
 )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,8 +41,6 @@ __all__ = [
     "number",
     "number_in",
     "plain",
-    "short",
-    "short_names",
     "step_axis",
     "thin_path",
     "value_axis",
@@ -75,7 +72,6 @@ CURVES: tuple[tuple[str, Dashes], ...] = (
 
 _FACTORS = ((2.5, (1.0,)), (1.2, (1.0, 3.0)), (0.3, (1.0, 2.0, 3.0, 5.0)))  # least decades
 _WRITTEN_OUT = range(-3, 5)  # powers of ten
-_HEAD = 4  # letters in front of what is left of a name
 _DATES = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 
 
@@ -233,41 +229,3 @@ def thin_path(points: Floats, most: int = 3000) -> npt.NDArray[np.intp]:
     passed = (way + np.linspace(0, 1, len(points))) / 2
     chosen = np.searchsorted(passed, np.linspace(0, 1, most))
     return np.unique(np.minimum(chosen, len(points) - 1)).astype(np.intp)
-
-
-def short(name: str, most: int = 14) -> str:
-    """A name that is too long to be written beside something: whole parts of its end.
-
-    The numbers of the parts before tell layers apart: ``layers.0.self_attn.in_proj_bias`` becomes
-    ``0…in_proj_bias``.
-    """
-    if len(name) <= most:
-        return name
-    parts, numbers = name.split("."), ""
-    for cut in range(1, len(parts)):
-        numbers = ".".join(part for part in parts[:cut] if part.isdigit())
-        shown = f"{numbers}…{'.'.join(parts[cut:])}"
-        if len(shown) <= most:
-            return shown
-    numbers = numbers[: most // 2]
-    return f"{numbers}…{name[len(numbers) + 1 - most :]}"
-
-
-def short_names(names: Sequence[str], most: int) -> list[str]:
-    """Several names made short; those that would look alike begin where they differ."""
-    shown = [short(name, most) for name in names]
-    alike = {one for one in shown if shown.count(one) > 1}
-    return [
-        _told_apart(name, [other for other, two in zip(names, shown, strict=True) if two == one])
-        + short(name, most - _HEAD)
-        if one in alike
-        else one
-        for name, one in zip(names, shown, strict=True)
-    ]
-
-
-def _told_apart(name: str, others: Sequence[str]) -> str:
-    """The letters of a name behind what it begins with as others do."""
-    letters = zip(*others, strict=False)
-    common = next((at for at, some in enumerate(letters) if len({*some}) > 1), len(name))
-    return name[common : common + _HEAD]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from autograd_lens.render.layout import QUIET
+from autograd_lens.render.layout import QUIET, cut
 from autograd_lens.render.numbers import scalar
 
 __all__ = [
@@ -212,8 +212,11 @@ def map_lines(descent: Descent, here: float, width: int, height: int) -> list[Te
             cells[y][x] = (mark, style)
     across, up = _range(low[0], high[0]), _range(low[1], high[1])
     text = f"→ {descent.names[0]} {across}  ↑ {descent.names[1]} {up}"
+    if len(text) > width:  # of directions, which is enough
+        names = [name.partition(" of the path")[0].partition(" (")[0] for name in descent.names]
+        text = f"→ {names[0]}  ↑ {names[1]}"
     text += _MARKS if len(text) + len(_MARKS) <= width else ""
-    return [Text.assemble(*row) for row in cells] + [Text(text[:width], style=QUIET)]
+    return [Text.assemble(*row) for row in cells] + [cut(Text(text, style=QUIET), width)]
 
 
 def _marks(path: Floats, here: float) -> list[tuple[Floats, str, str]]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from autograd_lens.analysis.cursor import Held
 from autograd_lens.analysis.events import StepEvent
-from autograd_lens.render.layout import CODE, NAME, QUIET, table
+from autograd_lens.render.layout import CODE, NAME, QUIET, short, table
 from autograd_lens.render.numbers import brief_value, scalar, shape
 from autograd_lens.render.step_view import StepView
 from autograd_lens.render.stepper.descent import sparkline
@@ -175,8 +175,8 @@ def parameter_lines(
     room = min(width - used - 2, 40)
     if room < _SHORTEST:
         return rows
-    head = next((words for words in _COURSES if len(words) <= room), "")
-    lines = [_with(rows[0], used, Text(head, style=QUIET))]
+    title = next((words for words in _COURSES if len(words) <= room), "")
+    lines = [_with(rows[0], used, Text(title, style=QUIET))]
     for row, name in zip(rows[1:], parameters, strict=True):
         found = course(name)
         spark = sparkline(found.values, room, here) if found else Text()
@@ -190,8 +190,7 @@ def _with(row: Text, used: int, tail: Text) -> Text:
 
 def _row(held: Held, longest: int = _LONGEST_NAME, *, shaped: bool = True) -> list[Text]:
     name = held.parameter
-    short = name if len(name) <= longest else f"…{name[1 - longest :]}"
-    label = Text(short, style=NAME)
+    label = Text(short(name, longest), style=NAME)
     if shaped and held.after is not None and held.after.numel != 1:
         label.append(f" {shape(held.after.shape)}", style=QUIET)
     value = _around(_value(held.before), _value(held.after), changes=held.moved)

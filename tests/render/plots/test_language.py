@@ -16,6 +16,9 @@ from autograd_lens.render.plots.language import spoken, translate
         ("start ", "起点"),
         ("train.py: 12 steps, loss 1 → 0.5", "train.py\uff1a12 步\uff0c损失 1 → 0.5"),
         ("layer.weight", "layer.weight"),
+        ("lr 0.1, SGD with momentum 0.9", "学习率 0.1, SGD\uff0c动量 0.9"),
+        ("lr scheduled 0 .. 0.1", "学习率\uff08随步变化\uff090 .. 0.1"),
+        ("no finite loss at step 7", "第 7 步的损失不是有限数"),
     ],
 )
 def test_phrases_are_said_and_names_stay(text: str, said: str) -> None:

@@ -16,8 +16,6 @@ from autograd_lens.render.plots.style import (
     new_figure,
     number,
     number_in,
-    short,
-    short_names,
     thin_path,
     value_axis,
 )
@@ -130,28 +128,3 @@ def test_a_path_with_gaps_or_without_motion_is_thinned_too() -> None:
     still = np.ones((10_000, 2))
     still[5_000:] = np.nan
     assert 100 < len(thin_path(still, most=300)) <= 300
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("fc.weight", "fc.weight"),
-        ("encoder.layers.0.self_attn.in_proj_bias", "0…in_proj_bias"),
-        ("encoder.layers.1.self_attn.in_proj_bias", "1…in_proj_bias"),
-        ("blocks.3.heads.11.out_projection.weight", "3.11…weight"),
-        ("a.very.long.name.without.numbers", "…numbers"),
-        ("net.0.weight[5, 1]", "0…weight[5, 1]"),
-    ],
-)
-def test_a_long_name_keeps_what_tells_layers_apart(name: str, shown: str) -> None:
-    assert short(name) == shown
-    assert len(shown) <= 14
-
-
-def test_names_that_would_look_alike_begin_where_they_differ() -> None:
-    names = ["policy_network.encoder.0.weight", "policy_critic.encoder.0.weight", "head.bias"]
-
-    shown = short_names(names, 20)
-
-    assert shown == ["netw…0.weight", "crit…0.weight", "head.bias"]
-    assert all(len(name) <= 20 for name in shown)

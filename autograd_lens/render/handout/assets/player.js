@@ -169,7 +169,7 @@
     // Letters of about the size of the page's, somewhat smaller where the whole then has room.
     const pane = byId("sheets");
     const [wanted, room] = [drawing.dataset.width * 1.45, pane.clientWidth - 12];
-    drawing.style.width = `${Math.min(wanted, Math.max(room, 0.68 * wanted)).toFixed(0)}px`;
+    drawing.style.width = `${Math.min(wanted, Math.max(room, 0.62 * wanted)).toFixed(0)}px`;
     if (state.sheet !== number) pane.scrollLeft = (pane.scrollWidth - pane.clientWidth) / 2;
     state.sheet = number;
     fill(form, graph, number);
