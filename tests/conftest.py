@@ -24,3 +24,9 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """Recordings made by tests are not the latest recording of whoever runs them."""
     state: Path = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("AUTOGRAD_LENS_STATE", str(state))
+
+
+@pytest.fixture(autouse=True)
+def _all_default_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine spares no full step that a test counts on."""
+    monkeypatch.setattr("autograd_lens.capture.pace._FREE", 60.0)

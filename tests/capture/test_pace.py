@@ -16,6 +16,11 @@ from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.replay.verify import verify
 
 
+@pytest.fixture(autouse=True)
+def _as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_FREE", 0.25)
+
+
 def taken(monkeypatch: pytest.MonkeyPatch, text: str, light: float, full: float) -> list[int]:
     """The steps that are recorded in full where steps take so many seconds."""
     now, found = [0.0], []
