@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +13,7 @@ from autograd_lens.doctor import rules as rules_package
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.experiments import SECONDS, Experiments
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.errors import SelectionError
+from autograd_lens.errors import LensError, SelectionError
 from autograd_lens.trace.reader import Trace
 
 __all__ = ["HEADINGS", "KnownRule", "examine", "find_rule", "rules"]
@@ -96,13 +97,26 @@ def examine(
         _check_word(word)
     evidence = Evidence(trace, Experiments(trace.laboratory, seconds, on_way))
     # Every rule is asked, so that what follows from a cause is left out of a selection as well.
-    found = _causes([finding for known in rules() for finding in known.check(evidence)])
+    found = _causes([finding for known in rules() for finding in _findings(known, evidence)])
     kept = [
         replace(one, line=one.line or trace.line(one.source))
         for one in found
         if _chosen(one, wanted, unwanted)
     ]
     return tuple(sorted(kept, key=lambda one: (one.severity, one.step or 0, one.code)))
+
+
+def _findings(known: KnownRule, evidence: Evidence) -> list[Finding]:
+    """What one rule finds; where it fails, the others are asked all the same, and it is told."""
+    try:
+        return list(known.check(evidence))
+    except LensError:
+        raise
+    except Exception as error:  # noqa: BLE001  a fault of ours must not cost the other findings
+        rule, kind = known.rule, type(error).__name__
+        msg = f"{rule.code} {rule.name} could not examine this recording ({kind}: {error})."
+        warnings.warn(msg, RuntimeWarning, stacklevel=3)
+        return []
 
 
 def _causes(found: Sequence[Finding]) -> list[Finding]:

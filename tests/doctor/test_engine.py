@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
-from autograd_lens.doctor import rules
+from autograd_lens.doctor import engine, rules
 from autograd_lens.doctor.engine import HEADINGS, KnownRule, examine, find_rule
-from autograd_lens.doctor.finding import Rule
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.errors import SelectionError
+from autograd_lens.trace.reader import Trace
 from tests.doctor.conftest import PROGRAMS, Diagnose
 
 RULES = rules()
@@ -87,3 +92,19 @@ def test_select_and_ignore_take_codes_beginnings_and_names(
     assert codes(select=["AL4"]) == codes(ignore=["AL101"]) == []
     with pytest.raises(SelectionError):
         codes(select=["AL9"])
+
+
+def test_a_rule_that_fails_is_told_and_costs_no_other_finding(
+    recorded_stale_gradient: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_evidence: Evidence) -> Iterator[Finding]:
+        yield from ()
+        msg = "no such kernel"
+        raise IndexError(msg)
+
+    other, *_ = (known for known in engine.rules() if known.rule.code != "AL101")
+    asked = (replace(other, check=fails), find_rule("AL101"))
+    monkeypatch.setattr(engine, "rules", lambda: asked)
+    told = f"{other.rule.code} .* could not examine this recording .IndexError: no such kernel"
+    with pytest.warns(RuntimeWarning, match=told):
+        assert [one.code for one in examine(recorded_stale_gradient)] == ["AL101"]
