@@ -45,7 +45,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Merged = tuple[tuple[str, ...], tuple[str, ...]]
 
-_JUDGED = frozenset({"kernel", "order", "result"})
+_JUDGED = frozenset({"kernel", "order", "result", "rows"})
 _JUMP = 100.0  # times as far apart as the step before is no rounding that grew
 _FAR = 2e-3  # of the loss or of an update's size; nearer is not looked at twice
 _NOISE = 1e-3  # of the largest gradient

@@ -31,6 +31,7 @@ Kind = Literal[
     "kernel",
     "result",
     "order",
+    "rows",
     "graph",
     "mode",
     "clearing",
@@ -40,9 +41,9 @@ Kind = Literal[
 ]
 """What parted two runs: a parameter before the first step, something that a kernel read, random
 numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, the same in another order, where autograd follows, whether a module trains, whether a
-``.grad`` was cleared, how often backward ran before the update, whether a parameter is updated, or
-what cannot be told."""
+result, the same in another order, a batch whose rows came in another one, where autograd follows,
+whether a module trains, whether a ``.grad`` was cleared, how often backward ran before the update,
+whether a parameter is updated, or what cannot be told."""
 
 Found = tuple[Kind, Side, Side]
 """Of what kind a parting is, and both runs there."""
@@ -343,7 +344,7 @@ def _given(
         here, there = makers
         if here is not None and there is not None and does(here) != does(there):
             return _operators(pair, "kernel", (here, there))
-        kind = "order" if _rows_alike(one[0].value, other[0].value) else "input"
+        kind = "rows" if _rows_alike(one[0].value, other[0].value) else "input"
     return kind, pair.one.side(one[1], one[0]), pair.other.side(other[1], other[0])
 
 

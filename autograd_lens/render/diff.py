@@ -29,6 +29,7 @@ _WHAT: dict[Kind, str] = {
     "kernel": "{what} ran instead of {was}",
     "result": "{op} gave another result, given the same",
     "order": "the same kernels ran in another order",
+    "rows": "the rows of {what} came in another order",
     "graph": "autograd goes another way: {what}, in the first run {was}",
     "mode": "{what}, in the first run {was}",
     "clearing": "backward found another .grad: {what}, in the first run {was}",
@@ -78,8 +79,6 @@ def _what(parting: Parting) -> str:
         return f"{op} was given {what} instead of {was}"
     if parting.kind == "input" and what == op:
         return f"{op} was given other values"
-    if parting.kind == "order" and was != op:
-        return f"the rows of {what} came in another order"
     if parting.kind == "kernel" and "nothing" in (what, was):
         return f"{was} did not run" if what == "nothing" else f"{what} ran in addition"
     name, _, said = was.partition(" ")

@@ -169,12 +169,18 @@ def test_what_cannot_be_opened_is_not_known_and_says_why(pair: Callable[..., Any
     assert "rerun FILE --full 4" in found["parting"]["why"]
 
 
-def test_rows_in_another_order_are_told_where_no_step_was_recorded(
-    pair: Callable[..., Any],
-) -> None:
-    found = pair(batch=flipped)
-    assert (found["parting"]["step"], found["parting"]["kind"]) == (4, "order")
-    assert "the rows of x came in another order" in found["sentence"]
+def read_by_numpy(_t: int, x: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(x.numpy().copy())
+
+
+def flipped_by_numpy(t: int, x: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(x.numpy()[:: -1 if t == 4 else 1].copy())
+
+
+def test_rows_in_another_order_are_told_as_such(pair: Callable[..., Any]) -> None:
+    found = pair({"full": "all", "batch": read_by_numpy}, batch=flipped_by_numpy)
+    assert (found["parting"]["step"], found["parting"]["kind"]) == (4, "rows")
+    assert "the rows of lift_fresh came in another order" in found["sentence"]
 
 
 def test_another_draw_is_told_from_another_computation(pair: Callable[..., Any]) -> None:
