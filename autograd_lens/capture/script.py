@@ -35,6 +35,7 @@ from autograd_lens.capture.schedule import parse_schedule
 from autograd_lens.capture.signals import closed_by_signals
 from autograd_lens.capture.stopping import StopOn
 from autograd_lens.errors import RecordingError, StopConditionMet
+from autograd_lens.live.frames import traceback_entries
 from autograd_lens.trace.recordings import set_aside
 from autograd_lens.trace.writer import TraceWriter
 
@@ -194,11 +195,8 @@ def _why_nothing(program: Program, error: BaseException | None, recorder: Record
 
 
 def _raised_in(error: BaseException, package: str) -> bool:
-    entry = error.__traceback__
-    modules = []
-    while entry is not None:
-        modules.append(entry.tb_frame.f_globals.get("__name__", ""))
-        entry = entry.tb_next
+    frames = [entry.tb_frame for entry in traceback_entries(error)]
+    modules = [frame.f_globals.get("__name__", "") for frame in frames]
     return bool(modules) and modules[-1].partition(".")[0] == package
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Site",
     "UserFrames",
     "frame_names",
+    "leave_out_frames",
     "locals_of",
     "source_of",
     "traceback_entries",
@@ -152,6 +153,16 @@ def traceback_entries(error: BaseException) -> Iterator[TracebackType]:
     while entry is not None:
         yield entry
         entry = entry.tb_next
+
+
+def leave_out_frames(error: BaseException, file: str) -> None:
+    """Take the outermost frames of a file of ours out of a traceback, which the program may print.
+
+    A bare ``raise`` behind this does not put them back.
+    """
+    entries = traceback_entries(error)
+    inner = (one for one in entries if one.tb_frame.f_code.co_filename != file)
+    error.__traceback__ = next(inner, None)
 
 
 def locals_of(frame: FrameType, *names: str) -> list[Any]:

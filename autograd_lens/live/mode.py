@@ -29,7 +29,14 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 
 from autograd_lens.live import doors, shy
-from autograd_lens.live.frames import MODULE_CALL, OUTSIDE, ModulePaths, Site, UserFrames
+from autograd_lens.live.frames import (
+    MODULE_CALL,
+    OUTSIDE,
+    ModulePaths,
+    Site,
+    UserFrames,
+    leave_out_frames,
+)
 from autograd_lens.live.reading import bytes_at, is_opaque
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
 from autograd_lens.live.unused import LONG, drop_unused
@@ -380,7 +387,7 @@ class TapeMode(TorchDispatchMode):
                 where = sequence - self.base_sequence
                 key = KernelKey(*read, None, where, self.context, OUTSIDE, _grad_mode())
                 self._put_aside(error, key, Mark(first_slot, first_use, sequence))
-            _leave_out_this_frame(error)
+            leave_out_frames(error, __file__)
             raise
         if not recorded:
             return result
@@ -645,16 +652,6 @@ def _own(stream: Stream, first: int) -> int:
     """How many kernels from an event on belong to no known optimizer: those of one all stay."""
     keys: Any = stream.keys[first:]
     return sum([key.context is None for key in keys])
-
-
-def _leave_out_this_frame(error: BaseException) -> None:
-    """Take the caller's frame out of a traceback, so that the program's own shows none of ours.
-
-    A bare ``raise`` behind this does not put it back.
-    """
-    entry = error.__traceback__
-    if entry is not None:
-        error.__traceback__ = entry.tb_next
 
 
 def _argument(where: tuple[int, str], args: tuple[Any, ...], kwargs: Any) -> Any:

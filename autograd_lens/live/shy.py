@@ -17,6 +17,7 @@ import torch
 from torch.autograd import forward_ad
 
 from autograd_lens.live import doors
+from autograd_lens.live.frames import leave_out_frames
 
 __all__ = ["CODE", "ShyOperators"]
 
@@ -62,7 +63,7 @@ def _plainly(kernel: Callable[..., Any], operator: Any) -> Callable[..., Any]:
                 return operator._op_dk(_WHOLE, *args, **kwargs)
             return kernel(*args, **kwargs)
         except BaseException as error:
-            _leave_out_these_frames(error)
+            leave_out_frames(error, __file__)
             raise
 
     return run
@@ -93,11 +94,3 @@ def _product(one: torch.Tensor, other: torch.Tensor) -> Any:
 
 def _is_followed(matrix: torch.Tensor) -> bool:
     return torch.is_grad_enabled() and matrix.requires_grad
-
-
-def _leave_out_these_frames(error: BaseException) -> None:
-    """Take the frames of this file off a traceback; a bare ``raise`` does not put them back."""
-    entry = error.__traceback__
-    while entry is not None and entry.tb_frame.f_code.co_filename == __file__:
-        entry = entry.tb_next
-    error.__traceback__ = entry
