@@ -114,7 +114,8 @@ class OptimizerHooks:
         self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        self._frames.pop()
+        if self._frames:  # else the recording began within it
+            self._frames.pop()
         self.numbers.ended(optimizer)
         self.ended("update")
 

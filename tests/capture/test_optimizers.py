@@ -135,3 +135,19 @@ def test_an_update_that_fails_within_another_ends_both(tmp_path: Path) -> None:
         for step in trace.steps:
             assert {update.parameter for update in step.updates} == {"w", "v"}
         assert verify(trace, range(4)).complete
+
+
+def test_a_recording_may_begin_within_an_update(tmp_path: Path) -> None:
+    w = torch.ones(2, requires_grad=True)
+    optimizer, run = torch.optim.SGD([w], lr=0.1), lens.record(tmp_path / "run.lens")
+
+    def closure() -> float:
+        run.__enter__()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss.item()
+
+    optimizer.step(closure)
+    run.__exit__(None, None, None)
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert len(trace.steps) == 1
