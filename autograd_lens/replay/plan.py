@@ -696,9 +696,7 @@ class Plan:
             unset = unset | call.changes if copied else unset - call.changes
             found.update(place.slot for place in makes if copied)
             seen = call.operator is not None and is_view(call.operator)
-            if call.op.startswith((*UNSET, "aten.resize_.")) or (
-                seen and unset.intersection(call.reads)
-            ):
+            if call.op.startswith(_UNSET) or (seen and unset.intersection(call.reads)):
                 unset.update(call.makes)
                 found.update(place.slot for place in makes)
         return frozenset(found | self._scratch())
