@@ -291,8 +291,10 @@ def _remarks(of: Outline, options: GraphOptions) -> Iterable[tuple[str, str]]:
         yield f"This backward stopped: {text.shorten(of.backward.error, 90)}", cards.BACKWARD
     if of.step.provenance == "proved":
         yield "Replayed, and equal bit for bit to what was recorded", cards.QUIET
+    elif of.step.provenance == "differs":
+        yield "Replayed, and it differs from what was recorded", cards.BACKWARD
     elif of.step.provenance != "recorded":
-        yield f"Replayed, and it {of.step.provenance} from what was recorded", cards.BACKWARD
+        yield "Replayed; whether it is what was recorded is not known", cards.BACKWARD
     for remark in of.step.omitted[:3]:
         yield from ((line, cards.QUIET) for line in textwrap.wrap(remark, 100))
     if (more := len(of.step.omitted) - 3) > 0:

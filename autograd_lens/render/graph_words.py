@@ -40,7 +40,7 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
         r"again and again, ([\d,]+) times": r"重复 \1 次",
         r"other nodes(.*)": r"其他节点\1",
         r"Replayed, and it differs from what was recorded": "重新执行，与记录不同",
-        r"Replayed, and it not known from what was recorded": "重新执行，是否相等未知",
+        r"Replayed; whether it is what was recorded is not known": "重新执行，是否相等未知",
         r"The program stopped in this step; its gradients were not computed":
             "程序在这一步停止，没有算出梯度",
         r"This backward stopped: (.*)": r"这次反向停止：\1",
