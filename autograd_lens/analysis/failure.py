@@ -27,6 +27,6 @@ def raised_at(trace: Trace, traceback: str) -> tuple[Source | None, str]:
     known = [each for each in frames if trace.source(each[0]) is not None]
     others = [each for each in frames if not any(part in each[0] for part in _LIBRARIES)]
     for file, line, function, text in (known or others)[:1]:
-        place = Source(file, int(line), int(line), -1, -1, function)
+        place = Source.at(file, int(line), function=function)
         return place, trace.line(place) or text.strip()
     return None, ""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
@@ -383,7 +383,7 @@ def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | 
 def _place(event: Event) -> Source | None:
     """The line that the first line of the detail names: ``file:line: Category``."""
     file, _, line = event.detail.partition("\n")[0].rpartition(": ")[0].rpartition(":")
-    return at(file, int(line)) if line.isdigit() else None
+    return Source.at(file, int(line)) if line.isdigit() else None
 
 
 _READ = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*?)\.grad\b")

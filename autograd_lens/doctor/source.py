@@ -9,19 +9,12 @@ import ast
 from collections.abc import Iterator
 from functools import cached_property
 
-from autograd_lens.trace.records import Source
-
-__all__ = ["Call", "Code", "Loop", "assignments", "at", "called", "loops_around"]
+__all__ = ["Call", "Code", "Loop", "assignments", "called", "loops_around"]
 
 Loop = ast.For | ast.While | ast.AsyncFor
 _Place = ast.Name | ast.Attribute | ast.Subscript
 Call = tuple[str, str, int]
 """(what the method was called on, ``""`` for a function, its name, the line)."""
-
-
-def at(file: str, line: int, function: str = "") -> Source:
-    """A line of a file, of which no more is known."""
-    return Source(file, line, line, -1, -1, function)
 
 
 class Code:

@@ -78,6 +78,11 @@ class Source:
     end_column: int
     function: str
 
+    @classmethod
+    def at(cls, file: str, line: int, function: str = "", *, end_line: int | None = None) -> Source:
+        """A line of a file, or some, of which no more is known."""
+        return cls(file, line, end_line or line, -1, -1, function)
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:

@@ -41,7 +41,8 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import Code, at, called, loops_around
+from autograd_lens.doctor.source import Code, called, loops_around
+from autograd_lens.trace.records import Source
 
 RULE = Rule("AL113", "accumulation-guard", "warning", "light")
 
@@ -62,7 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     steps = [one.lineno for one in _steps(evidence.code(source), source.line)]
     inside = any(statement.lineno <= line <= (statement.end_lineno or 0) for line in steps)
-    place = at(source.file, statement.lineno if inside else min(steps))
+    place = Source.at(source.file, statement.lineno if inside else min(steps))
     yield RULE.finding(
         title=f"the update comes after {plural(usual, 'backward')}, not after {wanted}",
         message=f"""`if {ast.unparse(statement.test)}` seems to let the gradients of {wanted}

@@ -38,7 +38,6 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
 from autograd_lens.trace.records import Kernel, Source, TensorUse
@@ -203,7 +202,7 @@ def _cause(
                 source = kernel.source
                 line = _assigned(evidence, source, use.spec.name)
                 if source is not None and line:
-                    return kernel, at(source.file, line)
+                    return kernel, Source.at(source.file, line)
     meets = [
         one
         for one in tape.kernels[text.reader.index : text.scorer.index]

@@ -33,7 +33,8 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
+from autograd_lens.trace.records import Source
 
 RULE = Rule("AL513", "change-without-effect", "error", "light")
 
@@ -58,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for case in cases:
         if case is not None:
             line, title, what, fix = case
-            place = at(source.file, line)
+            place = Source.at(source.file, line)
             yield RULE.finding(
                 title=title,
                 message=what,

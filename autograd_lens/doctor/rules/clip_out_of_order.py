@@ -37,7 +37,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero, warned
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import Touch, is_clip, life_lines
 from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Source, Step
@@ -147,7 +147,7 @@ def _told_by_torch(evidence: Evidence, steps: list[Step]) -> list[Finding]:
         _finding(
             evidence,
             steps[-1],
-            at(place.file, made) if made else place,
+            Source.at(place.file, made) if made else place,
             (
                 "nothing is clipped: the iterator is empty",
                 f"{what} that gives each parameter once, and had given them before",
@@ -168,7 +168,7 @@ def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     for _, method, line in calls:
         if not method.startswith("clip_grad") or source is None:
             continue
-        place = at(source.file, line, source.function)
+        place = Source.at(source.file, line, function=source.function)
         acted = [step for step in steps if _acts(step, place)]
         if any(step is not steps[0] for step in acted):
             return
@@ -180,7 +180,7 @@ def _of_nothing(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
             yield _finding(
                 evidence,
                 step,
-                at(source.file, made),
+                Source.at(source.file, made),
                 (
                     "after the first step nothing is clipped: the iterator is empty",
                     f"""`{evidence.line(place)}` changed gradients in step 0 and none since: {name}

@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import at, called, loops_around
+from autograd_lens.doctor.source import called, loops_around
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import Value
@@ -63,7 +63,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     ):
         if case is not None:
             line, title, what, fix, step = case
-            place = at(source.file, line)
+            place = Source.at(source.file, line)
             yield RULE.finding(
                 title=title,
                 message=what,

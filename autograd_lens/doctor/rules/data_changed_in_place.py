@@ -36,10 +36,10 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.doctor.source import assignments, at, called
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step, TensorUse
+from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL613", "data-changed-in-place", "error", "full", explains=("AL501", "AL301"))
@@ -71,7 +71,7 @@ def _in_loader(evidence: Evidence) -> Iterator[Finding]:
         for name in _stored(node):
             line = line or _changed(get, name) or _changed_inside(get, name, functions, kept)
         if line and source is not None:
-            place = at(source.file, line, "__getitem__")
+            place = Source.at(source.file, line, "__getitem__")
             yield RULE.finding(
                 title="the stored data are changed in place",
                 message=f"""`{ast.unparse(node)}` takes an item out of the data by its index, which

@@ -43,7 +43,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, finite, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import Use
-from autograd_lens.doctor.source import at, loops_around
+from autograd_lens.doctor.source import loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL109", "discarded-gradient", "warning", "light")
@@ -111,5 +111,5 @@ def _clearing(evidence: Evidence, source: Source | None) -> Source | None:
             text = ast.unparse(statement)
             if isinstance(statement, ast.Expr) and "zero_grad" in text:
                 line = statement.lineno
-                return at(source.file, line, source.function)
+                return Source.at(source.file, line, function=source.function)
     return None

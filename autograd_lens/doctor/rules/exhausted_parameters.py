@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence, Gap
 from autograd_lens.doctor.finding import Finding, Rule, listed
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import at
+from autograd_lens.trace.records import Source
 
 RULE = Rule(
     "AL507", "exhausted-parameters", "error", "light", explains=("AL101", "AL109", "AL503", "AL506")
@@ -57,7 +57,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         loop = code.loops_over(name)
         if place is None or loop is None:
             continue
-        source = at(place.file, number, place.function)
+        source = Source.at(place.file, number, place.function)
         line = evidence.line(source)
         yield RULE.finding(
             title=f"{name} is empty after the first pass",

@@ -34,7 +34,6 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
 from autograd_lens.doctor.ledger import reached
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL215", "freezing-without-effect", "error", "light")
@@ -53,7 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         target = node.targets[0]
         off = isinstance(node.value, ast.Constant) and node.value.value is False
         if off and isinstance(target, ast.Attribute):
-            source = at(backward.file, node.lineno)
+            source = Source.at(backward.file, node.lineno)
             held = [one for one in got if _inside(evidence, one, ast.unparse(target.value))]
             if _typo(target.attr):
                 yield _finding(evidence, source, held or got, target.attr, f"{_RIGHT} = False")

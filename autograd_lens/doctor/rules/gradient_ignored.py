@@ -38,7 +38,7 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, size
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Kernel, Node, NodeRun, Source, Step
 from autograd_lens.trace.values import Value
@@ -79,7 +79,7 @@ def _of_module(evidence: Evidence) -> Iterator[Finding]:
                         the gradient goes through as if it were not there.""",
                     fix=f"class {node.name}(torch.autograd.Function):  # and {node.name}.apply(x)",
                     events=("all backwards",),
-                    source=at(source.file, node.lineno),
+                    source=Source.at(source.file, node.lineno),
                 )
                 return
 
@@ -155,7 +155,9 @@ def _place(evidence: Evidence, node: Node, kernel: Kernel) -> Source | None:
     """The ``return`` of the function's backward, else the kernel's own line."""
     files = {graph.source.file for graph in evidence.graphs if graph.source}
     for file in sorted(files):
-        line = evidence.code(at(file, 1)).returns(node.name.removesuffix("Backward"), "backward")
+        line = evidence.code(Source.at(file, 1)).returns(
+            node.name.removesuffix("Backward"), "backward"
+        )
         if line:
-            return at(file, line, "backward")
+            return Source.at(file, line, "backward")
     return kernel.source

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
-from autograd_lens.doctor.source import assignments, at
+from autograd_lens.doctor.source import assignments
 from autograd_lens.doctor.tape import Touch, life_lines
 from autograd_lens.trace.graph import TapeIndex, tensors
 from autograd_lens.trace.records import Kernel, Source
@@ -71,7 +71,7 @@ def _assignment(evidence: Evidence, source: Source | None) -> Source | None:
         for target, value in assignments(node):
             given = isinstance(target, ast.Attribute) and target.attr == "grad"
             if given and source is not None and not isinstance(value, ast.Constant):
-                return at(source.file, target.lineno)
+                return Source.at(source.file, target.lineno)
     return None
 
 

@@ -33,7 +33,6 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed
-from autograd_lens.doctor.source import at
 from autograd_lens.doctor.tape import Touch, life_lines
 from autograd_lens.trace.records import Source, Step
 
@@ -97,7 +96,7 @@ def _made(evidence: Evidence, name: str, step: Source) -> Source:
     """The line that makes an optimizer, else where it steps."""
     kinds = {one.kind for one in evidence.optimizers}
     for call in evidence.code(step).makes(kinds):
-        statement = evidence.line(at(step.file, call.lineno))
+        statement = evidence.line(Source.at(step.file, call.lineno))
         if statement.strip().startswith(f"{name} ="):
-            return at(step.file, call.lineno)
+            return Source.at(step.file, call.lineno)
     return step

@@ -39,7 +39,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Loop, at, called
+from autograd_lens.doctor.source import Loop, called
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source
 
@@ -102,7 +102,7 @@ def _of_one(evidence: Evidence, step: int, kernel: Kernel, name: str) -> Finding
         0,
     )
     source = kernel.source
-    place = at(source.file, line) if source is not None else None
+    place = Source.at(source.file, line) if source is not None else None
     return RULE.finding(
         title=f"{name} holds one tensor {count} times",
         message=f"""In step {step}, {operator_name(kernel)} was given {count} tensors out of
@@ -155,7 +155,7 @@ def _changes(node: ast.AST, name: str) -> bool:
 
 def _finding(source: Source, call: ast.Call, name: str, change: ast.AST) -> Finding:
     line = getattr(change, "lineno", call.lineno)
-    place = at(source.file, line)
+    place = Source.at(source.file, line)
     return RULE.finding(
         title=f"`{ast.unparse(call)}` keeps the same object in every turn",
         message=f"""{name} is one object from the first turn of the loop to the last:

@@ -29,7 +29,6 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, Source
 
@@ -72,5 +71,5 @@ def _made(evidence: Evidence, kernel: Kernel) -> Source | None:
     names = {f"BatchNorm{axes}d" for axes in (1, 2, 3)}
     for call in evidence.code(kernel.source).makes(names):
         if kernel.source is not None and any(word.arg == "momentum" for word in call.keywords):
-            return at(kernel.source.file, call.lineno)
+            return Source.at(kernel.source.file, call.lineno)
     return kernel.source

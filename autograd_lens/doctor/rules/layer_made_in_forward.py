@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL223", "layer-made-in-forward", "error", "full")
@@ -56,7 +56,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for file in {file for file, _ in ran[0]}:
         for call in _made(evidence.code_of(file).tree):
             if all((file, call.lineno) in lines for lines in ran):
-                source = at(file, call.lineno, "forward")
+                source = Source.at(file, call.lineno, "forward")
                 yield _finding(evidence, source, call)
                 return
 

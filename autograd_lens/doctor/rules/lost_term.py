@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.doctor.terms import Term, loss_terms
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
@@ -158,7 +158,7 @@ def _numbers(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> dict[str, i
 
 def _as_number(evidence: Evidence, step: Step, kernel: Kernel, name: str, line: int) -> Finding:
     source = kernel.source
-    place = at(source.file, line) if source is not None else None
+    place = Source.at(source.file, line) if source is not None else None
     return RULE.finding(
         title="a term of the loss has no gradient",
         message=f"""In step {step.index}, `{evidence.line(source).strip()}` adds `{name}` to the

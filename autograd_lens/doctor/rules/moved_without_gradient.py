@@ -32,7 +32,6 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, Gap, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL211", "moved-without-gradient", "error", "light")
@@ -93,5 +92,5 @@ def _clearing(evidence: Evidence, source: Source | None) -> Source | None:
     """The line around backward that clears and leaves zeros."""
     for _, method, line in evidence.code(source).calls(source.line) if source else ():
         if method == "zero_grad" and source is not None:
-            return at(source.file, line, source.function)
+            return Source.at(source.file, line, function=source.function)
     return source

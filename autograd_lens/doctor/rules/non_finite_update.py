@@ -32,7 +32,6 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, Gap, finite
 from autograd_lens.doctor.finding import Finding, Rule, size
 from autograd_lens.doctor.numbers import first_birth
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.values import as_value
 
@@ -70,7 +69,7 @@ def _lost_eps(evidence: Evidence, gap: Gap) -> tuple[str, str, Source | None] | 
         eps, loop = one.attributes.get("eps", 1.0), evidence.loop
         if not float(np.float16(eps)):
             made = evidence.code(loop).makes({one.kind})
-            place = at(loop.file, made[0].lineno) if loop is not None and made else loop
+            place = Source.at(loop.file, made[0].lineno) if loop is not None and made else loop
             return (
                 f"eps of {one.kind}, {eps:g}, is 0 in float16",
                 f"torch.optim.{one.kind}(..., eps=1e-4)  # or weights in float32",

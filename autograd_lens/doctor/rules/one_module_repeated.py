@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 
@@ -46,11 +46,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     name, times = _often(step)
     for file in sorted({kernel.source.file for kernel in step.kernels if kernel.source}):
-        place = at(file, 1)
+        place = Source.at(file, 1)
         for node in ast.walk(evidence.code(place).tree):
             line = _repeated(node)
             if line and times > 1:
-                yield _finding(evidence, step, at(file, line), (name, times))
+                yield _finding(evidence, step, Source.at(file, line), (name, times))
                 return
 
 

@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import Loop, at, loops_around
+from autograd_lens.doctor.source import Loop, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL511", "optimizer-made-anew", "error", "light", explains=("AL517",))
@@ -72,7 +72,7 @@ def _made(evidence: Evidence) -> Source | None:
     for call in code.makes({one.kind for one in evidence.optimizers if one.holds}):
         loops = loops_around(code.tree, call.lineno)
         if loops and not _with_its_model(loops[0], call):
-            return at(backward.file, call.lineno)
+            return Source.at(backward.file, call.lineno)
     return None
 
 

@@ -160,4 +160,4 @@ def _made(evidence: Evidence, *, late: bool) -> Source | None:
     if source is None or not made:
         return source
     call = made[-1 if late else 0]
-    return Source(source.file, call.lineno, call.end_lineno or call.lineno, -1, -1, "")
+    return Source.at(source.file, call.lineno, end_line=call.end_lineno)

@@ -37,7 +37,6 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
 
@@ -93,5 +92,5 @@ def _init(evidence: Evidence, source: Source | None) -> Source | None:
         if isinstance(node, ast.Call) and source is not None:
             text = ast.unparse(node)
             if "init." in text and "weight" in text:
-                return at(source.file, node.lineno)
+                return Source.at(source.file, node.lineno)
     return None

@@ -48,7 +48,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     made = _made(evidence, failed, name) if name and failed else None
     if not name or failed is None or made is None:
         return
-    source = Source(failed.file, made.lineno, made.end_lineno or made.lineno, -1, -1, "")
+    source = Source.at(failed.file, made.lineno, end_line=made.end_lineno)
     text = evidence.line(source)
     yield RULE.finding(
         title=f"{name} was computed from a leaf, and gets no gradient itself",
@@ -70,7 +70,7 @@ def _unregistered(evidence: Evidence) -> Iterator[Finding]:
     for file in _files(evidence) if still and held else ():
         for node in ast.walk(evidence.code_of(file).tree):
             if isinstance(node, ast.Assign) and _computes_with_parameter(node.value):
-                source = Source(file, node.lineno, node.end_lineno or node.lineno, -1, -1, "")
+                source = Source.at(file, node.lineno, end_line=node.end_lineno)
                 name = ast.unparse(node.targets[0])
                 yield RULE.finding(
                     title=f"{name} is computed from a Parameter, and is none itself",

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import at, loops_around
+from autograd_lens.doctor.source import loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL515", "rate-for-some-groups", "error", "light")
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         moved = [number for number, lrs in enumerate(every) if len(set(lrs)) > 1]
         line = _line(tree) if still and moved and source is not None and tree is not None else 0
         if line and source is not None and _alike(evidence, rates, still, moved):
-            yield _finding(at(source.file, line), every)
+            yield _finding(Source.at(source.file, line), every)
             return
 
 

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import at, called, loops_around
+from autograd_lens.doctor.source import called, loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL509", "rate-vanished", "warning", "light", explains=("AL502", "AL506"))
@@ -124,7 +124,7 @@ def _cause(evidence: Evidence, wrong: ast.Call | None) -> tuple[Source | None, s
     if backward is None:
         return None, "", "scheduler.step()  # once an epoch"
     if wrong is not None:
-        place = at(backward.file, wrong.lineno)
+        place = Source.at(backward.file, wrong.lineno)
         why = "The scheduler waits for the metric to move the other way than a good run moves it."
         return place, why, 'ReduceLROnPlateau(optimizer, mode="min")  # "max" for an accuracy'
     code = evidence.code(backward)
@@ -132,16 +132,16 @@ def _cause(evidence: Evidence, wrong: ast.Call | None) -> tuple[Source | None, s
         words = {one.arg: one.value for one in call.keywords}
         gamma = words.get("gamma")
         if isinstance(gamma, ast.Constant) and gamma.value == 0:
-            place = at(backward.file, call.lineno)
+            place = Source.at(backward.file, call.lineno)
             return place, "A gamma of 0 makes the rate 0.", "gamma=0.1  # gamma=1 changes nothing"
     loops = loops_around(code.tree, backward.line)
     for owner, method, line in code.calls(backward.line):
         if method == "step" and "sched" in owner.lower() and len(loops) > 1:
-            place = at(backward.file, line, backward.function)
+            place = Source.at(backward.file, line, backward.function)
             why = f"`{owner}.step()` runs once a batch, in the inner loop."
             return place, why, f"{owner}.step()  # in the outer loop, once an epoch"
     for owner, method, line in code.calls(backward.line):
         if method == "step" and "sched" in owner.lower():
-            place = at(backward.file, line, backward.function)
+            place = Source.at(backward.file, line, backward.function)
             return place, "", f"{owner}: a slower schedule, or fewer steps"
     return backward, "", "a slower schedule, or fewer steps"

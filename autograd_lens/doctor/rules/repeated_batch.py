@@ -34,7 +34,7 @@ from typing import TypeGuard
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     source = steps[0].backwards[0].source
     line = _begins_anew(evidence.code(source)) if source else None
     if source and line:
-        yield _finding(steps, at(source.file, line))
+        yield _finding(steps, Source.at(source.file, line))
 
 
 def _inputs(step: Step) -> frozenset[bytes]:

@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code, at, called
+from autograd_lens.doctor.source import Code, called
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
 from autograd_lens.trace.records import Kernel, Source
 
@@ -129,7 +129,7 @@ def _cache(evidence: Evidence, kernel: Kernel) -> Source | None:
         and isinstance(node.test.left, ast.Attribute)
         and ast.unparse(node.test).endswith(" is None")
     ]
-    return at(kernel.source.file, asked[0]) if kernel.source and len(asked) == 1 else None
+    return Source.at(kernel.source.file, asked[0]) if kernel.source and len(asked) == 1 else None
 
 
 def _dropped(evidence: Evidence, tape: TapeIndex, kernel: Kernel) -> str:

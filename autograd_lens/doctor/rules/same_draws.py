@@ -31,7 +31,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import DROPOUT, training_path
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -89,5 +89,5 @@ def _seed(evidence: Evidence) -> Source | None:
                 for _, name, at in evidence.code(source).calls(source.line)
                 if at == line
             ):
-                return at(source.file, line)
+                return Source.at(source.file, line)
     return None

@@ -34,7 +34,6 @@ from collections.abc import Iterator
 from autograd_lens.doctor.axes import BatchAxis, Meeting
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural, shape
-from autograd_lens.doctor.source import at
 from autograd_lens.doctor.tape import LOSSES
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
@@ -156,5 +155,5 @@ def _layer(evidence: Evidence, source: Source | None) -> Source | None:
     for call in evidence.code(source).makes({"LSTM", "GRU", "RNN"}):
         first = any(word.arg == "batch_first" for word in call.keywords)
         if not first and source is not None:
-            return at(source.file, call.lineno)
+            return Source.at(source.file, call.lineno)
     return source

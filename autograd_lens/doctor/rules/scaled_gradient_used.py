@@ -69,7 +69,7 @@ def _changed(step: Step) -> bool:
 
 def _finding(step: Step, scale: float) -> Finding:
     place = step.updates[0].source or step.backwards[-1].source
-    source = Source(place.file, place.line, place.end_line, -1, -1, "") if place else None
+    source = Source.at(place.file, place.line, end_line=place.end_line) if place else None
     return RULE.finding(
         title=f"the update uses gradients that are {number(scale)} times as large",
         message=f"""In step {step.index}, the loss was multiplied by {number(scale)} before

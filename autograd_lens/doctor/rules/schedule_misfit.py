@@ -37,7 +37,7 @@ from itertools import pairwise
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.doctor.ledger import Rates
-from autograd_lens.doctor.source import at, loops_around
+from autograd_lens.doctor.source import loops_around
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL510", "schedule-misfit", "warning", "light")
@@ -216,7 +216,7 @@ def _schedules(node: ast.Call) -> bool:
 
 def _finding(source: Source, case: _Case) -> Finding:
     title, what, fix, step, line = case
-    place = at(source.file, line)
+    place = Source.at(source.file, line)
     return RULE.finding(
         title=title,
         message=what,

@@ -31,9 +31,8 @@ from collections.abc import Iterator, Mapping
 
 from autograd_lens.doctor.evidence import Evidence, Optimizer
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.graph import constant, operator_name
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL516", "settings-out-of-range", "warning", "light")
 
@@ -91,7 +90,7 @@ def _of_optimizer(evidence: Evidence, optimizer: Optimizer, case: _Case) -> Find
     loop = evidence.loop
     made = evidence.code(loop).makes({optimizer.kind})
     line = made[0].lineno if made else 0
-    source = at(loop.file, line) if loop is not None and line else loop
+    source = Source.at(loop.file, line) if loop is not None and line else loop
     return RULE.finding(
         title=f"{optimizer.kind}: {title}",
         message=what,
@@ -122,5 +121,5 @@ def _of_dropout(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
         fix=f"nn.Dropout({1 - share:.2g})",
         step=step,
         kernel=kernel,
-        source=at(kernel.source.file, made[0].lineno) if kernel.source and one else None,
+        source=Source.at(kernel.source.file, made[0].lineno) if kernel.source and one else None,
     )

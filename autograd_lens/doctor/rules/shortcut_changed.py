@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.trace.graph import TapeIndex, operator_name, writes_in_place
 from autograd_lens.trace.records import Kernel, Source
 
@@ -165,5 +165,5 @@ def _made(evidence: Evidence, kernel: Kernel) -> Source | None:
         made = isinstance(node, ast.Call) and ast.unparse(node.func).lower().endswith(wanted)
         if made and kernel.source is not None and words.items() >= _WORDS.items():
             line = getattr(node, "lineno", 0)
-            return at(kernel.source.file, line)
+            return Source.at(kernel.source.file, line)
     return kernel.source

@@ -39,7 +39,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -141,7 +141,7 @@ def _switch(evidence: Evidence, kernel: Kernel) -> Source | None:
     if evidence.loop is None or len(calls) != 1:
         return kernel.source
     line = calls[0].lineno
-    return at(evidence.loop.file, line)
+    return Source.at(evidence.loop.file, line)
 
 
 def _finding(evidence: Evidence, before: Step, after: Step, kernel: Kernel) -> Finding:

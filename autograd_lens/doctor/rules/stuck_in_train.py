@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import Code, at
+from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import training_kernel
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Kernel, Source, Step
@@ -155,7 +155,7 @@ def _calls_train_false(code: Code) -> bool:
 def _finding(step: Step, kernel: Kernel, place: tuple[Source, ast.Call]) -> Finding:
     source, call = place
     model = ast.unparse(call.func)
-    here = at(source.file, call.lineno)
+    here = Source.at(source.file, call.lineno)
     return RULE.finding(
         title=f"{model} is evaluated in training mode",
         message=f"""In step {step.index}, layer {kernel.module} still ran in training mode

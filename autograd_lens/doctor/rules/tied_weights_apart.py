@@ -34,7 +34,6 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence, same_bytes
 from autograd_lens.doctor.finding import Finding, Rule, largest_difference, number
-from autograd_lens.doctor.source import at
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL213", "tied-weights-apart", "error", "light")
@@ -107,5 +106,5 @@ def _loader(tree: ast.AST, backward: Source | None) -> Source | None:
     for node in ast.walk(tree):
         words = {one.arg for one in node.keywords} if isinstance(node, ast.Call) else set()
         if "assign" in words and backward is not None and isinstance(node, ast.Call):
-            return at(backward.file, node.lineno)
+            return Source.at(backward.file, node.lineno)
     return None

@@ -38,7 +38,7 @@ from collections.abc import Iterator
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
-from autograd_lens.doctor.source import at, called
+from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import LOSSES, compared, divergence
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, TensorUse
@@ -371,7 +371,7 @@ def _cast(evidence: Evidence, source: Source | None) -> Source | None:
     for node in ast.walk(evidence.code(source).tree) if source is not None else ():
         made = isinstance(node, ast.Call) and called(node) in ("long", "int")
         if made and isinstance(node, ast.Call) and source is not None:
-            return at(source.file, node.lineno)
+            return Source.at(source.file, node.lineno)
     return None
 
 
