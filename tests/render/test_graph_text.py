@@ -57,3 +57,11 @@ def test_saved_constants_read_as_python() -> None:
     assert text.saved(exponent.value) == "2"
     assert text.saved(Constant("scalar", "mean")) == "'mean'"
     assert text.saved((Constant("scalar", 0.1), None)) == "(0.1, None)"
+
+
+def test_a_picture_in_another_language_says_norms_and_leaves_names() -> None:
+    dot = 'digraph {\n  a [label=<<b>norm 1</b>>]\n  a -> b [label="  (100, 1)  norm 1.152 "]\n}\n'
+    said = spoken_dot(dot, "zh")
+    assert '"  (100, 1)  范数 1.152 "' in said
+    assert "<b>norm 1</b>" in said
+    assert spoken_dot(dot, "en") == dot

@@ -528,6 +528,8 @@
     });
     canvas.getContext("2d").putImageData(image, 0, 0);
     const every = Math.ceil(down / 12);
+    const longest = Math.min(Math.max(...run.parameters.map((each) => each.length)), 20);
+    canvas.closest(".map").style.setProperty("--names", `${6.2 * longest + 4}px`);
     run.parameters.forEach((each, row) => {
       if (row % every) return;
       const label = make("span", { title: each });
