@@ -212,6 +212,7 @@ def run_verb(  # noqa: PLR0911  one return for each way to end
         errors = [line for line in lines if line.startswith("Error: ")]
         right = errors and len(lines[-1]) < 2_000
         return ("refused", "", "") if right else ("WRONG", f"status {code} without a word", "")
+    said = TOOK.sub(b"", said)
     content = b"" if verb == "info" else said + b"".join(path.read_bytes() for path in made)
     return "right", "", hashlib.sha256(content).hexdigest()
 
@@ -320,6 +321,7 @@ MADE = {
     ".pdf",
     ".gif",
 }
+TOOK = re.compile(rb" in [\d.]+ s\b")  # of verify; the machine's, not the file's
 CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
