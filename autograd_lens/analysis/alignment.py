@@ -247,6 +247,10 @@ class Tape:
         value = use.value if use is not None else None
         return Side(kernel, named, value, self.source(kernel))
 
+    def beside(self, kernel: Kernel) -> Side:
+        """This run where the other ran something in addition."""
+        return Side(kernel, NOTHING, None, self.source(kernel))
+
 
 class Alignment:
     """Two tapes of one step, with the partner of each kernel.

@@ -45,7 +45,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Merged = tuple[tuple[str, ...], tuple[str, ...]]
 
-_JUDGED = frozenset({"kernel", "order", "result", "rows"})
+_JUDGED = frozenset({"dtype", "kernel", "order", "result", "rows"})
 _JUMP = 100.0  # times as far apart as the step before is no rounding that grew
 _FAR = 2e-3  # of the loss or of an update's size; nearer is not looked at twice
 _NOISE = 1e-3  # of the largest gradient
@@ -173,7 +173,8 @@ def compare(one: Trace, other: Trace, judge: Judge, tolerance: float = 0.0) -> C
     """
     pair = _Pair(one, other, tolerance)
     steps = len(one.steps), len(other.steps)
-    found = Comparison(steps, None, pair.partners, pair.merged, pair.unmatched)
+    edits = tuple(_edits(one, other))
+    found = Comparison(steps, None, pair.partners, pair.merged, pair.unmatched, edits=edits)
     place = next((place for place in range(min(steps)) if pair.parts_in(place)), None)
     if place is None and steps[0] == steps[1] and pair.starts_apart(steps[0]):
         place = steps[0]  # by the last update
@@ -181,7 +182,7 @@ def compare(one: Trace, other: Trace, judge: Judge, tolerance: float = 0.0) -> C
         return found
     parting = _first(pair, place, judge)
     growth = tuple(pair.growth(at) for at in _spread(place, min(steps)))
-    return replace(found, parting=parting, growth=growth, edits=tuple(_edits(one, other)))
+    return replace(found, parting=parting, growth=growth)
 
 
 def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
@@ -194,7 +195,7 @@ def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
     if jump is None:
         return first
     later = _parting(pair, jump[0], judge, early=jump[1], nearly=True)
-    if later.kind in {"result", "unknown"}:  # no more than rounding that has grown
+    if later.kind in {"dtype", "result", "unknown"}:  # no more than rounding that has grown
         return first
     return replace(later, rounding_since=first.step)
 
@@ -519,7 +520,7 @@ def _beyond_rounding(pair: _Pair, one: Step, other: Step, found: Found) -> Found
     if left.value is None or right.value is None or not close(left.value, right.value):
         return found
     beyond = _found(pair, one, other, close)
-    return beyond if beyond is not None and beyond[0] != "result" else found
+    return beyond if beyond is not None and beyond[0] not in {"dtype", "result"} else found
 
 
 def _unknown(step: int, both: tuple[Step, Step], reached: tuple[str, ...]) -> Parting:
@@ -585,7 +586,7 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
     """Where an update parts two runs, the number of the optimizer that is another one."""
     kind, left, right = found
     phases = {side.kernel.phase for side in (left, right) if side.kernel is not None}
-    if phases != {"update"} or kind not in {"constant", "kernel", "result"}:
+    if phases != {"update"} or kind not in {"constant", "dtype", "kernel", "result"}:
         return found
     ours, theirs = settings_in(pair.one, step), settings_in(pair.other, step)
     for name, partner in pair.partners.items():

@@ -12,6 +12,7 @@ parameter that needs no gradient. That is looked for in the forward.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -30,6 +31,7 @@ Kind = Literal[
     "constant",
     "kernel",
     "result",
+    "dtype",
     "order",
     "rows",
     "graph",
@@ -41,9 +43,9 @@ Kind = Literal[
 ]
 """What parted two runs: a parameter before the first step, something that a kernel read, random
 numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, the same in another order, a batch whose rows came in another one, where autograd follows,
-whether a module trains, whether a ``.grad`` was cleared, how often backward ran before the update,
-whether a parameter is updated, or what cannot be told."""
+result or in another dtype, the same in another order, a batch whose rows came in another one, where
+autograd follows, whether a module trains, whether a ``.grad`` was cleared, how often backward ran
+before the update, whether a parameter is updated, or what cannot be told."""
 
 Found = tuple[Kind, Side, Side]
 """Of what kind a parting is, and both runs there."""
@@ -280,10 +282,32 @@ def _told(pair: Alignment, firsts: Both, behind: _Behind) -> Found:
     if (found := _other_parameter(pair, (one, other), behind)) is not None:
         return found
     done = [
-        sorted(str(does(tape.kernels[index])) for index in some)
+        Counter(str(does(tape.kernels[index])) for index in some)
         for tape, some in zip(pair.tapes, behind, strict=True)
     ]
-    return _operators(pair, "order" if done[0] == done[1] else "kernel", firsts)
+    if done[0] == done[1]:
+        return _operators(pair, "order", firsts)
+    return _in_addition(pair, (one, other), behind) or _operators(pair, "kernel", firsts)
+
+
+def _in_addition(pair: Alignment, firsts: tuple[Kernel, Kernel], behind: _Behind) -> Found | None:
+    """A kernel of one forward, of which the other has all else."""
+    done = [
+        Counter(
+            str(does(kernel))
+            for kernel in map(tape.kernels.__getitem__, some)
+            if kernel.phase == "forward"
+        )
+        for tape, some in zip(pair.tapes, behind, strict=True)
+    ]
+    for more in (0, 1):
+        kernel, beside = firsts[more], firsts[1 - more]
+        extra = done[more] - done[1 - more]
+        if str(does(kernel)) in extra and not done[1 - more] - done[more]:
+            tapes = pair.tapes[more], pair.tapes[1 - more]
+            sides = tapes[0].side(kernel, what=kernel.op), tapes[1].beside(beside)
+            return "kernel", sides[more], sides[1 - more]
+    return None
 
 
 def _other_parameter(
@@ -321,13 +345,13 @@ def _compared(pair: Alignment, one: Kernel, other: Kernel) -> Found:
     for a, b in zip(tensors(one.inputs), tensors(other.inputs), strict=False):
         if a.tensor not in overwritten and not pair.same(a.value, b.value):
             return _given(pair, (a, one), (b, other))
-    constants = [list(_constants(kernel)) for kernel in (one, other)]
-    apart = next((both for both in zip(*constants, strict=False) if both[0] != both[1]), None)
-    if apart is not None and one.op == other.op:
-        words = [f"{name} = {_shown(value)}" for name, value in apart]
-        return _sides(pair, "constant", (one, other), words)
-    if one.op != other.op or len(constants[0]) != len(constants[1]):
+    if one.op != other.op:
         return _operators(pair, "kernel", (one, other))
+    if (words := _constants_apart(one, other)) is not None:
+        return _sides(pair, "constant", (one, other), words)
+    dtypes = [next((use.spec.dtype for use in kernel.outputs), "") for kernel in (one, other)]
+    if dtypes[0] != dtypes[1]:
+        return _sides(pair, "dtype", (one, other), dtypes)
     return _sides(pair, "draw" if _is_random(one) else "result", (one, other))
 
 
@@ -358,14 +382,27 @@ def _rows_alike(one: Value | None, other: Value | None) -> bool:
     return rows[0] == rows[1]
 
 
-def _constants(kernel: Kernel) -> Iterator[tuple[str, object]]:
+def _constants_apart(one: Kernel, other: Kernel) -> list[str] | None:
+    """The first constant that two kernels of one operator were given otherwise, in words."""
+    left, right = dict(_constants(one)), dict(_constants(other))
+    names = (name for name in {**left, **right} if left.get(name) != right.get(name))
+    name = next(names, None)
+    return None if name is None else [_shown(name, some.get(name, ())) for some in (left, right)]
+
+
+def _constants(kernel: Kernel) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """The constants of a kernel by the argument's name; one that has its default is left out."""
     for argument in kernel.inputs:
         values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
-        yield from ((argument.name, one.value) for one in values if isinstance(one, Constant))
+        if found := tuple(one.value for one in values if isinstance(one, Constant)):
+            yield argument.name, found
 
 
-def _shown(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def _shown(name: str, values: tuple[object, ...]) -> str:
+    if not values:
+        return f"{name} = its default"
+    shown = [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values]
+    return f"{name} = {shown[0]}" if len(shown) == 1 else f"{name} = ({', '.join(shown)})"
 
 
 def _is_random(kernel: Kernel) -> bool:

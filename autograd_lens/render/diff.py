@@ -28,6 +28,7 @@ _WHAT: dict[Kind, str] = {
     "constant": "a constant is {what} instead of {was}",
     "kernel": "{what} ran instead of {was}",
     "result": "{op} gave another result, given the same",
+    "dtype": "{op} is in {what} instead of {was}",
     "order": "the same kernels ran in another order",
     "rows": "the rows of {what} came in another order",
     "graph": "autograd goes another way: {what}, in the first run {was}",
@@ -113,7 +114,8 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
         lines += [Text(), *_sides(parting, names, width)]
         if told := why(parting):
             lines += [Text(), *folded(told, width)]
-        lines += _edits(found.edits, parting, width)
+    lines += _edits(found, width)
+    if parting is not None:
         lines += [Text(), *_growth(found.growth)]
         if parting.reached:
             lines += [Text(), *folded(_reached(parting.reached), width)]
@@ -129,14 +131,15 @@ def why(parting: Parting) -> str:
     return f"{before} {parting.judgement.why}".strip()
 
 
-def _edits(edits: Sequence[Edit], parting: Parting, width: int) -> Iterator[Text]:
+def _edits(found: Comparison, width: int) -> Iterator[Text]:
     """Where the programs' texts differ: first what stands in the lines where they part."""
-    there = [one for one in edits if _touches(one, parting)]
+    edits, parting = found.edits, found.parting
+    there = [one for one in edits if parting is not None and _touches(one, parting)]
     shown = [*there, *(one for one in edits if one not in there)][:_EDITS]
     if not shown:
         return
     yield Text()
-    where = "there" if there else "elsewhere"
+    where = "without effect" if parting is None else "there" if there else "elsewhere"
     more = f", and in {len(edits) - len(shown)} more places" if len(edits) > len(shown) else ""
     yield from folded(f"The programs' texts differ {where}{more}:", width)
     for one in shown:

@@ -289,6 +289,34 @@ HEALTHY: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
 }
 
+SAID: dict[str, tuple[dict[str, str], str]] = {
+    "a default that is given": (
+        {"wide = F.gelu(self.up(h))": "wide = F.gelu(self.up(h), approximate='tanh')"},
+        "approximate = tanh instead of its default",
+    ),
+    "a kernel more": (
+        {
+            "h = h + self.pos(torch.arange(length))": (
+                "h = h + self.pos(torch.arange(length).flip(0))"
+            )
+        },
+        "flip ran in addition",
+    ),
+    "a kernel less": ({"h = self.norm(h)": ""}, "layer_norm did not run"),
+    "a gradient cut off": (
+        {
+            "h = h + checkpoint(self.feed, self.n2(h), use_reentrant=False)": (
+                "h = h + checkpoint(self.feed, self.n2(h.detach()), use_reentrant=False)"
+            )
+        },
+        "detach ran in addition",
+    ),
+    "another dtype": (
+        {"model = Model()": "model = Model().double()"},
+        "is in float64 instead of float32",
+    ),
+}
+
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, str]], Any]:
@@ -321,6 +349,22 @@ def test_what_no_line_of_a_step_says_is_named(fault: str, compared: Callable[...
     assert found["verdict"] == "different"
     assert words in found["sentence"]
     assert found["edits"]
+
+
+@pytest.mark.parametrize("change", SAID)
+def test_what_was_done_otherwise_is_said_in_its_own_words(
+    change: str, compared: Callable[..., Any]
+) -> None:
+    changes, words = SAID[change]
+    assert words in compared(changes)["sentence"]
+
+
+def test_changes_without_effect_are_shown(compared: Callable[..., Any]) -> None:
+    found = compared({"def feed(self, h):": "def feed(self, h, unused=None):"})
+    assert found["verdict"] == "equal"
+    assert [one["texts"] for one in found["edits"]] == [
+        [["def feed(self, h):"], ["def feed(self, h, unused=None):"]]
+    ]
 
 
 @pytest.mark.parametrize("pair", HEALTHY)
