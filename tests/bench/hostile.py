@@ -273,6 +273,9 @@ def spoken_to_as_editors_do() -> int:
             if not told[-1].get("success", True):
                 print(f"Error: {told[-1]['message']}")
                 return 1
+            if "This trace is damaged" in json.dumps(told[-1]):  # at a breakpoint, say
+                print(f"Error: {told[-1]}")
+                return 1
     finally:
         adapter.close()
     return 0
@@ -295,7 +298,7 @@ def asked_as_browsers_do() -> int:
         made = server(RunPages(replaying(Trace(Path("run.lens")))))
         thread = Thread(target=made.serve_forever, daemon=True)
         thread.start()
-        with urlopen(f"http://127.0.0.1:{made.server_address[1]}/?open=3") as answer:  # noqa: S310
+        with urlopen(f"http://127.0.0.1:{made.server_address[1]}/?open=3") as answer:
             Path("v.html").write_bytes(answer.read())
     except (LensError, HTTPError) as error:
         told = error.read().decode() if isinstance(error, HTTPError) else str(error)

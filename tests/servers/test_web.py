@@ -69,7 +69,8 @@ def test_what_a_step_cannot_show_is_said_and_the_page_stays(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> str:
-        raise TraceError("This trace is damaged: \u241bname", hint="Record it again.")
+        msg = "This trace is damaged: \u241bname"
+        raise TraceError(msg, hint="Record it again.")
 
     with monkeypatch.context() as patch:
         patch.setattr(RunPages, "page", refused)
