@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS: dict[str, tuple[str, ...]] = {
-    "autograd_lens/replay/check.py": ("tests/replay/test_verify.py", "tests/replay/test_step.py"),
+    "autograd_lens/replay/check.py": (
+        "tests/replay/test_check.py",
+        "tests/replay/test_verify.py",
+        "tests/replay/test_step.py",
+    ),
     "autograd_lens/replay/verify.py": ("tests/replay/test_verify.py",),
     "autograd_lens/replay/replayer.py": (
         "tests/replay/test_step.py",
@@ -199,13 +203,11 @@ def run(mutants: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(jobs):
             copies.put(_copy(Path(folder, str(number))))
-        reached = {
-            tests: _reached(Path(folder, "0"), tests)
-            for tests in dict.fromkeys(TARGETS[mutant.file] for mutant in mutants)
-        }
+        named = dict.fromkeys(name for mutant in mutants for name in TARGETS[mutant.file])
+        reached = {name: _reached(Path(folder, "0"), name) for name in named}
 
         def noticed(mutant: Mutant) -> bool:
-            tests = reached[TARGETS[mutant.file]].of(mutant)
+            tests = [one for name in TARGETS[mutant.file] for one in reached[name].of(mutant)]
             copy = copies.get()
             path = copy / mutant.file
             try:
@@ -223,34 +225,35 @@ def run(mutants: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
     sys.stderr.write("\n")
 
 
+Line = tuple[str, int]  # a file, from the root, and the number of one of its lines
+
+
 @dataclass(slots=True)
 class Reached:
-    """Which tests come to which lines; what a plugin of pytest gathers.
+    """Which tests of a file come to which lines; what a plugin of pytest gathers.
 
     Attributes:
-        files: The files that are watched, each as its frames name it, with its name.
-        tests: For each test, the lines that it came to, by file, and its seconds.
-        shared: The same for what a test's file prepares for all of its tests.
-        always: The same for what is executed while the tests are collected.
+        files: The files whose lines are noted, each as its frames name it, with its name.
+        tests: For each test its seconds and the lines that it came to.
+        shared: Lines that are executed while tests are collected, prepared or cleaned up behind:
+            they may matter to all of them.
     """
 
     files: dict[str, str]
-    tests: dict[str, tuple[float, list[tuple[str, int]]]] = field(default_factory=dict)
-    shared: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    always: list[tuple[str, int]] = field(default_factory=list)
-    _now: set[tuple[str, int]] = field(default_factory=set)
+    tests: dict[str, tuple[float, list[Line]]] = field(default_factory=dict)
+    shared: list[Line] = field(default_factory=list)
+    _now: set[Line] = field(default_factory=set)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that may notice a mutant, those of a file in a row, the quick ones first."""
+        """The tests that may notice a mutant, the quick ones first."""
         lines = {(mutant.file, line) for line in mutant.lines}
-        chosen = [
-            test
-            for test, (_, came) in self.tests.items()
-            if not lines.isdisjoint(
-                map(tuple, [*came, *self.shared.get(test.partition("::")[0], ()), *self.always])
-            )
-        ]
-        return sorted(chosen, key=lambda test: (test.partition("::")[0], self.tests[test][0]))
+
+        def come(to: Iterable[Line]) -> bool:
+            return not lines.isdisjoint(map(tuple, to))
+
+        everywhere = come(self.shared)
+        chosen = [test for test, (_, came) in self.tests.items() if everywhere or come(came)]
+        return sorted(chosen, key=lambda test: self.tests[test][0])
 
     def frame(self, frame: FrameType, event: str, argument: object) -> object:
         """For ``sys.settrace``: the frames whose lines are watched."""
@@ -264,26 +267,27 @@ class Reached:
         return self.line
 
     def pytest_collection_finish(self) -> None:
-        """What was executed until now is executed for every test."""
-        self.always.extend(self._now)
-        self._now.clear()
+        """The tests of the file are known."""
+        self._share()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test was prepared, run or cleaned up behind."""
         if report.when == "call":
             self.tests[report.nodeid] = report.duration, list(self._now)
+            self._now.clear()
         else:
-            self.shared.setdefault(report.nodeid.partition("::")[0], []).extend(self._now)
+            self._share()
+
+    def _share(self) -> None:
+        self.shared.extend(self._now)
         self._now.clear()
 
 
-def _reached(copy: Path, tests: Sequence[str]) -> Reached:
-    """Which of the tests come to which lines; tests that fail anyway are refused."""
-    missing = [one for one in tests if not (copy / one).exists()]
+def _reached(copy: Path, tests: str) -> Reached:
+    """Which of a file's tests come to which lines; tests that fail anyway are refused."""
     kept = copy / "reached.json"
-    if missing or _ended(_watch, copy, (str(kept), *tests)):
-        what = f"are not there: {', '.join(missing)}" if missing else "fail on the code as it is"
-        sys.exit(f"These tests {what} ({', '.join(tests)}). Mend that first.")
+    if not (copy / tests).exists() or _ended(_watch, copy, (str(kept), tests)):
+        sys.exit(f"{tests} is not there, or fails on the code as it is. Mend that first.")
     return Reached({}, *json.loads(kept.read_text()))
 
 
@@ -332,7 +336,7 @@ def _watch(copy: Path, arguments: Sequence[str]) -> None:
     threading.settrace(watching.frame)  # type: ignore[arg-type]
     _test(copy, tests, watching)
     sys.settrace(None)
-    Path(kept).write_text(json.dumps([watching.tests, watching.shared, watching.always]))
+    Path(kept).write_text(json.dumps([watching.tests, watching.shared]))
 
 
 def report(
