@@ -509,7 +509,7 @@ class Recorder:
             steps.backward_ended(values, after)
             self._calls.grads = after
             self._sequence = _sequence_number()
-            if self._full.on or steps.index >= self._full.next_switch:
+            if self._full.is_due(steps.index):
                 self._full.after_backward(
                     steps.index,
                     error,
