@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.render import graph_text as text
+from autograd_lens.render.graph_words import spoken_dot
 from autograd_lens.trace.records import Constant, Source
 from tests.support.linear_step import POW, SOURCE, linear_step, source, value
 
