@@ -331,7 +331,7 @@ class FullRecorder:
         one on a line of which another is recorded only once; and for a moment only, where none
         that is recorded has been met on that line while the mode was off.
         """
-        if fingerprint in self._seen:
+        if fingerprint in self._seen and not self._begins_anew(fingerprint, step):
             self._met_light.add(site)
             return
         if self._next(step) == NEVER:
@@ -346,6 +346,20 @@ class FullRecorder:
             self._chased[fingerprint, moment] += 1
             self._chasing = max(self._chasing, _MOMENT if moment else _CHASE)
             self.next_switch = min(self.next_switch, step)
+
+    def _begins_anew(self, fingerprint: str, step: int) -> bool:
+        """Record each graph once more behind a light step of one that only the first step holds.
+
+        What stands before the first forward is on no tape, so that this step may not open, and
+        what it left for the next ones of other graphs is not known either.
+        """
+        again = self._needs.stands_first(fingerprint) and self._alarms[(fingerprint,)] < _CHASES
+        if not again or self._needs.tape_of(step):
+            return False
+        self._alarms[(fingerprint,)] += 1
+        self._seen.clear()
+        self.next_switch = _AT_ONCE
+        return True
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -648,8 +662,11 @@ class FullRecorder:
                 entry.role = "gradient"
                 entry.name = f"{self._registry.records[index].name}.grad"
 
-    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
-        """An optimizer reads ``.grad`` now: the program may have put others there."""
+    def update_begins(self, parameters: Iterable[torch.Tensor], frame: FrameType) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there.
+
+        So may it have given parameters other memory, as one does that goes back to where it was.
+        """
         if not (self.on and self._hooked):
             return
         try:
@@ -657,8 +674,25 @@ class FullRecorder:
                 index = self._registry.index_of(parameter)
                 if index is not None:
                     self._name_grad(index, parameter.grad)
+                    self._follow(index, parameter, frame)
         except Exception as error:  # noqa: BLE001  the program's update must not fail
             self._on_failure(error)
+
+    def _follow(self, index: int, parameter: torch.Tensor, frame: FrameType) -> None:
+        """Note where a parameter has been moved since the last backward."""
+        if not _has_memory(parameter):
+            return
+        address = parameter.data_ptr()
+        if self._addresses.get(index, address) == address:
+            return
+        self._addresses[index] = address
+        self.mode.targets[address] = Target("p", index, self._registry.references[index])
+        there = self._stream.by_address.get(address)
+        source = there.reference() if there is not None else None
+        if source is None or source is parameter or source.shape != parameter.shape:
+            with self.mode.silence():
+                source = parameter.detach()
+        self.mode.adopt(parameter, source, frame)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(
