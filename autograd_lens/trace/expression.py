@@ -206,7 +206,6 @@ _RULES: Mapping[str, Rule] = {
     "bmm": _matmul,
     "clone": _same,
     "copy": _other,
-    "set": _other,
     "div": _div,
     "dot": _matmul,
     "fill": _other,
