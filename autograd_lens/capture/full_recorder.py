@@ -308,7 +308,7 @@ class FullRecorder:
 
     def chase(self, fingerprint: str, site: Site, step: int) -> None:
         """A graph was seen at light level: record it in full when it appears again."""
-        if self._chase.knows(fingerprint):
+        if self._chase.knows(fingerprint) and not self._begins_anew(fingerprint, step):
             self._chase.meets(site)
             return
         if self._next(step) == NEVER:
@@ -322,6 +322,15 @@ class FullRecorder:
     def is_due(self, step: int) -> bool:
         """Whether ``after_backward`` has something to do behind a backward of a step."""
         return self.on or self._chase.alarmed or step >= self._next_switch
+
+    def _begins_anew(self, fingerprint: str, step: int) -> bool:
+        """Record each graph once more behind a light step of one that only the first step holds.
+
+        What stands before the first forward is on no tape, so that this step may not open, and
+        what it left for the next ones of other graphs is not known either.
+        """
+        first = self._needs.stands_first(fingerprint) and not self._needs.tape_of(step)
+        return first and self._chase.begins_anew((fingerprint,))
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -603,8 +612,11 @@ class FullRecorder:
                 entry.role = "gradient"
                 entry.name = f"{self._registry.records[index].name}.grad"
 
-    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
-        """An optimizer reads ``.grad`` now: the program may have put others there."""
+    def update_begins(self, parameters: Iterable[torch.Tensor], frame: FrameType) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there.
+
+        So may it have given parameters other memory, as one does that goes back to where it was.
+        """
         if not (self.on and self._hooked):
             return
         try:
@@ -612,8 +624,25 @@ class FullRecorder:
                 index = self._registry.index_of(parameter)
                 if index is not None:
                     self._name_grad(index, parameter.grad)
+                    self._follow(index, parameter, frame)
         except Exception as error:  # noqa: BLE001  the program's update must not fail
             self._on_failure(error)
+
+    def _follow(self, index: int, parameter: torch.Tensor, frame: FrameType) -> None:
+        """Note where a parameter has been moved since the last backward."""
+        if not _has_memory(parameter):
+            return
+        address = parameter.data_ptr()
+        if self._addresses.get(index, address) == address:
+            return
+        self._addresses[index] = address
+        self.mode.targets[address] = Target("p", index, self._registry.references[index])
+        there = self._stream.by_address.get(address)
+        source = there.reference() if there is not None else None
+        if source is None or source is parameter or source.shape != parameter.shape:
+            with self.mode.silence():
+                source = parameter.detach()
+        self.mode.adopt(parameter, source, frame)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(

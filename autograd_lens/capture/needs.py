@@ -114,6 +114,11 @@ class Needs:
         known = {graphs[:1] for graphs in self._known.keys() - self._alone.keys()}
         return (fingerprint,) not in known
 
+    def stands_first(self, fingerprint: str) -> bool:
+        """Whether the run's first step is the only full one that begins with a graph."""
+        alone = (graphs for graphs, first in self._alone.items() if first == 0)
+        return any(graphs[:1] == (fingerprint,) for graphs in alone)
+
     def forget(self, graphs: tuple[str, ...]) -> None:
         """The full step of these graphs is no longer there."""
         self._known.pop(graphs, None)

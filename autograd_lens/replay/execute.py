@@ -46,7 +46,15 @@ _SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
 _SEVERAL = 2
 _DIFFERENTIABLE = operator.methodcaller("get", "differentiable")
-REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
+REFUSALS = (
+    AttributeError,  # of the None that stands for a tensor which is not there
+    RuntimeError,
+    TypeError,
+    ValueError,
+    IndexError,
+    NotImplementedError,
+    AssertionError,
+)
 
 
 @dataclass(frozen=True, slots=True)

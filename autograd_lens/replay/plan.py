@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.live.mode import UNSET
+from autograd_lens.live.mode import ADOPTS, UNSET
 from autograd_lens.replay.functions import (
     CustomFunction,
     custom_functions,
@@ -656,6 +656,9 @@ class Plan:
                 for tensor in call.makes:
                     if tensor not in call.reads:
                         root[tensor] = root[call.reads[0]]
+            elif call.op == ADOPTS:
+                before, now = (root[tensor] for tensor in call.reads)
+                root = [now if one == before else one for one in root]
         return root
 
     @cached_property
