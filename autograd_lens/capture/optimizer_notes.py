@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any
 
+import msgspec
 import torch
 
 from autograd_lens.capture.optimizer_numbers import numbers_of
 from autograd_lens.capture.parameters import ParameterRegistry, attributes_of, reachable
+from autograd_lens.trace.kept import OPTIMIZERS, Numbers, Optimizer, OptimizerGroup, Options
+from autograd_lens.trace.stored import to_bytes
 
 __all__ = ["OptimizerNotes"]
 
-Json = dict[str, Any]
 _MAX_HELD = 100_000
-_MAX_GONE = 64  # optimizers
+_MAX_PAST = 128  # optimizers
 _EAGER = 64  # looks; behind them a change is noticed a few steps late
 _SELDOM = 16
 
@@ -26,15 +27,9 @@ class OptimizerNotes:
     """Keeps what is known of the optimizers, written again whenever it changes.
 
     An optimizer is an object with a ``step`` method: of ``torch.optim``, whose numbers stand
-    in its first parameter group, or of the program, whose numbers are its attributes. Each is
-    kept as ``{"name", "class", "attributes": {name: number}, "options": {name: value},
-    "holds": [index or None, ...], "groups": [{"size", "attributes", "options"}, ...]}``.
-    Options are switches, words, and tuples that hold more than numbers. ``holds`` are the
-    leaves that it updates: the index of a parameter of the run, or None for a tensor that no
-    backward has reached. Groups divide ``holds``; a handwritten optimizer has none. One that is
-    gone, as that of a model which was trained before another, is kept as it was last, unless
-    another one updates what it did: then it is kept apart, ``[step, {...}]`` with the step at
-    which that was seen.
+    in its first parameter group, or of the program, whose numbers are its attributes. One that
+    is gone, as that of a model which was trained before another, is kept as it was last; where
+    another one updates what it did, with the step at which that was seen.
 
     Args:
         registry: The parameters.
@@ -48,11 +43,10 @@ class OptimizerNotes:
         self._registry = registry
         self._keep = keep
         self.stepped: Callable[[], Iterable[Any]] = tuple
-        self._known: list[tuple[weakref.ref[Any], Json]] = []
-        self._gone: list[Json] = []
+        self._known: list[tuple[weakref.ref[Any], Optimizer]] = []
+        self._past: list[Optimizer] = []  # those that are gone or were replaced
         self._state: Hashable = None
-        self._written: list[Json] = []
-        self._parted: list[tuple[int, Json]] = []
+        self._written: list[Optimizer] = []
         self._looks = 0
 
     def look(self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
@@ -68,34 +62,35 @@ class OptimizerNotes:
             return
         if not anew and self._state == self._now():
             return
-        self._gone += [entry for known, entry in self._known if known() is None]
-        taken = {entry["name"] for entry in self._gone}
+        past = [*self._past, *(entry for known, entry in self._known if known() is None)]
+        taken = {entry.name for entry in past if entry.until is None}
         found: dict[str, Any] = {}
         for name, optimizer in [*_optimizers(frames()), *self._elsewhere()]:
             if all(optimizer is not one for one in found.values()):
                 found[_unlike(name, {*taken, *found})] = optimizer
         entries = [self._describe(name, optimizer) for name, optimizer in found.items()]
-        held = {index for entry in entries for index in entry["holds"]} - {None}
-        self._gone = [one for one in self._gone if held.isdisjoint(one["holds"])][-_MAX_GONE:]
-        described = [*self._gone, *entries]
-        if described and described != self._written:
-            self._part(step, described)
+        held = {index for entry in entries for index in entry.holds} - {None}
+        past = [one for one in past if one.until is not None or held.isdisjoint(one.holds)]
+        past += self._replaced(step, [*past, *entries])
+        self._past = past[-_MAX_PAST:]
+        described = [*self._past, *entries]
+        if described != self._written:
             self._written = described
-            self._keep("optimizers", json.dumps(described).encode())
+            self._keep(OPTIMIZERS, to_bytes(described))
         self._known = list(_references(found.values(), entries))
         self._state = self._now()
 
-    def _part(self, step: int, now: list[Json]) -> None:
-        """Keep apart what is not described any more."""
-        parted = [one for one in self._written if one["holds"] and not _goes_on(one, now)]
-        if parted:
-            self._parted = [*self._parted, *((step, one) for one in parted)][-_MAX_GONE:]
-            self._keep("parted optimizers", json.dumps(self._parted).encode())
+    def _replaced(self, step: int, now: list[Optimizer]) -> Iterator[Optimizer]:
+        """What was described until now and is not any more, as it is kept from now on."""
+        current = [one for one in now if one.until is None]
+        for one in self._written if current else ():
+            if one.until is None and one.holds and not _goes_on(one, current):
+                yield msgspec.structs.replace(one, until=step)
 
     def _elsewhere(self) -> Iterator[tuple[str, Any]]:
         """Those that made updates, as one that is an attribute of a module."""
         for optimizer in self._in_order():
-            names = (entry["name"] for known, entry in self._known if known() is optimizer)
+            names = (entry.name for known, entry in self._known if known() is optimizer)
             yield next(names, type(optimizer).__name__), optimizer
 
     def tensors(self) -> Iterator[torch.Tensor]:
@@ -122,25 +117,23 @@ class OptimizerNotes:
         held = [tensor for optimizer in alive for tensor in _held(optimizer)]
         return tuple([(id(tensor), self._registry.index_of(tensor)) for tensor in held])
 
-    def _describe(self, name: str, optimizer: Any) -> Json:
-        return {
-            "name": name,
-            "class": type(optimizer).__qualname__,
-            "attributes": _numbers(optimizer),
-            "options": _options(_first_group(optimizer)),
-            "holds": [self._registry.index_of(tensor) for tensor in _held(optimizer)],
-            "groups": _groups(optimizer),
-        }
+    def _describe(self, name: str, optimizer: Any) -> Optimizer:
+        return Optimizer(
+            kind=type(optimizer).__qualname__,
+            name=name,
+            attributes=_numbers(optimizer),
+            options=_options(_first_group(optimizer)),
+            holds=tuple([self._registry.index_of(tensor) for tensor in _held(optimizer)]),
+            groups=_groups(optimizer),
+        )
 
 
-def _goes_on(one: Json, others: Iterable[Json]) -> bool:
+def _goes_on(one: Optimizer, others: Iterable[Optimizer]) -> bool:
     """Whether one of the others makes the same updates, as far as it was known."""
     return any(
-        (one["class"], one["options"]) == (other["class"], other["options"])
-        and len(one["holds"]) <= len(other["holds"])
-        and all(
-            held in {None, now} for held, now in zip(one["holds"], other["holds"], strict=False)
-        )
+        (one.kind, one.options) == (other.kind, other.options)
+        and len(one.holds) <= len(other.holds)
+        and all(held in {None, now} for held, now in zip(one.holds, other.holds, strict=False))
         for other in others
     )
 
@@ -164,8 +157,8 @@ def _is_optimizer(value: Any) -> bool:
 
 
 def _references(
-    optimizers: Iterable[Any], entries: Iterable[Json]
-) -> Iterator[tuple[weakref.ref[Any], Json]]:
+    optimizers: Iterable[Any], entries: Iterable[Optimizer]
+) -> Iterator[tuple[weakref.ref[Any], Optimizer]]:
     for optimizer, entry in zip(optimizers, entries, strict=True):
         if type(optimizer).__weakrefoffset__:
             yield weakref.ref(optimizer), entry
@@ -193,19 +186,13 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield item
 
 
-def _groups(optimizer: Any) -> list[Json]:
+def _groups(optimizer: Any) -> tuple[OptimizerGroup, ...]:
     """How many tensors each parameter group holds, and its numbers."""
     groups = getattr(optimizer, "param_groups", None)
     if not isinstance(groups, list):
-        return []
-    return [
-        {
-            "size": len(group["params"]),
-            "attributes": numbers_of(group),
-            "options": _options(group),
-        }
-        for group in groups
-    ]
+        return ()
+    found = [(len(group["params"]), numbers_of(group), _options(group)) for group in groups]
+    return tuple([OptimizerGroup(*one) for one in found])
 
 
 def _first_group(optimizer: Any) -> Mapping[str, Any]:
@@ -213,17 +200,17 @@ def _first_group(optimizer: Any) -> Mapping[str, Any]:
     return groups[0] if isinstance(groups, list) and groups else {}
 
 
-def _options(group: Mapping[str, Any]) -> Json:
+def _options(group: Mapping[str, Any]) -> Options:
     """What decides how an optimizer computes and is no number: ``maximize``, ``eps=(None, 1)``."""
     return {name: value for name, value in group.items() if _is_option(value)}
 
 
-def _is_option(value: Any) -> bool:
+def _is_option(value: object) -> bool:
     if isinstance(value, tuple):
         plain = all(item is None or type(item) in {int, float} for item in value)
         return plain and None in value
     return type(value) in {bool, str}
 
 
-def _numbers(optimizer: Any) -> dict[str, float]:
+def _numbers(optimizer: Any) -> Numbers:
     return numbers_of(_first_group(optimizer) or attributes_of(optimizer))

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from autograd_lens.analysis.alignment import NOTHING, UNNAMED
 from autograd_lens.analysis.comparison import Comparison, Edit, Growth, Kind, Parting, Side
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
 from autograd_lens.render.numbers import brief_value, scalar
@@ -68,6 +69,8 @@ def place(parting: Parting) -> str:
     where = [f"kernel {first.index} ({first.op})" if first is not None else "", source]
     if not math.isnan(parting.apart):
         where.append(f"{parting.apart:.3g} apart")
+    if first is None and source:
+        where[1] = f"at {source}"
     told = ", ".join(filter(None, where))
     return f"{told[:1].upper()}{told[1:]}." if told else ""
 
@@ -76,12 +79,14 @@ def _what(parting: Parting) -> str:
     kernel = parting.one.kernel
     what, was = _said(parting.other), _said(parting.one)
     op = spoken_name(kernel) if kernel is not None else what
+    if parting.kind == "input" and UNNAMED in {what, was}:
+        return f"{op} was given other values"
     if parting.kind == "input" and what != was:
         return f"{op} was given {what} instead of {was}"
-    if parting.kind == "input" and what == op:
-        return f"{op} was given other values"
-    if parting.kind == "kernel" and "nothing" in (what, was):
-        return f"{was} did not run" if what == "nothing" else f"{what} ran in addition"
+    if parting.kind == "kernel" and NOTHING in (what, was):
+        return f"{was} did not run" if what == NOTHING else f"{what} ran in addition"
+    if what == UNNAMED:
+        what = f"what {op} was given"
     name, _, said = was.partition(" ")
     if said and what.startswith(f"{name} "):
         was = said.removeprefix("= ") if said.startswith("= ") else f"it {said}"

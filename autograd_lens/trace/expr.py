@@ -403,7 +403,7 @@ def constant(value: Plain, dtype: str = "float32") -> Expr:
     return Number(value, text)
 
 
-ZERO, ONE, TWO = constant(0), constant(1), constant(2)
+ZERO, ONE = constant(0), constant(1)
 
 
 # --- building with what is obvious left out ------------------------------------------------

@@ -367,6 +367,66 @@ def test_changes_without_effect_are_shown(compared: Callable[..., Any]) -> None:
     ]
 
 
+CONVOLUTIONS = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(
+    nn.Conv2d(3, 4, 3),
+    nn.BatchNorm2d(4),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(64, 3),
+)
+criterion = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for t in range(4):
+    x = torch.randn(8, 3, 6, 6)
+    y = x.mean((1, 2, 3)).gt(0).long()
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+OTHERWISE = {
+    "what is kept for the evaluation": (
+        {"nn.BatchNorm2d(4),": "nn.BatchNorm2d(4, momentum=0.01),"},
+        "from step 1 on: a constant is momentum = 0.01 instead of 0.1",
+    ),
+    "the first layers frozen": (
+        {
+            "criterion = nn.CrossEntropyLoss()": (
+                "criterion = nn.CrossEntropyLoss()\nmodel[0].requires_grad_(False)"
+            )
+        },
+        "0.weight gets no gradient",
+    ),
+    "weights of the classes": (
+        {
+            "criterion = nn.CrossEntropyLoss()": (
+                "criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 1.0]))"
+            )
+        },
+        "weight = a tensor instead of None",
+    ),
+    "an input that is clamped": (
+        {"loss = criterion(model(x), y)": "loss = criterion(model(x.clamp(-1, 1)), y)"},
+        "clamp ran in addition",
+    ),
+    "a backward more": (
+        {"loss.backward()": "loss.backward(retain_graph=True)\nloss.backward()"},
+        "before the update. At one.py:",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE)
+def test_convolutions_that_do_otherwise(change: str, compared: Callable[..., Any]) -> None:
+    changes, words = OTHERWISE[change]
+    assert words in compared(changes, CONVOLUTIONS)["sentence"]
+
+
 @pytest.mark.parametrize("pair", HEALTHY)
 def test_programs_that_mean_the_same_are_never_called_different(
     pair: str, compared: Callable[..., Any]

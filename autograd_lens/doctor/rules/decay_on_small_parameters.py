@@ -62,7 +62,7 @@ def _finding(evidence: Evidence, optimizer: Optimizer, small: list[int], decay: 
     made = evidence.code(backward).makes({optimizer.kind})
     source = backward
     if backward is not None and made:
-        source = Source(backward.file, made[0].lineno, made[0].end_lineno or 0, -1, -1, "")
+        source = Source.at(backward.file, made[0].lineno, end_line=made[0].end_lineno)
     return RULE.finding(
         title=f"weight decay {number(decay)} acts on biases and norms only",
         message=f"""The groups of {optimizer.name} with weight decay hold {names}, all of one axis;
