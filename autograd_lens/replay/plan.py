@@ -44,6 +44,7 @@ from autograd_lens.replay.hooks import (
 )
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import (
+    check_names,
     draws,
     find_operator,
     has_node,
@@ -788,6 +789,7 @@ class _Compiler:
         keywords: dict[str, Any] = {}
         try:
             operator = find_operator(kernel.op)
+            check_names(operator, [one.name for one in kernel.args])
             for one in kernel.args:
                 place = self._place(one.value, kernel.op)
                 if not one.keyword:

@@ -35,7 +35,7 @@ from autograd_lens.trace.schema import LONGEST_NAME, damaged, visible
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
-from autograd_lens.trace.tape import Template, checked, records_of
+from autograd_lens.trace.tape import Template, check_slots, checked, records_of
 from autograd_lens.trace.values import MOST_AXES, Entry, Summary
 from autograd_lens.trace.window import Window
 
@@ -287,6 +287,7 @@ class Trace:
         with parsing("a step"):
             number, slots = self._fulls.slots(step)
             template, dots = self._template(number)
+            check_slots(template, slots)
             return EncodedStep(number, template, slots, dots)
 
     def refresh(self) -> None:
