@@ -206,7 +206,7 @@ def _colours(words: Mapping[str, str]) -> str:
     """What the boxes of the graph are coloured by."""
     choices = "".join(
         f'<option value="{name}">{escape(words[f"by_{name}"])}</option>'
-        for name in ("gradient", "value", "order")
+        for name in ("gradient", "value", "time")
     )
     return f'<label class="by">{escape(words["by"])} <select id="by">{choices}</select></label>'
 

@@ -149,7 +149,8 @@ def box_words(kernel: Kernel, names: Names, width: int) -> str:
     made, computed, operation = names.made(kernel), notation(kernel, names), spoken_name(kernel)
     first = names(kernel.outputs[0]) if made else ""
     told = (f"{computed} → {first}", computed) if made else (computed,)
-    short = (f"{operation} → {first}", first, operation) if made else (operation,)
+    both = f"{operation} → {first}" if first != operation else ""
+    short = (both, first, operation) if made else (operation,)
     fitting = (text for text in (*told, *short) if text and len(text) <= width)
     return next(fitting, shorten(operation, width))
 

@@ -121,7 +121,7 @@ def test_what_stands_out_is_seen(page: Any) -> None:
 def test_boxes_are_coloured_by_what_is_asked_for(page: Any) -> None:
     fills = []
     page.keyboard.press("a")
-    for by in ("gradient", "value", "order"):
+    for by in ("gradient", "value", "time"):
         page.locator("#by").select_option(by)
         page.wait_for_timeout(200)  # colours change slowly
         fills.append(
@@ -131,6 +131,22 @@ def test_boxes_are_coloured_by_what_is_asked_for(page: Any) -> None:
         )
     assert fills[0] != fills[1] != fills[2]
     assert all(len({*each}) > 1 for each in fills)
+
+
+def test_time_colours_what_ran_last_darkest(page: Any) -> None:
+    page.locator("#by").select_option("time")
+    shades = "all => all.map(one => one.dataset.g)"
+    nodes = page.locator(".sheet:not([hidden]) .node")
+    page.keyboard.press("f")
+    forward = [each for each in nodes.evaluate_all(shades) if each]
+    page.keyboard.press("End")
+    page.keyboard.press("b")
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    backward = [int(each) for each in nodes.evaluate_all(shades) if each]
+    assert set(forward) <= {"0"}, "nothing but the first operation ran"
+    now = page.locator(".node.now").first.get_attribute("data-g")
+    assert int(now) == max(backward) > min(backward)
 
 
 def test_a_click_on_a_value_shows_its_histogram(page: Any) -> None:

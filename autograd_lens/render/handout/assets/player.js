@@ -193,8 +193,8 @@
     if (!full) { fillBrief(form, graph, number); return; }
     const [there, back] = timesOf(form, graph);
     const [gradients, sizes] = [normsOf(full, graph, 2), normsOf(full, graph, 3)];
-    const engine = [...back.values()];
-    const [began, ended] = [Math.min(...engine), Math.max(...engine)];
+    const times = [...(state.whole ? [] : there.values()), ...back.values()];
+    const [began, ended] = [Math.min(...times), Math.max(...times)];
     const variables = form.graphs[graph].variables;
     doors(form, graph)[state.room].boxes.forEach((box, at) => {
       const drawn = byId(`s${number}-b${at}`);
@@ -208,7 +208,11 @@
       letters[1].textContent = begun && value ? `= ${isNow && !reached ? "?" : value}` : "";
       letters[2].textContent = reached ? `∂ ${isNow ? "?" : grad || (norm === null ? "None" : `norm ${norm}`)}` : "";
       if (state.by === "value") drawn.dataset.g = begun && !isNow && size !== null ? sizeOf(sizes, size) : "";
-      else if (state.by === "order") drawn.dataset.g = reached && back.has(last) ? String(Math.round(5 * (back.get(last) - began) / Math.max(ended - began, 1))) : "";
+      else if (state.by === "time") {
+        // When it ran last: in the backward or, before that came here, in the forward.
+        const time = reached && back.has(last) ? back.get(last) : begun ? there.get(last) : undefined;
+        drawn.dataset.g = time === undefined ? "" : String(Math.max(Math.round(5 * (time - began) / Math.max(ended - began, 1)), 0));
+      }
       else drawn.dataset.g = reached && !isNow ? sizeOf(gradients, norm) : "";
       drawn.tabIndex = 0;
     });
@@ -524,6 +528,8 @@
     });
     canvas.getContext("2d").putImageData(image, 0, 0);
     const every = Math.ceil(down / 12);
+    const longest = Math.min(Math.max(...run.parameters.map((each) => each.length)), 20);
+    canvas.closest(".map").style.setProperty("--names", `${6.2 * longest + 4}px`);
     run.parameters.forEach((each, row) => {
       if (row % every) return;
       const label = make("span", { title: each });
