@@ -464,7 +464,7 @@ class _Reader:
 def _constant(value: np.float64 | np.str_) -> Evaluate:
     """The same number or word in every step."""
     column = Quantity(np.full((1, 1), value), np.ones(1, np.bool_))
-    return lambda facts: column  # noqa: ARG005  the same in every step
+    return lambda _facts: column
 
 
 def _joined(facts: Facts, terms: Sequence[Evaluate], join: Function) -> Quantity:

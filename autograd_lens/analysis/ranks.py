@@ -44,7 +44,6 @@ ranks, in each epoch, or an empty one; parameters that a rank does not use; the 
 collectives; how the processes ended; how many steps they made; a recording that is not there."""
 
 _NAMES = 4
-_LATE = 1.5  # times the median of the others
 _OFTEN = 0.5  # of the steps
 _WAITED = re.compile(r"timed out|timeout|connection (?:closed|reset|refused)", re.IGNORECASE)
 
@@ -289,7 +288,9 @@ class _Group:
         places = {(one.trace.line(source), len(one.trace.steps)) for one, (_, source) in failed}
         if len(waited) > 1 and len(places) > 1 and len(waited) == len(failed):
             numbers = tuple(one.number for one in waited)
-            text = f"{_Who(numbers)} waited in different places: what one calls the others have to."
+            text = (
+                f"{_they(numbers)} waited in different places: what one calls the others have to."
+            )
             yield Remark("collective", None, numbers, text)
 
     def _lengths(self) -> Iterator[Remark]:
@@ -493,7 +494,7 @@ class _Group:
                 if shared and len(shared) >= _OFTEN * self.steps:
                     pair = self.numbers[a], self.numbers[b]
                     text = (
-                        f"{_Who(pair)} are handed the same batch in {len(shared)} of {self.steps} "
+                        f"{_they(pair)} are handed the same batch in {len(shared)} of {self.steps} "
                         "steps: no sampler divides the data, or both draw with the same seed."
                     )
                     yield Remark("batch", shared[0], pair, text)
@@ -507,7 +508,7 @@ class _Group:
             numbers = tuple(number for number, _, _ in again)
             _, period, step = min(again, key=lambda one: one[2])
             text = (
-                f"{_Who(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same {period} "
+                f"{_they(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same {period} "
                 f"batches in the same order again from step {step} on: was set_epoch forgotten?"
             )
             yield Remark("epoch", step, numbers, text)
@@ -602,7 +603,8 @@ def _who(numbers: Sequence[int]) -> str:
     return f"ranks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def _Who(numbers: Sequence[int]) -> str:  # noqa: N802  the same at the beginning of a sentence
+def _they(numbers: Sequence[int]) -> str:
+    """The same at the beginning of a sentence."""
     return _who(numbers).capitalize()
 
 

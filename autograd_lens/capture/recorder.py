@@ -58,6 +58,7 @@ from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.reading import DTYPE_NAMES, SMALL, RawValue, read_scalar
 from autograd_lens.trace.budget import DEFAULT_SIZE, Level
 from autograd_lens.trace.records import Event
@@ -125,6 +126,7 @@ class Recorder:
     def __init__(
         self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
     ) -> None:
+        self._guard = Guard(self.fail)
         self.frames = UserFrames()
         self.steps = StepCounter(self.frames.chain)
         self.registry = ParameterRegistry(self.frames, writer.parameter)
@@ -213,16 +215,14 @@ class Recorder:
             self._writer.event(
                 Event("warning", self.stopped.step, f"{self.stopped} The program caught it.")
             )
-        try:
+        with self._guard:
             if error is not None:
                 self.failed_step = self._step_of(error)
             self._full.stop(self.steps.index, self.failed_step, error)
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
         self.inputs.end()  # the last full step may be what began it
         if notice := self._budget.notice(max(self.steps.index, 0)):
             self._writer.event(notice)
-        try:
+        with self._guard:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
             extras = {
@@ -232,8 +232,6 @@ class Recorder:
                 "gone": gone or None,
             }
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
 
     def _step_of(self, error: BaseException) -> int:
         """The step that an exception ended: the next one, where the loop had turned."""
@@ -325,11 +323,8 @@ class Recorder:
             return unhook
         pending = None
         handled = sys.exc_info()[1]
-        try:
-            with self._unseen():
-                pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
-        except Exception as error:  # noqa: BLE001  see NOTE 2
-            self.fail(error)
+        with self._guard, self._unseen():
+            pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         self._inside = True
         compiled = not self._compiled.inside and self._compiled.compiles_backward()
         if compiled:
@@ -491,7 +486,7 @@ class Recorder:
     def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
         if pending is None:
             return
-        try:
+        with self._guard:
             graph, loss, values, before, calls = pending
             after = self._reader.after()
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
@@ -532,8 +527,6 @@ class Recorder:
                 self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
                 self._ask(self._stop_on, graph, _number(outputs[0], loss), values, after)
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
 
     def _ask(
         self,

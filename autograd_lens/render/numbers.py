@@ -7,7 +7,7 @@ what a colour says is always said in words too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from autograd_lens.trace.values import Summary, Value
 
-__all__ = ["aligned", "brief_value", "histogram", "render_value", "scalar", "shape"]
+__all__ = ["brief_value", "histogram", "render_value", "scalar", "shape"]
 
 Array = npt.NDArray[Any]
 
@@ -40,19 +40,6 @@ def scalar(number: complex, digits: int = 6) -> str:
     if math.isnan(number):
         return "NaN"
     return f"{float(number):.{digits}g}"
-
-
-def aligned(numbers: Sequence[complex], digits: int = 6) -> list[str]:
-    """Scalars padded so that their decimal points stand under one another."""
-    parts = [_at_point(scalar(number, digits)) for number in numbers]
-    left = max((len(whole) for whole, _ in parts), default=0)
-    right = max((len(rest) for _, rest in parts), default=0)
-    return [f"{whole:>{left}}{rest:<{right}}" for whole, rest in parts]
-
-
-def _at_point(text: str) -> tuple[str, str]:
-    cut = min((text.index(mark) for mark in ".e" if mark in text), default=len(text))
-    return text[:cut], text[cut:]
 
 
 def shape(sizes: Iterable[int]) -> str:

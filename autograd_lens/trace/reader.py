@@ -25,14 +25,13 @@ import numpy.typing as npt
 from autograd_lens.errors import NoSuchParameterError
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fulls import Fulls
-from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.history import ParameterHistory, read_losses
 from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, Rows
 from autograd_lens.trace.schema import LONGEST_NAME, damaged, visible
-from autograd_lens.trace.step import LightStep
+from autograd_lens.trace.step import LightStep, merge
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
 from autograd_lens.trace.tape import Template, checked, records_of

@@ -90,7 +90,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         TypeError: NumPy and ml_dtypes have no such dtype (quantized types).
     """
     if name in _EXTENDED:
-        import ml_dtypes  # noqa: PLC0415  only traces in reduced precision need it
+        import ml_dtypes
 
         extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return extended

@@ -66,6 +66,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/capture/test_recorded_facts.py",
     ),
     "autograd_lens/doctor/evidence.py": (
+        "tests/doctor/test_evidence.py",
         "tests/doctor/test_engine.py",
         "tests/doctor/test_light.py",
     ),
