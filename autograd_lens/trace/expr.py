@@ -25,7 +25,6 @@ from typing import Any
 from unicodedata import normalize
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = [
     "CODE",
@@ -76,7 +75,6 @@ __all__ = [
     "write",
 ]
 
-Array = npt.NDArray[Any]
 Known = Mapping[str, Any]
 Plain = bool | int | float | complex | str | None
 Compute = Callable[..., Any]
