@@ -24,13 +24,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.errors import ConditionError
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.values import Array
 
 __all__ = [
     "FUNCTIONS",
@@ -42,7 +43,6 @@ __all__ = [
     "parse_condition",
 ]
 
-Array = npt.NDArray[Any]
 Function = Callable[..., Array]
 
 _RUN_NAMES = ("loss", "step")

@@ -12,10 +12,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from autograd_lens.trace.values import Array
 
 __all__ = [
-    "Array",
     "Given",
     "at_target",
     "average",
@@ -47,7 +47,6 @@ __all__ = [
     "weights",
 ]
 
-Array = npt.NDArray[Any]
 Given = Mapping[str, Any]
 """Arguments by their schema name, arrays or constants; ``result``, ``result1``, ... beside."""
 

@@ -20,7 +20,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
 from autograd_lens.analysis.comparison import settings_in
@@ -29,11 +28,10 @@ from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Summary, Value, digest
+from autograd_lens.trace.values import Entry, Floats, Summary, Value, digest
 
 __all__ = ["Rank", "Ranks", "Remark", "compare_ranks", "is_collective"]
 
-Floats = npt.NDArray[np.float64]
 Kind = Literal[
     "start", "update", "setting", "buffer", "gradient", "nan", "batch", "epoch", "empty",
     "unused", "collective", "ending", "length", "missing",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd_lens.analysis import derivatives as of
-from autograd_lens.analysis.derivatives import Array, Given, sum_to
+from autograd_lens.analysis.derivatives import Given, sum_to
 from autograd_lens.trace.expr import (
     ONE,
     ZERO,
@@ -35,7 +35,7 @@ from autograd_lens.trace.expr import (
 )
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Value
 
 __all__ = ["RULES", "Rule", "difference", "gradient"]
 

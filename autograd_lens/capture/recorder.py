@@ -304,7 +304,7 @@ class Recorder:
 
     # -- every backward -------------------------------------------------------------------
 
-    def _backward_begins(self, outputs: Sequence[Any]) -> Callable[[], None]:
+    def _backward_begins(self, outputs: Sequence[object]) -> Callable[[], None]:
         """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
         log = self._log
         unhook = _nothing
@@ -347,7 +347,7 @@ class Recorder:
 
         return backward_ended
 
-    def _unseen(self) -> contextlib.AbstractContextManager[Any]:
+    def _unseen(self) -> contextlib.AbstractContextManager[object]:
         """Keep torch function modes, subclasses and Dynamo from what is asked in here."""
         return self._compiled.asleep() if self._compiled.inside else _no_torch_function()
 
@@ -463,7 +463,7 @@ class Recorder:
             return self._random.before_step()
 
     def _identify(
-        self, outline: Outline | None, site: Site, outputs: Sequence[Any], flags: Flags
+        self, outline: Outline | None, site: Site, outputs: Sequence[object], flags: Flags
     ) -> int:
         """Walk the graph, and register leaves that were not known."""
         types, leaves = leaf_outline(root_nodes(outputs))
@@ -575,7 +575,7 @@ def _number(root: torch.Tensor, raw: bytes | None) -> float | None:
 class _Nowhere:
     """Stands for rows where there is no room for any."""
 
-    def append(self, row: Any, /) -> None:
+    def append(self, row: object, /) -> None:
         """Let go of a row."""
 
 
@@ -589,7 +589,7 @@ class _Log:
         """Low enough for the graph to be hooked."""
         return logging.DEBUG
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.original, name)
 
 
@@ -597,6 +597,6 @@ def _nothing() -> None:
     return None
 
 
-def _rest_of_the_call(frame: FrameType) -> list[Any]:
+def _rest_of_the_call(frame: FrameType) -> list[object]:
     """What the engine is called with behind the outputs."""
     return locals_of(frame, "args", "kwargs")

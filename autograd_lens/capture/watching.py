@@ -27,7 +27,7 @@ class Watch:
         self._undo: list[Callable[[], None]] = []
         self._models: dict[str, nn.Module] = {}
 
-    def add(self, item: Any, frame: FrameType) -> Any:
+    def add(self, item: object, frame: FrameType) -> object:
         """Follow one object; returns what the program should use in its place.
 
         Raises:
@@ -61,7 +61,7 @@ class Watch:
         self._models[alias or f"model{len(self._models)}"] = model
         self._recorder.registry.add_module(model, prefix, alias, 0)
 
-    def _add_optimizer(self, optimizer: Any) -> None:
+    def _add_optimizer(self, optimizer: object) -> None:
         """Replace ``step`` and ``zero_grad`` on this one object, not on its class."""
         recorder = self._recorder
         for name, phase in (("step", "update"), ("zero_grad", "zero_grad")):
@@ -69,7 +69,7 @@ class Watch:
             if callable(method):
                 self._replace(optimizer, name, _announced(recorder, method, phase))
 
-    def _replace(self, owner: Any, name: str, replacement: Any) -> None:
+    def _replace(self, owner: object, name: str, replacement: object) -> None:
         before = vars(owner).get(name, _MISSING)
         try:
             setattr(owner, name, replacement)
@@ -108,7 +108,7 @@ class WatchedLoss:
         """Call the loss function."""
         return self._function(*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.__wrapped__, name)
 
     def __repr__(self) -> str:

@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
@@ -26,7 +25,7 @@ from autograd_lens.trace.kept import stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
-from autograd_lens.trace.values import Entry, Value, as_value, differ
+from autograd_lens.trace.values import Entry, Floats, Value, as_value, differ
 
 if TYPE_CHECKING:
     from autograd_lens.doctor.ledger import Ledger
@@ -152,7 +151,7 @@ class Evidence:
         self._codes: dict[str, Code] = {}
 
     @cached_property
-    def losses(self) -> npt.NDArray[np.float64]:
+    def losses(self) -> Floats:
         """The loss of each step: (steps,)."""
         return self.trace.losses
 

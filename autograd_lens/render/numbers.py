@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.text import Text
 
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Array, Summary, Value
 
 __all__ = ["brief_value", "histogram", "render_value", "scalar", "shape"]
-
-Array = npt.NDArray[Any]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BROKEN = "bold red"

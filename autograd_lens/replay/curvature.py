@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.kept import Curvature
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Floats
 
 __all__ = ["curvature", "hessian", "hessian_product"]
-
-Floats = npt.NDArray[np.float64]
 
 _ROUNDS = 64
 _ENOUGH = 1e-10  # relative change of the largest eigenvalue between two rounds

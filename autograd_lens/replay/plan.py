@@ -782,7 +782,7 @@ class _Compiler:
         operator, obstacle = None, ""
         positional: list[Lister | int] = []
         named: list[tuple[str, Getter]] = []
-        keywords: dict[str, Any] = {}
+        keywords: dict[str, object] = {}
         try:
             operator = find_operator(kernel.op)
             for one in kernel.args:
@@ -823,8 +823,8 @@ class _Compiler:
         )
 
     def _default_dtype(
-        self, operator: torch._ops.OpOverload, kernel: TapeKernel, given: Mapping[str, Any]
-    ) -> dict[str, Any]:
+        self, operator: torch._ops.OpOverload, kernel: TapeKernel, given: Mapping[str, object]
+    ) -> dict[str, object]:
         """The dtype of new memory that the program left to ``torch.set_default_dtype``."""
         takes = any(one.name == "dtype" for one in operator._schema.arguments)
         if kernel.reads or len(kernel.makes) != 1 or not takes or given.get("dtype") is not None:
@@ -849,11 +849,11 @@ class _Compiler:
             return self._register(self._constant(arg, op))
         return len(self.registers) - 1
 
-    def _register(self, value: Any) -> int:
+    def _register(self, value: object) -> int:
         self.registers.append(value)
         return len(self.registers) - 1
 
-    def _constant(self, arg: Arg, op: str) -> Any:
+    def _constant(self, arg: Arg, op: str) -> object:
         if isinstance(arg, ArgList):
             return [self._constant(item, op) for item in arg.items]
         if not isinstance(arg, Const):
@@ -974,7 +974,7 @@ def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
     return found
 
 
-def flat(result: Any) -> list[torch.Tensor | None]:
+def flat(result: object) -> list[torch.Tensor | None]:
     """An operator's results in order: tensors, and None for undefined ones."""
     if result is None or isinstance(result, torch.Tensor):
         return [result]

@@ -18,7 +18,9 @@ from autograd_lens.trace.schema import damaged
 
 __all__ = [
     "MOST_AXES",
+    "Array",
     "Entry",
+    "Floats",
     "Summary",
     "Value",
     "alike",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 _ITEM_SIZES = {
     "bool": 1,
@@ -236,7 +239,7 @@ def alike(one: Entry, other: Entry) -> bool:
 
 
 def summarize(
-    raw: npt.NDArray[Any],
+    raw: Array,
     dtype: str,
     *,
     brief: bool = False,
@@ -260,7 +263,7 @@ def summarize(
     return known[key]
 
 
-def _summary(digest: str, raw: npt.NDArray[Any], dtype: str, *, brief: bool) -> Summary:
+def _summary(digest: str, raw: Array, dtype: str, *, brief: bool) -> Summary:
     try:
         values = raw.view(numpy_dtype(dtype))
     except TypeError:  # quantized
@@ -288,13 +291,13 @@ def _summary(digest: str, raw: npt.NDArray[Any], dtype: str, *, brief: bool) -> 
         )
 
 
-def _mean(values: npt.NDArray[Any]) -> float:
+def _mean(values: Array) -> float:
     if values.dtype in _EXACT:  # einsum sums in float64 without a copy, four times as fast
         return float(np.einsum("i->", values, dtype=np.float64)) / values.size
     return float(values.mean(dtype=np.float64))
 
 
-def _norm(values: npt.NDArray[Any]) -> float:
+def _norm(values: Array) -> float:
     wide = values if values.dtype in _EXACT else values.astype(np.float64)
     return float(np.sqrt(np.dot(wide, wide)))
 

@@ -46,7 +46,7 @@ from autograd_lens.trace.expr import Equation
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Step, TensorUse
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 __all__ = ["Player", "player"]
 
@@ -159,7 +159,7 @@ def _states(*tables: npt.NDArray[np.uint8]) -> list[str] | None:
     return [base64.b64encode(np.ascontiguousarray(table).tobytes()).decode() for table in tables]
 
 
-def _packed(numbers: npt.NDArray[np.float64]) -> str:
+def _packed(numbers: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
 
 
