@@ -169,16 +169,16 @@ class TriedRate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OtherDescent:
-    """The start of a run executed again with another learning rate.
+    """The start of a run executed again with another learning rate, or from elsewhere.
 
     Attributes:
-        rate: The learning rate.
+        rate: The learning rate; None where it is the run's own.
         points: The first two numbers that are followed: (steps + 1, 2); (0, 2) where there are
             not two.
         losses: (steps,).
     """
 
-    rate: float
+    rate: float | None
     points: Floats
     losses: Floats
 
@@ -204,6 +204,7 @@ class Lesson:
         events: What happened to the run.
         others: Its start with other learning rates, from low to high; none where nobody
             executed it again.
+        starts: The same from elsewhere.
     """
 
     program: str
@@ -221,6 +222,7 @@ class Lesson:
     ending: Ending | None
     events: tuple[Event, ...]
     others: tuple[OtherDescent, ...] = ()
+    starts: tuple[OtherDescent, ...] = ()
 
     @property
     def first(self) -> StepLesson:

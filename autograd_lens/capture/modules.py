@@ -27,6 +27,7 @@ import torch
 import torch._guards
 from torch import nn
 
+from autograd_lens.live.doors import ASKED_BY_MODULES
 from autograd_lens.live.frames import MODULE_CALL, locals_of
 
 __all__ = ["CompiledRegions", "ModuleCalls"]
@@ -53,7 +54,7 @@ class ModuleCalls:
 
     def install(self) -> None:
         """Begin to tell."""
-        original = torch._C._get_tracing_state
+        original = getattr(torch._C, ASKED_BY_MODULES)
         followed, called = self._followed, self._called
 
         @functools.wraps(original)
@@ -67,12 +68,12 @@ class ModuleCalls:
             return original()
 
         self._original, self._ours = original, tracing_state
-        torch._C._get_tracing_state = tracing_state
+        setattr(torch._C, ASKED_BY_MODULES, tracing_state)
 
     def remove(self) -> None:
         """Stop telling."""
-        if self._ours is not None and torch._C._get_tracing_state is self._ours:
-            torch._C._get_tracing_state = self._original
+        if self._ours is not None:
+            _put_back(torch._C, ASKED_BY_MODULES, self._ours, self._original)
         self._original = self._ours = None
 
 

@@ -92,7 +92,8 @@ class Limits:
     """How much is kept of large values.
 
     Attributes:
-        light: Bytes of one parameter or ``.grad`` that a light step keeps whole.
+        light: Bytes of one parameter or ``.grad`` that a light step keeps whole; where all of them
+            take more than four times that, only small ones.
         value: Bytes of one value that a full step keeps whole.
         step: Bytes of all values of a full step; beyond it only small ones are kept whole.
         inputs: Bytes of the inputs of light steps that are kept over the whole run.
@@ -139,7 +140,7 @@ class Recorder:
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
-        keyframes = Keyframes(
+        self._keyframes = keyframes = Keyframes(
             writer, limits.keyframes, limits.light, apart, always=stop is not None
         )
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
@@ -475,6 +476,7 @@ class Recorder:
         if self._followed != self.registry.version:
             self._followed = self.registry.version
             self._reader.follow(self.registry.references)
+            self._keyframes.light = self._reader.limit
             if outline is not None:
                 self._graphs.distrust(outline)
         key = GraphKey(site, types, tuple(reached), root_specs(outputs), flags)

@@ -574,7 +574,7 @@ class TapeMode(TorchDispatchMode):
     def sweep(self) -> None:
         """Leave out what an evaluation ran since the last backward (see ``unused``)."""
         stream = self._stream
-        if len(stream.keys) - self._tail > LONG:
+        if len(stream.keys) - self._tail > LONG and _own(stream, self._tail) > LONG:
             drop_unused(stream, self._tail)
         self._sweep_at = len(stream.keys) + max(_SWEEP, len(stream.keys) - self._tail)
 

@@ -7,7 +7,7 @@ executing them with another constant say what the program would have done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,18 +68,18 @@ def what_if(
 
 
 def descents(
-    trace: Trace, first: int, steps: int, name: str, values: Sequence[float]
+    trace: Trace, first: int, steps: int, changes: Iterable[Mapping[str, float]]
 ) -> Iterator[Descent]:
-    """The same stretch with one constant, or start, at each of several values.
+    """The same stretch with one set of changed constants and starts after the other.
 
     Raises:
         ReplayError: The recorded updates cannot be proved, or the steps not be executed.
-        SelectionError: The name is neither a constant of an optimizer nor a parameter.
+        SelectionError: A name is neither a constant of an optimizer nor a parameter.
     """
     prove(trace, range(first, min(first + steps, len(trace.steps))))
     replayer = Replayer(trace)
-    for value in values:
-        yield descend(trace, range(first, first + steps), {name: value}, Care(), replayer)
+    for each in changes:
+        yield descend(trace, range(first, first + steps), each, Care(), replayer)
 
 
 def descend(

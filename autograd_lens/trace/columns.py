@@ -261,7 +261,7 @@ def _assemble(
 ) -> bytes:
     sizes = np.array([len(section) for section in sections], "<u8").tobytes()
     fixed = _HEAD.pack(rows, len(directory), len(sections), len(note))
-    head = squeeze(fixed + note + sizes + directory.tobytes())
+    head = squeeze(fixed + note + sizes + directory.tobytes(), text=True)
     return b"".join((len(head).to_bytes(4, "little"), head, *sections))
 
 
