@@ -48,10 +48,7 @@ def in_float64(step: Step) -> Precise:
     Raises:
         ReplayError: The loss is not a function of the parameters that can be evaluated.
     """
-    function = LossFunction.from_step(step).double().stopped()
-    if function.differentiated:
-        msg = "The loss follows from a gradient that an earlier backward of the step computed."
-        raise ReplayError(msg)
+    function = LossFunction.in_float64(step)
     recorded = function.recorded_parameters()
     leaves = {
         name: value.detach().clone().requires_grad_(value.is_floating_point())
