@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from autograd_lens.live.mode import UNSET
 from autograd_lens.trace.tape import (

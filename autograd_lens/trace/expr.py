@@ -637,13 +637,13 @@ def evaluate(expr: Expr, known: Known) -> Any:  # noqa: ANN401  an array, a numb
     raise KeyError(write(expr, CODE))
 
 
-def _operated(sign: str, left: object, right: object) -> object:  # noqa: ANN401  arrays, numbers, settings
+def _operated(sign: str, left: object, right: object) -> object:
     if sign in {"<", ">", "<="} and (left is None or right is None):
         return True  # a bound that was not set
     return _COMPUTED[sign](left, right)
 
 
-def _called(expr: Call, known: Known) -> object:  # noqa: ANN401  array or number
+def _called(expr: Call, known: Known) -> object:
     compute = expr.function.compute
     if compute is None:
         raise KeyError(expr.function.name)
