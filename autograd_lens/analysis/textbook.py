@@ -478,7 +478,7 @@ def gradient(
         return None  # a value was not kept, or an argument has a form that the rule does not know
 
 
-def _arguments(kernel: Kernel) -> dict[str, Any]:
+def _arguments(kernel: Kernel) -> dict[str, object]:
     known = {argument.name: _plain(argument.value) for argument in kernel.inputs}
     for position, output in enumerate(kernel.outputs):
         if output.value is not None and output.value.complete:
@@ -486,7 +486,7 @@ def _arguments(kernel: Kernel) -> dict[str, Any]:
     return known
 
 
-def _plain(item: _Item) -> Any:  # noqa: ANN401  an array, a constant or a list of them
+def _plain(item: _Item) -> object:
     if isinstance(item, TensorUse):
         return _number(item.value)
     if isinstance(item, Constant):

@@ -160,7 +160,7 @@ class InputObserver:
             with self._guard:
                 self.on_loading[0 if change > 0 else 1]()
 
-    def collect(self, *arguments: Any) -> None:
+    def collect(self, *arguments: object) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
         if self._paused or _functorch_level() is not None or _is_traced():
             return  # vmap and the like hand on wrappers, which have no memory to read
@@ -168,7 +168,7 @@ class InputObserver:
         with self._guard, torch._C.DisableTorchFunction():
             self._keep(arguments)
 
-    def _keep(self, arguments: tuple[Any, ...]) -> None:
+    def _keep(self, arguments: tuple[object, ...]) -> None:
         for tensor in _tensors(arguments, 0):
             if tensor.grad_fn is not None or isinstance(tensor, nn.Parameter):
                 continue  # computed by the program; what it was computed from is what counts
@@ -222,7 +222,7 @@ def _nothing(_tensor: torch.Tensor) -> None:
     return None
 
 
-def _tensors(item: Any, depth: int) -> Iterator[torch.Tensor]:
+def _tensors(item: object, depth: int) -> Iterator[torch.Tensor]:
     if isinstance(item, torch.Tensor):
         yield item
     elif depth < _MAX_DEPTH:

@@ -81,7 +81,7 @@ class GraphDots:
 
 def graph_dot(
     root_tensors: Sequence[torch.Tensor],
-    node_index: Mapping[Any, int],
+    node_index: Mapping[object, int],
     leaf_names: Mapping[int, str] | None = None,
 ) -> str:
     """Draw the graph behind some tensors as torchviz does.

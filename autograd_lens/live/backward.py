@@ -102,9 +102,9 @@ class BackwardCall:
         watched: Whether its nodes may be hooked.
     """
 
-    outputs: Sequence[Any]
-    gradients: Sequence[Any]
-    inputs: Sequence[Any]
+    outputs: Sequence[object]
+    gradients: Sequence[object]
+    inputs: Sequence[object]
     site: Site
     flags: Flags
     frame: FrameType
@@ -295,7 +295,7 @@ class BackwardTape:
         stream.keys.append(BackwardEnds(error))
         stream.marks.append(Mark(len(stream.slots), len(stream.uses)))
 
-    def _saved_pattern(self, node: Any) -> tuple[tuple[str, Hashable], ...]:
+    def _saved_pattern(self, node: object) -> tuple[tuple[str, Hashable], ...]:
         stream = self._stream
         found = []
         for field in self._saved.of(node):
@@ -440,7 +440,7 @@ class BackwardTape:
         return before, after
 
 
-def _tensor_pattern(stream: Stream, one: Any) -> Hashable:
+def _tensor_pattern(stream: Stream, one: object) -> Hashable:
     """The pattern of a tensor; a ``GradientEdge`` has no value of its own."""
     return stream.pattern(one) if isinstance(one, torch.Tensor) else None
 

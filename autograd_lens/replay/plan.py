@@ -83,8 +83,8 @@ __all__ = [
 ]
 
 Registers = list[Any]
-Getter = Callable[[Registers], tuple[Any, ...]]
-Lister = Callable[[Registers], list[Any]]
+Getter = Callable[[Registers], tuple[object, ...]]
+Lister = Callable[[Registers], list[object]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
@@ -131,7 +131,7 @@ class Call:
     operator: torch._ops.OpOverload | None
     run: Callable[..., Any]
     get: Getter
-    keywords: Mapping[str, Any]
+    keywords: Mapping[str, object]
     named: tuple[tuple[str, Getter], ...]
     out: int
     reads: tuple[int, ...]
