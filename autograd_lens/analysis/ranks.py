@@ -20,7 +20,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import xxhash
 
 from autograd_lens.analysis.comparison import settings_in
 from autograd_lens.analysis.failure import raised_at
@@ -28,7 +27,7 @@ from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Floats, Summary, Value, digest
+from autograd_lens.trace.values import Entry, Floats, Value, digest, entry_digest
 
 __all__ = ["Rank", "Ranks", "Remark", "compare_ranks", "is_collective"]
 
@@ -220,12 +219,7 @@ class _Process:
 
 
 def _digest_of(batch: Sequence[Entry]) -> str:
-    parts = [
-        one.digest if isinstance(one, Summary) else xxhash.xxh3_128_hexdigest(one)
-        for one in batch
-        if isinstance(one, Summary | bytes)
-    ]
-    return " ".join(parts)
+    return " ".join(filter(None, map(entry_digest, batch)))
 
 
 class _Group:
@@ -310,7 +304,7 @@ class _Group:
         held = [one.entries(step, grads=grads) for one in self.all]
         found = {}
         for name in held[0]:
-            keys = [_key(entries.get(name)) for entries in held]
+            keys = [entry_digest(entries.get(name)) for entries in held]
             if None not in keys and len(set(keys)) > 1:
                 found[name] = self._odd(keys)
         return found
@@ -582,12 +576,6 @@ def _period(keys: Sequence[str]) -> tuple[int, int]:
     if period <= 1 or 2 * len(again) < period or len(set(known[:period])) < period:
         return 0, 0
     return (period, first + period) if again == known[: len(again)] else (0, 0)
-
-
-def _key(entry: Entry) -> object:
-    if isinstance(entry, Summary):
-        return entry.digest
-    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None
 
 
 def _few(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.kept import stored_optimizers
+from autograd_lens.trace.kept import Optimizer, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
@@ -34,7 +34,6 @@ __all__ = [
     "EngineRun",
     "Evidence",
     "Gap",
-    "Optimizer",
     "finite",
     "is_zero",
     "missing_grad",
@@ -106,28 +105,6 @@ class Gap:
     def kept(self) -> bool:
         """Whether the next run found a grad that is not zero just as this one left it."""
         return not is_zero(self.grad) and same_bytes(self.grad, self.found)
-
-
-@dataclass(frozen=True, slots=True)
-class Optimizer:
-    """An optimizer of the program, as far as it was seen.
-
-    Attributes:
-        name: The variable that holds it.
-        kind: Its class.
-        attributes: Its numbers by name.
-        holds: Index of each parameter that it updates, None for a tensor that no backward has
-            reached; empty where not known.
-        sizes: How many of these each parameter group holds.
-        groups: The numbers of each group.
-    """
-
-    name: str
-    kind: str
-    attributes: Mapping[str, float]
-    holds: tuple[int | None, ...] = ()
-    sizes: tuple[int, ...] = ()
-    groups: tuple[Mapping[str, float], ...] = ()
 
 
 class Evidence:
@@ -261,18 +238,7 @@ class Evidence:
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
         """The optimizers that variables of the program name."""
-        return tuple(
-            Optimizer(
-                one.name,
-                one.kind,
-                one.attributes,
-                one.holds,
-                tuple(group.size for group in one.groups),
-                tuple(group.attributes for group in one.groups),
-            )
-            for one in stored_optimizers(self.trace)
-            if "lr" in one.attributes
-        )
+        return tuple(one for one in stored_optimizers(self.trace) if "lr" in one.attributes)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -27,6 +27,7 @@ __all__ = [
     "as_value",
     "differ",
     "digest",
+    "entry_digest",
     "equal",
     "item_size",
     "numpy_dtype",
@@ -320,6 +321,11 @@ def equal(one: Value, other: Value) -> bool | None:
 
 def digest(value: Value) -> str | None:
     """What tells a value's bytes from others; None where nothing of it was kept."""
-    if value.data is not None:
-        return xxhash.xxh3_128_hexdigest(value.data)
-    return value.summary.digest or None if value.summary else None
+    return entry_digest(value.summary if value.data is None else value.data) or None
+
+
+def entry_digest(entry: Entry) -> str | None:
+    """What tells a tensor's bytes from others, be they kept whole or not; None for a number."""
+    if isinstance(entry, Summary):
+        return entry.digest
+    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None
