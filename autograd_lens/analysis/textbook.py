@@ -119,7 +119,7 @@ _INDICES, _INPUT, _APPROXIMATE = map(Name, ("indices", "input", "approximate"))
 
 def _function(
     name: str,
-    compute: Callable[..., Any],
+    compute: Callable[..., object],
     text: str = "",
     latex: str = "",
     binding: Binding = Binding.ATOM,
@@ -132,14 +132,14 @@ def _function(
 
 
 def _prose(
-    name: str, compute: Callable[..., Any], text: str, latex: str = ""
+    name: str, compute: Callable[..., object], text: str, latex: str = ""
 ) -> Callable[..., Call]:
     """A function that is told in words."""
     return _function(name, compute, text, latex, Binding.PROSE)
 
 
 def _pointwise(
-    name: str, compute: Callable[..., Any], text: str = "", latex: str = ""
+    name: str, compute: Callable[..., object], text: str = "", latex: str = ""
 ) -> Callable[..., Call]:
     """A function of each element alone, which is given all that it needs."""
     forms = {key: form for key, form in (("text", text), ("latex", latex)) if form}

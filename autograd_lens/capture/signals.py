@@ -153,7 +153,7 @@ class _Wakeup:
 
 
 @contextmanager
-def _heard(end: _End) -> Iterator[dict[str, Callable[..., Any]]]:
+def _heard(end: _End) -> Iterator[dict[str, Callable[..., object]]]:
     """While this lasts, signals are heard at once (NOTE 3), in this process alone (NOTE 2).
 
     Yields:
@@ -280,7 +280,7 @@ def _is_programs(handler: object) -> bool:
     return callable(handler) and handler is not signal.default_int_handler
 
 
-def _give_back(get: Callable[..., Any], put: Callable[..., Any]) -> None:
+def _give_back(get: Callable[..., object], put: Callable[..., object]) -> None:
     """Have handlers of the program called as bare."""
     with suppress(ValueError):  # left in another thread
         for number in signal.valid_signals():

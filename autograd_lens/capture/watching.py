@@ -85,7 +85,9 @@ class Watch:
         self._undo.append(undo)
 
 
-def _announced(recorder: Recorder, method: Callable[..., Any], phase: str) -> Callable[..., Any]:
+def _announced(
+    recorder: Recorder, method: Callable[..., object], phase: str
+) -> Callable[..., object]:
     @functools.wraps(method)
     def announced(*args: Any, **kwargs: Any) -> Any:
         recorder.optimizer_begins(phase)
@@ -100,7 +102,7 @@ def _announced(recorder: Recorder, method: Callable[..., Any], phase: str) -> Ca
 class WatchedLoss:
     """A loss function in a wrapper that behaves as it does."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
 

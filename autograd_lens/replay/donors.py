@@ -233,7 +233,7 @@ class Donors:
         outline = self._reach(step)
         return [full for full in self.trace.full_steps if self._reach(full) == outline]
 
-    def _reach(self, step: int) -> list[Any]:
+    def _reach(self, step: int) -> list[object]:
         return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
     def _donor(self, step: int) -> Donor:

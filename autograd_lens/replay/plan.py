@@ -129,7 +129,7 @@ class Call:
     index: int
     kernel: TapeKernel
     operator: torch._ops.OpOverload | None
-    run: Callable[..., Any]
+    run: Callable[..., object]
     get: Getter
     keywords: Mapping[str, object]
     named: tuple[tuple[str, Getter], ...]
@@ -870,7 +870,7 @@ def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
     return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
-def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., Any]:
+def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., object]:
     """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
     if operator is None:
         return _refuse

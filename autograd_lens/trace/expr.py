@@ -77,7 +77,7 @@ __all__ = [
 
 Known = Mapping[str, Any]
 Plain = bool | int | float | complex | str | None
-Compute = Callable[..., Any]
+Compute = Callable[..., object]
 
 
 # --- the tree ------------------------------------------------------------------------------
@@ -650,7 +650,7 @@ def _called(expr: Call, known: Known) -> object:
     return compute(known, *(evaluate(item, known) for item in expr.arguments))
 
 
-def _chosen(expr: Where, known: Known) -> Any:  # noqa: ANN401  array or number
+def _chosen(expr: Where, known: Known) -> object:
     condition = np.asarray(evaluate(expr.condition, known), bool)
     if condition.ndim == 0:
         return evaluate(expr.then if condition else expr.other, known)

@@ -427,7 +427,7 @@ def _title(of: Outline, sheet: Sheet, place: int) -> str:
     return box_title(of, box).removeprefix(f"{sheet.room}.")
 
 
-def _node_numbers(of: Outline) -> Iterator[list[Any]]:
+def _node_numbers(of: Outline) -> Iterator[list[object]]:
     """The first number of each node's value and gradient, and the norms of both."""
     runs = {run.node: run for run in of.backward.node_runs}
     for node in of.graph.nodes:

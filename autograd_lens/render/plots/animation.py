@@ -129,7 +129,7 @@ class _Stage:
     lesson: Lesson
     points: Floats
     canvas: Any  # matplotlib leaves its canvas untyped
-    background: Any
+    background: object
     trail: Line2D
     point: Line2D
     cursor: Line2D
