@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograd_lens.api import Run, trace_of
 from autograd_lens.doctor import examine
@@ -55,7 +55,7 @@ class LensRun:
         self._recording = recording
         self._runs = True
         self.path: Path = recording.path
-        self.watch: Callable[..., object] = recording.watch
+        self.watch: Callable[..., Any] = recording.watch
         self.steps: Callable[..., Iterator[int]] = recording.steps
         self.paused = recording.paused
 
@@ -75,7 +75,7 @@ class LensRun:
         self.end()
         return self._recording.trace
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a trace offers
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.trace, name)
