@@ -124,7 +124,7 @@ def _has_kernel(operator: torch._ops.OpOverload, key: str) -> bool:
         return False
 
 
-def to_constant(constant: Constant, *, operator: str) -> Any:
+def to_constant(constant: Constant, *, operator: str) -> object:
     """The Python or torch object that a recorded constant stands for.
 
     A generator becomes None, the default one: which numbers were drawn does not follow from
@@ -196,7 +196,7 @@ _SOURCES = frozenset(
 _DROPOUT_ARGUMENTS = ("dropout_p", "dropout")
 
 
-def draws(operator: torch._ops.OpOverload, arguments: Mapping[str, Any]) -> bool:
+def draws(operator: torch._ops.OpOverload, arguments: Mapping[str, object]) -> bool:
     """Whether a call draws random numbers: with dropout switched off it does not.
 
     Args:
