@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +33,7 @@ from autograd_lens.trace.records import (
     TensorUse,
 )
 from autograd_lens.trace.selection import Scalar
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Floats, Value
 
 __all__ = [
     "KEPT",
@@ -61,7 +60,6 @@ _SILENT = frozenset(
 )
 
 Span = tuple[int, int]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +373,7 @@ def _path(trace: Trace, regression: Regression | None) -> Path:
     )
 
 
-def _stacked(columns: Sequence[npt.NDArray[Any]], count: int) -> npt.NDArray[Any]:
+def _stacked(columns: Sequence[Array], count: int) -> Array:
     return np.stack(columns, 1) if columns else np.zeros((count, 0))
 
 

@@ -86,6 +86,15 @@ class Chase:
             self._recorded.clear()
             self.alarmed = True
 
+    def begins_anew(self, graphs: Graphs) -> bool:
+        """Record all graphs once more, a few times at most for the sake of one: whether it will."""
+        if self._let_go[graphs] >= _TIMES:
+            return False
+        self._let_go[graphs] += 1
+        self._recorded.clear()
+        self.alarmed = True
+        return True
+
     def forgets(self, graphs: Graphs) -> None:
         """The trace does not hold them in full any more."""
         self._recorded.difference_update(graphs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
 from autograd_lens.live.graph_walk import SavedFields
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
 from autograd_lens.live.shy import ShyOperators
@@ -137,7 +139,7 @@ class FullRecorder:
         self._pace, self._schedule = Pace(schedule), schedule
         self._frames = services.frames
         self._registry = services.registry
-        self._on_failure = services.on_failure
+        self._guard = Guard(services.on_failure)
         self._keyframes = services.keyframes
         self._budget = services.writer.budget
         self._step_limit = step_limit
@@ -179,7 +181,7 @@ class FullRecorder:
         self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
-        self._dots, self._step_dots = GraphDots(services.registry, self._on_failure), list[str]()
+        self._dots, self._step_dots = GraphDots(services.registry, services.on_failure), list[str]()
 
     # -- on and off -----------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class FullRecorder:
 
     def chase(self, fingerprint: str, site: Site, step: int) -> None:
         """A graph was seen at light level: record it in full when it appears again."""
-        if self._chase.knows(fingerprint):
+        if self._chase.knows(fingerprint) and not self._begins_anew(fingerprint, step):
             self._chase.meets(site)
             return
         if self._next(step) == NEVER:
@@ -322,6 +324,15 @@ class FullRecorder:
     def is_due(self, step: int) -> bool:
         """Whether ``after_backward`` has something to do behind a backward of a step."""
         return self.on or self._chase.alarmed or step >= self._next_switch
+
+    def _begins_anew(self, fingerprint: str, step: int) -> bool:
+        """Record each graph once more behind a light step of one that only the first step holds.
+
+        What stands before the first forward is on no tape, so that this step may not open, and
+        what it left for the next ones of other graphs is not known either.
+        """
+        first = self._needs.stands_first(fingerprint) and not self._needs.tape_of(step)
+        return first and self._chase.begins_anew((fingerprint,))
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -343,19 +354,14 @@ class FullRecorder:
         self._contexts.append(self.mode.context)
         self.mode.context = (phase, self._calls)
         if self.on and optimizer is not None and frame is not None and self.described():
-            try:
+            with self._guard:
                 self._updates.begins(optimizer, self._calls, frame)
-            except Exception as error:  # noqa: BLE001  the program's update must not fail
-                self._on_failure(error)
 
     def leave_context(self, *, complete: bool = True) -> None:
         """It has ended, or was left by an exception."""
-        try:
-            if self.on and not self._updates.ended(complete=complete):
-                self._whole = False
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._whole = False
-            self._on_failure(error)
+        was_whole, self._whole = self._whole, False  # and so it stays where this fails
+        with self._guard:
+            self._whole = was_whole and (not self.on or self._updates.ended(complete=complete))
         self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------
@@ -538,9 +544,8 @@ class FullRecorder:
         self._passing = True
 
     def _new_tape(self) -> BackwardTape:
-        return BackwardTape(
-            self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
-        )
+        leaf = self._registry.leaf
+        return BackwardTape(self._stream, self.mode, self._saved, leaf, self._guard.report)
 
     def _hook(self, step: int, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
@@ -558,10 +563,8 @@ class FullRecorder:
         """An optimizer that was not known makes its first update in a step."""
         if not (self.on and self._hooked):
             self._chase.restarts()
-        try:
+        with self._guard:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._on_failure(error)
 
     def _note_optimizers(self, step: int, chain: list[FrameType], *, anew: bool) -> None:
         self.notes.look(step, lambda: [frame_names(frame) for frame in chain], anew=anew)
@@ -603,17 +606,35 @@ class FullRecorder:
                 entry.role = "gradient"
                 entry.name = f"{self._registry.records[index].name}.grad"
 
-    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
-        """An optimizer reads ``.grad`` now: the program may have put others there."""
+    def update_begins(self, parameters: Iterable[torch.Tensor], frame: FrameType) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there.
+
+        So may it have given parameters other memory, as one does that goes back to where it was.
+        """
         if not (self.on and self._hooked):
             return
-        try:
+        with self._guard:
             for parameter in parameters:
                 index = self._registry.index_of(parameter)
                 if index is not None:
                     self._name_grad(index, parameter.grad)
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._on_failure(error)
+                    self._follow(index, parameter, frame)
+
+    def _follow(self, index: int, parameter: torch.Tensor, frame: FrameType) -> None:
+        """Note where a parameter has been moved since the last backward."""
+        if not _has_memory(parameter):
+            return
+        address = parameter.data_ptr()
+        if self._addresses.get(index, address) == address:
+            return
+        self._addresses[index] = address
+        self.mode.targets[address] = Target("p", index, self._registry.references[index])
+        there = self._stream.by_address.get(address)
+        source = there.reference() if there is not None else None
+        if source is None or source is parameter or source.shape != parameter.shape:
+            with self.mode.silence():
+                source = parameter.detach()
+        self.mode.adopt(parameter, source, frame)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(
@@ -781,7 +802,5 @@ def _has_memory(tensor: torch.Tensor) -> bool:
 
 def source_text(file: str) -> str | None:
     """The text of a source file, also where it only lives in ``linecache`` (notebooks)."""
-    import linecache  # noqa: PLC0415  needed once per file, at the first full step
-
     lines = linecache.getlines(file)
     return "".join(lines) if lines else None

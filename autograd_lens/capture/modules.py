@@ -121,7 +121,7 @@ class CompiledRegions:
                 rules.add("autograd_lens")
         first, last = dynamo.set_eval_frame, dynamo._maybe_set_eval_frame  # type: ignore[union-attr]
 
-        def set_eval_frame(callback: Any) -> Any:
+        def set_eval_frame(callback: object) -> object:
             frame = _get_frame(1)
             wraps = frame.f_code.co_name == "compile_wrapper"
             if wraps and not self.inside and threading.get_ident() == self._thread:
@@ -129,7 +129,7 @@ class CompiledRegions:
                 self._enter()
             return first(callback)
 
-        def maybe_set_eval_frame(callback: Any) -> Any:
+        def maybe_set_eval_frame(callback: object) -> object:
             result = last(callback)
             if callback is None and self._frame == id(_get_frame(1)):
                 self._frame, self.inside = 0, False
@@ -172,7 +172,7 @@ class CompiledRegions:
         self._followed = False
 
 
-def _put_back(owner: Any, name: str, ours: Any, original: Any) -> None:
+def _put_back(owner: object, name: str, ours: object, original: object) -> None:
     """Undo a replacement, unless somebody has replaced it since."""
     if getattr(owner, name) is ours:
         setattr(owner, name, original)

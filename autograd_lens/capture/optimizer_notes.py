@@ -42,14 +42,16 @@ class OptimizerNotes:
     def __init__(self, registry: ParameterRegistry, keep: Callable[[str, bytes], None]) -> None:
         self._registry = registry
         self._keep = keep
-        self.stepped: Callable[[], Iterable[Any]] = tuple
-        self._known: list[tuple[weakref.ref[Any], Optimizer]] = []
+        self.stepped: Callable[[], Iterable[object]] = tuple
+        self._known: list[tuple[weakref.ref[object], Optimizer]] = []
         self._past: list[Optimizer] = []  # those that are gone or were replaced
         self._state: Hashable = None
         self._written: list[Optimizer] = []
         self._looks = 0
 
-    def look(self, step: int, frames: Callable[[], list[Mapping[str, Any]]], *, anew: bool) -> None:
+    def look(
+        self, step: int, frames: Callable[[], list[Mapping[str, object]]], *, anew: bool
+    ) -> None:
         """Write what changed since the last look.
 
         Args:
@@ -64,7 +66,7 @@ class OptimizerNotes:
             return
         past = [*self._past, *(entry for known, entry in self._known if known() is None)]
         taken = {entry.name for entry in past if entry.until is None}
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         for name, optimizer in [*_optimizers(frames()), *self._elsewhere()]:
             if all(optimizer is not one for one in found.values()):
                 found[_unlike(name, {*taken, *found})] = optimizer
@@ -87,7 +89,7 @@ class OptimizerNotes:
             if one.until is None and one.holds and not _goes_on(one, current):
                 yield msgspec.structs.replace(one, until=step)
 
-    def _elsewhere(self) -> Iterator[tuple[str, Any]]:
+    def _elsewhere(self) -> Iterator[tuple[str, object]]:
         """Those that made updates, as one that is an attribute of a module."""
         for optimizer in self._in_order():
             names = (entry.name for known, entry in self._known if known() is optimizer)
@@ -99,10 +101,10 @@ class OptimizerNotes:
             for value in list(attributes_of(known()).values()):
                 yield from _tensors(value)
 
-    def _in_order(self) -> list[Any]:
+    def _in_order(self) -> list[object]:
         """Those that made updates, in the order of what they update."""
 
-        def place(optimizer: Any) -> int:
+        def place(optimizer: object) -> int:
             indexes = map(self._registry.index_of, _held(optimizer))
             return next(
                 (index for index in indexes if index is not None), len(self._registry.records)
@@ -117,7 +119,7 @@ class OptimizerNotes:
         held = [tensor for optimizer in alive for tensor in _held(optimizer)]
         return tuple([(id(tensor), self._registry.index_of(tensor)) for tensor in held])
 
-    def _describe(self, name: str, optimizer: Any) -> Optimizer:
+    def _describe(self, name: str, optimizer: object) -> Optimizer:
         return Optimizer(
             kind=type(optimizer).__qualname__,
             name=name,
@@ -138,7 +140,7 @@ def _goes_on(one: Optimizer, others: Iterable[Optimizer]) -> bool:
     )
 
 
-def _optimizers(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _optimizers(frames: list[Mapping[str, object]]) -> Iterator[tuple[str, object]]:
     for name, value in reachable(frames):
         if _is_optimizer(value):
             yield name, value
@@ -149,7 +151,7 @@ def _unlike(name: str, others: Container[str]) -> str:
     return next(n for i in count(1) if (n := f"{name} ({i})" if i > 1 else name) not in others)
 
 
-def _is_optimizer(value: Any) -> bool:
+def _is_optimizer(value: object) -> bool:
     kind = type(value)
     own = kind.__module__.partition(".")[0] == "autograd_lens"
     steps = callable(getattr(kind, "step", None))
@@ -157,14 +159,14 @@ def _is_optimizer(value: Any) -> bool:
 
 
 def _references(
-    optimizers: Iterable[Any], entries: Iterable[Optimizer]
-) -> Iterator[tuple[weakref.ref[Any], Optimizer]]:
+    optimizers: Iterable[object], entries: Iterable[Optimizer]
+) -> Iterator[tuple[weakref.ref[object], Optimizer]]:
     for optimizer, entry in zip(optimizers, entries, strict=True):
         if type(optimizer).__weakrefoffset__:
             yield weakref.ref(optimizer), entry
 
 
-def _held(optimizer: Any) -> list[torch.Tensor]:
+def _held(optimizer: object) -> list[torch.Tensor]:
     """The tensors it updates; of a handwritten one, those of its attributes that require grad."""
     groups = getattr(optimizer, "param_groups", None)
     if isinstance(groups, list):
@@ -174,11 +176,11 @@ def _held(optimizer: Any) -> list[torch.Tensor]:
     return [tensor for value in list(attributes) for tensor in _leaves(value)]
 
 
-def _leaves(value: Any) -> Iterator[torch.Tensor]:
+def _leaves(value: object) -> Iterator[torch.Tensor]:
     return (item for item in _tensors(value) if item.requires_grad and item.is_leaf)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def _tensors(value: object) -> Iterator[torch.Tensor]:
     if isinstance(value, dict):
         value = list(value.values())
     for item in value[:_MAX_HELD] if isinstance(value, (list, tuple)) else (value,):
@@ -186,7 +188,7 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield item
 
 
-def _groups(optimizer: Any) -> tuple[OptimizerGroup, ...]:
+def _groups(optimizer: object) -> tuple[OptimizerGroup, ...]:
     """How many tensors each parameter group holds, and its numbers."""
     groups = getattr(optimizer, "param_groups", None)
     if not isinstance(groups, list):
@@ -195,7 +197,7 @@ def _groups(optimizer: Any) -> tuple[OptimizerGroup, ...]:
     return tuple([OptimizerGroup(*one) for one in found])
 
 
-def _first_group(optimizer: Any) -> Mapping[str, Any]:
+def _first_group(optimizer: object) -> Mapping[str, object]:
     groups = getattr(optimizer, "param_groups", None)
     return groups[0] if isinstance(groups, list) and groups else {}
 
@@ -212,5 +214,5 @@ def _is_option(value: object) -> bool:
     return type(value) in {bool, str}
 
 
-def _numbers(optimizer: Any) -> Numbers:
+def _numbers(optimizer: object) -> Numbers:
     return numbers_of(_first_group(optimizer) or attributes_of(optimizer))

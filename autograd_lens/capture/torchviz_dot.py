@@ -27,6 +27,7 @@ import torch
 from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.torchviz_mirror import Mirror, MirrorNode, MirrorTensor
 from autograd_lens.live.graph_walk import GraphWalk
+from autograd_lens.live.guard import Guard
 
 __all__ = ["GraphDots", "graph_dot"]
 
@@ -41,14 +42,14 @@ class GraphDots:
 
     Args:
         registry: The parameters.
-        on_failure: Reports a failure: no picture must cost the recording.
+        on_failure: Reports a failure; a picture must not cost the recording.
     """
 
     def __init__(
         self, registry: ParameterRegistry, on_failure: Callable[[Exception], None]
     ) -> None:
         self._registry = registry
-        self._on_failure = on_failure
+        self._guard = Guard(on_failure)
         self._drawn: dict[Hashable, str] = {}
 
     def draw(self, outputs: Sequence[object], walk: GraphWalk) -> tuple[str, bool]:
@@ -73,16 +74,14 @@ class GraphDots:
             for position, variable in walk.variables.items()
             if (index := self._registry.index_of(variable)) is not None
         }
-        try:
+        with self._guard:
             return graph_dot(tensors, walk.index, names)
-        except Exception as error:  # noqa: BLE001  the picture must not cost the recording
-            self._on_failure(error)
-            return ""
+        return ""
 
 
 def graph_dot(
     root_tensors: Sequence[torch.Tensor],
-    node_index: Mapping[Any, int],
+    node_index: Mapping[object, int],
     leaf_names: Mapping[int, str] | None = None,
 ) -> str:
     """Draw the graph behind some tensors as torchviz does.

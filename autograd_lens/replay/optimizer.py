@@ -132,11 +132,11 @@ class Optimizers:
         parameters, either may have made the update. Of two steps' numbers those count that were
         noted behind the step's last backward.
         """
-        parted = [(until, one) for until, one in self._parted if until > step]
-        found = [self._beside(one for _, one in parted)]
-        if parted:
-            first = min(until for until, _ in parted)
-            found.append(self._beside(one for until, one in parted if until > first))
+        replaced = [(until, one) for until, one in self._replaced if until > step]
+        found = [self._beside(one for _, one in replaced)]
+        if replaced:
+            first = min(until for until, _ in replaced)
+            found.append(self._beside(one for until, one in replaced if until > first))
         for one in (*self.all, *self.all[::-1]):
             others = [other for other in self.all if not _share(one, other)]
             if len(others) + 1 < len(self.all):
@@ -144,16 +144,16 @@ class Optimizers:
         end = self._trace.rows.of_step(step).stop
         return [[_with(one, self._latest(one, end)) for one in choice] for choice in found]
 
-    def _beside(self, parted: Iterable[Settings]) -> list[Settings]:
+    def _beside(self, replaced: Iterable[Settings]) -> list[Settings]:
         """Optimizers that were replaced, with those of today that hold nothing of theirs."""
         chosen: list[Settings] = []
-        for one in parted:
+        for one in replaced:
             if not any(_share(one, other) for other in chosen):
                 chosen.append(one)
         return [*chosen, *(o for o in self.all if not any(_share(o, one) for one in chosen))]
 
     @cached_property
-    def _parted(self) -> Sequence[tuple[int, Settings]]:
+    def _replaced(self) -> Sequence[tuple[int, Settings]]:
         """Optimizers that were replaced, each with the step at which that was noticed."""
         return [(until, self._settings(one)) for until, one in replaced_optimizers(self._trace)]
 

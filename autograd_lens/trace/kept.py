@@ -20,6 +20,7 @@ import numpy.typing as npt
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.stored import from_bytes, to_bytes
+from autograd_lens.trace.values import Floats
 
 __all__ = [
     "CURVATURE",
@@ -39,7 +40,6 @@ __all__ = [
     "stored_optimizers",
 ]
 
-Floats = npt.NDArray[np.float64]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 
 SURFACE = "surface"

@@ -52,7 +52,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
     ),
-    "autograd_lens/replay/execute.py": ("tests/replay/test_step.py", "tests/replay/test_verify.py"),
+    "autograd_lens/replay/execute.py": (
+        "tests/replay/test_step.py",
+        "tests/replay/test_verify.py",
+        "tests/replay/test_hooks.py",
+    ),
     "autograd_lens/replay/plan.py": ("tests/replay/test_step.py", "tests/replay/test_verify.py"),
     "autograd_lens/replay/hooks.py": ("tests/replay/test_hooks.py",),
     "autograd_lens/replay/checkpoint.py": ("tests/replay/test_of_other_programs.py",),
@@ -66,6 +70,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/capture/test_recorded_facts.py",
     ),
     "autograd_lens/doctor/evidence.py": (
+        "tests/doctor/test_evidence.py",
         "tests/doctor/test_engine.py",
         "tests/doctor/test_light.py",
     ),

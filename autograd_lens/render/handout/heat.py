@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.render.numbers import scalar
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 __all__ = ["heat"]
 
-Floats = npt.NDArray[np.float64]
 
 _ROWS, _COLUMNS = 16, 48
 _NARROW = 6  # columns that a tile keeps at least, where it has them

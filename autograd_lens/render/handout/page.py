@@ -317,7 +317,7 @@ def subset(text: str) -> bytes | None:
     folder = chinese_fonts()
     if folder is None or not (folder / _FILE).exists():
         return None
-    from fontTools import subset as tools  # noqa: PLC0415  slow to import
+    from fontTools import subset as tools
 
     logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
     options = tools.Options(flavor="woff", layout_features=[], notdef_outline=True)

@@ -100,7 +100,7 @@ def _compiled(paper: PaperSource, language: str, kind: Literal["pdf", "png"]) ->
     if importlib.util.find_spec("typst") is None:
         msg = "Setting a PDF needs typst, which is not installed."
         raise RenderError(msg, hint="Run `pip install 'autograd-lens[pdf]'`, or choose .html.")
-    import typst  # noqa: PLC0415  80 MB that only this needs
+    import typst
 
     fonts = typst.Fonts(include_system_fonts=False, font_paths=list(_font_folders(language)))
     try:

@@ -47,7 +47,7 @@ from autograd_lens.trace.expr import Equation
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Step, TensorUse
-from autograd_lens.trace.values import Value, digest
+from autograd_lens.trace.values import Floats, Value, digest
 
 __all__ = ["Player", "player"]
 
@@ -173,7 +173,7 @@ def _states(*tables: npt.NDArray[np.uint8]) -> list[str] | None:
     return [base64.b64encode(np.ascontiguousarray(table).tobytes()).decode() for table in tables]
 
 
-def _packed(numbers: npt.NDArray[np.float64]) -> str:
+def _packed(numbers: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
 
 
@@ -427,7 +427,7 @@ def _title(of: Outline, sheet: Sheet, place: int) -> str:
     return box_title(of, box).removeprefix(f"{sheet.room}.")
 
 
-def _node_numbers(of: Outline) -> Iterator[list[Any]]:
+def _node_numbers(of: Outline) -> Iterator[list[object]]:
     """The first number of each node's value and gradient, and the norms of both."""
     runs = {run.node: run for run in of.backward.node_runs}
     for node in of.graph.nodes:

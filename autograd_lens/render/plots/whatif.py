@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -27,10 +26,9 @@ from autograd_lens.render.plots.style import (
 )
 from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.outcomes import WhatIf
+from autograd_lens.trace.values import Floats
 
 __all__ = ["whatif_figure"]
-
-Floats = npt.NDArray[np.float64]
 
 _DIVERGED = 10.0  # times the first loss
 _APART = 0.02  # of the picture: the rims of points that are nearer would hide the line
