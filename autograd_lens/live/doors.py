@@ -45,7 +45,7 @@ __all__ = [
     "set_version",
 ]
 
-OLDEST = "2.13"
+OLDEST = "2.12"
 """The oldest torch that was tried, as pyproject.toml says."""
 
 _ASKED = nn.Module._call_impl.__code__.co_names

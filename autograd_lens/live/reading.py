@@ -187,9 +187,7 @@ def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
         detached = tensor.detach()
         if tensor.layout is torch.sparse_coo and not tensor.is_coalesced():
             # Writing it out would coalesce the program's own tensor, too.
-            detached = torch.sparse_coo_tensor(
-                detached._indices(), detached._values(), tensor.shape, check_invariants=False
-            )
+            detached = detached.clone()
         return _from_memory(detached.to_dense().contiguous(), limit, brief=False)
 
 
