@@ -25,6 +25,7 @@ __all__ = [
     "LOSSES",
     "VERSION_ERROR",
     "Touch",
+    "bootstrapped",
     "compared",
     "divergence",
     "is_clip",
@@ -175,6 +176,20 @@ def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | N
         return None
     pair = list(tensors(made.inputs))[:_PAIR] if made is not None else []
     return (pair[0], pair[1]) if len(pair) == _PAIR else None
+
+
+def bootstrapped(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
+    """The target of a loss that was added up of data and of what a network says; else None."""
+    sides = compared(tape, kernel) if kernel.phase == "forward" else None
+    if sides is None:
+        return None
+    plain = [use for use in sides if use.tensor not in tape.differentiable]
+    for use in plain[:1] if len(plain) == 1 else ():
+        maker = tape.through_views(use.tensor, kernel.index)
+        added = maker is not None and operator_name(maker).rstrip("_") == "add"
+        if added and made_of(tape, use.tensor, kernel.index):
+            return use
+    return None
 
 
 def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, Kernel] | None:

@@ -49,6 +49,8 @@ RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 _ROUNDING = 1e-3
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
+_BY_HAND = frozenset({"sigmoid", "_softmax"})
+_NEXT_TO_ONE = frozenset({"add", "clamp", "clamp_min", "gather", "index", "rsub"})
 _POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
 _ALL = (-math.inf, math.inf)
@@ -152,7 +154,8 @@ def _highest(value: Value | None) -> float | None:
 
 def _rectified(tape: TapeIndex, kernel: Kernel) -> Case | None:
     given = argument(kernel, "self")
-    if operator_name(kernel) not in _LOGITS or given is None:
+    own = operator_name(kernel) in _BY_HAND and _logged(tape, kernel)
+    if given is None or not (operator_name(kernel) in _LOGITS or own):
         return None
     maker = tape.through_views(given.tensor, kernel.index)
     if maker is None or operator_name(maker) not in ("relu", "relu_"):
@@ -164,6 +167,14 @@ def _rectified(tape: TapeIndex, kernel: Kernel) -> Case | None:
         0, and a score of 0 has no gradient to rise again""",
         "logits = self.last(x)  # no activation behind the last layer",
     )
+
+
+def _logged(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether the logarithm of what a kernel made is taken, as in a loss by hand."""
+    readers = tape.readers(kernel.outputs[0].tensor)
+    adds = [one for one in readers if operator_name(one) in _NEXT_TO_ONE]
+    after = [one for first in adds for one in tape.readers(first.outputs[0].tensor)]
+    return any(operator_name(one) == "log" for one in (*readers, *after))
 
 
 def _single(kernel: Kernel, ones: set[_Line]) -> Case | None:
@@ -256,7 +267,7 @@ def _of_hinge(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
 
 def _asks_for(kernel: Kernel, label: int) -> bool:
     """Whether a kernel compares with a label."""
-    return operator_name(kernel) == "eq" and constant(kernel, "other") == label
+    return operator_name(kernel) in ("eq", "ne") and constant(kernel, "other") == label
 
 
 def _outside(tape: TapeIndex, kernel: Kernel) -> Case | None:
