@@ -18,7 +18,8 @@ from autograd_lens.trace.graph import (
     tensors,
     writes_in_place,
 )
-from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
+from autograd_lens.trace.records import Constant, Graph, Kernel, ParameterUpdate, Step, TensorUse
+from autograd_lens.trace.values import Value
 
 __all__ = [
     "DROPOUT",
@@ -28,6 +29,7 @@ __all__ = [
     "bootstrapped",
     "compared",
     "divergence",
+    "gradient_used",
     "is_clip",
     "kept_for_backward",
     "life_lines",
@@ -95,6 +97,12 @@ def _kind(
     if writes:
         return "changed"
     return "used" if updating and "norm" not in operator_name(kernel) else None
+
+
+def gradient_used(step: Step, update: ParameterUpdate) -> Value | None:
+    """The gradient that an update read, as the program had changed it before."""
+    changed = [one.after for one in step.grad_changes if one.parameter == update.parameter]
+    return changed[-1] if changed else update.grad
 
 
 def is_clip(tape: TapeIndex, kernel: Kernel) -> bool:

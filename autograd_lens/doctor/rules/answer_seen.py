@@ -39,6 +39,7 @@ import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
+from autograd_lens.doctor.tape import LOSSES, compared
 from autograd_lens.trace.graph import VIEWS, TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
 from autograd_lens.trace.records import Kernel, Source, TensorUse
@@ -79,6 +80,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         text = _text(TapeIndex(step))
         if text is None:
+            series = _series(evidence, TapeIndex(step))
+            if series is not None:
+                yield series
+                return
             twice = _two_later(TapeIndex(step))
             if twice is not None:
                 yield _shifted_twice(step.index, *twice)
@@ -135,6 +140,67 @@ def _text(tape: TapeIndex) -> _Text | None:
                 if target is not None and _shifted(tokens, target, ignored, later):
                     return _scored(tape, loss, reader, tokens, own=not later)
     return None
+
+
+def _series(evidence: Evidence, tape: TapeIndex) -> Finding | None:
+    """A forecast whose places change with the number that they are to say."""
+    for loss in tape.kernels:
+        sides = compared(tape, loss) if loss.phase == "forward" and loss.requires_grad else None
+        for given, target in (sides, sides[::-1]) if sides is not None else ():
+            cut = tape.maker(target.tensor, loss.index)
+            if cut is None or operator_name(cut) != "slice" or constant(cut, "start") != 1:
+                continue
+            base, axis = argument(cut, "self"), int(constant(cut, "dim") or 0)
+            read = _read_part(tape, base, axis) if base is not None else None
+            if read is None or given.spec.shape != target.spec.shape:
+                continue
+            reader, tensor = read
+            last = target.spec.shape[axis] - 1
+            changed = evidence.experiments.spread(
+                Disturbance(
+                    step=tape.step.index,
+                    kernel=reader.index,
+                    tensor=tensor,
+                    axis=axis,
+                    reader=loss.index if operator_name(loss) in LOSSES else _reader(tape, given),
+                    result=given.tensor,
+                    row=last,
+                    other=0,
+                    along=axis,
+                )
+            )
+            if last - 1 in (changed or ()):
+                return _foreseen(tape.step.index, reader, loss)
+    return None
+
+
+def _reader(tape: TapeIndex, use: TensorUse) -> int:
+    return tape.readers(use.tensor)[0].index
+
+
+def _read_part(tape: TapeIndex, base: TensorUse, axis: int) -> tuple[Kernel, int] | None:
+    """The kernel that reads all of a series but its last place, and the id of that part."""
+    for part in tape.readers(base.tensor):
+        own = operator_name(part) == "slice" and not constant(part, "start")
+        if own and int(constant(part, "dim") or 0) == axis and part.outputs:
+            length = part.outputs[0].spec.shape[axis]
+            readers = tape.readers(part.outputs[0].tensor)
+            if length == base.spec.shape[axis] - 1 >= _FEWEST and readers:
+                return readers[0], part.outputs[0].tensor
+    return None
+
+
+def _foreseen(step: int, reader: Kernel, loss: Kernel) -> Finding:
+    return RULE.finding(
+        title="a forecast changes with the number that it is to foresee",
+        message=f"""The targets of step {step} are the inputs, one place later. Shown by executing
+            it again with the last place of the inputs overwritten: the forecast of the place in
+            front of it, which is to say just that number, changed. It can be copied.""",
+        fix="x = F.pad(x, (reach, 0))  # the past alone: nothing on the right",
+        step=step,
+        kernel=reader,
+        events=(f"kernel {reader.index} {reader.op}", f"kernel {loss.index} {loss.op}"),
+    )
 
 
 def _two_later(tape: TapeIndex) -> tuple[Kernel, int] | None:

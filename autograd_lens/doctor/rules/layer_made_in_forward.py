@@ -80,11 +80,21 @@ def _made(tree: ast.AST) -> Iterator[ast.Call]:
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
     """The calls below a node, without those that an ``if`` or another function decides on."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If | ast.FunctionDef | ast.Lambda | ast.IfExp):
+        if isinstance(child, ast.If | ast.IfExp):
+            yield from _used_at_once(child)
+            continue
+        if isinstance(child, ast.FunctionDef | ast.Lambda):
             continue
         if isinstance(child, ast.Call):
             yield child
         yield from _calls(child)
+
+
+def _used_at_once(node: ast.AST) -> Iterator[ast.Call]:
+    """Layers that are called where they are made, ``nn.Conv1d(1, 2, 1)(x)``: kept by nobody."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Call):
+            yield one.func
 
 
 def _finding(evidence: Evidence, source: Source, call: ast.Call) -> Finding:

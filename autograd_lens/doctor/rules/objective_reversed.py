@@ -77,6 +77,7 @@ def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
         yield from (_overlap(tape, term) for term in terms)
         yield _lowered(evidence, tape, terms, backward)
         yield _certain(tape, terms)
+        yield _squeezed(tape, terms)
         if _alone(evidence, tape):
             yield _maximised(tape, terms) or _adversary(tape, terms) or _apart(tape, terms)
 
@@ -250,7 +251,7 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
     """The smaller of ``ratio * gain`` and its clipped twin has to be maximised."""
     name, ratio = operator_name(term.kernel), _ratio(tape, term.kernel)
     if ratio is None or not term.weight:
-        return None
+        return _before_gain(tape, term)
     if _inverted(tape, ratio):
         return Case(
             ratio,
@@ -269,6 +270,28 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
         off, clipping no longer limits it""",
         "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
     )
+
+
+def _before_gain(tape: TapeIndex, term: Term) -> Case | None:
+    """``min(ratio, clip(ratio)) * gain``: the smaller one is taken before the gain has a sign."""
+    for use in tensors(term.kernel.inputs) if operator_name(term.kernel) == "mul" else ():
+        smaller = tape.through_views(use.tensor, term.kernel.index)
+        if smaller is None or operator_name(smaller) != "minimum":
+            continue
+        one, other = ([*tensors(smaller.inputs)] + [None, None])[:_PAIR]
+        for ratio, twin in ((one, other), (other, one)):
+            clamp = tape.maker(twin.tensor, smaller.index) if ratio and twin else None
+            own = clamp is not None and operator_name(clamp) in _CLAMPS
+            if own and clamp and ratio and next(tensors(clamp.inputs)).tensor == ratio.tensor:
+                return Case(
+                    smaller,
+                    "the ratio is clipped before it meets the advantage",
+                    """the smaller of a ratio and of its clipped twin is taken first and multiplied
+                    with the advantage then: where that is below 0, the ratio is not bounded where
+                    it should be""",
+                    "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
+                )
+    return None
 
 
 def _ratio(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
@@ -426,6 +449,25 @@ def _lowered(evidence: Evidence, tape: TapeIndex, terms: list[Term], backward: i
                     "actor_loss = -critic(state, actor(state)).mean()",
                 )
     return None
+
+
+def _squeezed(tape: TapeIndex, terms: list[Term]) -> Case | None:
+    """Sigmoids of one layer's scores, of both signs, as they are."""
+    ends = [one for one in terms if operator_name(one.kernel) == "sigmoid"]
+    given = [(next(tensors(one.kernel.inputs)).tensor, one.kernel.index) for one in ends]
+    makers = [tape.through_views(*one) for one in given]
+    biases = {_bias(one) if one is not None else "" for one in makers}
+    signs = {one.weight > 0 for one in ends}
+    if len(signs) < _PAIR or len(biases) > 1 or "" in biases:
+        return None
+    return Case(
+        ends[0].kernel,
+        "a critic's scores are squeezed between 0 and 1",
+        """the loss is the difference of means of a layer's results that went through a sigmoid, and
+        no logarithm is taken: the difference can never be more than 1, and where the sigmoid is
+        flat no gradient comes back""",
+        "# no sigmoid behind the critic's last layer",
+    )
 
 
 def _adversary(tape: TapeIndex, terms: list[Term]) -> Case | None:

@@ -51,6 +51,8 @@ _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
 _BY_HAND = frozenset({"sigmoid", "_softmax"})
 _NEXT_TO_ONE = frozenset({"add", "clamp", "clamp_min", "gather", "index", "rsub"})
+_MIXES = ("upsample_bilinear", "upsample_linear", "upsample_bicubic", "_upsample_bi")
+_RAW = frozenset({"addmm", "mm", "div", "mul", "add", "convolution", "matmul"})
 _POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
 _ALL = (-math.inf, math.inf)
@@ -72,6 +74,7 @@ def _cases(evidence: Evidence, tape: TapeIndex, ones: set[_Line]) -> Iterator[Ca
     for kernel in tape.kernels:
         yield _divergence(tape, kernel)
         yield _labels(tape, kernel)
+        yield _between(tape, kernel)
         if kernel.phase == "forward" and kernel.requires_grad:
             yield from (look(tape, kernel) for look in _LOOKS)
             yield _single(kernel, ones)
@@ -270,6 +273,45 @@ def _asks_for(kernel: Kernel, label: int) -> bool:
     return operator_name(kernel) in ("eq", "ne") and constant(kernel, "other") == label
 
 
+def _between(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """Classes that were resized with weights, and made integers then."""
+    target = argument(kernel, "target") if operator_name(kernel).startswith("nll_loss") else None
+    made = tape.through_views(target.tensor, kernel.index) if target is not None else None
+    if made is None or operator_name(made) != "_to_copy" or kernel.phase != "forward":
+        return None
+    resized = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    if resized is None or not operator_name(resized).startswith(_MIXES):
+        return None
+    return Case(
+        resized,
+        "class numbers are mixed where a map is resized",
+        f"""{operator_name(resized)} computes means of neighbouring class numbers, which are made
+        integers: along every border there are classes that nobody drew""",
+        'F.interpolate(labels, size, mode="nearest")',
+    )
+
+
+def _constant_side(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``(scores * log_softmax(labels)).sum()``: the softmax is that of the data."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    makers = [tape.through_views(use.tensor, kernel.index) for use in pair]
+    for soft, scores in (makers, makers[::-1]) if len(makers) == _PAIR else ():
+        if soft is None or scores is None or operator_name(soft) != "_log_softmax":
+            continue
+        given = next(tensors(soft.inputs))
+        raw = operator_name(scores) in _RAW and scores.requires_grad
+        data = not soft.requires_grad and given.value is not None and given.value.complete
+        if raw and data and given.value and set(given.value.array.ravel().tolist()) <= {0, 1}:
+            return Case(
+                soft,
+                "prediction and target are swapped",
+                """the logarithm of a softmax is taken of labels, which are zeros and ones, and
+                multiplied with the scores as they are: scores can grow without end""",
+                "-(labels * scores.log_softmax(-1)).sum(-1)",
+            )
+    return None
+
+
 def _outside(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """Targets of a binary cross-entropy that are no probabilities."""
     label = argument(kernel, "target")
@@ -432,4 +474,5 @@ _LOOKS = (
     _outside,
     _out_of_reach,
     _uniform,
+    _constant_side,
 )
