@@ -46,10 +46,10 @@ _LINEAR = frozenset({"addmm", "mm"})
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such graph."""
     for look in (_alone, _of_first):
-        if sum(any(look(tape, one) for one in tape.kernels) for tape in evidence.tapes) >= _PAIR:
-            yield from told(
-                RULE, evidence, lambda tape, look=look: map(lambda k: look(tape, k), tape.kernels)
-            )  # type: ignore[misc]
+        cases = [[look(tape, one) for one in tape.kernels] for tape in evidence.tapes]
+        if sum(map(any, cases)) >= _PAIR:
+            known = {id(tape): found for tape, found in zip(evidence.tapes, cases, strict=True)}
+            yield from told(RULE, evidence, lambda tape, known=known: known[id(tape)])  # type: ignore[misc]
 
 
 def _alone(tape: TapeIndex, kernel: Kernel) -> Case | None:

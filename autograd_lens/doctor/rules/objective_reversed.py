@@ -278,7 +278,7 @@ def _before_gain(tape: TapeIndex, term: Term) -> Case | None:
         smaller = tape.through_views(use.tensor, term.kernel.index)
         if smaller is None or operator_name(smaller) != "minimum":
             continue
-        one, other = ([*tensors(smaller.inputs)] + [None, None])[:_PAIR]
+        one, other = [*tensors(smaller.inputs), None, None][:_PAIR]
         for ratio, twin in ((one, other), (other, one)):
             clamp = tape.maker(twin.tensor, smaller.index) if ratio and twin else None
             own = clamp is not None and operator_name(clamp) in _CLAMPS

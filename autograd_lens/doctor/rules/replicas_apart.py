@@ -57,8 +57,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield RULE.finding(
                 title=f"{first} and {other} get the same gradients and are not the same",
                 message=f"""In {len(steps)} steps the {len(parts)} parameters of {other} were
-                    updated with exactly the gradients of those of {first}, and held other numbers: they
-                    began apart. Where gradients are averaged, all copies have to begin alike.""",
+                    updated with exactly the gradients of those of {first}, and held other numbers:
+                    they began apart. Where gradients are averaged, all copies have to begin
+                    alike.""",
                 fix=f"{other}.load_state_dict({first}.state_dict())  # before the loop",
                 step=evidence.full[-1].index,
                 source=evidence.loop,
