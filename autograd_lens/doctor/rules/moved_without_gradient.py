@@ -71,7 +71,7 @@ def _come_back(evidence: Evidence) -> Iterator[Finding]:
         for gaps in evidence.gaps(index) if reason else ():
             step, pruned = _pruned(gaps)
             name = evidence.parameters[index].name
-            count = _revived(evidence, name, step, pruned) if pruned is not None else 0
+            count = _revived(evidence, name, step, pruned, gaps[-1]) if pruned is not None else 0
             if count:
                 yield RULE.finding(
                     title=f"{name}: what was pruned comes back",
@@ -99,20 +99,23 @@ def _pruned(gaps: list[Gap]) -> tuple[int, npt.NDArray[np.bool_] | None]:
     return 0, None
 
 
-def _revived(evidence: Evidence, name: str, step: int, pruned: npt.NDArray[np.bool_]) -> int:
-    """How many of these elements a later update moved without a gradient; 0 where few."""
-    for tape in evidence.full:
-        for one in tape.updates if tape.index > step else ():
-            grad, after = gradient_used(tape, one), one.after
-            if one.parameter != name or grad is None or after is None:
-                continue
-            if not (grad.complete and after.complete) or grad.shape != pruned.shape:
-                continue
-            masked = (grad.array == 0)[pruned].mean() > 1 - _PART
-            back = int((after.array != 0)[pruned].sum())
-            if masked and back > _PART * pruned.sum():
-                return back
-    return 0
+def _revived(
+    evidence: Evidence, name: str, step: int, pruned: npt.NDArray[np.bool_], last: Gap
+) -> int:
+    """How many of these elements move in the end, though their gradients are 0; 0 where few."""
+    value = last.value
+    if value is None or not value.complete or value.shape != pruned.shape:
+        return 0
+    back = int((value.array != 0)[pruned].sum())
+    grads = [
+        gradient_used(tape, one)
+        for tape in evidence.full
+        for one in tape.updates
+        if tape.index > step and one.parameter == name
+    ]
+    known = [one for one in grads if one is not None and one.complete]
+    masked = [(one.array == 0)[pruned].mean() > 1 - _PART for one in known]
+    return back if masked and all(masked) and back > _PART * pruned.sum() else 0
 
 
 def _pruning(evidence: Evidence) -> Source | None:

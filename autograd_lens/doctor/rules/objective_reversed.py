@@ -376,6 +376,8 @@ def _grown(term: Term) -> Case | None:
     first = next(tensors(term.kernel.inputs), None)
     if operator_name(term.kernel) not in _SIZES or term.weight >= 0 or first is None:
         return None
+    if term.by is not None and any(u.spec.role == "parameter" for u in tensors(term.by.inputs)):
+        return None  # a multiplier that is learned, as that of a constraint
     name = first.spec.name if first.spec.role == "parameter" else ""
     if not name:
         return None
