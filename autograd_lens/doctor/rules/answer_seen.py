@@ -2,9 +2,11 @@
 
 What it finds:
     A language model whose targets are its own inputs, one place later, and whose scores for a
-    place change with the token of the next place: a mask that is turned over, or none, or a layer
-    that reads in both directions. Or one that reads from left to right, and whose targets are its
-    inputs as they are.
+    place change with the token of the next place: a mask that is turned over, or none, or a
+    layer that reads in both directions. Or one that reads from left to right, and whose targets
+    are its inputs as they are. Targets that are the inputs two places later, because they were
+    shifted twice. A forecast whose targets are its inputs one place later, and that changes
+    with the number it is to say.
 
 Why it is bad:
     Copying what it sees is the easiest way to a low loss. Where the next token has yet to be

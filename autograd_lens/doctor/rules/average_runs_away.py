@@ -2,7 +2,8 @@
 
 What it finds:
     An average of weights that has a part of its distance to them added instead of taken off, or
-    whose two factors are swapped, so that it forgets itself at once.
+    whose two factors are swapped, so that it forgets itself at once. The same of an average
+    that is kept apart from any network and made anew each time.
 
 Why it is bad:
     The distance grows by a factor with every update, while the trained model looks well: the

@@ -3,6 +3,7 @@
 What it finds:
     Clipping after the update has used the gradients, before they are unscaled, once for each
     backward of an accumulation, before backward() has written them, or of no gradient at all.
+    Clipping to a norm of 0.
 
 Why it is bad:
     The update uses gradients that are as large as before, or, where the clipped ones are divided

@@ -2,7 +2,8 @@
 
 What it finds:
     A loss both sides of which are computed in the same way from the same tensor: the teacher's
-    scores against the teacher's, an output against its own copy.
+    scores against the teacher's, an output against its own copy. What a model says, less the
+    very same numbers without a gradient, step after step: a reference that is the model itself.
 
 Why it is bad:
     It is 0 in every step, or as low as it can be, and trains nothing; the side that was meant is

@@ -1,8 +1,9 @@
 """The loss expects something else than what it is given.
 
 What it finds:
-    Softmax before a loss that applies softmax itself; a sigmoid before a loss on logits; numbers
-    that are no log-probabilities in ``nll_loss``.
+    Softmax before a loss that applies softmax itself; a sigmoid before a loss on logits;
+    numbers that are no log-probabilities in ``nll_loss``. A distribution over logits, or a
+    Gumbel softmax, that is given the result of a softmax.
 
 Why it is bad:
     Softmax of softmax squeezes all classes together: the loss cannot come near 0, gradients are

@@ -2,7 +2,8 @@
 
 What it finds:
     ``nn.Linear(...)``, ``nn.Parameter(...)`` and other layers with weights of their own, made
-    inside ``forward``.
+    inside ``forward``. Also behind an ``if``, where the layer is called in the line that makes
+    it.
 
 Why it is bad:
     The optimizer was given the parameters before the layer was there. Each forward draws other
@@ -22,7 +23,7 @@ Corrected:
         return self.head(self.body(x))
 
 When it is silent:
-    Layers without weights, and layers that are made once, behind an ``if``.
+    Layers without weights, and layers that are made once and kept, behind an ``if``.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/modules.html

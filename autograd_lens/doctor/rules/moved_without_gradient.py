@@ -2,7 +2,8 @@
 
 What it finds:
     A parameter that no backward reaches any more, and that its optimizer goes on changing: by
-    weight decay or by momentum, because its ``.grad`` is zero and not None.
+    weight decay or by momentum, because its ``.grad`` is zero and not None. Elements that were
+    pruned, whose gradients are masked, and that come back.
 
 Why it is bad:
     It was frozen to keep what it had learned, and it drifts away from that.

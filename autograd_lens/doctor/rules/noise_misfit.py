@@ -1,9 +1,10 @@
 """Noise that a model is trained with does not fit: drawn twice, weighed wrongly, or shared.
 
 What it finds:
-    A model that is to predict noise other than that which it was shown; data and noise mixed with
-    factors of which one is a square where the root was meant; one vector of noise for all samples
-    of a batch.
+    A model that is to predict noise other than that which it was shown; data and noise mixed
+    with factors of which one is a square where the root was meant; one vector of noise for all
+    samples of a batch. Mixtures of data and noise in which next to nothing of the data is left
+    for nearly all samples.
 
 Why it is bad:
     Noise that the model never saw cannot be predicted. With ``1 - a`` for ``sqrt(1 - a)`` the mix

@@ -3,12 +3,14 @@
 What it finds:
     A loss that cannot be negative, as cross-entropy, behind a minus; log-probabilities of the
     labels that are minimised; a divergence of a VAE with the wrong sign; log-probabilities of
-    actions times a reward or an advantage, without the minus; a clipped ratio of policies of which
-    the loss takes the better side, or which is upside down; a policy's entropy that is minimised;
-    scores of a linear layer that all count with the same sign, as a critic's of real and fake
-    samples; an actor that lowers the value which its critic learns from rewards; a penalty on
-    weights behind a minus; an overlap (Dice, IoU) or a cosine with the target that is minimised;
-    a head whose only loss stands behind a minus, while one optimizer trains all.
+    actions times a reward or an advantage, without the minus; a clipped ratio of policies of
+    which the loss takes the better side, or which is upside down; a policy's entropy that is
+    minimised; scores of a linear layer that all count with the same sign, as a critic's of real
+    and fake samples; an actor that lowers the value which its critic learns from rewards; a
+    penalty on weights behind a minus; an overlap (Dice, IoU) or a cosine with the target that
+    is minimised; a head whose only loss stands behind a minus, while one optimizer trains all.
+    A ratio of policies that is clipped before it meets the advantage; a critic's scores that go
+    through a sigmoid and are subtracted from each other as they are.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed

@@ -2,7 +2,8 @@
 
 What it finds:
     The width and the height of an intersection (the smaller of two ends less the larger of two
-    beginnings) that are multiplied where both are below 0.
+    beginnings) that are multiplied where both are below 0. Boxes given as centre and size where
+    their corners are meant.
 
 Why it is bad:
     The product of two negative numbers is a positive area. Boxes that lie apart in both directions

@@ -1,8 +1,9 @@
 """The loss counts padding.
 
 What it finds:
-    A cross-entropy over the words of an embedding with ``padding_idx``, whose targets end in that
-    very index and which does not ignore it.
+    A cross-entropy over the words of an embedding with ``padding_idx``, whose targets end in
+    that very index and which does not ignore it. A class that the loss ignores and that words
+    have; one number for padding and for the end of a text, all of which the loss ignores.
 
 Why it is bad:
     A part of the loss, often the largest, is about predicting padding behind padding. It is

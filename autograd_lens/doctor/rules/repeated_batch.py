@@ -2,7 +2,9 @@
 
 What it finds:
     ``next(iter(loader))`` inside the training loop, or a loop over the loader that breaks off
-    after one batch: a new iterator each time, and so its first batch again and again.
+    after one batch: a new iterator each time, and so its first batch again and again. Batches
+    that hold the same few samples over and over, because a sampler was given a weight for each
+    class and not for each sample.
 
 Why it is bad:
     The model learns one batch by heart and never sees the rest of the data.

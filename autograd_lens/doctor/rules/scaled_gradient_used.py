@@ -2,7 +2,8 @@
 
 What it finds:
     ``scaler.scale(loss).backward()`` and then ``optimizer.step()``: the loss scale, 65536 by
-    default, is never taken out of the gradients.
+    default, is never taken out of the gradients. A GradScaler that steps an optimizer and is
+    never updated.
 
 Why it is bad:
     The update is as many times too large; with Adam, which hides it, clipping and weight decay

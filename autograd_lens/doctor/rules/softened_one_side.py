@@ -1,8 +1,10 @@
 """A divergence between two softmaxes of which one alone has a temperature.
 
 What it finds:
-    ``kl_div`` between what a model and a teacher say, one of them divided by a temperature above 1
-    before its softmax and the other not, or by another one.
+    ``kl_div`` between what a model and a teacher say, one of them divided by a temperature
+    above 1 before its softmax and the other not, or by another one. Similarities with and
+    without a temperature in one softmax; a softened divergence that goes into the loss, beside
+    one on labels, without the square of its temperature.
 
 Why it is bad:
     What is compared are a soft and a sharp distribution. The model learns scores that are as flat

@@ -1,8 +1,10 @@
 """The model was switched to evaluation and never back.
 
 What it finds:
-    Early training steps with dropout or batch statistics, later ones without, though the program
-    asks for ``eval()`` and nowhere for ``train()`` afterwards.
+    Early training steps with dropout or batch statistics, later ones without, though the
+    program asks for ``eval()`` and nowhere for ``train()`` afterwards. Batch normalisation that
+    trains in evaluation mode from the first step on, with statistics that no batch ever
+    changed.
 
 Why it is bad:
     After the first validation the model trains without dropout, and batch normalisation

@@ -1,7 +1,8 @@
 """An update by hand goes up the slope.
 
 What it finds:
-    A parameter that the program itself moves along its gradient, while the loss rises.
+    A parameter that the program itself moves along its gradient, while the loss rises; all that the
+    only optimizer holds, moved so by it, as with ``maximize=True``.
 
 Why it is bad:
     The gradient points to where the loss grows. Training subtracts it.
@@ -16,7 +17,8 @@ Corrected:
     weight -= rate * weight.grad
 
 When it is silent:
-    Parameters that an optimizer holds, and runs whose loss falls all the same.
+    Programs with several optimizers, of which one may go up, and runs whose loss falls all the
+    same.
 
 References:
     https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html

@@ -2,7 +2,8 @@
 
 What it finds:
     A variational autoencoder that draws ``mu + eps * exp(logvar)``, while its divergence takes
-    exp(logvar) for the variance.
+    exp(logvar) for the variance. The logarithm of a deviation that goes through a ReLU; a loss
+    that wants a variance and is given what is named a deviation.
 
 Why it is bad:
     The sample has another spread than the one that the divergence pays for. Training and

@@ -2,12 +2,14 @@
 
 What it finds:
     Probabilities, or other numbers above 0, where ``kl_div`` or ``ctc_loss`` expects
-    log-probabilities; a focal weight of the batch's mean instead of each sample's; a rate
-    where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
-    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
-    a cross-entropy in the wrong order; labels that the loss does not know; targets of a regression
-    that were cut to integers, until they are all the same, or that the last activation of the
-    model cannot give; noise that a model is to predict, drawn evenly from 0 to 1.
+    log-probabilities; a focal weight of the batch's mean instead of each sample's; a rate where
+    ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
+    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target
+    of a cross-entropy in the wrong order; labels that the loss does not know; targets of a
+    regression that were cut to integers, until they are all the same, or that the last
+    activation of the model cannot give; noise that a model is to predict, drawn evenly from 0
+    to 1. Class numbers that were mixed where a map was resized; a softmax of labels that is
+    multiplied with scores.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be

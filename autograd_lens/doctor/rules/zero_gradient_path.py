@@ -5,7 +5,7 @@ What it finds:
     that turned a gradient into zero: rounding, sign, a ReLU none of whose inputs is positive, a
     saturated sigmoid; or a product of two parameters that are both zero. Or a softmax that is
     summed up along its own axis: that sum is 1 whatever goes in, and all that comes back is
-    rounding.
+    rounding. A layer normalisation over one number, which leaves its bias and nothing else.
 
 Why it is bad:
     The parameters behind that node are never trained.
