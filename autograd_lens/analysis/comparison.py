@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.alignment import Side
 from autograd_lens.analysis.nearness import Same, close, distance, the_same
@@ -26,7 +25,7 @@ from autograd_lens.trace.kept import noted_numbers, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Value, alike, item_size
+from autograd_lens.trace.values import Entry, Floats, Value, alike, item_size
 
 __all__ = [
     "Comparison",
@@ -42,7 +41,6 @@ __all__ = [
     "settings_in",
 ]
 
-Floats = npt.NDArray[np.float64]
 Merged = tuple[tuple[str, ...], tuple[str, ...]]
 
 _SETTLED = 3  # steps in which what modules keep has been written and read; mostly kept in full

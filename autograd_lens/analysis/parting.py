@@ -134,7 +134,7 @@ def _of_inputs(pair: Alignment, readers: tuple[Kernel, Kernel], place: int) -> F
         makers.append(made[-1] if made else None)
     here, there = makers
     if here is not None and there is not None and here.op != there.op:
-        return _operators(pair, "kernel", (here, there))
+        return _put_between(pair, (here, there)) or _operators(pair, "kernel", (here, there))
     if not behind[0] or not behind[1]:
         return None
     firsts = _first(pair.one, behind[0]), _first(pair.other, behind[1])

@@ -10,7 +10,7 @@ import ctypes
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import xxhash
@@ -305,7 +305,7 @@ class GraphBook:
                 self._ambiguous.add(outline)
         return graph
 
-    def failed(self, graph: int, roots: Sequence[Any], error: str) -> int:
+    def failed(self, graph: int, roots: Sequence[object], error: str) -> int:
         """The id of a backward through ``graph`` that raised ``error``."""
         key = self._keys[graph]
         return self._id_of(key._replace(roots=root_specs(roots), error=error))
@@ -329,7 +329,7 @@ class GraphBook:
         return known
 
 
-def root_specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
+def root_specs(roots: Sequence[object]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
     """The dtype and shape of the tensors that a backward starts from."""
     return tuple([(r.dtype, r.shape) for r in roots if isinstance(r, torch.Tensor)])
 

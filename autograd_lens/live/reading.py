@@ -154,7 +154,7 @@ def read_scalar(tensor: torch.Tensor) -> bytes | None:
 def _read_general(
     tensor: torch.Tensor,
     limit: int,
-    brief: bool,  # noqa: FBT001
+    brief: bool,  # noqa: FBT001  a keyword costs time in each kernel
     known: dict[str, Summary] | None,
 ) -> RawValue:
     if tensor.is_meta or tensor.is_quantized:
@@ -200,7 +200,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 def _from_memory(
     tensor: torch.Tensor,
     limit: int,
-    brief: bool,  # noqa: FBT001
+    brief: bool,  # noqa: FBT001  a keyword costs time in each kernel
     known: dict[str, Summary] | None = None,
 ) -> RawValue:
     if tensor.nbytes <= limit and not any(tensor.stride()):

@@ -256,7 +256,7 @@ class Stream:
     ) -> None:
         self.keys: list[Hashable] = []
         self.marks: list[Mark] = []
-        self.slots: list[Any] = []
+        self.slots: list[object] = []
         self.uses: list[TensorEntry] = []
         self.writes: list[Write] = []
         self.entries: dict[int, TensorEntry] = {}
@@ -318,7 +318,7 @@ class Stream:
             return self.state_follows
         return entry.role in _IN_ROWS and tensor.dtype is entry.spec[0]
 
-    def make(self, result: Any) -> Hashable:
+    def make(self, result: object) -> Hashable:
         """Note what a kernel returned; returns its pattern."""
         if isinstance(result, torch.Tensor):
             entry = self.entries.get(id(result))
@@ -334,7 +334,7 @@ class Stream:
             return NUMBER
         return self.pattern(result)
 
-    def leave_unset(self, result: Any) -> Hashable:
+    def leave_unset(self, result: object) -> Hashable:
         """Note memory that a kernel returned without filling it; returns its pattern."""
         if not isinstance(result, torch.Tensor):
             return self.pattern(result)
@@ -344,7 +344,7 @@ class Stream:
         entry.made, entry.unset, entry.moment = -1, self._turn, None
         return pattern
 
-    def fill(self, tensor: Any) -> None:
+    def fill(self, tensor: object) -> None:
         """Memory that was just left unset is filled by a kernel: nobody else has filled it."""
         entry = self.entries.get(id(tensor))
         if entry is not None and entry.unset == self._turn:
@@ -418,7 +418,7 @@ class Stream:
         known = entry is not None and entry.made == self._turn and entry.moment is not None
         return known and type(entry.last) is Summary and entry.moment == self._moment(tensor)  # type: ignore[union-attr]
 
-    def wrote(self, argument: Any) -> None:
+    def wrote(self, argument: object) -> None:
         """A kernel wrote to an argument: what shares its memory has to be read again."""
         for one in argument if isinstance(argument, (list, tuple)) else (argument,):
             if one.__class__ in _PLAIN_TYPES and one.layout is _STRIDED:
@@ -531,7 +531,7 @@ class Opaque(str):
     __slots__ = ()
 
     @classmethod
-    def of(cls, argument: Any) -> Opaque:
+    def of(cls, argument: object) -> Opaque:
         """Name the argument: its torch name where it has one, else its type."""
         if isinstance(argument, (torch.layout, torch.memory_format)):
             return cls(f"{type(argument).__name__}:{str(argument).removeprefix('torch.')}")

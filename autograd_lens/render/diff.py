@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -227,7 +226,7 @@ def _unmatched(found: Comparison, names: tuple[str, str], width: int) -> Iterato
             yield from folded(text, width)
 
 
-def diff_json(found: Comparison) -> dict[str, Any]:
+def diff_json(found: Comparison) -> dict[str, object]:
     """The comparison as plain data."""
     parting = found.parting
     return {
@@ -268,7 +267,7 @@ def diff_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _side_json(side: Side) -> dict[str, Any]:
+def _side_json(side: Side) -> dict[str, object]:
     kernel, source = side.kernel, side.source
     return {
         "kernel": None if kernel is None else kernel.index,

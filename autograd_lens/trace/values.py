@@ -19,13 +19,16 @@ from autograd_lens.trace.schema import damaged
 
 __all__ = [
     "MOST_AXES",
+    "Array",
     "Entry",
+    "Floats",
     "Summary",
     "Value",
     "alike",
     "as_value",
     "differ",
     "digest",
+    "entry_digest",
     "equal",
     "item_size",
     "numpy_dtype",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 _ITEM_SIZES = {
     "bool": 1,
@@ -92,7 +96,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         TypeError: NumPy and ml_dtypes have no such dtype (quantized types).
     """
     if name in _EXTENDED:
-        import ml_dtypes  # noqa: PLC0415  only traces in reduced precision need it
+        import ml_dtypes
 
         extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return extended
@@ -238,7 +242,7 @@ def alike(one: Entry, other: Entry) -> bool:
 
 
 def summarize(
-    raw: npt.NDArray[Any],
+    raw: Array,
     dtype: str,
     *,
     brief: bool = False,
@@ -262,7 +266,7 @@ def summarize(
     return known[key]
 
 
-def _summary(digest: str, raw: npt.NDArray[Any], dtype: str, *, brief: bool) -> Summary:
+def _summary(digest: str, raw: Array, dtype: str, *, brief: bool) -> Summary:
     try:
         values = raw.view(numpy_dtype(dtype))
     except TypeError:  # quantized
@@ -298,7 +302,7 @@ def _picks(size: int) -> npt.NDArray[np.intp]:
     return np.array(places, np.intp)
 
 
-def _mean(values: npt.NDArray[Any]) -> float:
+def _mean(values: Array) -> float:
     """The mean: of float32 rows are added up first, as exact as that type and three times as fast.
 
     Where such a sum is beyond that type, all is added up as float64.
@@ -313,7 +317,7 @@ def _mean(values: npt.NDArray[Any]) -> float:
     return float(values.mean(dtype=np.float64))
 
 
-def _norm(values: npt.NDArray[Any]) -> float:
+def _norm(values: Array) -> float:
     return math.sqrt(np.dot(values, values))
 
 
@@ -335,6 +339,11 @@ def equal(one: Value, other: Value) -> bool | None:
 
 def digest(value: Value) -> str | None:
     """What tells a value's bytes from others; None where nothing of it was kept."""
-    if value.data is not None:
-        return xxhash.xxh3_128_hexdigest(value.data)
-    return value.summary.digest or None if value.summary else None
+    return entry_digest(value.summary if value.data is None else value.data) or None
+
+
+def entry_digest(entry: Entry) -> str | None:
+    """What tells a tensor's bytes from others, be they kept whole or not; None for a number."""
+    if isinstance(entry, Summary):
+        return entry.digest
+    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None

@@ -416,7 +416,7 @@ OTHERWISE = {
     ),
     "a backward more": (
         {"loss.backward()": "loss.backward(retain_graph=True)\nloss.backward()"},
-        "before the update. At base.py:",
+        "before the update. At one.py:",
     ),
 }
 

@@ -13,6 +13,13 @@ def test_this_torch_has_all_that_is_needed() -> None:
     assert doors.missing() == {}
 
 
+def test_every_call_of_a_module_asks_what_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch._C, doors.ASKED_BY_MODULES, lambda: asked.append(1))
+    torch.nn.Identity()(1)
+    assert asked == [1]
+
+
 def test_a_missing_door_is_named_with_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch._C, "_current_autograd_node")
     monkeypatch.delattr(torch.autograd.graph, "log")

@@ -35,7 +35,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
@@ -43,6 +42,7 @@ from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.doctor.tape import compared
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.values import Floats
 
 RULE = Rule("AL421", "noise-misfit", "error", "full")
 
@@ -51,8 +51,6 @@ _PAIR = 2
 _FEWEST = 3  # factors that differ
 _CLOSE = 1e-5
 _INSIDE = (0.02, 0.98)
-
-Floats = npt.NDArray[np.float64]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
