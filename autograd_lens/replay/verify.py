@@ -18,6 +18,7 @@ import numpy as np
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.check import Difference
 from autograd_lens.replay.differences import check_gradients
+from autograd_lens.replay.outside import changed_outside
 from autograd_lens.replay.replayer import Attempt, Replayer, left_out, recorded_threads
 from autograd_lens.replay.stretch import proved_at_once
 from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
@@ -151,10 +152,14 @@ class _Verifier:
         self._judge(step, attempt)
 
     def _judge(self, step: int, attempt: Attempt) -> None:
-        check = attempt.check
+        check, wrong = attempt.check, unlike(attempt)
+        other = bool(wrong or check.outputs or check.updates) and step in self._full
+        if other and (reason := changed_outside(self._trace.steps[step])) is not None:
+            for ledger in (self._loss, self._gradients, self._updates, self._stored):
+                ledger.skip(step, reason)
+            return
         self._loss.checked(step, [one for one in check.outputs if one.name == "loss"])
         self._gradients.checked(step, [one for one in check.outputs if one.name != "loss"])
-        wrong = unlike(attempt)
         if step in self._full:
             self._stored.checked(step, wrong)
             if any(call.kernel.hooked for call in attempt.donor.plan.calls):
