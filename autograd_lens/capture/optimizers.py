@@ -113,7 +113,7 @@ class OptimizerHooks:
                 self._full.describe(self._steps.index, frame)
         self.begins("update", optimizer, frame if closed else None)
 
-    def _ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    def _ended(self, optimizer: Optimizer, _args: object, _kwargs: object) -> None:
         if self._frames:  # else the recording began within it
             self._frames.pop()
         self.numbers.ended(optimizer)

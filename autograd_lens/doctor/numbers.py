@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Gap, finite
 from autograd_lens.trace.graph import argument, constant, leaves_unset, operator_name, tensors
@@ -23,7 +22,7 @@ from autograd_lens.trace.records import (
 )
 from autograd_lens.trace.rows import LightRow
 from autograd_lens.trace.step import read_loss
-from autograd_lens.trace.values import Value, as_value
+from autograd_lens.trace.values import Floats, Value, as_value
 
 __all__ = [
     "Birth",
@@ -33,6 +32,7 @@ __all__ = [
     "Profile",
     "arriving",
     "first_birth",
+    "is_unit",
     "lost_updates",
     "moves",
     "poisoned",
@@ -40,8 +40,6 @@ __all__ = [
 ]
 
 _KEPT = 3  # value, value behind the update, gradient
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +207,19 @@ def _layer(kernel: Kernel) -> str:
     uses = [use.spec for use in tensors(kernel.inputs)]
     weights = (one.name for one in uses if one.role == "parameter" and len(one.shape) >= _MATRIX)
     return next(weights, kernel.module) or f"kernel {kernel.index}"
+
+
+_ROUNDING = 1e-2
+
+
+def is_unit(value: Value | None) -> bool:
+    """Whether all rows along the last axis, several numbers each, have the length 1."""
+    if value is None or not value.complete or len(value.shape) < _MATRIX or value.shape[-1] == 1:
+        return False
+    if value.array.dtype.kind != "f" or not value.numel:
+        return False
+    lengths = np.linalg.norm(value.array.astype(np.float64), axis=-1)
+    return bool(np.abs(lengths - 1).max() < _ROUNDING)
 
 
 _ADDING = frozenset({"add_", "sub_", "addcdiv_"})

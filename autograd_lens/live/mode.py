@@ -400,8 +400,11 @@ class TapeMode(TorchDispatchMode):
         try:
             if operator.draws:
                 self._draws.after(args, kwargs)
-            if operator.mutated and not isinstance(result, _Tensor) and not result:
+            if operator.mutated:
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
+                if not stream.lean:
+                    stream.wrote(written)
+            if operator.mutated and not isinstance(result, _Tensor) and not result:
                 results: Any = stream.make(written)
             else:
                 results = stream.leave_unset(result) if operator.unset else stream.make(result)
@@ -606,7 +609,7 @@ class TapeMode(TorchDispatchMode):
     def sweep(self) -> None:
         """Leave out what an evaluation ran since the last backward (see ``unused``)."""
         stream = self._stream
-        if len(stream.keys) - self._tail > LONG:
+        if len(stream.keys) - self._tail > LONG and _own(stream, self._tail) > LONG:
             drop_unused(stream, self._tail)
         self._sweep_at = len(stream.keys) + max(_SWEEP, len(stream.keys) - self._tail)
 

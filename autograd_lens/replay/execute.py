@@ -674,7 +674,7 @@ class Execution:
             raise ReplayError(msg) from error
         return found or ()
 
-    def _left(self, backward: TapeBackward, results: Sequence[Any]) -> None:
+    def _left(self, backward: TapeBackward, results: Sequence[object]) -> None:
         """Put what the engine has left into its registers (NOTE 2)."""
         registers, leaves = self.registers, self.leaves
         for arg, result in zip(backward.results, results, strict=False):
