@@ -84,8 +84,28 @@ class BatchAxis:
         wanted = self._targets & set(beside)
         if len(wanted) == 1:
             return wanted.pop()
+        if not any(kernel.module for kernel in self._step.kernels):
+            inside = self._by_hand
         both = [size for size in inside if size > 1 and size in beside]
         return max(both, key=lambda size: inside[size], default=0)
+
+    @property
+    def _by_hand(self) -> Counter[int]:
+        """Rows that products with weights read, where data have one number for each of them."""
+        forward = [one for one in self._step.kernels if one.phase == "forward"]
+        single = {
+            use.spec.shape[0]
+            for kernel in forward
+            for use in (*tensors(kernel.inputs), *kernel.outputs)
+            if len(use.spec.shape) == 1 and use.spec.role in ("input", "intermediate")
+        }
+        return Counter(
+            given.spec.shape[0]
+            for kernel in forward
+            for given in list(tensors(kernel.inputs))[:1]
+            if operator_name(kernel) in _PRODUCTS and kernel.requires_grad
+            if given.spec.role != "parameter" and given.spec.shape[0] in single
+        )
 
     @property
     def _targets(self) -> set[int]:

@@ -32,6 +32,7 @@ __all__ = [
     "Profile",
     "arriving",
     "first_birth",
+    "is_unit",
     "lost_updates",
     "moves",
     "poisoned",
@@ -206,6 +207,19 @@ def _layer(kernel: Kernel) -> str:
     uses = [use.spec for use in tensors(kernel.inputs)]
     weights = (one.name for one in uses if one.role == "parameter" and len(one.shape) >= _MATRIX)
     return next(weights, kernel.module) or f"kernel {kernel.index}"
+
+
+_ROUNDING = 1e-2
+
+
+def is_unit(value: Value | None) -> bool:
+    """Whether all rows along the last axis, several numbers each, have the length 1."""
+    if value is None or not value.complete or len(value.shape) < _MATRIX or value.shape[-1] == 1:
+        return False
+    if value.array.dtype.kind != "f" or not value.numel:
+        return False
+    lengths = np.linalg.norm(value.array.astype(np.float64), axis=-1)
+    return bool(np.abs(lengths - 1).max() < _ROUNDING)
 
 
 _ADDING = frozenset({"add_", "sub_", "addcdiv_"})

@@ -36,6 +36,10 @@ class Code:
         except (SyntaxError, ValueError):
             return ast.Module(body=[], type_ignores=[])
 
+    def says(self, word: str) -> bool:
+        """Whether a word, or part of one, stands anywhere in the text."""
+        return word in self._text.lower()
+
     def block(self, line: int) -> list[ast.stmt]:
         """The statements of the innermost loop around a line, else of the function or module."""
         best: ast.AST = self.tree

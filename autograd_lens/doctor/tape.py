@@ -18,15 +18,18 @@ from autograd_lens.trace.graph import (
     tensors,
     writes_in_place,
 )
-from autograd_lens.trace.records import Constant, Graph, Kernel, Step, TensorUse
+from autograd_lens.trace.records import Constant, Graph, Kernel, ParameterUpdate, Step, TensorUse
+from autograd_lens.trace.values import Value
 
 __all__ = [
     "DROPOUT",
     "LOSSES",
     "VERSION_ERROR",
     "Touch",
+    "bootstrapped",
     "compared",
     "divergence",
+    "gradient_used",
     "is_clip",
     "kept_for_backward",
     "life_lines",
@@ -94,6 +97,12 @@ def _kind(
     if writes:
         return "changed"
     return "used" if updating and "norm" not in operator_name(kernel) else None
+
+
+def gradient_used(step: Step, update: ParameterUpdate) -> Value | None:
+    """The gradient that an update read, as the program had changed it before."""
+    changed = [one.after for one in step.grad_changes if one.parameter == update.parameter]
+    return changed[-1] if changed else update.grad
 
 
 def is_clip(tape: TapeIndex, kernel: Kernel) -> bool:
@@ -175,6 +184,20 @@ def compared(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | N
         return None
     pair = list(tensors(made.inputs))[:_PAIR] if made is not None else []
     return (pair[0], pair[1]) if len(pair) == _PAIR else None
+
+
+def bootstrapped(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
+    """The target of a loss that was added up of data and of what a network says; else None."""
+    sides = compared(tape, kernel) if kernel.phase == "forward" else None
+    if sides is None:
+        return None
+    plain = [use for use in sides if use.tensor not in tape.differentiable]
+    for use in plain[:1] if len(plain) == 1 else ():
+        maker = tape.through_views(use.tensor, kernel.index)
+        added = maker is not None and operator_name(maker).rstrip("_") == "add"
+        if added and made_of(tape, use.tensor, kernel.index):
+            return use
+    return None
 
 
 def divergence(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse, Kernel] | None:

@@ -457,7 +457,8 @@ class Plan:
             for index in self.own_code(run)
             if not self.calls[index].kernel.hooked
         )
-        return self._needed_hooks.union(ran)
+        hooks: frozenset[int] = self._needed_hooks
+        return hooks.union(ran)
 
     def own_code(self, run: TapeRun) -> Sequence[int]:
         """The kernels of a custom node's run, with those of engines that it ran itself.

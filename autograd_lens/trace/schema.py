@@ -137,16 +137,17 @@ def unseal(sealed: object, *keys: object) -> bytes:
     return data
 
 
-def squeeze(data: bytes, *, text: bool = False) -> bytes:
+def squeeze(data: bytes, *, planes: bool = False) -> bytes:
     """``data`` compressed where that pays, with a small header.
 
     Args:
         data: The bytes.
-        text: Whether words are repeated in it. In numbers, runs of one byte are all that is worth
-            looking for, which takes half of the time.
+        planes: Whether it is planes of bytes: runs of one byte are all that is worth looking for
+            there, which takes half of the time.
     """
-    if len(data) > _SMALL and (text or _promising(data)):
-        smaller = _deflate(data, zlib.Z_DEFAULT_STRATEGY if text else zlib.Z_RLE)
+    strategy = zlib.Z_RLE if planes else zlib.Z_DEFAULT_STRATEGY
+    if len(data) > _SMALL and _promising(data, strategy):
+        smaller = _deflate(data, strategy)
         if len(smaller) < _WORTH_IT * len(data):
             return b"\x01" + len(data).to_bytes(8, "little") + smaller
     return b"\x00" + len(data).to_bytes(8, "little") + data
@@ -157,13 +158,13 @@ def _deflate(data: bytes, strategy: int) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _promising(data: bytes) -> bool:
+def _promising(data: bytes, strategy: int) -> bool:
     """Whether samples of ``data`` shrink: deflating noise would cost the most and save nothing."""
     if len(data) < 2 * _SAMPLES * _SAMPLE:
         return True
     stride = len(data) // _SAMPLES
     sample = b"".join(data[start : start + _SAMPLE] for start in range(0, len(data), stride))
-    return len(_deflate(sample, zlib.Z_RLE)) < _WORTH_IT * len(sample)
+    return len(_deflate(sample, strategy)) < _WORTH_IT * len(sample)
 
 
 def unsqueeze(stored: bytes | memoryview, most: int = LARGEST) -> bytes:
@@ -244,7 +245,7 @@ def item_row(kind: str, key: str, data: bytes) -> tuple[int, str, str, bytes, by
     if len(data) > most_bytes(kind):
         msg = f"A {kind} of {len(data):,} bytes is more than a trace holds ({most_bytes(kind):,})."
         raise ValueError(msg)
-    key, stored = as_text(key), squeeze(data, text=True)
+    key, stored = as_text(key), squeeze(data)
     return item_id(kind, key), kind, key, seal(kind, key, stored), stored
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,9 @@ _EXTENDED = frozenset(
 )
 
 _PLAIN = frozenset(_ITEM_SIZES) - {"quint8", "qint8", "qint32"}  # quantized ones need a scale
-_EXACT = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+_EXACT = "fd"  # the characters of float32 and float64
 _SAMPLES = 8
+_ROW = 256  # elements that are added up in their own type
 
 MOST_AXES = 60
 """NumPy has 64 at most, and some arrays here have one more than their tensor."""
@@ -269,38 +271,54 @@ def _summary(digest: str, raw: Array, dtype: str, *, brief: bool) -> Summary:
         values = raw.view(numpy_dtype(dtype))
     except TypeError:  # quantized
         return Summary(digest=digest, norm=math.nan)
-    if values.dtype.kind == "c":
+    kind = values.dtype.kind
+    if kind == "c":
         values = np.abs(values)
-    elif values.dtype.kind not in "fiu":
+    elif kind not in "fiu":
         values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
+    exact = values.dtype.char in _EXACT
     with np.errstate(over="ignore", invalid="ignore"):  # the program's values, whatever they are
-        norm = _norm(values)
+        norm = _norm(values if exact else values.astype(np.float64))
         finite = math.isfinite(norm)
-        if brief and finite and values.dtype in _EXACT:
+        if brief and finite and exact:
             return Summary(digest=digest, norm=norm, nan_count=0, inf_count=0)
-        last, count = values.size - 1, min(_SAMPLES, values.size)
-        picks = [last * position // max(1, count - 1) for position in range(count)]
         return Summary(
             digest=digest,
             norm=norm,
-            minimum=float(values.min()),
-            maximum=float(values.max()),
+            minimum=float(np.minimum.reduce(values)),
+            maximum=float(np.maximum.reduce(values)),
             mean=_mean(values),
             nan_count=0 if finite else int(np.isnan(values).sum()),
             inf_count=0 if finite else int(np.isinf(values).sum()),
-            sample=tuple([float(values[pick]) for pick in picks]),
+            sample=tuple(map(float, values[_picks(values.size)])),
         )
 
 
+@lru_cache(256)
+def _picks(size: int) -> npt.NDArray[np.intp]:
+    """Where the sample of so many elements lies."""
+    count = min(_SAMPLES, size)
+    places = [(size - 1) * position // max(1, count - 1) for position in range(count)]
+    return np.array(places, np.intp)
+
+
 def _mean(values: Array) -> float:
-    if values.dtype in _EXACT:  # einsum sums in float64 without a copy, four times as fast
-        return float(np.einsum("i->", values, dtype=np.float64)) / values.size
+    """The mean: of float32 rows are added up first, as exact as that type and three times as fast.
+
+    Where such a sum is beyond that type, all is added up as float64.
+    """
+    if values.dtype.char == "f" and values.size > _ROW:
+        whole = values.size - values.size % _ROW
+        rows = np.add.reduce(values[:whole].reshape(-1, _ROW), axis=1)
+        total = float(np.add.reduce(rows, dtype=np.float64))
+        total += float(np.add.reduce(values[whole:], dtype=np.float64))
+        if math.isfinite(total):
+            return total / values.size
     return float(values.mean(dtype=np.float64))
 
 
 def _norm(values: Array) -> float:
-    wide = values if values.dtype in _EXACT else values.astype(np.float64)
-    return float(np.sqrt(np.dot(wide, wide)))
+    return math.sqrt(np.dot(values, values))
 
 
 def equal(one: Value, other: Value) -> bool | None:

@@ -51,17 +51,23 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "autograd_lens/replay/replayer.py": (
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
+        "tests/replay/test_promises.py",
     ),
     "autograd_lens/replay/execute.py": (
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
         "tests/replay/test_hooks.py",
     ),
-    "autograd_lens/replay/plan.py": ("tests/replay/test_step.py", "tests/replay/test_verify.py"),
+    "autograd_lens/replay/plan.py": (
+        "tests/replay/test_plan.py",
+        "tests/replay/test_step.py",
+        "tests/replay/test_verify.py",
+    ),
     "autograd_lens/replay/hooks.py": ("tests/replay/test_hooks.py",),
     "autograd_lens/replay/checkpoint.py": ("tests/replay/test_of_other_programs.py",),
     "autograd_lens/replay/functions.py": ("tests/replay/test_of_other_programs.py",),
     "autograd_lens/replay/optimizer.py": (
+        "tests/capture/test_optimizer_notes.py",
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
     ),

@@ -10,6 +10,7 @@ from torch import nn
 
 import autograd_lens as lens
 from autograd_lens.capture.optimizer_numbers import OptimizerNumbers
+from autograd_lens.replay.optimizer import Optimizers
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.kept import replaced_optimizers, stored_optimizers
 
@@ -42,6 +43,10 @@ def test_tensors_that_no_backward_reached_are_null(tmp_path: Path) -> None:
             model(torch.ones(3, 2)).sum().backward()
             optimizer.step()
     assert notes(tmp_path / "run.lens") == {"optimizer": ["weight", None, "bias"]}
+    with lens.open(tmp_path / "run.lens") as trace:
+        (settings,) = Optimizers(trace).all
+        assert settings.groups[0].names == ("weight", "", "bias")
+        assert verify(trace, range(2)).complete
 
 
 def test_a_handwritten_one_holds_the_leaves_among_its_attributes(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 What it finds:
     A language model whose targets are its own inputs, one place later, and whose scores for a
-    place change with the token of the next place: a mask that is turned over, or none, or a layer
-    that reads in both directions. Or one that reads from left to right, and whose targets are its
-    inputs as they are.
+    place change with the token of the next place: a mask that is turned over, or none, or a
+    layer that reads in both directions. Or one that reads from left to right, and whose targets
+    are its inputs as they are. Targets that are the inputs two places later, because they were
+    shifted twice. A forecast whose targets are its inputs one place later, and that changes
+    with the number it is to say.
 
 Why it is bad:
     Copying what it sees is the easiest way to a low loss. Where the next token has yet to be
@@ -35,10 +37,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.doctor.tape import LOSSES, compared
+from autograd_lens.trace.graph import VIEWS, TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.outcomes import Disturbance
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 
@@ -46,6 +50,7 @@ RULE = Rule("AL414", "answer-seen", "error", "full")
 
 _LOSSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
 _FEWEST = 4  # places of a text
+_LONG = 5  # places that tell a shift
 _PAIR = 2
 
 
@@ -77,6 +82,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         text = _text(TapeIndex(step))
         if text is None:
+            series = _series(evidence, TapeIndex(step))
+            if series is not None:
+                yield series
+                return
+            twice = _two_later(TapeIndex(step))
+            if twice is not None:
+                yield _shifted_twice(step.index, *twice)
+                return
             continue
         last = text.tokens.spec.shape[1] - 1
         changed = evidence.experiments.spread(
@@ -129,6 +142,126 @@ def _text(tape: TapeIndex) -> _Text | None:
                 if target is not None and _shifted(tokens, target, ignored, later):
                     return _scored(tape, loss, reader, tokens, own=not later)
     return None
+
+
+def _series(evidence: Evidence, tape: TapeIndex) -> Finding | None:
+    """A forecast whose places change with the number that they are to say."""
+    for loss in tape.kernels:
+        sides = compared(tape, loss) if loss.phase == "forward" and loss.requires_grad else None
+        for given, target in (sides, sides[::-1]) if sides is not None else ():
+            cut = tape.maker(target.tensor, loss.index)
+            if cut is None or operator_name(cut) != "slice" or constant(cut, "start") != 1:
+                continue
+            base, axis = argument(cut, "self"), int(constant(cut, "dim") or 0)
+            read = _read_part(tape, base, axis) if base is not None else None
+            if read is None or given.spec.shape != target.spec.shape:
+                continue
+            reader, tensor = read
+            last = target.spec.shape[axis] - 1
+            changed = evidence.experiments.spread(
+                Disturbance(
+                    step=tape.step.index,
+                    kernel=reader.index,
+                    tensor=tensor,
+                    axis=axis,
+                    reader=loss.index if operator_name(loss) in LOSSES else _reader(tape, given),
+                    result=given.tensor,
+                    row=last,
+                    other=0,
+                    along=axis,
+                )
+            )
+            if last - 1 in (changed or ()):
+                return _foreseen(tape.step.index, reader, loss)
+    return None
+
+
+def _reader(tape: TapeIndex, use: TensorUse) -> int:
+    return tape.readers(use.tensor)[0].index
+
+
+def _read_part(tape: TapeIndex, base: TensorUse, axis: int) -> tuple[Kernel, int] | None:
+    """The kernel that reads all of a series but its last place, and the id of that part."""
+    for part in tape.readers(base.tensor):
+        own = operator_name(part) == "slice" and not constant(part, "start")
+        if own and int(constant(part, "dim") or 0) == axis and part.outputs:
+            length = part.outputs[0].spec.shape[axis]
+            readers = tape.readers(part.outputs[0].tensor)
+            if length == base.spec.shape[axis] - 1 >= _FEWEST and readers:
+                return readers[0], part.outputs[0].tensor
+    return None
+
+
+def _foreseen(step: int, reader: Kernel, loss: Kernel) -> Finding:
+    return RULE.finding(
+        title="a forecast changes with the number that it is to foresee",
+        message=f"""The targets of step {step} are the inputs, one place later. Shown by executing
+            it again with the last place of the inputs overwritten: the forecast of the place in
+            front of it, which is to say just that number, changed. It can be copied.""",
+        fix="x = F.pad(x, (reach, 0))  # the past alone: nothing on the right",
+        step=step,
+        kernel=reader,
+        events=(f"kernel {reader.index} {reader.op}", f"kernel {loss.index} {loss.op}"),
+    )
+
+
+def _two_later(tape: TapeIndex) -> tuple[Kernel, int] | None:
+    """A loss whose targets are the tokens, two places later, for scores from the first place on."""
+    readers = [one for one in tape.kernels if operator_name(one) == "embedding"]
+    for loss in tape.kernels:
+        target = argument(loss, "target") if operator_name(loss) in _LOSSES else None
+        scores = argument(loss, "self")
+        if target is None or scores is None or len(readers) != 1 or not loss.requires_grad:
+            continue
+        tokens = argument(readers[0], "indices")
+        place = _offset(tokens, target, constant(loss, "ignore_index"))
+        if place and not _starts_later(tape, scores, loss):
+            return loss, place
+    return None
+
+
+def _offset(tokens: TensorUse | None, target: TensorUse, ignored: float | None) -> int:
+    """By how many places, 2 or 3, targets are behind the tokens; 0 where they are not."""
+    one, other = tokens.value if tokens is not None else None, target.value
+    if one is None or other is None or not (one.complete and other.complete):
+        return 0
+    if len(one.shape) != _PAIR or one.shape[1] < _LONG or other.numel % one.shape[0]:
+        return 0
+    read, wanted = one.array, other.array.reshape(one.shape[0], -1)
+    fitting = [later for later in range(4) if _same_text(read, wanted, later, ignored)]
+    return fitting[0] if len(fitting) == 1 and fitting[0] >= _PAIR else 0
+
+
+def _same_text(
+    read: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64], later: int, ignored: float | None
+) -> bool:
+    following = read[:, later : later + wanted.shape[1]]
+    said = wanted[:, : following.shape[1]]
+    counts = said != ignored
+    return bool(counts.sum() > _LONG) and bool(np.all(following[counts] == said[counts]))
+
+
+def _starts_later(tape: TapeIndex, scores: TensorUse, loss: Kernel) -> bool:
+    """Whether the scores leave the first places out."""
+    kernel = tape.maker(scores.tensor, loss.index)
+    while kernel is not None and operator_name(kernel) in VIEWS | {"_log_softmax", "clone"}:
+        if operator_name(kernel) in ("slice", "narrow") and constant(kernel, "start"):
+            return True
+        base = next(tensors(kernel.inputs), None)
+        kernel = tape.maker(base.tensor, kernel.index) if base is not None else None
+    return False
+
+
+def _shifted_twice(step: int, loss: Kernel, places: int) -> Finding:
+    return RULE.finding(
+        title=f"each place is to say the token {places} places later",
+        message=f"""The targets of step {step} are its inputs, {places} places later, and its scores
+            begin with the first place: the targets were shifted twice, as where the data are
+            shifted and the loss shifts them again. The next token is never asked for.""",
+        fix="labels = tokens  # where the loss shifts them itself",
+        step=step,
+        kernel=loss,
+    )
 
 
 def _reads(reader: Kernel, tokens: TensorUse) -> bool:

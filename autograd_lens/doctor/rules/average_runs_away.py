@@ -2,7 +2,8 @@
 
 What it finds:
     An average of weights that has a part of its distance to them added instead of taken off, or
-    whose two factors are swapped, so that it forgets itself at once.
+    whose two factors are swapped, so that it forgets itself at once. The same of an average
+    that is kept apart from any network and made anew each time.
 
 Why it is bad:
     The distance grows by a factor with every update, while the trained model looks well: the
@@ -73,6 +74,8 @@ def _copied(tape: TapeIndex, kernel: Kernel, trained: set[str]) -> _Mixed | None
     if len(pair) != _PAIR or kernel.phase == "backward" or not trained:
         return None
     average, weights = (_parameter(tape, use, kernel) for use in pair)
+    if name == "add" and kernel.node is None:
+        return _kept_apart(tape, kernel, trained)
     if average.spec.role != "parameter" or average.spec.name in trained:
         return None
     if name == "copy_":
@@ -87,6 +90,22 @@ def _copied(tape: TapeIndex, kernel: Kernel, trained: set[str]) -> _Mixed | None
     if found is None or found[0].spec.name not in trained or not _NEARLY < found[1] < 1:
         return None
     return average, *found
+
+
+def _kept_apart(tape: TapeIndex, kernel: Kernel, trained: set[str]) -> _Mixed | None:
+    """The same of an average that is made anew each time, as in a dictionary of tensors."""
+    found: dict[bool, tuple[TensorUse, float]] = {}
+    for part in tensors(kernel.inputs):
+        made = tape.maker(part.tensor, kernel.index)
+        factor = constant(made, "other") if made and operator_name(made) == "mul" else None
+        if made is not None and factor is not None:
+            base = _parameter(tape, next(tensors(made.inputs)), made)
+            found[base.spec.name in trained] = base, factor
+    if len(found) < _PAIR or found[False][0].spec.shape != found[True][0].spec.shape:
+        return None
+    (average, rest), (weights, factor) = found[False], found[True]
+    whole = abs(rest + factor - 1) < _ROUNDING and _NEARLY < factor < 1
+    return (average, weights, factor) if whole and average.spec.role != "gradient" else None
 
 
 def _shrunk(tape: TapeIndex, average: TensorUse, kernel: Kernel, factor: float | None) -> bool:

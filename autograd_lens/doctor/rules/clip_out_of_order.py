@@ -3,6 +3,7 @@
 What it finds:
     Clipping after the update has used the gradients, before they are unscaled, once for each
     backward of an accumulation, before backward() has written them, or of no gradient at all.
+    Clipping to a norm of 0.
 
 Why it is bad:
     The update uses gradients that are as large as before, or, where the clipped ones are divided
@@ -55,6 +56,12 @@ _PARTS: _Case = (
     _FIX,
 )
 
+_NOTHING: _Case = (
+    "gradients are clipped to zero",
+    "all that was left of them is zero: the largest norm that is allowed is 0",
+    _FIX,
+)
+
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find clipping out of order."""
@@ -77,11 +84,20 @@ def _of_step(step: Step) -> tuple[Touch, _Case] | None:
     for name, touches in life_lines(step).items():
         for place, touch in enumerate(touches):
             if touch.kind == "changed" and is_clip(tape, touch.kernel):
+                if _to_nothing(touch):
+                    return touch, _NOTHING
                 behind = _until_used(touches[place + 1 :])
                 case = _case(step, name, touches[:place], behind)
                 if case is not None:
                     return touch, case
     return None
+
+
+def _to_nothing(touch: Touch) -> bool:
+    """Whether a gradient that was not zero is zero behind the clipping."""
+    made = [one.value for one in touch.kernel.outputs if one.tensor == touch.grad.tensor]
+    before = touch.grad.value
+    return before is not None and not is_zero(before) and bool(made) and all(map(is_zero, made))
 
 
 def _until_used(touches: list[Touch]) -> list[Touch]:

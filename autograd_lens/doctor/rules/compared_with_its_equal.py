@@ -2,7 +2,8 @@
 
 What it finds:
     A loss both sides of which are computed in the same way from the same tensor: the teacher's
-    scores against the teacher's, an output against its own copy.
+    scores against the teacher's, an output against its own copy. What a model says, less the
+    very same numbers without a gradient, step after step: a reference that is the model itself.
 
 Why it is bad:
     It is 0 in every step, or as low as it can be, and trains nothing; the side that was meant is
@@ -28,15 +29,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.tape import compared, divergence
+from autograd_lens.doctor.tape import LOSSES, compared, divergence
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors, writes_in_place
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
 
 RULE = Rule("AL419", "compared-with-its-equal", "error", "full")
 
 _DEEP = 6  # kernels back
+_FEWEST = 3  # steps
+_SEVERAL = 4  # numbers
+_ROUNDING = 1e-5  # a forward without autograd may run other kernels
 _DRAWN = frozenset({"bernoulli", "multinomial", "native_dropout", "normal", "rrelu_with_noise"})
 _ALIKE = {"_log_softmax": "softmax", "_softmax": "softmax", "detach": "", "alias": "", "clone": ""}
 
@@ -52,6 +58,66 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if one == other:
                 yield _finding(evidence, tape, kernel, sides[0])
                 return
+    yield from _always_equal(evidence)
+
+
+def _always_equal(evidence: Evidence) -> Iterator[Finding]:
+    """A prediction, and what it is compared with or taken off from, that are the same numbers."""
+    times: dict[tuple[str, int], list[tuple[TapeIndex, Kernel, bool]]] = {}
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
+            if kernel.phase == "forward" and kernel.requires_grad and kernel.source is not None:
+                sides = _own_target(tape, kernel)
+                if sides is not None:
+                    line = kernel.source.file, kernel.source.line
+                    times.setdefault(line, []).append((tape, kernel, _equal(*sides)))
+    late = len(evidence.losses) // 2
+    for found in times.values():
+        same = [(tape, kernel) for tape, kernel, equal in found if equal]
+        steps = {tape.step.index for tape, _ in same}
+        always = len(same) == len(found) or max(steps, default=0) >= late
+        if len(steps) >= _FEWEST and always and 2 * len(same) > len(found) and found[0][2]:
+            tape, kernel = same[-1]
+            yield RULE.finding(
+                title="what the model says is compared with just that",
+                message=f"""In {len(steps)} steps, `{evidence.line(kernel.source).strip()}` took
+                    from what the model says numbers without a gradient that are the very same:
+                    nothing is left. They come from the model itself as it is now, not from a target
+                    or an older copy.""",
+                fix="reference = copy.deepcopy(model)  # in front of the loop",
+                step=tape.step.index,
+                kernel=kernel,
+            )
+            return
+
+
+def _own_target(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:
+    """Both sides of a difference of which one carries a gradient, and not the same tensor."""
+    pair = list(tensors(kernel.inputs))[:2]
+    differs = operator_name(kernel) == "sub" or operator_name(kernel) in LOSSES
+    if not differs or len(pair) != len({use.tensor for use in pair}) or len(pair) <= 1:
+        return None
+    carried = [use.tensor in tape.differentiable for use in pair]
+    if sorted(carried) != [False, True] or _meets_exp(tape, kernel):
+        return None
+    if tape.itself(pair[0].tensor) == tape.itself(pair[1].tensor):
+        return None
+    return pair[0], pair[1]
+
+
+def _meets_exp(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether a ratio is made of it: the first pass over a batch has the ratio 1."""
+    readers = tape.readers(kernel.outputs[0].tensor)
+    return any(operator_name(one) in ("exp", "clamp") for one in readers)
+
+
+def _equal(one: TensorUse, other: TensorUse) -> bool:
+    """Whether two tensors hold the same numbers, several that differ from each other."""
+    a, b = one.value, other.value
+    if a is None or b is None or not (a.complete and b.complete) or a.shape != b.shape:
+        return False
+    varied = a.numel >= _SEVERAL and len(np.unique(a.array)) > 1
+    return varied and bool(np.allclose(a.array, b.array, rtol=_ROUNDING, atol=_ROUNDING / 10))
 
 
 def _sides(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] | None:

@@ -1,8 +1,9 @@
 """The loss expects something else than what it is given.
 
 What it finds:
-    Softmax before a loss that applies softmax itself; a sigmoid before a loss on logits; numbers
-    that are no log-probabilities in ``nll_loss``.
+    Softmax before a loss that applies softmax itself; a sigmoid before a loss on logits;
+    numbers that are no log-probabilities in ``nll_loss``. A distribution over logits, or a
+    Gumbel softmax, that is given the result of a softmax.
 
 Why it is bad:
     Softmax of softmax squeezes all classes together: the loss cannot come near 0, gradients are
@@ -32,7 +33,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.trace.graph import TapeIndex, argument, operator_name
+from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL403", "double-softmax", "error", "full")
@@ -58,6 +59,13 @@ def _twice(tape: TapeIndex, kernel: Kernel) -> tuple[str, str, str] | None:
     given = argument(kernel, "self")
     maker = tape.through_views(given.tensor, kernel.index) if given else None
     name, before = operator_name(kernel), operator_name(maker) if maker else ""
+    if before == "_softmax" and maker is not None and _draws(tape, kernel):
+        return (
+            "a distribution over logits is given probabilities",
+            """What is drawn from is the softmax of what it was given, and that was the result of a
+            softmax already: all classes are nearly as probable as each other.""",
+            "Categorical(probs=probabilities)  # or without the softmax in front",
+        )
     if name == "_log_softmax" and before == "_softmax":
         return (
             "softmax is applied twice before the loss",
@@ -71,6 +79,18 @@ def _twice(tape: TapeIndex, kernel: Kernel) -> tuple[str, str, str] | None:
             "binary_cross_entropy_with_logits(logits, y)  # without sigmoid in the model",
         )
     return None
+
+
+def _draws(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether logits are made a distribution: less their logsumexp, or with a Gumbel's noise."""
+    if operator_name(kernel) not in ("sub", "add"):
+        return False
+    makers = [tape.through_views(one.tensor, kernel.index) for one in tensors(kernel.inputs)][1:]
+    names = [operator_name(one) for one in makers if one is not None]
+    if operator_name(kernel) == "sub":
+        return names == ["logsumexp"]
+    behind = (tape.maker(next(tensors(one.inputs)).tensor, one.index) for one in makers if one)
+    return names == ["neg"] and any(one and operator_name(one) == "log" for one in behind)
 
 
 def _no_logarithms(kernel: Kernel) -> tuple[str, str, str] | None:

@@ -1,8 +1,11 @@
-"""Where an episode ends is drawn with each batch, and nothing reads it.
+"""Where an episode ends does not end what is added of the next state's value.
 
 What it finds:
     Zeros and ones that are drawn by the same rows as the rewards and states of a batch and that
     nothing ever reads, while the target of the loss is made of a network's value of the next state.
+    Zeros and ones that are added to such a target with the discount, where the value of the next
+    state was to be multiplied by both; and ends that let through the values of the last states and
+    of no others.
 
 Why it is bad:
     Behind the end of an episode there is no next state. Its value is added all the same, and the
@@ -18,7 +21,7 @@ Corrected:
     target = reward[rows] + gamma * (1 - done[rows]) * value(after[rows]).detach()
 
 When it is silent:
-    Ends that are not drawn at all, or that anything reads.
+    Ends that are not drawn at all, or that anything else reads; batches without an end.
 
 References:
     https://arxiv.org/abs/1712.00378
@@ -27,12 +30,14 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.tape import compared, made_of
-from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
+from autograd_lens.doctor.tape import bootstrapped, made_of
+from autograd_lens.doctor.terms import factor
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Value
 
@@ -40,18 +45,24 @@ RULE = Rule("AL424", "end-ignored", "warning", "full")
 
 _ROWS = frozenset({"index", "index_select"})
 _STEPS = 2
+_PAIR = 2
+_FEW = 0.3  # of the steps are ends
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find ends that are drawn and read nowhere, in every full step."""
-    cases = [_case(tape) for tape in evidence.tapes]
-    if len(cases) >= _STEPS and all(cases):
-        yield from told(RULE, evidence, lambda tape: [_case(tape)])
+    for look in (_case, _added, _turned):
+        cases = [look(tape) for tape in evidence.tapes]
+        known = cases[1:] if len(cases) > _STEPS else cases  # who has weights is told by step 0
+        always = all(known) or (look is _turned and sum(map(bool, known)) * _PAIR > len(known))
+        if len(known) >= _STEPS and always:
+            yield from told(RULE, evidence, lambda tape, look=look: [look(tape)])  # type: ignore[misc]
+            return
 
 
 def _case(tape: TapeIndex) -> Case | None:
     """The first such draw of a step."""
-    target = next((one for k in tape.kernels if (one := _bootstrapped(tape, k))), None)
+    target = next((one for k in tape.kernels if (one := bootstrapped(tape, k))), None)
     if target is None:
         return None
     behind = {one.index for one in tape.ancestors(target.tensor, len(tape.kernels))}
@@ -72,25 +83,107 @@ def _case(tape: TapeIndex) -> Case | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Summand:
+    """What a target is the sum of: a tensor with its factor, and the kernel that made it."""
+
+    use: TensorUse
+    kernel: Kernel | None
+    weight: float
+    before: int
+
+
+def _summands(tape: TapeIndex, target: TensorUse, before: int) -> Iterator[_Summand]:
+    """The summands of a target without a gradient, factors taken out."""
+    waiting = [(target, before, 1.0)]
+    while waiting:
+        use, end, weight = waiting.pop()
+        kernel = tape.through_views(use.tensor, end)
+        name = operator_name(kernel).rstrip("_") if kernel is not None else ""
+        given = list(tensors(kernel.inputs)) if kernel is not None else []
+        number = factor(kernel) if kernel is not None and name in ("mul", "div") else None
+        if kernel is not None and name == "add" and len(given) == _PAIR:
+            alpha = constant(kernel, "alpha")
+            shares = (1.0, 1.0 if alpha is None else alpha)
+            waiting += [
+                (one, kernel.index, weight * share)
+                for one, share in zip(given, shares, strict=True)
+            ]
+        elif kernel is not None and number is not None:
+            waiting.append((given[0], kernel.index, weight * number))
+        else:
+            yield _Summand(use, kernel, weight, end)
+
+
+def _target(tape: TapeIndex) -> tuple[TensorUse, list[_Summand]] | None:
+    for kernel in tape.kernels:
+        use = bootstrapped(tape, kernel)
+        if use is not None:
+            return use, list(_summands(tape, use, kernel.index))
+    return None
+
+
+def _added(tape: TapeIndex) -> Case | None:
+    """``reward + gamma * mask + next_value``."""
+    found = _target(tape)
+    target, parts = found if found is not None else (None, [])
+    masks = [one for one in parts if 0 < one.weight < 1 and _zeros_and_ones(one.use.value)]
+    values = [one for one in parts if one.weight == 1 and made_of(tape, one.use.tensor, one.before)]
+    adds = tape.through_views(target.tensor, len(tape.kernels)) if target is not None else None
+    if len(parts) < _PAIR + 1 or not masks or not values or adds is None:
+        return None
+    return Case(
+        adds,
+        "the ends of episodes are added to the target",
+        f"""the target of the loss is a sum of the reward, of zeros and ones times
+        {masks[0].weight:.4g}, and of a network's value of the next state as it is: that value is
+        neither discounted nor left out where an episode ends""",
+        "target = reward + gamma * mask * next_value",
+    )
+
+
+def _turned(tape: TapeIndex) -> Case | None:
+    """``reward + gamma * done * next_value``."""
+    found = _target(tape)
+    for part in found[1] if found is not None else ():
+        product = part.kernel
+        pair = list(tensors(product.inputs)) if product is not None else []
+        if product is None or operator_name(product) != "mul" or len(pair) != _PAIR:
+            continue
+        for ends, value in (pair, pair[::-1]):
+            mask = _as_drawn(tape, ends, product)
+            if mask is not None and made_of(tape, value.tensor, product.index):
+                return Case(
+                    product,
+                    "values of the next state count at the ends of episodes alone",
+                    f"""a network's value of the next state is multiplied by zeros and ones that
+                    were drawn as they are, and {mask:.0%} of these are 1: what comes after a step
+                    is left out where the episode goes on, and counts where it ends""",
+                    "target = reward + gamma * (1 - done) * next_value",
+                )
+    return None
+
+
+def _as_drawn(tape: TapeIndex, use: TensorUse, before: Kernel) -> float | None:
+    """The share of ones in zeros and ones that were drawn and not computed, where it is small."""
+    kernel = tape.through_views(use.tensor, before.index)
+    while kernel is not None and operator_name(kernel) in ("_to_copy", "mul", "unsqueeze"):
+        if operator_name(kernel) == "mul" and factor(kernel) is None:
+            return None
+        first = next(tensors(kernel.inputs))
+        use, kernel = first, tape.through_views(first.tensor, kernel.index)
+    drawn = kernel is None or bool(list(_rows(kernel))) or operator_name(kernel) == "stack"
+    if not drawn or not _zeros_and_ones(use.value) or use.value is None:
+        return None
+    share = float(use.value.array.mean())
+    return share if 0 < share <= _FEW else None
+
+
 def _rows(kernel: Kernel) -> Iterator[int]:
     """The tensor of the rows that a kernel draws; nothing for other kernels."""
     if operator_name(kernel) in _ROWS and kernel.phase == "forward":
         base = argument(kernel, "self")
         yield from (use.tensor for use in tensors(kernel.inputs) if use is not base)
-
-
-def _bootstrapped(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
-    """The target of a loss, where it was drawn and added to what a network says."""
-    sides = compared(tape, kernel) if kernel.phase == "forward" else None
-    if sides is None:
-        return None
-    plain = [use for use in sides if use.tensor not in tape.differentiable]
-    for use in plain[:1] if len(plain) == 1 else ():
-        maker = tape.through_views(use.tensor, kernel.index)
-        added = maker is not None and operator_name(maker).rstrip("_") == "add"
-        if added and made_of(tape, use.tensor, kernel.index):
-            return use
-    return None
 
 
 def _zeros_and_ones(value: Value | None) -> bool:

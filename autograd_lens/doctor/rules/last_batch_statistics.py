@@ -1,7 +1,7 @@
 """Batch normalisation keeps the statistics of the last batch alone.
 
 What it finds:
-    Batch normalisation with a momentum of 0.9 or more that trains.
+    Batch normalisation with a momentum of 0.9 or more that trains, or with a momentum of 0.
 
 Why it is bad:
     PyTorch's momentum is the weight of the new batch; elsewhere it is the weight of the old
@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
-from autograd_lens.trace.graph import constant, operator_name
+from autograd_lens.trace.graph import argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL609", "last-batch-statistics", "warning", "full")
@@ -42,12 +42,29 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for step in evidence.full:
         for kernel in step.kernels:
             momentum = constant(kernel, "momentum")
-            if momentum is None or not _MOST <= momentum < 1:
+            if momentum is None or not (_MOST <= momentum < 1 or not momentum):
                 continue
             trains = kernel.phase == "forward" and constant(kernel, "training") == 1
-            if "batch_norm" in operator_name(kernel) and trains:
+            if "batch_norm" in operator_name(kernel) and trains and not momentum:
+                if argument(kernel, "running_mean") is not None:
+                    yield _never(evidence, step.index, kernel)
+                    return
+            elif "batch_norm" in operator_name(kernel) and trains:
                 yield _finding(evidence, step.index, kernel, momentum)
                 return
+
+
+def _never(evidence: Evidence, step: int, kernel: Kernel) -> Finding:
+    return RULE.finding(
+        title="momentum=0: the running statistics never change",
+        message=f"""Module {kernel.module or "batch normalisation"} gives each new batch the weight
+            0 in its running mean and variance. They stay what they began with, and evaluation
+            normalises with that.""",
+        fix="momentum=0.1",
+        step=step,
+        kernel=kernel,
+        source=_made(evidence, kernel),
+    )
 
 
 def _finding(evidence: Evidence, step: int, kernel: Kernel, momentum: float) -> Finding:

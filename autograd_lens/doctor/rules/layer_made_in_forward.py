@@ -2,7 +2,8 @@
 
 What it finds:
     ``nn.Linear(...)``, ``nn.Parameter(...)`` and other layers with weights of their own, made
-    inside ``forward``.
+    inside ``forward``. Also behind an ``if``, where the layer is called in the line that makes
+    it.
 
 Why it is bad:
     The optimizer was given the parameters before the layer was there. Each forward draws other
@@ -22,7 +23,7 @@ Corrected:
         return self.head(self.body(x))
 
 When it is silent:
-    Layers without weights, and layers that are made once, behind an ``if``.
+    Layers without weights, and layers that are made once and kept, behind an ``if``.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/modules.html
@@ -80,11 +81,21 @@ def _made(tree: ast.AST) -> Iterator[ast.Call]:
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
     """The calls below a node, without those that an ``if`` or another function decides on."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If | ast.FunctionDef | ast.Lambda | ast.IfExp):
+        if isinstance(child, ast.If | ast.IfExp):
+            yield from _used_at_once(child)
+            continue
+        if isinstance(child, ast.FunctionDef | ast.Lambda):
             continue
         if isinstance(child, ast.Call):
             yield child
         yield from _calls(child)
+
+
+def _used_at_once(node: ast.AST) -> Iterator[ast.Call]:
+    """Layers that are called where they are made, ``nn.Conv1d(1, 2, 1)(x)``: kept by nobody."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Call):
+            yield one.func
 
 
 def _finding(evidence: Evidence, source: Source, call: ast.Call) -> Finding:

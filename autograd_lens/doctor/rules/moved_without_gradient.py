@@ -2,7 +2,8 @@
 
 What it finds:
     A parameter that no backward reaches any more, and that its optimizer goes on changing: by
-    weight decay or by momentum, because its ``.grad`` is zero and not None.
+    weight decay or by momentum, because its ``.grad`` is zero and not None. Elements that were
+    pruned, whose gradients are masked, and that come back.
 
 Why it is bad:
     It was frozen to keep what it had learned, and it drifts away from that.
@@ -28,15 +29,21 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from autograd_lens.doctor.evidence import Evidence, Gap, is_zero
-from autograd_lens.doctor.finding import Finding, Rule, listed
+from autograd_lens.doctor.finding import Finding, Rule, listed, plural
+from autograd_lens.doctor.tape import gradient_used
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL211", "moved-without-gradient", "error", "light")
 
 _ENOUGH = 3
+_PART = 0.1  # of the elements
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -53,6 +60,72 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             found.append((index, drift, reason))
     if found:
         yield _finding(evidence, found)
+    else:
+        yield from _come_back(evidence)
+
+
+def _come_back(evidence: Evidence) -> Iterator[Finding]:
+    """Elements that something made 0, whose gradient is 0 from then on, and that move again."""
+    for index in sorted(evidence.ledger.holders):
+        optimizer, group = evidence.ledger.holders[index][0]
+        reason = _reason(optimizer.groups[group] if group < len(optimizer.groups) else {})
+        for gaps in evidence.gaps(index) if reason else ():
+            step, pruned = _pruned(gaps)
+            name = evidence.parameters[index].name
+            count = _revived(evidence, name, step, pruned, gaps[-1]) if pruned is not None else 0
+            if count:
+                yield RULE.finding(
+                    title=f"{name}: what was pruned comes back",
+                    message=f"""In step {step}, elements of {name} were set to 0, and the gradients
+                        that its updates read are 0 there since. The optimizer moves
+                        {plural(count, "element")} of them all the same, with {reason}: it still has
+                        what it gathered before.""",
+                    fix="p.mul_(mask)  # after each optimizer.step(), or clear the momentum too",
+                    step=step,
+                    events=(f"{name} before and after the update",),
+                    source=_pruning(evidence) or evidence.loop,
+                )
+                return
+
+
+def _pruned(gaps: list[Gap]) -> tuple[int, npt.NDArray[np.bool_] | None]:
+    """The step in which many elements became 0 that were not, and which."""
+    for gap in gaps:
+        before, after = gap.value, gap.after
+        if before is None or after is None or not (before.complete and after.complete):
+            continue
+        zero = (after.array == 0) & (before.array != 0) if before.shape == after.shape else None
+        if zero is not None and zero.ndim > 1 and zero.mean() > _PART:
+            return gap.run.row.step, zero
+    return 0, None
+
+
+def _revived(
+    evidence: Evidence, name: str, step: int, pruned: npt.NDArray[np.bool_], last: Gap
+) -> int:
+    """How many of these elements move in the end, though their gradients are 0; 0 where few."""
+    value = last.value
+    if value is None or not value.complete or value.shape != pruned.shape:
+        return 0
+    back = int((value.array != 0)[pruned].sum())
+    grads = [
+        gradient_used(tape, one)
+        for tape in evidence.full
+        for one in tape.updates
+        if tape.index > step and one.parameter == name
+    ]
+    known = [one for one in grads if one is not None and one.complete]
+    masked = [(one.array == 0)[pruned].mean() > 1 - _PART for one in known]
+    return back if masked and all(masked) and back > _PART * pruned.sum() else 0
+
+
+def _pruning(evidence: Evidence) -> Source | None:
+    """The line that masks gradients: ``p.grad.mul_(mask)``."""
+    source = evidence.loop
+    for node in ast.walk(evidence.code(source).tree):
+        if isinstance(node, ast.Call) and ".grad.mul_" in ast.unparse(node.func):
+            return Source.at(source.file, node.lineno) if source is not None else None
+    return None
 
 
 def _zero(gap: Gap) -> bool:

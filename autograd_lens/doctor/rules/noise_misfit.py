@@ -1,9 +1,10 @@
 """Noise that a model is trained with does not fit: drawn twice, weighed wrongly, or shared.
 
 What it finds:
-    A model that is to predict noise other than that which it was shown; data and noise mixed with
-    factors of which one is a square where the root was meant; one vector of noise for all samples
-    of a batch.
+    A model that is to predict noise other than that which it was shown; data and noise mixed
+    with factors of which one is a square where the root was meant; one vector of noise for all
+    samples of a batch. Mixtures of data and noise in which next to nothing of the data is left
+    for nearly all samples.
 
 Why it is bad:
     Noise that the model never saw cannot be predicted. With ``1 - a`` for ``sqrt(1 - a)`` the mix
@@ -50,6 +51,9 @@ _DRAWS = frozenset({"normal", "normal_", "normal_functional", "randn", "randn_li
 _PAIR = 2
 _FEWEST = 3  # factors that differ
 _CLOSE = 1e-5
+_NOTHING = 0.01  # of the data
+_NEARLY_ALL = 0.8
+_SAMPLES = 16
 _INSIDE = (0.02, 0.98)
 
 
@@ -64,6 +68,7 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
             yield _unseen(tape, kernel)
             yield _weighed(tape, kernel)
             yield _shared(tape, kernel)
+            yield _drowned(tape, kernel)
 
 
 def _draw(tape: TapeIndex, use: TensorUse, before: Kernel) -> Kernel | None:
@@ -152,6 +157,43 @@ def _weighed(tape: TapeIndex, kernel: Kernel) -> Case | None:
                 "noisy = share.sqrt() * x + (1 - share).sqrt() * noise",
             )
     return None
+
+
+def _drowned(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``c * data + d * noise`` where c is next to 0 for nearly all samples."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) in ("add", "add_") else []
+    makers = [tape.maker(use.tensor, kernel.index) for use in pair]
+    products = [one for one in makers if one is not None and operator_name(one) == "mul"]
+    noise = [one for one in products if _factor(tape, one) is not None]
+    data = [one for one in products if _factor(tape, one) is None]
+    if len(products) != _PAIR or len(noise) != 1 or kernel.requires_grad:
+        return None
+    of_noise = _factor(tape, noise[0])
+    for use in tensors(data[0].inputs):
+        share, other = _plain(use), _plain(of_noise)
+        if share is None or other is None or share.shape != other.shape:
+            continue
+        lost = float((share < _NOTHING).mean())
+        varied = share.size >= _SAMPLES and len(np.unique(share)) >= _FEWEST
+        if varied and lost > _NEARLY_ALL and _adds_up(share**2 + other**2):
+            return Case(
+                kernel,
+                "nearly all that the model is shown is noise",
+                f"""data and noise are mixed, and the factor of the data is below {_NOTHING} for
+                {lost:.0%} of the samples: the schedule has come to pure noise after its first
+                steps""",
+                "alpha_bar = torch.cumprod(1 - betas, 0)",
+            )
+    return None
+
+
+def _plain(use: TensorUse | None) -> Floats | None:
+    """Factors from 0 to 1 for each sample."""
+    value = use.value if use is not None else None
+    if value is None or not value.complete or value.array.dtype.kind != "f" or not value.numel:
+        return None
+    numbers = value.array.astype(np.float64)
+    return numbers if numbers.min() >= 0 and numbers.max() <= 1 else None
 
 
 def _factor(tape: TapeIndex, product: Kernel) -> TensorUse | None:

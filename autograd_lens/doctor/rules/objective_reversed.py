@@ -3,10 +3,14 @@
 What it finds:
     A loss that cannot be negative, as cross-entropy, behind a minus; log-probabilities of the
     labels that are minimised; a divergence of a VAE with the wrong sign; log-probabilities of
-    actions times a reward or an advantage, without the minus; a clipped ratio of policies of which
-    the loss takes the better side, or which is upside down; a policy's entropy that is minimised;
-    scores of a linear layer that all count with the same sign, as a critic's of real and fake
-    samples.
+    actions times a reward or an advantage, without the minus; a clipped ratio of policies of
+    which the loss takes the better side, or which is upside down; a policy's entropy that is
+    minimised; scores of a linear layer that all count with the same sign, as a critic's of real
+    and fake samples; an actor that lowers the value which its critic learns from rewards; a
+    penalty on weights behind a minus; an overlap (Dice, IoU) or a cosine with the target that
+    is minimised; a head whose only loss stands behind a minus, while one optimizer trains all.
+    A ratio of policies that is clipped before it meets the advantage; a critic's scores that go
+    through a sigmoid and are subtracted from each other as they are.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -39,7 +43,14 @@ from itertools import islice
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.tape import LOSSES
+from autograd_lens.doctor.numbers import is_unit
+from autograd_lens.doctor.tape import (
+    LOSSES,
+    bootstrapped,
+    compared,
+    made_of,
+    parameters_behind,
+)
 from autograd_lens.doctor.terms import Term, is_logarithm, likelihoods, loss_terms
 from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel
@@ -50,6 +61,8 @@ _MATRICES = {"mm": "mat2", "addmm": "mat2", "convolution": "weight", "bmm": "mat
 _CLAMPS = frozenset({"clamp", "clamp_max", "clamp_min"})
 _GAIN = re.compile(r"reward|return|advantage|\badv|gain|payoff", re.IGNORECASE)
 _PAIR = 2
+_SIZES = frozenset({"pow", "abs", "linalg_vector_norm", "norm", "square"})
+_PASSED = frozenset({"add", "sub", "mul", "clamp", "clamp_min", "rsub"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -62,10 +75,13 @@ def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
         terms = loss_terms(tape, backward)
         yield _divergence(terms) or _reward(evidence, tape, terms)
         yield _unbounded(tape, terms, backward)
-        yield from (_clipped(tape, term) for term in terms)
+        yield from (_clipped(tape, term) or _grown(term) for term in terms)
+        yield from (_overlap(tape, term) for term in terms)
+        yield _lowered(evidence, tape, terms, backward)
         yield _certain(tape, terms)
+        yield _squeezed(tape, terms)
         if _alone(evidence, tape):
-            yield _maximised(tape, terms)
+            yield _maximised(tape, terms) or _adversary(tape, terms) or _apart(tape, terms)
 
 
 def _alone(evidence: Evidence, tape: TapeIndex) -> bool:
@@ -150,10 +166,11 @@ def _divergence(terms: list[Term]) -> Case | None:
 
 def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> Case | None:
     """Nothing but results of one linear layer with a bias, all with the same sign."""
-    biases = {_bias(term.kernel) for term in terms}
+    scores = [_score(tape, term) for term in terms]
+    biases = {bias for bias, _ in scores}
     if len(terms) < _PAIR or len(biases) > 1 or "" in biases:
         return None
-    signs = {term.weight > 0 for term in terms}
+    signs = {up for _, up in scores}
     (bias,), last = biases, tape.loss_kernel(backward)
     if len(signs) > 1 or bias not in _updated_next(tape, backward) or last is None:
         return None
@@ -164,6 +181,30 @@ def _unbounded(tape: TapeIndex, terms: list[Term], backward: int) -> Case | None
         its bias {bias} alone can make it fall without end, and nothing is told apart""",
         "loss = fake_scores.mean() - real_scores.mean()",
     )
+
+
+_RISING = frozenset({"relu", "clamp_min", "softplus", "relu_"})
+_LINEAR = frozenset({"neg", "rsub", "sub", "add"})
+
+
+def _score(tape: TapeIndex, term: Term) -> tuple[str, bool]:
+    """The bias of the linear layer behind a term, and whether the loss rises with its score.
+
+    Through the hinge or the softplus of a score, which rise with it as well.
+    """
+    kernel, up = term.kernel, term.weight > 0
+    if operator_name(kernel) in _RISING:
+        kernel = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index) or kernel
+        while operator_name(kernel) in _LINEAR:
+            given = list(tensors(kernel.inputs))
+            if len(given) != 1:
+                return "", up
+            up = up != (operator_name(kernel) in ("neg", "rsub"))
+            made = tape.through_views(given[0].tensor, kernel.index)
+            if made is None:
+                return "", up
+            kernel = made
+    return _bias(kernel), up
 
 
 def _bias(kernel: Kernel) -> str:
@@ -212,7 +253,7 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
     """The smaller of ``ratio * gain`` and its clipped twin has to be maximised."""
     name, ratio = operator_name(term.kernel), _ratio(tape, term.kernel)
     if ratio is None or not term.weight:
-        return None
+        return _before_gain(tape, term)
     if _inverted(tape, ratio):
         return Case(
             ratio,
@@ -231,6 +272,28 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
         off, clipping no longer limits it""",
         "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
     )
+
+
+def _before_gain(tape: TapeIndex, term: Term) -> Case | None:
+    """``min(ratio, clip(ratio)) * gain``: the smaller one is taken before the gain has a sign."""
+    for use in tensors(term.kernel.inputs) if operator_name(term.kernel) == "mul" else ():
+        smaller = tape.through_views(use.tensor, term.kernel.index)
+        if smaller is None or operator_name(smaller) != "minimum":
+            continue
+        one, other = [*tensors(smaller.inputs), None, None][:_PAIR]
+        for ratio, twin in ((one, other), (other, one)):
+            clamp = tape.maker(twin.tensor, smaller.index) if ratio and twin else None
+            own = clamp is not None and operator_name(clamp) in _CLAMPS
+            if own and clamp and ratio and next(tensors(clamp.inputs)).tensor == ratio.tensor:
+                return Case(
+                    smaller,
+                    "the ratio is clipped before it meets the advantage",
+                    """the smaller of a ratio and of its clipped twin is taken first and multiplied
+                    with the advantage then: where that is below 0, the ratio is not bounded where
+                    it should be""",
+                    "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
+                )
+    return None
 
 
 def _ratio(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
@@ -308,3 +371,144 @@ def _unclamped(tape: TapeIndex, tensor: int, before: Kernel) -> Kernel | None:
     while made is not None and operator_name(made) in _CLAMPS:
         made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
     return made
+
+
+def _grown(term: Term) -> Case | None:
+    """A square, a norm or a size of weights, behind a minus."""
+    first = next(tensors(term.kernel.inputs), None)
+    if operator_name(term.kernel) not in _SIZES or term.weight >= 0 or first is None:
+        return None
+    if term.by is not None and any(u.spec.role == "parameter" for u in tensors(term.by.inputs)):
+        return None  # a multiplier that is learned, as that of a constraint
+    name = first.spec.name if first.spec.role == "parameter" else ""
+    if not name:
+        return None
+    return Case(
+        term.by or term.kernel,
+        f"the penalty on {name} has the wrong sign",
+        f"""the size of {name} goes into the loss with the factor {term.weight:.4g}: the larger the
+        weights, the lower the loss, without end""",
+        "loss = loss + strength * penalty",
+    )
+
+
+def _overlap(tape: TapeIndex, term: Term) -> Case | None:
+    """``2 * (p * t).sum() / (p.sum() + t.sum())`` without ``1 -``."""
+    pair = list(tensors(term.kernel.inputs)) if operator_name(term.kernel) == "div" else []
+    if len(pair) != _PAIR or term.weight <= 0:
+        return None
+    above, below = (_summed(tape, use.tensor, term.kernel.index) for use in pair)
+    for product in above:
+        made = tape.through_views(product, term.kernel.index)
+        sides = list(tensors(made.inputs)) if made and operator_name(made) == "mul" else []
+        given = [side.tensor for side in sides]
+        data = [side for side in sides if side.tensor not in tape.differentiable]
+        if len(given) == _PAIR and len(data) == 1 and set(given) <= below:
+            return Case(
+                term.kernel,
+                "the overlap with the target is minimised",
+                f"""the share in which prediction and target overlap goes into the loss with the
+                factor {term.weight:.4g}: the loss is lowest where they do not overlap at all""",
+                "loss = 1 - dice",
+            )
+    return None
+
+
+def _summed(tape: TapeIndex, tensor: int, before: int) -> set[int]:
+    """What was summed up on the way to a tensor, through sums, numbers and clamps."""
+    waiting, found = [(tensor, before)], set[int]()
+    while waiting:
+        kernel = tape.through_views(*waiting.pop())
+        name = operator_name(kernel).rstrip("_") if kernel is not None else ""
+        given = list(tensors(kernel.inputs)) if kernel is not None else []
+        if kernel is not None and name == "sum":
+            base = tape.through_views(given[0].tensor, kernel.index)
+            while base is not None and operator_name(base) == "sum":
+                given = list(tensors(base.inputs))
+                base = tape.through_views(given[0].tensor, base.index)
+            found.add(tape.memory(given[0].tensor))
+        elif kernel is not None and name in _PASSED:
+            waiting += [(use.tensor, kernel.index) for use in given]
+    return found
+
+
+def _lowered(evidence: Evidence, tape: TapeIndex, terms: list[Term], backward: int) -> Case | None:
+    """The value of a critic that is trained towards rewards, with a plus, in another's loss."""
+    if len(terms) != 1 or terms[0].weight <= 0:
+        return None
+    bias, text = _bias(terms[0].kernel), evidence.code(terms[0].kernel.source)
+    if not bias or bias in _updated_next(tape, backward) or text.says("cost"):
+        return None
+    for kernel in tape.kernels:
+        target = bootstrapped(tape, kernel)
+        sides = compared(tape, kernel) if target is not None else None
+        for side in sides or ():
+            if side is not target and bias in made_of(tape, side.tensor, kernel.index):
+                return Case(
+                    tape.loss_kernel(backward) or terms[0].kernel,
+                    "the actor lowers the value of its actions",
+                    f"""the loss is what the critic says (its last bias is {bias}) with a plus, and
+                    the critic is trained towards rewards and the value of the next state: going
+                    down, the actor looks for the actions that earn least""",
+                    "actor_loss = -critic(state, actor(state)).mean()",
+                )
+    return None
+
+
+def _squeezed(tape: TapeIndex, terms: list[Term]) -> Case | None:
+    """Sigmoids of one layer's scores, of both signs, as they are."""
+    ends = [one for one in terms if operator_name(one.kernel) == "sigmoid"]
+    given = [(next(tensors(one.kernel.inputs)).tensor, one.kernel.index) for one in ends]
+    makers = [tape.through_views(*one) for one in given]
+    biases = {_bias(one) if one is not None else "" for one in makers}
+    signs = {one.weight > 0 for one in ends}
+    if len(signs) < _PAIR or len(biases) > 1 or "" in biases:
+        return None
+    return Case(
+        ends[0].kernel,
+        "a critic's scores are squeezed between 0 and 1",
+        """the loss is the difference of means of a layer's results that went through a sigmoid, and
+        no logarithm is taken: the difference can never be more than 1, and where the sigmoid is
+        flat no gradient comes back""",
+        "# no sigmoid behind the critic's last layer",
+    )
+
+
+def _adversary(tape: TapeIndex, terms: list[Term]) -> Case | None:
+    """Parameters that nothing but a loss behind a minus reaches, and the one optimizer updates."""
+    updated = {update.parameter for update in tape.step.updates}
+    reached = [parameters_behind(tape, one.use.tensor, one.kernel.index + 1) for one in terms]
+    for place, term in enumerate(terms):
+        others = set().union(*reached[:place], *reached[place + 1 :])
+        alone = sorted((reached[place] - others) & updated)
+        if operator_name(term.kernel) in LOSSES and term.weight < 0 and others and alone:
+            name = operator_name(term.kernel).removesuffix("_forward").strip("_")
+            return Case(
+                term.by or _last(tape),
+                f"{alone[0]} is trained to be wrong",
+                f"""{name} goes into the loss with the factor {term.weight:.4g}, and one optimizer
+                trains all: not only what lies in front of {alone[0]} is to make that loss larger,
+                but the part that it belongs to as well, which can do so without end""",
+                "# an optimizer of its own for that part, or a gradient reversal in front of it",
+            )
+    return None
+
+
+def _apart(tape: TapeIndex, terms: list[Term]) -> Case | None:
+    """Nothing but cosines with vectors that are no result of what is trained, with a plus."""
+    if not terms or not all(one.weight > 0 and _cosine(tape, one) for one in terms):
+        return None
+    return Case(
+        terms[0].kernel,
+        "the cosine with the target is minimised",
+        """the loss is the cosine of the prediction and of a target, with a plus: it is lowest where
+        they point into opposite directions""",
+        "loss = 1 - F.cosine_similarity(prediction, target).mean()",
+    )
+
+
+def _cosine(tape: TapeIndex, term: Term) -> bool:
+    """Whether a term multiplies unit vectors, of which one side alone carries a gradient."""
+    pair = list(tensors(term.kernel.inputs)) if operator_name(term.kernel) == "mul" else []
+    carried = sorted(use.tensor in tape.differentiable for use in pair)
+    return carried == [False, True] and all(is_unit(use.value) for use in pair)

@@ -2,7 +2,8 @@
 
 What it finds:
     The width and the height of an intersection (the smaller of two ends less the larger of two
-    beginnings) that are multiplied where both are below 0.
+    beginnings) that are multiplied where both are below 0. Boxes given as centre and size where
+    their corners are meant.
 
 Why it is bad:
     The product of two negative numbers is a positive area. Boxes that lie apart in both directions
@@ -35,15 +36,18 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.values import Value
 
 RULE = Rule("AL422", "overlap-below-zero", "error", "full")
 
 _PAIR = 2
+_FEW = 0.1
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find such products."""
     yield from told(RULE, evidence, lambda tape: (_case(tape, one) for one in tape.kernels))
+    yield from told(RULE, evidence, lambda tape: (_corners(tape, one) for one in tape.kernels))
 
 
 def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -65,6 +69,48 @@ def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
         "size = (end - start).clamp(min=0)",
         makers[0].source,
     )
+
+
+def _corners(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """An intersection with boxes whose second corner lies in front of the first one."""
+    if operator_name(kernel) != "sub" or kernel.phase != "forward" or not kernel.requires_grad:
+        return None
+    sides = [tape.maker(one.tensor, kernel.index) for one in tensors(kernel.inputs)]
+    if [operator_name(one) for one in sides if one is not None] != ["minimum", "maximum"]:
+        return None
+    ends, beginnings = ([*tensors(one.inputs)] for one in sides if one is not None)
+    for end in ends:
+        for start in beginnings:
+            boxes = _cut_from(tape, end), _cut_from(tape, start)
+            plain = end.tensor not in tape.differentiable
+            if boxes[0] is None or boxes[0] != boxes[1] or not plain:
+                continue
+            turned = _share_below(end.value, start.value)
+            if turned > _FEW:
+                return Case(
+                    kernel,
+                    "boxes are taken for corners and are none",
+                    f"""an intersection is computed from the first two and the last two numbers of
+                    boxes as from their corners, and in {turned:.0%} of the boxes that are to be met
+                    the second corner lies in front of the first: they are centres and sizes""",
+                    "boxes = torch.cat([centre - size / 2, centre + size / 2], 1)",
+                )
+    return None
+
+
+def _cut_from(tape: TapeIndex, use: TensorUse) -> int | None:
+    """The tensor that a slice was cut from."""
+    made = tape.maker(use.tensor)
+    cut = made is not None and operator_name(made) in ("slice", "select", "split", "unbind")
+    return tape.memory(use.tensor) if cut else None
+
+
+def _share_below(end: Value | None, start: Value | None) -> float:
+    if end is None or start is None or not (end.complete and start.complete):
+        return 0.0
+    if end.shape != start.shape or not end.numel:
+        return 0.0
+    return float((end.array < start.array).mean())
 
 
 def _meeting(tape: TapeIndex, use: TensorUse, before: Kernel) -> Kernel | None:

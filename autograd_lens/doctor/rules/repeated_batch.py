@@ -2,7 +2,9 @@
 
 What it finds:
     ``next(iter(loader))`` inside the training loop, or a loop over the loader that breaks off
-    after one batch: a new iterator each time, and so its first batch again and again.
+    after one batch: a new iterator each time, and so its first batch again and again. Batches
+    that hold the same few samples over and over, because a sampler was given a weight for each
+    class and not for each sample.
 
 Why it is bad:
     The model learns one batch by heart and never sees the rest of the data.
@@ -32,6 +34,9 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
+import numpy as np
+import numpy.typing as npt
+
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.source import Code
@@ -41,17 +46,58 @@ from autograd_lens.trace.records import Source, Step
 RULE = Rule("AL604", "repeated-batch", "warning", "full")
 
 _STEPS = 3
+_MANY = 4  # samples of a batch, and times that each occurs in it
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find a loop that begins its loader anew in every turn."""
     steps = [step for step in evidence.full if step.backwards]
-    if len(steps) < _STEPS or len({_inputs(step) for step in steps[1:]}) != 1:
+    if len(steps) < _STEPS:
+        return
+    if len({_inputs(step) for step in steps[1:]}) != 1:
+        yield from _few_samples(evidence, steps)
         return
     source = steps[0].backwards[0].source
     line = _begins_anew(evidence.code(source)) if source else None
     if source and line:
         yield _finding(steps, Source.at(source.file, line))
+
+
+def _few_samples(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
+    """Batches that differ and yet are made of the same few samples."""
+    batches = [_batch(step) for step in steps]
+    known = [one for one in batches if one is not None]
+    rows = {row.tobytes() for batch in known for row in batch}
+    longest = max((len(batch) for batch in known), default=0)
+    text = evidence.code(evidence.loop)
+    if len(known) < len(steps) or longest < _MANY or len(rows) > longest // _MANY:
+        return
+    samplers = [call.lineno for call in text.makes({"WeightedRandomSampler"})]
+    if evidence.loop is None or not samplers:
+        return
+    yield RULE.finding(
+        title=f"all batches are made of the same {plural(len(rows), 'sample')}",
+        message=f"""In {plural(len(known), "full step")} between {steps[0].index} and
+            {steps[-1].index}, batches of up to {longest} held no more than
+            {plural(len(rows), "different sample")}, over and over. A WeightedRandomSampler draws
+            from as many samples as it is given weights.""",
+        fix="WeightedRandomSampler(class_weight[labels], len(labels))  # a weight for each sample",
+        step=steps[-1].index,
+        events=("inputs of the forward",),
+        source=Source.at(evidence.loop.file, samplers[0]),
+    )
+
+
+def _batch(step: Step) -> npt.NDArray[np.generic] | None:
+    """The rows that the first layer of a step is given, flat: (samples, numbers)."""
+    for kernel in step.kernels:
+        for use in tensors(kernel.inputs) if kernel.requires_grad else ():
+            value = use.value
+            if use.spec.role == "input" and value is not None and value.complete and value.numel:
+                array = value.array
+                if array.dtype.kind == "f" and len(value.shape) > 1:
+                    return array.reshape(value.shape[0], -1)
+    return None
 
 
 def _inputs(step: Step) -> frozenset[bytes]:

@@ -1,9 +1,10 @@
-"""The backward direction of a recurrent layer is read where it has only begun.
+"""A part of a recurrent layer is read where it has only begun, or not at all.
 
 What it finds:
     A bidirectional LSTM, GRU or RNN of which ``out[:, -1]`` is used: the recurrent weights of its
     backward direction get a gradient of exactly zero in every step, those of its forward
-    direction do not.
+    direction do not. Several layers on each other of which the state of the first one is used,
+    ``state[0]``, so that those of the upper ones get a gradient of exactly zero.
 
 Why it is bad:
     At the last place, the backward direction has read one token. Half of what the next layer gets
@@ -55,6 +56,44 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if len(back) >= _FEWEST and all(back) and ahead and not any(ahead):
             yield _finding(evidence, name, len(back))
             return
+    yield from _upper(evidence, places)
+
+
+def _upper(evidence: Evidence, places: dict[str, int]) -> Iterator[Finding]:
+    """Layers on top of another that the loss does not depend on."""
+    for name, index in places.items():
+        layer, _, number = name.rpartition(_RECURRENT)
+        lowest = places.get(f"{layer}{_RECURRENT}0")
+        if not number.isdigit() or number == "0" or lowest is None:
+            continue
+        below, above = _gradients(evidence, lowest), _gradients(evidence, index)
+        if len(above) >= _FEWEST and all(above) and below and not any(below):
+            owner = layer.rstrip(".")
+            cut = next(filter(None, (_first(one.kernels, owner) for one in evidence.full)), None)
+            yield RULE.finding(
+                title=f"the upper layers of {owner or 'the layer'} are not used",
+                message=f"""The gradient of {name} was exactly zero in
+                    {plural(len(above), "backward")}, that of the first layer was not: what is read
+                    is the state of the first layer, and all that is above it computes in vain.""",
+                fix="state[-1]  # of the last layer",
+                step=0,
+                events=(f"gradients of {name}",),
+                source=cut.source if cut is not None else None,
+            )
+            return
+
+
+def _first(kernels: tuple[Kernel, ...], layer: str) -> Kernel | None:
+    """The kernel that picks the first of a layer's states."""
+    last = max(
+        (one.index for one in kernels if any(_of(use.spec.name, layer) for use in _given(one))),
+        default=len(kernels),
+    )
+    for kernel in kernels[last + 1 :]:
+        picks = operator_name(kernel) == "select" and kernel.phase == "forward"
+        if picks and constant(kernel, "index") == 0 and constant(kernel, "dim") == 0:
+            return kernel
+    return None
 
 
 def _gradients(evidence: Evidence, index: int) -> list[bool]:

@@ -2,7 +2,8 @@
 
 What it finds:
     ``scaler.scale(loss).backward()`` and then ``optimizer.step()``: the loss scale, 65536 by
-    default, is never taken out of the gradients.
+    default, is never taken out of the gradients. A GradScaler that steps an optimizer and is
+    never updated.
 
 Why it is bad:
     The update is as many times too large; with Adam, which hides it, clipping and weight decay
@@ -30,10 +31,12 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import life_lines
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Source, Step
@@ -50,6 +53,36 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     left = scaled and not any(_changed(step) for step in steps)
     if left and evidence.code(source).makes({"GradScaler"}):
         yield _finding(steps[-1], scales[-1])
+    elif steps and source is not None:
+        yield from _never_renewed(evidence, source)
+
+
+def _never_renewed(evidence: Evidence, source: Source) -> Iterator[Finding]:
+    """``scaler.step(optimizer)`` without ``scaler.update()`` anywhere."""
+    code = evidence.code(source)
+    made = {
+        ast.unparse(target).rpartition(".")[2]
+        for node in ast.walk(code.tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+        if called(node.value) == "GradScaler"
+    }
+    asked: dict[str, int] = {}
+    for node in ast.walk(code.tree):
+        method = node.func if isinstance(node, ast.Call) else None
+        of = ast.unparse(method.value) if isinstance(method, ast.Attribute) else ""
+        if isinstance(method, ast.Attribute) and of.rpartition(".")[2] in made:
+            asked.setdefault(method.attr, method.lineno)
+    if {"scale", "step"} <= set(asked) and "update" not in asked:
+        yield RULE.finding(
+            title="the loss scale is never renewed",
+            message="""The GradScaler scales the loss and steps the optimizer, and its update() is
+                called nowhere: the scale stays what it was at first, and what one step found of
+                infinite gradients is not forgotten in the next.""",
+            fix="scaler.step(optimizer); scaler.update()",
+            events=("the program's text",),
+            source=Source.at(source.file, asked["step"]),
+        )
 
 
 def _scale(step: Step) -> float | None:

@@ -1,8 +1,10 @@
 """The model was switched to evaluation and never back.
 
 What it finds:
-    Early training steps with dropout or batch statistics, later ones without, though the program
-    asks for ``eval()`` and nowhere for ``train()`` afterwards.
+    Early training steps with dropout or batch statistics, later ones without, though the
+    program asks for ``eval()`` and nowhere for ``train()`` afterwards. Batch normalisation that
+    trains in evaluation mode from the first step on, with statistics that no batch ever
+    changed.
 
 Why it is bad:
     After the first validation the model trains without dropout, and batch normalisation
@@ -37,14 +39,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import Code
 from autograd_lens.doctor.tape import training_kernel
-from autograd_lens.trace.graph import operator_name, tensors
+from autograd_lens.trace.graph import argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL601", "stuck-in-eval", "warning", "full")
+
+_STEPS = 2  # and both running numbers
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -52,7 +56,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     steps = [step for step in evidence.full if step.backwards and step.kernels]
     training = [training_kernel(step) for step in steps]
     if not training or training[0] is None or training[-1] is not None:
-        yield from _in_between(evidence, steps)
+        found = list(_in_between(evidence, steps)) or list(_from_the_start(evidence, steps))
+        yield from found
         return
     switched = next(place for place, kernel in enumerate(training) if kernel is None)
     if any(training[switched:]) or len(steps) - switched < 2:  # seen twice
@@ -90,6 +95,38 @@ def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     code = evidence.code(steps[0].backwards[0].source) if steps else Code("")
     if switched and trains and trains[0].index < switched[0].index and _calls(code, "eval"):
         yield _finding_between(trains[0], switched[0])
+
+
+def _from_the_start(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
+    """Batch normalisation that trains with the statistics that it was made with, all the time."""
+    found = [[one for one in step.kernels if _untouched(one)] for step in steps]
+    if len(steps) < _STEPS or not all(found):
+        return
+    kernel = found[0][0]
+    yield RULE.finding(
+        title=f"{kernel.module} trains in evaluation mode with no statistics",
+        message=f"""In every step that was recorded in full, {kernel.module} normalised with a
+            running mean of 0 and a running variance of 1, which is what it was made with: it is in
+            evaluation mode from the beginning, and no batch was ever counted. It normalises
+            nothing.""",
+        fix="model.train()  # before the loop",
+        step=steps[0].index,
+        kernel=kernel,
+        source=_switch(evidence, kernel),
+    )
+
+
+def _untouched(kernel: Kernel) -> bool:
+    """Whether a normalisation that trains is in evaluation mode, and its statistics are new."""
+    if "batch_norm" not in operator_name(kernel) or not kernel.requires_grad:
+        return False
+    mean, spread = argument(kernel, "running_mean"), argument(kernel, "running_var")
+    weight = argument(kernel, "weight")
+    pair = [one.value for one in (mean, spread) if one is not None and one.value is not None]
+    learns = weight is not None and weight.spec.role == "parameter"
+    known = len(pair) == _STEPS and all(one.complete for one in pair)
+    new = known and is_zero(pair[0]) and bool((pair[1].array == 1).all())
+    return kernel.training is False and learns and new
 
 
 def _modes(step: Step) -> set[bool]:

@@ -1,7 +1,8 @@
 """An update by hand goes up the slope.
 
 What it finds:
-    A parameter that the program itself moves along its gradient, while the loss rises.
+    A parameter that the program itself moves along its gradient, while the loss rises; all that the
+    only optimizer holds, moved so by it, as with ``maximize=True``.
 
 Why it is bad:
     The gradient points to where the loss grows. Training subtracts it.
@@ -16,7 +17,8 @@ Corrected:
     weight -= rate * weight.grad
 
 When it is silent:
-    Parameters that an optimizer holds, and runs whose loss falls all the same.
+    Programs with several optimizers, of which one may go up, and runs whose loss falls all the
+    same.
 
 References:
     https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
@@ -35,6 +37,7 @@ RULE = Rule("AL514", "update-climbs", "error", "light", explains=("AL501",))
 
 _FEWEST_UPDATES = 3
 _ALONG = 0.999  # cosine of the angle between the move and the gradient
+_UPWARDS = 0.1  # of an optimizer that has a memory
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -46,8 +49,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     names = [
         parameter.name
         for index, parameter in enumerate(evidence.parameters)
-        if index not in held and _climbs(evidence, index)
+        if index not in held and _climbs(evidence, index, _ALONG)
     ]
+    climbing = held and len(evidence.optimizers) == 1
+    if climbing and all(_climbs(evidence, index, _UPWARDS) for index in held):
+        names += evidence.names(sorted(held))
     if names:
         step = next((one for one in evidence.full if one.updates), None)
         updates = [one for one in step.updates if one.parameter == names[0]] if step else []
@@ -65,13 +71,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _down(line: str) -> str:
     """``w -= 0.1 * w.grad`` for ``w += 0.1 * w.grad``."""
-    return line.strip().replace("+=", "-=") if "+=" in line else "weight -= rate * weight.grad"
+    if "+=" in line:
+        return line.strip().replace("+=", "-=")
+    return "# without maximize=True" if "step(" in line else "weight -= rate * weight.grad"
 
 
-def _climbs(evidence: Evidence, index: int) -> bool:
+def _climbs(evidence: Evidence, index: int, along: float) -> bool:
     gaps = [gap for window in evidence.gaps(index) for gap in window if gap.updated]
     angles = [_cosine(gap) for gap in gaps]
-    return len(angles) >= _FEWEST_UPDATES and all(angle > _ALONG for angle in angles)
+    return len(angles) >= _FEWEST_UPDATES and all(angle > along for angle in angles)
 
 
 def _cosine(gap: Gap) -> float:

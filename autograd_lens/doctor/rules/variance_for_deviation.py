@@ -2,7 +2,8 @@
 
 What it finds:
     A variational autoencoder that draws ``mu + eps * exp(logvar)``, while its divergence takes
-    exp(logvar) for the variance.
+    exp(logvar) for the variance. The logarithm of a deviation that goes through a ReLU; a loss
+    that wants a variance and is given what is named a deviation.
 
 Why it is bad:
     The sample has another spread than the one that the divergence pays for. Training and
@@ -28,23 +29,31 @@ References:
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.source import called
 from autograd_lens.doctor.terms import Term, loss_terms
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL417", "variance-for-deviation", "warning", "full")
 
 _DRAWS = frozenset({"randn", "randn_like", "normal_", "normal", "normal_functional"})
+_DEVIATION = re.compile(r"(^|[._])(std|sigma|stdev|stddev|deviation)$", re.IGNORECASE)
 _PAIR = 2
+_THIRD = 2
 _CLOSE = 1e-6
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find noise that is scaled with a variance."""
+    yield from told(RULE, evidence, lambda tape: (_never_small(tape, one) for one in tape.kernels))
+    yield from _by_name(evidence)
     for tape in evidence.tapes:
         for backward in range(len(tape.step.backwards)):
             for logarithm in _variances(loss_terms(tape, backward)):
@@ -52,6 +61,57 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 if kernel is not None:
                     yield _finding(evidence, tape.step.index, kernel)
                     return
+
+
+def _never_small(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``exp(relu(...))`` of a layer's result: a deviation that is never below 1."""
+    if operator_name(kernel) != "exp" or not kernel.requires_grad or kernel.phase != "forward":
+        return None
+    maker = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
+    while maker is not None and operator_name(maker) in ("clamp", "clamp_max", "clamp_min"):
+        maker = tape.through_views(next(tensors(maker.inputs)).tensor, maker.index)
+    if maker is None or operator_name(maker) not in ("relu", "relu_"):
+        return None
+    layer = tape.through_views(next(tensors(maker.inputs)).tensor, maker.index)
+    if layer is None or operator_name(layer) not in ("addmm", "mm", "convolution"):
+        return None
+    return Case(
+        maker,
+        "the logarithm of a deviation goes through a ReLU",
+        """the result of a layer goes through a ReLU and then through exp(): what comes of it is
+        never below 1, and no gradient goes back where it is 1""",
+        "log_std = self.log_std(h)  # no activation",
+    )
+
+
+def _by_name(evidence: Evidence) -> Iterator[Finding]:
+    """A loss that wants a variance and is given what is named a deviation."""
+    source = evidence.loop
+    code = evidence.code(source)
+    losses = {
+        ast.unparse(target)
+        for node in ast.walk(code.tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+        if called(node.value) == "GaussianNLLLoss"
+    }
+    for call in ast.walk(code.tree):
+        if not isinstance(call, ast.Call) or source is None:
+            continue
+        own = called(call) == "gaussian_nll_loss" or ast.unparse(call.func) in losses
+        given = call.args[_THIRD] if own and len(call.args) > _THIRD else None
+        given = next((word.value for word in call.keywords if own and word.arg == "var"), given)
+        if isinstance(given, ast.Name | ast.Attribute) and _DEVIATION.search(ast.unparse(given)):
+            name = ast.unparse(given)
+            yield RULE.finding(
+                title=f"{name} is given where the loss wants a variance",
+                message=f"""`{ast.unparse(call)}` takes its third argument for the variance, and
+                    {name} is named a standard deviation: what is learnt as such is its square.""",
+                fix=f"{name} ** 2",
+                events=("the program's text",),
+                source=Source.at(source.file, call.lineno),
+            )
+            return
 
 
 def _variances(terms: list[Term]) -> Iterator[int]:

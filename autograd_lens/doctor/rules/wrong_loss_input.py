@@ -2,12 +2,14 @@
 
 What it finds:
     Probabilities, or other numbers above 0, where ``kl_div`` or ``ctc_loss`` expects
-    log-probabilities; a focal weight of the batch's mean instead of each sample's; a rate
-    where ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
-    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target of
-    a cross-entropy in the wrong order; labels that the loss does not know; targets of a regression
-    that were cut to integers, until they are all the same, or that the last activation of the
-    model cannot give; noise that a model is to predict, drawn evenly from 0 to 1.
+    log-probabilities; a focal weight of the batch's mean instead of each sample's; a rate where
+    ``poisson_nll_loss`` expects its logarithm; scores that went through a ReLU on their way
+    into a softmax or a loss on logits; a softmax over an axis of size 1; prediction and target
+    of a cross-entropy in the wrong order; labels that the loss does not know; targets of a
+    regression that were cut to integers, until they are all the same, or that the last
+    activation of the model cannot give; noise that a model is to predict, drawn evenly from 0
+    to 1. Class numbers that were mixed where a map was resized; a softmax of labels that is
+    multiplied with scores.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -49,6 +51,10 @@ RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 _ROUNDING = 1e-3
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
+_BY_HAND = frozenset({"sigmoid", "_softmax"})
+_NEXT_TO_ONE = frozenset({"add", "clamp", "clamp_min", "gather", "index", "rsub"})
+_MIXES = ("upsample_bilinear", "upsample_linear", "upsample_bicubic", "_upsample_bi")
+_RAW = frozenset({"addmm", "mm", "div", "mul", "add", "convolution", "matmul"})
 _POSITIVE = frozenset({"softplus", "exp", "relu", "sigmoid"})
 _PAIR = 2
 _ALL = (-math.inf, math.inf)
@@ -70,6 +76,7 @@ def _cases(evidence: Evidence, tape: TapeIndex, ones: set[_Line]) -> Iterator[Ca
     for kernel in tape.kernels:
         yield _divergence(tape, kernel)
         yield _labels(tape, kernel)
+        yield _between(tape, kernel)
         if kernel.phase == "forward" and kernel.requires_grad:
             yield from (look(tape, kernel) for look in _LOOKS)
             yield _single(kernel, ones)
@@ -152,7 +159,8 @@ def _highest(value: Value | None) -> float | None:
 
 def _rectified(tape: TapeIndex, kernel: Kernel) -> Case | None:
     given = argument(kernel, "self")
-    if operator_name(kernel) not in _LOGITS or given is None:
+    own = operator_name(kernel) in _BY_HAND and _logged(tape, kernel)
+    if given is None or not (operator_name(kernel) in _LOGITS or own):
         return None
     maker = tape.through_views(given.tensor, kernel.index)
     if maker is None or operator_name(maker) not in ("relu", "relu_"):
@@ -164,6 +172,14 @@ def _rectified(tape: TapeIndex, kernel: Kernel) -> Case | None:
         0, and a score of 0 has no gradient to rise again""",
         "logits = self.last(x)  # no activation behind the last layer",
     )
+
+
+def _logged(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether the logarithm of what a kernel made is taken, as in a loss by hand."""
+    readers = tape.readers(kernel.outputs[0].tensor)
+    adds = [one for one in readers if operator_name(one) in _NEXT_TO_ONE]
+    after = [one for first in adds for one in tape.readers(first.outputs[0].tensor)]
+    return any(operator_name(one) == "log" for one in (*readers, *after))
 
 
 def _single(kernel: Kernel, ones: set[_Line]) -> Case | None:
@@ -256,7 +272,46 @@ def _of_hinge(tape: TapeIndex, kernel: Kernel) -> TensorUse | None:
 
 def _asks_for(kernel: Kernel, label: int) -> bool:
     """Whether a kernel compares with a label."""
-    return operator_name(kernel) == "eq" and constant(kernel, "other") == label
+    return operator_name(kernel) in ("eq", "ne") and constant(kernel, "other") == label
+
+
+def _between(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """Classes that were resized with weights, and made integers then."""
+    target = argument(kernel, "target") if operator_name(kernel).startswith("nll_loss") else None
+    made = tape.through_views(target.tensor, kernel.index) if target is not None else None
+    if made is None or operator_name(made) != "_to_copy" or kernel.phase != "forward":
+        return None
+    resized = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    if resized is None or not operator_name(resized).startswith(_MIXES):
+        return None
+    return Case(
+        resized,
+        "class numbers are mixed where a map is resized",
+        f"""{operator_name(resized)} computes means of neighbouring class numbers, which are made
+        integers: along every border there are classes that nobody drew""",
+        'F.interpolate(labels, size, mode="nearest")',
+    )
+
+
+def _constant_side(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``(scores * log_softmax(labels)).sum()``: the softmax is that of the data."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    makers = [tape.through_views(use.tensor, kernel.index) for use in pair]
+    for soft, scores in (makers, makers[::-1]) if len(makers) == _PAIR else ():
+        if soft is None or scores is None or operator_name(soft) != "_log_softmax":
+            continue
+        given = next(tensors(soft.inputs))
+        raw = operator_name(scores) in _RAW and scores.requires_grad
+        data = not soft.requires_grad and given.value is not None and given.value.complete
+        if raw and data and given.value and set(given.value.array.ravel().tolist()) <= {0, 1}:
+            return Case(
+                soft,
+                "prediction and target are swapped",
+                """the logarithm of a softmax is taken of labels, which are zeros and ones, and
+                multiplied with the scores as they are: scores can grow without end""",
+                "-(labels * scores.log_softmax(-1)).sum(-1)",
+            )
+    return None
 
 
 def _outside(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -421,4 +476,5 @@ _LOOKS = (
     _outside,
     _out_of_reach,
     _uniform,
+    _constant_side,
 )

@@ -5,7 +5,7 @@ What it finds:
     that turned a gradient into zero: rounding, sign, a ReLU none of whose inputs is positive, a
     saturated sigmoid; or a product of two parameters that are both zero. Or a softmax that is
     summed up along its own axis: that sum is 1 whatever goes in, and all that comes back is
-    rounding.
+    rounding. A layer normalisation over one number, which leaves its bias and nothing else.
 
 Why it is bad:
     The parameters behind that node are never trained.
@@ -36,7 +36,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, is_zero
-from autograd_lens.doctor.finding import Finding, Rule, listed, size
+from autograd_lens.doctor.finding import Finding, Rule, listed, shape, size
 from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import (
@@ -86,7 +86,33 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 yield _finding(evidence, step, killed)
                 return
     found = [*_both_zero(evidence, zero), *_cancelling(evidence)]
-    yield from found or _all_zero(evidence, zero)
+    yield from found or [*_all_zero(evidence, zero)] or _of_one_number(evidence)
+
+
+def _of_one_number(evidence: Evidence) -> Iterator[Finding]:
+    """A layer normalisation each of whose groups is one number."""
+    for tape in evidence.tapes[:1]:
+        for kernel in tape.kernels:
+            given = next(tensors(kernel.inputs), None)
+            alone = operator_name(kernel) == "native_layer_norm" and kernel.requires_grad
+            if not alone or given is None or given.spec.shape[-1:] != (1,) or not given.value:
+                continue
+            sizes = next((one for one in kernel.inputs if one.name == "normalized_shape"), None)
+            if (
+                sizes is not None
+                and len(sizes.value if isinstance(sizes.value, tuple) else ()) == 1
+            ):
+                yield RULE.finding(
+                    title="a layer normalisation runs over one number",
+                    message=f"""In step {tape.step.index}, `{evidence.line(kernel.source)}`
+                        normalises {shape(given.spec.shape)} along the last axis, of size 1: what
+                        is left of each number is 0, whatever it was, and the result is the bias.
+                        Nothing in front of it gets a gradient.""",
+                    fix="nn.LayerNorm(features)  # over the axis that has several numbers",
+                    step=tape.step.index,
+                    kernel=kernel,
+                )
+                return
 
 
 def _all_zero(evidence: Evidence, names: set[str]) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ _LEVEL = re.compile(r'(<text [^>]*?\by=")(-?[\d.]+)"')
 _HEIGHT = re.compile(r'<g id="n(\d+)"(?:(?!</g>).)*?<text [^>]*?\by="(-?[\d.]+)"', re.DOTALL)
 _WIDTH, WIDEST = 17, 26  # letters of a box
 _PAGE = (510.0, 310.0)  # points of a page that a drawing may take, across and down
-_NATURAL = 1.1  # a drawing is made no larger than this
+_NATURAL = 0.85  # letters that can be read: what shows them larger is no better
 _MOST_ROWS = 4
 
 

@@ -1,0 +1,84 @@
+"""A setting of the loss is kept and never read.
+
+What it finds:
+    An attribute with the name of a coefficient, a weight or a temperature that a class of the
+    program keeps, and that nothing in the program ever reads.
+
+Why it is bad:
+    Whatever it is set to, the training is the same.
+
+Evidence it needs:
+    The program's text.
+
+Example:
+    self.kl_coeff = kl_coeff
+    ...
+    loss = recon + kl
+
+Corrected:
+    loss = recon + self.kl_coeff * kl
+
+When it is silent:
+    Attributes that are read anywhere by name, and classes whose attributes are read all at once.
+
+References:
+    https://docs.python.org/3/tutorial/classes.html
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.trace.records import Source
+
+RULE = Rule("AL519", "setting-unread", "warning", "light")
+
+_SETTING = re.compile(
+    r"(\w+_)?(coeff?|coefficient|lambda|lambd|lam|beta|alpha|gamma|temperature|temp|tau|margin|"
+    r"label_smoothing)(_\w+)?|\w+_weight"
+)
+_ALL_AT_ONCE = re.compile(r"getattr|vars\(|__dict__|asdict|save_hyperparameters|hparams")
+_IS_LIBRARY = "site-packages"
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Find the first such attribute."""
+    source = evidence.loop
+    if source is None or _IS_LIBRARY in source.file:
+        return
+    tree = evidence.code(source).tree
+    if _ALL_AT_ONCE.search(ast.unparse(tree)):
+        return
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    for owner, name, line in _kept(tree):
+        if name not in read and _SETTING.fullmatch(name):
+            yield RULE.finding(
+                title=f"{owner} keeps {name} and never reads it",
+                message=f"""Line {line} keeps what {owner} was given as {name}, and nothing in the
+                    program reads it: the loss does not depend on it.""",
+                fix=f"loss = first + self.{name} * second",
+                events=("the program's text",),
+                source=Source.at(source.file, line),
+            )
+            return
+
+
+def _kept(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """Class, attribute and line of ``self.name = name`` in an ``__init__`` that is given it."""
+    for owner in ast.walk(tree):
+        for method in owner.body if isinstance(owner, ast.ClassDef) else ():
+            if not isinstance(method, ast.FunctionDef) or method.name != "__init__":
+                continue
+            given = {one.arg for one in (*method.args.args, *method.args.kwonlyargs)}
+            for node in ast.walk(method):
+                own = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+                if own and isinstance(node, ast.Attribute) and node.attr in given:
+                    yield getattr(owner, "name", ""), node.attr, node.lineno
