@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, find_plane, grid, stored_surface
 from autograd_lens.analysis.quadratic import Minimum, quadratic_minimum
@@ -28,6 +27,7 @@ from autograd_lens.trace.kept import (
 )
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Floats
 from autograd_lens.trace.writer import TraceWriter
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "stay_on_one_thread",
 ]
 
-Floats = npt.NDArray[np.float64]
 Positions = Callable[[int, tuple[float, float] | None], tuple[Floats, Floats]]
 
 _SECONDS = 5.0  # that what was asked for may take

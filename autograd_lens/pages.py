@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from autograd_lens.render.handout.figures import Levels
     from autograd_lens.trace.reader import Trace
 
-__all__ = ["RunPages", "drawn", "levels_of", "other_rates", "run_page"]
+    Others = tuple[OtherDescent, ...]
+
+__all__ = ["RunPages", "drawn", "levels_of", "run_page"]
 
 _STEPS = 40  # of a run with another rate
 _FACTORS = tuple((10 ** np.linspace(-1, 1, 21)).tolist())  # in the middle the run's own
+_STARTS = 5  # along each axis, of a run of two numbers
 _MOST_KERNELS = 25_000  # that are executed for this: some seconds
 
 
@@ -44,7 +49,7 @@ class RunPages:
     def __init__(self, trace: Trace, language: str = "en") -> None:
         self.trace = trace
         self._language = language
-        self._rates: tuple[OtherDescent, ...] | None = None
+        self._others: tuple[Others, Others] | None = None
         self._lines: Levels | None = None
         self._drawn = False
 
@@ -56,7 +61,10 @@ class RunPages:
         from autograd_lens.render.handout.texts import texts
 
         found = lesson(self.trace, steps or (0,), play=steps)
-        found = replace(found, others=self._others(found))
+        if self._others is None:
+            self._others = _others(self.trace, found)
+        rates, starts = self._others
+        found = replace(found, others=rates, starts=starts)
         made = player(found, self.trace, texts(self._language), draw=drawn, whole=True)
         options = PageOptions(made, levels=self._levels(found))
         text = view(found, self._language, options)
@@ -64,56 +72,72 @@ class RunPages:
             return view(found, self._language, replace(options, font=font))
         return text
 
-    def _others(self, found: Lesson) -> tuple[OtherDescent, ...]:
-        if self._rates is None:
-            self._rates = tuple(other_rates(self.trace, found))
-        return self._rates
-
     def _levels(self, found: Lesson) -> Levels | None:
         if not self._drawn:
             self._lines, self._drawn = levels_of(self.trace, found), True
         return self._lines
 
 
-def other_rates(trace: Trace, found: Lesson) -> Sequence[OtherDescent]:
-    """The start of a run with other learning rates, each executed again, from low to high.
+def _others(trace: Trace, found: Lesson) -> tuple[Others, Others]:
+    """The start of a run with other learning rates, and from elsewhere, each executed again.
 
     Returns:
-        Nothing where the run has no single rate, where its updates are not proved to be those of
-        its tape, or where the reader would wait.
+        The rates from low to high and, of a run of two numbers, the starts. Nothing where the run
+        has no single rate, where its updates are not proved to be those of its tape, or where the
+        reader would wait.
     """
+    full = next(iter(trace.full_steps), None)
+    if full is None or found.count < 2:
+        return (), ()
+    kernels = max(len(trace.steps[full].kernels), 1)
+    steps = min(found.count, _STEPS, _MOST_KERNELS // (kernels * len(_FACTORS)))
+    if steps < 5:  # fewer show nothing
+        return (), ()
+    rates, starts = _rates(trace), _starts(trace, found)
+    try:
+        made = tuple(_descents(trace, found, steps, [*rates, *starts]))
+    except (LensError, RuntimeError):
+        return (), ()
+    return made[: len(rates)], made[len(rates) :]
+
+
+def _rates(trace: Trace) -> list[dict[str, float]]:
     from autograd_lens.analysis.rates import find_rates
 
     used = find_rates(trace).used
-    full = next(iter(trace.full_steps), None)
-    if len(used) != 1 or used[0] <= 0 or full is None or found.count < 2:
-        return ()
-    kernels = max(len(trace.steps[full].kernels), 1)
-    steps = min(found.count, _STEPS)
-    if kernels * steps * len(_FACTORS) > _MOST_KERNELS:
-        steps = _MOST_KERNELS // (kernels * len(_FACTORS))
-    if steps < 5:  # fewer show nothing
-        return ()
-    try:
-        return tuple(_descents(trace, found, used[0], steps))
-    except (LensError, RuntimeError):
-        return ()
+    if len(used) != 1 or used[0] <= 0:
+        return []
+    return [
+        {"lr": used[0] if factor == 1 else float(f"{used[0] * factor:.3g}")} for factor in _FACTORS
+    ]
 
 
-def _descents(trace: Trace, found: Lesson, rate: float, steps: int) -> Iterator[OtherDescent]:
+def _starts(trace: Trace, found: Lesson) -> list[dict[str, float]]:
+    """Starts all over the picture of the descent, where it shows all numbers of the run."""
+    from autograd_lens.render.handout.figures import best_point, descent_axes
+
+    axes = descent_axes(found.path, best_point(found))
+    if axes is None or sum(prod(each.shape) for each in trace.parameters.values()) != 2:
+        return []
+    columns = [np.linspace(*edges, _STARTS + 2)[1:-1].tolist() for edges in (axes.x, axes.y)]
+    return [dict(zip(found.path.names, start, strict=True)) for start in product(*columns)]
+
+
+def _descents(
+    trace: Trace, found: Lesson, steps: int, changes: Sequence[Mapping[str, float]]
+) -> Iterator[OtherDescent]:
     from autograd_lens.analysis.lesson import OtherDescent
     from autograd_lens.replay.whatif import descents
 
     followed = found.path.followed[:2]
-    rates = [rate if factor == 1 else float(f"{rate * factor:.3g}") for factor in _FACTORS]
-    for other, made in zip(rates, descents(trace, 0, steps, "lr", rates), strict=True):
+    for change, made in zip(changes, descents(trace, 0, steps, changes), strict=True):
         columns = [
             made.values[one.parameter].reshape(steps + 1, -1)[:, one.flat]
             for one in followed
             if one.parameter in made.values
         ]
         points = np.stack(columns, axis=1) if len(columns) == 2 else np.zeros((0, 2))
-        yield OtherDescent(other, points.astype(np.float64), made.losses)
+        yield OtherDescent(change.get("lr"), points.astype(np.float64), made.losses)
 
 
 def levels_of(trace: Trace, found: Lesson) -> Levels | None:

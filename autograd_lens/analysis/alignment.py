@@ -16,12 +16,23 @@ from autograd_lens.trace.graph import TapeIndex, leaves_unset, tensors, writes_i
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 from autograd_lens.trace.values import Value, digest
 
-__all__ = ["NOTHING", "Alignment", "Both", "Names", "Side", "Tape", "does", "nodes_apart"]
+__all__ = [
+    "NOTHING",
+    "UNNAMED",
+    "Alignment",
+    "Both",
+    "Names",
+    "Side",
+    "Tape",
+    "does",
+    "nodes_apart",
+]
 
 Names = Mapping[str, str]
 Both = tuple[Kernel | None, Kernel | None]
 
 NOTHING = "nothing"  # what is said of a run that has no kernel there
+UNNAMED = "a tensor"  # that a kernel reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +253,15 @@ class Tape:
         """This run at a kernel, or at a tensor that it was given or gave."""
         if kernel is None:
             return Side(None, what or NOTHING, None, None)
+        unnamed = kernel.op if use is None else UNNAMED
         use = use or next(iter(kernel.outputs), None)
-        named = what or (use.spec.name if use is not None else "") or kernel.op
+        named = what or (use.spec.name if use is not None else "") or unnamed
         value = use.value if use is not None else None
         return Side(kernel, named, value, self.source(kernel))
+
+    def beside(self, kernel: Kernel) -> Side:
+        """This run where the other ran something in addition."""
+        return Side(kernel, NOTHING, None, self.source(kernel))
 
 
 class Alignment:

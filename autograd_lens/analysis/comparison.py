@@ -17,16 +17,15 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.alignment import Side
 from autograd_lens.analysis.nearness import Same, close, distance, the_same
-from autograd_lens.analysis.parting import Found, Kind, first_difference, made_otherwise
+from autograd_lens.analysis.parting import Found, Kind, first_difference, kept_apart, made_otherwise
 from autograd_lens.trace.kept import noted_numbers, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Value, alike, item_size
+from autograd_lens.trace.values import Entry, Floats, Value, alike, item_size
 
 __all__ = [
     "Comparison",
@@ -42,10 +41,10 @@ __all__ = [
     "settings_in",
 ]
 
-Floats = npt.NDArray[np.float64]
 Merged = tuple[tuple[str, ...], tuple[str, ...]]
 
-_JUDGED = frozenset({"kernel", "order", "result", "rows"})
+_SETTLED = 3  # steps in which what modules keep has been written and read; mostly kept in full
+_JUDGED = frozenset({"dtype", "kernel", "order", "result", "rows"})
 _JUMP = 100.0  # times as far apart as the step before is no rounding that grew
 _FAR = 2e-3  # of the loss or of an update's size; nearer is not looked at twice
 _NOISE = 1e-3  # of the largest gradient
@@ -173,15 +172,31 @@ def compare(one: Trace, other: Trace, judge: Judge, tolerance: float = 0.0) -> C
     """
     pair = _Pair(one, other, tolerance)
     steps = len(one.steps), len(other.steps)
-    found = Comparison(steps, None, pair.partners, pair.merged, pair.unmatched)
+    edits = tuple(_edits(one, other))
+    found = Comparison(steps, None, pair.partners, pair.merged, pair.unmatched, edits=edits)
     place = next((place for place in range(min(steps)) if pair.parts_in(place)), None)
     if place is None and steps[0] == steps[1] and pair.starts_apart(steps[0]):
         place = steps[0]  # by the last update
-    if place is None:
+    parting = _kept_apart(pair, min(steps)) if place is None else _first(pair, place, judge)
+    if parting is None:
         return found
-    parting = _first(pair, place, judge)
+    place = parting.step if place is None else place
     growth = tuple(pair.growth(at) for at in _spread(place, min(steps)))
-    return replace(found, parting=parting, growth=growth, edits=tuple(_edits(one, other)))
+    return replace(found, parting=parting, growth=growth)
+
+
+def _kept_apart(pair: _Pair, steps: int) -> Parting | None:
+    """What modules keep otherwise, where losses, gradients and parameters are the same."""
+    for step in range(1, min(_SETTLED, steps)):
+        found = kept_apart(pair.one.steps[step], pair.other.steps[step], pair.partners)
+        if found is not None:
+            kind, one, other = found
+            judged = Judgement(
+                rounding=False, why="All losses, gradients and parameters are the same."
+            )
+            sides = _with_lines(pair, one, other)
+            return Parting(step, kind, *sides, distance(one.value, other.value), judged, ())
+    return None
 
 
 def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
@@ -194,7 +209,7 @@ def _first(pair: _Pair, place: int, judge: Judge) -> Parting:
     if jump is None:
         return first
     later = _parting(pair, jump[0], judge, early=jump[1], nearly=True)
-    if later.kind in {"result", "unknown"}:  # no more than rounding that has grown
+    if later.kind in {"dtype", "result", "unknown"}:  # no more than rounding that has grown
         return first
     return replace(later, rounding_since=first.step)
 
@@ -492,12 +507,16 @@ def _parting(pair: _Pair, step: int, judge: Judge, *, early: bool, nearly: bool 
             judged = Judgement(*told)
             found = _beyond_rounding(pair, *both, found) if judged.rounding is False else found
     kind, left, right = _by_settings(pair, step, _where_made(pair, step, found))
-    sides = [
-        replace(side, line=trace.line(side.source))
-        for trace, side in ((pair.one, left), (pair.other, right))
-    ]
     apart = distance(left.value, right.value)
-    return Parting(step, kind, sides[0], sides[1], apart, judged, reached)
+    return Parting(step, kind, *_with_lines(pair, left, right), apart, judged, reached)
+
+
+def _with_lines(pair: _Pair, one: Side, other: Side) -> tuple[Side, Side]:
+    """Both sides with the code of their lines."""
+    return (
+        replace(one, line=pair.one.line(one.source)),
+        replace(other, line=pair.other.line(other.source)),
+    )
 
 
 def _as_written(pair: _Pair, step: int) -> Found | None:
@@ -519,7 +538,7 @@ def _beyond_rounding(pair: _Pair, one: Step, other: Step, found: Found) -> Found
     if left.value is None or right.value is None or not close(left.value, right.value):
         return found
     beyond = _found(pair, one, other, close)
-    return beyond if beyond is not None and beyond[0] != "result" else found
+    return beyond if beyond is not None and beyond[0] not in {"dtype", "result"} else found
 
 
 def _unknown(step: int, both: tuple[Step, Step], reached: tuple[str, ...]) -> Parting:
@@ -585,7 +604,7 @@ def _by_settings(pair: _Pair, step: int, found: Found) -> Found:
     """Where an update parts two runs, the number of the optimizer that is another one."""
     kind, left, right = found
     phases = {side.kernel.phase for side in (left, right) if side.kernel is not None}
-    if phases != {"update"} or kind not in {"constant", "kernel", "result"}:
+    if phases != {"update"} or kind not in {"constant", "dtype", "kernel", "result"}:
         return found
     ours, theirs = settings_in(pair.one, step), settings_in(pair.other, step)
     for name, partner in pair.partners.items():

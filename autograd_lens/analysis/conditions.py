@@ -24,13 +24,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from autograd_lens.errors import ConditionError
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.values import Array
 
 __all__ = [
     "FUNCTIONS",
@@ -42,7 +43,6 @@ __all__ = [
     "parse_condition",
 ]
 
-Array = npt.NDArray[Any]
 Function = Callable[..., Array]
 
 _RUN_NAMES = ("loss", "step")
@@ -464,7 +464,7 @@ class _Reader:
 def _constant(value: np.float64 | np.str_) -> Evaluate:
     """The same number or word in every step."""
     column = Quantity(np.full((1, 1), value), np.ones(1, np.bool_))
-    return lambda facts: column  # noqa: ARG005  the same in every step
+    return lambda _facts: column
 
 
 def _joined(facts: Facts, terms: Sequence[Evaluate], join: Function) -> Quantity:

@@ -12,10 +12,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from autograd_lens.trace.values import Array
 
 __all__ = [
-    "Array",
     "Given",
     "at_target",
     "average",
@@ -47,7 +47,6 @@ __all__ = [
     "weights",
 ]
 
-Array = npt.NDArray[Any]
 Given = Mapping[str, Any]
 """Arguments by their schema name, arrays or constants; ``result``, ``result1``, ... beside."""
 
@@ -280,7 +279,8 @@ def _each(setting: Any, rank: int) -> tuple[int, ...]:  # noqa: ANN401  a number
 def _windows(grad: Array, a: Given) -> Iterator[tuple[tuple[int, ...], _Window]]:
     """Each place in the kernel, with the part of the padded input that it met."""
     if a.get("transposed"):
-        raise KeyError("transposed")  # noqa: EM101  no textbook formula is offered for it
+        msg = "transposed"  # no textbook formula is offered for it
+        raise KeyError(msg)
     rank = grad.ndim - 2
     strides, dilations = (_each(a[name], rank) for name in ("stride", "dilation"))
     for place in product(*(range(size) for size in np.shape(a["weight"])[2:])):

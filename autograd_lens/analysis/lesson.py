@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +33,7 @@ from autograd_lens.trace.records import (
     TensorUse,
 )
 from autograd_lens.trace.selection import Scalar
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Floats, Value
 
 __all__ = [
     "KEPT",
@@ -61,7 +60,6 @@ _SILENT = frozenset(
 )
 
 Span = tuple[int, int]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +169,16 @@ class TriedRate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OtherDescent:
-    """The start of a run executed again with another learning rate.
+    """The start of a run executed again with another learning rate, or from elsewhere.
 
     Attributes:
-        rate: The learning rate.
+        rate: The learning rate; None where it is the run's own.
         points: The first two numbers that are followed: (steps + 1, 2); (0, 2) where there are
             not two.
         losses: (steps,).
     """
 
-    rate: float
+    rate: float | None
     points: Floats
     losses: Floats
 
@@ -206,6 +204,7 @@ class Lesson:
         events: What happened to the run.
         others: Its start with other learning rates, from low to high; none where nobody
             executed it again.
+        starts: The same from elsewhere.
     """
 
     program: str
@@ -223,6 +222,7 @@ class Lesson:
     ending: Ending | None
     events: tuple[Event, ...]
     others: tuple[OtherDescent, ...] = ()
+    starts: tuple[OtherDescent, ...] = ()
 
     @property
     def first(self) -> StepLesson:
@@ -373,7 +373,7 @@ def _path(trace: Trace, regression: Regression | None) -> Path:
     )
 
 
-def _stacked(columns: Sequence[npt.NDArray[Any]], count: int) -> npt.NDArray[Any]:
+def _stacked(columns: Sequence[Array], count: int) -> Array:
     return np.stack(columns, 1) if columns else np.zeros((count, 0))
 
 

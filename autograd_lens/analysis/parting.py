@@ -12,16 +12,17 @@ parameter that needs no gradient. That is looked for in the forward.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from autograd_lens.analysis.alignment import Alignment, Both, Names, Side, Tape, does
+from autograd_lens.analysis.alignment import UNNAMED, Alignment, Both, Names, Side, Tape, does
 from autograd_lens.analysis.nearness import Same, the_same
 from autograd_lens.trace.graph import VIEWS, operator_name, tensors
 from autograd_lens.trace.records import Constant, GradWrite, Kernel, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 
-__all__ = ["Found", "Kind", "first_difference", "made_otherwise"]
+__all__ = ["Found", "Kind", "first_difference", "kept_apart", "made_otherwise"]
 
 Kind = Literal[
     "start",
@@ -30,6 +31,7 @@ Kind = Literal[
     "constant",
     "kernel",
     "result",
+    "dtype",
     "order",
     "rows",
     "graph",
@@ -41,9 +43,9 @@ Kind = Literal[
 ]
 """What parted two runs: a parameter before the first step, something that a kernel read, random
 numbers, a constant of the program, kernels that only one of them ran, the same kernel with another
-result, the same in another order, a batch whose rows came in another one, where autograd follows,
-whether a module trains, whether a ``.grad`` was cleared, how often backward ran before the update,
-whether a parameter is updated, or what cannot be told."""
+result or in another dtype, the same in another order, a batch whose rows came in another one, where
+autograd follows, whether a module trains, whether a ``.grad`` was cleared, how often backward ran
+before the update, whether a parameter is updated, or what cannot be told."""
 
 Found = tuple[Kind, Side, Side]
 """Of what kind a parting is, and both runs there."""
@@ -74,6 +76,8 @@ def first_difference(
     ours = pair.one.behind(k for k, _ in ends if k is not None)
     theirs = pair.other.behind(k for _, k in ends if k is not None)
     firsts = _first(pair.one, ours), _first(pair.other, theirs)
+    if None in firsts and (found := _without_gradient(pair)) is not None:
+        return found
     if not any(k is not None and k.phase == "forward" for k in firsts):
         found = _clearing(pair) or _kept(pair, ours | theirs) or _of_the_graph(pair, firsts)
         if found is not None:
@@ -81,6 +85,28 @@ def first_difference(
     if firsts == (None, None):
         return _backwards(pair)
     return _not_updated(pair, firsts) or _told(pair, firsts, (ours, theirs))
+
+
+def kept_apart(one: Step, other: Step, partners: Names) -> Found | None:
+    """What parts two steps whose results are the same: what a module keeps, as running means.
+
+    Args:
+        one: A step in full, not the first one.
+        other: The other run's.
+        partners: Parameters of the second run by name of the first.
+    """
+    pair = Alignment(one, other, partners, the_same)
+    for kernel in pair.one.kernels:
+        partner = pair.other_of(kernel)
+        if partner is None or kernel.phase != "forward":
+            continue
+        for a, b in zip(tensors(kernel.inputs), tensors(partner.inputs), strict=False):
+            if a.spec.role == b.spec.role == "input" and not the_same(a.value, b.value):
+                words = _constants_apart(kernel, partner) if kernel.op == partner.op else None
+                if words is not None:
+                    return _sides(pair, "constant", (kernel, partner), words)
+                return _given(pair, (a, kernel), (b, partner))
+    return None
 
 
 def made_otherwise(one: Step, other: Step, readers: tuple[Kernel, Kernel]) -> Found | None:
@@ -108,7 +134,7 @@ def _of_inputs(pair: Alignment, readers: tuple[Kernel, Kernel], place: int) -> F
         makers.append(made[-1] if made else None)
     here, there = makers
     if here is not None and there is not None and here.op != there.op:
-        return _operators(pair, "kernel", (here, there))
+        return _put_between(pair, (here, there)) or _operators(pair, "kernel", (here, there))
     if not behind[0] or not behind[1]:
         return None
     firsts = _first(pair.one, behind[0]), _first(pair.other, behind[1])
@@ -280,10 +306,47 @@ def _told(pair: Alignment, firsts: Both, behind: _Behind) -> Found:
     if (found := _other_parameter(pair, (one, other), behind)) is not None:
         return found
     done = [
-        sorted(str(does(tape.kernels[index])) for index in some)
+        Counter(str(does(tape.kernels[index])) for index in some)
         for tape, some in zip(pair.tapes, behind, strict=True)
     ]
-    return _operators(pair, "order" if done[0] == done[1] else "kernel", firsts)
+    if done[0] == done[1]:
+        return _operators(pair, "order", firsts)
+    return _in_addition(pair, (one, other), behind) or _operators(pair, "kernel", firsts)
+
+
+def _in_addition(pair: Alignment, firsts: tuple[Kernel, Kernel], behind: _Behind) -> Found | None:
+    """A kernel of one forward, of which the other has all else."""
+    done = [
+        Counter(
+            str(does(kernel))
+            for kernel in map(tape.kernels.__getitem__, some)
+            if kernel.phase == "forward"
+        )
+        for tape, some in zip(pair.tapes, behind, strict=True)
+    ]
+    for more in (0, 1):
+        kernel, beside = firsts[more], firsts[1 - more]
+        extra = done[more] - done[1 - more]
+        if str(does(kernel)) in extra and not done[1 - more] - done[more]:
+            return _more(pair, more, kernel, beside)
+    return None
+
+
+def _put_between(pair: Alignment, makers: tuple[Kernel, Kernel]) -> Found | None:
+    """A kernel of one run behind what both made."""
+    for more, partner in ((0, pair.one_of(makers[1])), (1, pair.other_of(makers[0]))):
+        kernel, tape = makers[more], pair.tapes[more]
+        given = [m for use in tensors(kernel.inputs) for m in tape.makers(use.tensor, kernel.index)]
+        if partner is not None and any(made is partner for made in given):
+            return _more(pair, more, kernel, makers[1 - more])
+    return None
+
+
+def _more(pair: Alignment, more: int, kernel: Kernel, beside: Kernel) -> Found:
+    """A kernel that one of the runs has in addition, and where the other is meanwhile."""
+    tapes = pair.tapes[more], pair.tapes[1 - more]
+    sides = tapes[0].side(kernel, what=kernel.op), tapes[1].beside(beside)
+    return "kernel", sides[more], sides[1 - more]
 
 
 def _other_parameter(
@@ -321,13 +384,13 @@ def _compared(pair: Alignment, one: Kernel, other: Kernel) -> Found:
     for a, b in zip(tensors(one.inputs), tensors(other.inputs), strict=False):
         if a.tensor not in overwritten and not pair.same(a.value, b.value):
             return _given(pair, (a, one), (b, other))
-    constants = [list(_constants(kernel)) for kernel in (one, other)]
-    apart = next((both for both in zip(*constants, strict=False) if both[0] != both[1]), None)
-    if apart is not None and one.op == other.op:
-        words = [f"{name} = {_shown(value)}" for name, value in apart]
-        return _sides(pair, "constant", (one, other), words)
-    if one.op != other.op or len(constants[0]) != len(constants[1]):
+    if one.op != other.op:
         return _operators(pair, "kernel", (one, other))
+    if (words := _constants_apart(one, other)) is not None:
+        return _sides(pair, "constant", (one, other), words)
+    dtypes = [next((use.spec.dtype for use in kernel.outputs), "") for kernel in (one, other)]
+    if dtypes[0] != dtypes[1]:
+        return _sides(pair, "dtype", (one, other), dtypes)
     return _sides(pair, "draw" if _is_random(one) else "result", (one, other))
 
 
@@ -343,7 +406,7 @@ def _given(
         ]
         here, there = makers
         if here is not None and there is not None and does(here) != does(there):
-            return _operators(pair, "kernel", (here, there))
+            return _put_between(pair, (here, there)) or _operators(pair, "kernel", (here, there))
         kind = "rows" if _rows_alike(one[0].value, other[0].value) else "input"
     return kind, pair.one.side(one[1], one[0]), pair.other.side(other[1], other[0])
 
@@ -358,14 +421,29 @@ def _rows_alike(one: Value | None, other: Value | None) -> bool:
     return rows[0] == rows[1]
 
 
-def _constants(kernel: Kernel) -> Iterator[tuple[str, object]]:
+def _constants_apart(one: Kernel, other: Kernel) -> list[str] | None:
+    """The first constant that two kernels of one operator were given otherwise, in words."""
+    left, right = dict(_constants(one)), dict(_constants(other))
+    names = (name for name in {**left, **right} if left.get(name) != right.get(name))
+    name = next(names, None)
+    return None if name is None else [_shown(name, some.get(name)) for some in (left, right)]
+
+
+def _constants(kernel: Kernel) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """What a kernel was given by the argument's name; one that has its default is left out."""
     for argument in kernel.inputs:
         values = argument.value if isinstance(argument.value, tuple) else (argument.value,)
-        yield from ((argument.name, one.value) for one in values if isinstance(one, Constant))
+        yield (
+            argument.name,
+            tuple(one.value if isinstance(one, Constant) else UNNAMED for one in values),
+        )
 
 
-def _shown(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def _shown(name: str, values: tuple[object, ...] | None) -> str:
+    if values is None:
+        return f"{name} = its default"
+    shown = [f"{value:.10g}" if isinstance(value, float) else str(value) for value in values]
+    return f"{name} = {shown[0]}" if len(shown) == 1 else f"{name} = ({', '.join(shown)})"
 
 
 def _is_random(kernel: Kernel) -> bool:

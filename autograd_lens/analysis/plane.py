@@ -17,11 +17,11 @@ from autograd_lens.errors import NotATraceError, NotRecordedError
 from autograd_lens.trace.kept import SURFACE, Surface
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import Scalar, all_scalars, parse_axes
+from autograd_lens.trace.values import Array, Floats
 
 __all__ = ["Plane", "find_plane", "grid", "plane_through", "project", "stored_surface"]
 
-Floats = npt.NDArray[np.float64]
-Part = npt.NDArray[Any]
+Part = Array
 Kind = Literal["line", "parameters", "scalars", "directions"]
 
 _MARGIN = 0.18

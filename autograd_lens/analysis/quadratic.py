@@ -12,13 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.trace.kept import Surface
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Bowl", "Minimum", "fit_bowl", "quadratic_minimum"]
-
-Floats = npt.NDArray[np.float64]
 
 _LEAST_POINTS = 5  # along each direction: three would fit any surface
 _ROUNDING = 64.0  # float steps of the largest loss that evaluating may be off

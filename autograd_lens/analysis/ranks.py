@@ -20,8 +20,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-import xxhash
 
 from autograd_lens.analysis.comparison import settings_in
 from autograd_lens.analysis.failure import raised_at
@@ -29,11 +27,10 @@ from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Constant, Kernel, Source, Step
 from autograd_lens.trace.rows import LightRow
-from autograd_lens.trace.values import Entry, Summary, Value, digest
+from autograd_lens.trace.values import Entry, Floats, Value, digest, entry_digest
 
 __all__ = ["Rank", "Ranks", "Remark", "compare_ranks", "is_collective"]
 
-Floats = npt.NDArray[np.float64]
 Kind = Literal[
     "start", "update", "setting", "buffer", "gradient", "nan", "batch", "epoch", "empty",
     "unused", "collective", "ending", "length", "missing",
@@ -44,7 +41,6 @@ ranks, in each epoch, or an empty one; parameters that a rank does not use; the 
 collectives; how the processes ended; how many steps they made; a recording that is not there."""
 
 _NAMES = 4
-_LATE = 1.5  # times the median of the others
 _OFTEN = 0.5  # of the steps
 _WAITED = re.compile(r"timed out|timeout|connection (?:closed|reset|refused)", re.IGNORECASE)
 
@@ -223,12 +219,7 @@ class _Process:
 
 
 def _digest_of(batch: Sequence[Entry]) -> str:
-    parts = [
-        one.digest if isinstance(one, Summary) else xxhash.xxh3_128_hexdigest(one)
-        for one in batch
-        if isinstance(one, Summary | bytes)
-    ]
-    return " ".join(parts)
+    return " ".join(filter(None, map(entry_digest, batch)))
 
 
 class _Group:
@@ -289,7 +280,9 @@ class _Group:
         places = {(one.trace.line(source), len(one.trace.steps)) for one, (_, source) in failed}
         if len(waited) > 1 and len(places) > 1 and len(waited) == len(failed):
             numbers = tuple(one.number for one in waited)
-            text = f"{_Who(numbers)} waited in different places: what one calls the others have to."
+            text = (
+                f"{_they(numbers)} waited in different places: what one calls the others have to."
+            )
             yield Remark("collective", None, numbers, text)
 
     def _lengths(self) -> Iterator[Remark]:
@@ -311,7 +304,7 @@ class _Group:
         held = [one.entries(step, grads=grads) for one in self.all]
         found = {}
         for name in held[0]:
-            keys = [_key(entries.get(name)) for entries in held]
+            keys = [entry_digest(entries.get(name)) for entries in held]
             if None not in keys and len(set(keys)) > 1:
                 found[name] = self._odd(keys)
         return found
@@ -493,7 +486,7 @@ class _Group:
                 if shared and len(shared) >= _OFTEN * self.steps:
                     pair = self.numbers[a], self.numbers[b]
                     text = (
-                        f"{_Who(pair)} are handed the same batch in {len(shared)} of {self.steps} "
+                        f"{_they(pair)} are handed the same batch in {len(shared)} of {self.steps} "
                         "steps: no sampler divides the data, or both draw with the same seed."
                     )
                     yield Remark("batch", shared[0], pair, text)
@@ -507,7 +500,7 @@ class _Group:
             numbers = tuple(number for number, _, _ in again)
             _, period, step = min(again, key=lambda one: one[2])
             text = (
-                f"{_Who(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same {period} "
+                f"{_they(numbers)} {'are' if len(numbers) > 1 else 'is'} handed the same {period} "
                 f"batches in the same order again from step {step} on: was set_epoch forgotten?"
             )
             yield Remark("epoch", step, numbers, text)
@@ -585,12 +578,6 @@ def _period(keys: Sequence[str]) -> tuple[int, int]:
     return (period, first + period) if again == known[: len(again)] else (0, 0)
 
 
-def _key(entry: Entry) -> object:
-    if isinstance(entry, Summary):
-        return entry.digest
-    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None
-
-
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
@@ -602,7 +589,8 @@ def _who(numbers: Sequence[int]) -> str:
     return f"ranks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def _Who(numbers: Sequence[int]) -> str:  # noqa: N802  the same at the beginning of a sentence
+def _they(numbers: Sequence[int]) -> str:
+    """The same at the beginning of a sentence."""
     return _who(numbers).capitalize()
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autograd_lens.analysis.derivatives import Array
 from autograd_lens.analysis.textbook import RULES, gradient
 from autograd_lens.trace.graph import TapeIndex, operator_name
 from autograd_lens.trace.records import Backward, Edge, Graph, Node, NodeRun, Step
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Value
 
 __all__ = ["Rederived", "rederive"]
 

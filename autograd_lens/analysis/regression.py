@@ -14,15 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.trace.expression import learning_rate
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, Step, TensorUse
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Ending", "OtherRate", "Regression", "ending", "recognise"]
-
-Floats = npt.NDArray[np.float64]
 
 _SAME = frozenset({"t", "view", "reshape", "squeeze", "unsqueeze", "expand", "alias", "numpy_T"})
 _CLOSE = 1e-3  # relative; float32 sums over many points differ from float64 by less

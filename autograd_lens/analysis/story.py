@@ -318,11 +318,6 @@ class NodeStory:
         return self.kernel.module if self.kernel else ""
 
     @property
-    def custom(self) -> bool:
-        """Whether it is of a ``torch.autograd.Function``, whose backward is the program's own."""
-        return is_custom(self.node)
-
-    @property
     def operation(self) -> str:
         """The operation in one word; see ``operation``."""
         return operation(self.node, self.kernel)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd_lens.analysis import derivatives as of
-from autograd_lens.analysis.derivatives import Array, Given, sum_to
+from autograd_lens.analysis.derivatives import Given, sum_to
 from autograd_lens.trace.expr import (
     ONE,
     ZERO,
@@ -35,7 +35,7 @@ from autograd_lens.trace.expr import (
 )
 from autograd_lens.trace.graph import operator_name
 from autograd_lens.trace.records import Constant, Kernel, TensorUse
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Value
 
 __all__ = ["RULES", "Rule", "difference", "gradient"]
 
@@ -119,7 +119,7 @@ _INDICES, _INPUT, _APPROXIMATE = map(Name, ("indices", "input", "approximate"))
 
 def _function(
     name: str,
-    compute: Callable[..., Any],
+    compute: Callable[..., object],
     text: str = "",
     latex: str = "",
     binding: Binding = Binding.ATOM,
@@ -132,14 +132,14 @@ def _function(
 
 
 def _prose(
-    name: str, compute: Callable[..., Any], text: str, latex: str = ""
+    name: str, compute: Callable[..., object], text: str, latex: str = ""
 ) -> Callable[..., Call]:
     """A function that is told in words."""
     return _function(name, compute, text, latex, Binding.PROSE)
 
 
 def _pointwise(
-    name: str, compute: Callable[..., Any], text: str = "", latex: str = ""
+    name: str, compute: Callable[..., object], text: str = "", latex: str = ""
 ) -> Callable[..., Call]:
     """A function of each element alone, which is given all that it needs."""
     forms = {key: form for key, form in (("text", text), ("latex", latex)) if form}
@@ -478,7 +478,7 @@ def gradient(
         return None  # a value was not kept, or an argument has a form that the rule does not know
 
 
-def _arguments(kernel: Kernel) -> dict[str, Any]:
+def _arguments(kernel: Kernel) -> dict[str, object]:
     known = {argument.name: _plain(argument.value) for argument in kernel.inputs}
     for position, output in enumerate(kernel.outputs):
         if output.value is not None and output.value.complete:
@@ -486,7 +486,7 @@ def _arguments(kernel: Kernel) -> dict[str, Any]:
     return known
 
 
-def _plain(item: _Item) -> Any:  # noqa: ANN401  an array, a constant or a list of them
+def _plain(item: _Item) -> object:
     if isinstance(item, TensorUse):
         return _number(item.value)
     if isinstance(item, Constant):

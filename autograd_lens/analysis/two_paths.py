@@ -8,15 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.plane import Plane, plane_through, project
 from autograd_lens.trace.outcomes import Descent, WhatIf
 from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.values import Floats
 
 __all__ = ["TwoPaths", "two_paths"]
-
-Floats = npt.NDArray[np.float64]
 
 _BEYOND = 2.0  # how far outside of the recorded path's extent the other one is followed, in halves
 _WHOLE = 15.0  # up to so many times the recorded extent, all of it is shown

@@ -16,7 +16,6 @@ from types import CodeType, FrameType
 
 __all__ = ["is_carried", "is_made_anew"]
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 

@@ -56,7 +56,7 @@ class Enough(BaseException):
 class _Rows:
     """Stands for ``TraceWriter.rows``: what is appended is compared."""
 
-    def __init__(self, check: Callable[[Any], None]) -> None:
+    def __init__(self, check: Callable[[object], None]) -> None:
         self.append = check
 
 

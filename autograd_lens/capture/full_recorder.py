@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import weakref
-from collections import Counter, deque
+import linecache
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -16,6 +13,7 @@ import numpy as np
 import torch
 from torch.optim.optimizer import Optimizer
 
+from autograd_lens.capture.chase import Chase, Graphs
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
 from autograd_lens.capture.needs import Needs, read_from_outside
@@ -26,12 +24,13 @@ from autograd_lens.capture.profiles import is_profiled
 from autograd_lens.capture.schedule import NEVER, Schedule
 from autograd_lens.capture.sink import Sink
 from autograd_lens.capture.steps import LoopFrame, find_boundary
-from autograd_lens.capture.torchviz_dot import graph_dot
+from autograd_lens.capture.torchviz_dot import GraphDots
 from autograd_lens.capture.updates import KnownUpdates
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
-from autograd_lens.live.graph_walk import GraphWalk, SavedFields
+from autograd_lens.live.graph_walk import SavedFields
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
 from autograd_lens.live.shy import ShyOperators
@@ -43,17 +42,11 @@ from autograd_lens.trace.values import summarize
 
 __all__ = ["FullRecorder"]
 
-_MAX_DOTS = 64  # distinct graphs that torchviz draws; a graph that grows each step has thousands
-_MAX_DOT_NODES = 20_000
-_CHASE, _MOMENT = 20, 2  # steps
-_CHASES = 3
-_AT_ONCE = -2  # a step before all others
 _RECENT = 8  # values
 _ANCHORS = 64
 
 
 StateName = tuple[torch.Tensor, torch.Tensor, str]
-_Graphs = tuple[str, ...]  # the fingerprints of a step's backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +119,6 @@ class FullRecorder:
         described: Tells whether the numbers of all updates are kept beside light rows.
         mode: The dispatch mode.
         on: Whether it is on.
-        next_switch: The step after whose backward it is to be switched on.
         anchors: Steps recorded in full from which others may be executed, the newest ones.
     """
 
@@ -147,7 +139,7 @@ class FullRecorder:
         self._pace, self._schedule = Pace(schedule), schedule
         self._frames = services.frames
         self._registry = services.registry
-        self._on_failure = services.on_failure
+        self._guard = Guard(services.on_failure)
         self._keyframes = services.keyframes
         self._budget = services.writer.budget
         self._step_limit = step_limit
@@ -161,7 +153,7 @@ class FullRecorder:
         self._loop = LoopFrame()
         self._tape: BackwardTape | None = None
         self.on = False
-        self.next_switch = schedule.next(0) - 1
+        self._next_switch = schedule.next(0) - 1  # the step behind whose backward it is put on
         self._lean = False  # whether the current step is recorded lean
         self._passing = False  # whether the engine runs unseen
         # The random generator's state behind the backward before the last one, and behind that.
@@ -169,13 +161,7 @@ class FullRecorder:
         self._marked = False  # whether the program marks its steps itself
         self._whole = False  # whether the stream holds the current step from its start
         self._hooked = False  # whether the current step is being recorded in full
-        # Steps that the mode stays on for graphs; these, and whether it was for a moment.
-        self._chasing, self._chased = 0, Counter[tuple[str, bool]]()
-        # Fingerprints recorded in full, the lines of which a backward was, and those of them on
-        # which one of these graphs was met at light level.
-        self._seen, self._sites, self._met_light = set[str](), set[Site](), set[Site]()
-        self._held: dict[_Graphs, list[weakref.ref[torch.Tensor]]] = {}  # NOTE 2
-        self._alarms = Counter[_Graphs]()
+        self._chase = Chase()
         self._reached: set[int] = set()  # parameters of the graphs of this step
         # The first event after the last backward, and the position of its call in the loop's frame;
         # calls of known optimizers since the step began to be recorded, and those around the last.
@@ -195,7 +181,7 @@ class FullRecorder:
         self._wanted = False  # whether what is written now is kept whatever has been kept before
         self._due = not aside  # whether the current step is written as soon as it has ended
         self.inputs.keeping = not aside
-        self._dots, self._step_dots = dict[Any, str](), list[str]()
+        self._dots, self._step_dots = GraphDots(services.registry, services.on_failure), list[str]()
 
     # -- on and off -----------------------------------------------------------------------
 
@@ -281,7 +267,7 @@ class FullRecorder:
             Whether its tape, and its large parameters, were kept.
         """
         taped = self.on and self._whole and self._hooked
-        light = not self._sets_aside and fingerprint in self._seen
+        light = not self._sets_aside and self._chase.knows(fingerprint)
         self._wanted = True
         if taped:
             self._due = True
@@ -312,7 +298,7 @@ class FullRecorder:
         """The program says that a step begins: all before it belongs to the current one."""
         if self.on and self._whole and self._hooked:
             self._write(current, len(self._stream.keys), [])
-        wanted = self._next_tape(upcoming) == upcoming or self._chasing > 0
+        wanted = self._next_tape(upcoming) == upcoming or self._chase.goes_on
         self._switch(on=wanted or self._wants_tape(upcoming))
         self._stream.lean = self._may_be_lean(upcoming)
         if self.on:
@@ -323,29 +309,30 @@ class FullRecorder:
             self.mode.rebase()
 
     def chase(self, fingerprint: str, site: Site, step: int) -> None:
-        """A graph was seen at light level: record it in full when it appears again.
-
-        When that will be is not known, so the mode stays on for the next steps; those that
-        bring nothing new are not written. Some graphs never come while it is on, as the mode
-        makes ``reshape`` and others choose other kernels: so no graph is chased for ever, and
-        one on a line of which another is recorded only once; and for a moment only, where none
-        that is recorded has been met on that line while the mode was off.
-        """
-        if fingerprint in self._seen:
-            self._met_light.add(site)
+        """A graph was seen at light level: record it in full when it appears again."""
+        if self._chase.knows(fingerprint) and not self._begins_anew(fingerprint, step):
+            self._chase.meets(site)
             return
         if self._next(step) == NEVER:
             return
         if self._schedule.opens:  # from here on none is missed
             self._needs.opaque = True
-            self.next_switch = step
-            return
-        elsewhere = site not in self._sites
-        moment = not elsewhere and site not in self._met_light
-        if self._chased[fingerprint, moment] < (_CHASES if elsewhere else 1):
-            self._chased[fingerprint, moment] += 1
-            self._chasing = max(self._chasing, _MOMENT if moment else _CHASE)
-            self.next_switch = min(self.next_switch, step)
+            self._next_switch = step
+        elif self._chase.begins(fingerprint, site):
+            self._next_switch = min(self._next_switch, step)
+
+    def is_due(self, step: int) -> bool:
+        """Whether ``after_backward`` has something to do behind a backward of a step."""
+        return self.on or self._chase.alarmed or step >= self._next_switch
+
+    def _begins_anew(self, fingerprint: str, step: int) -> bool:
+        """Record each graph once more behind a light step of one that only the first step holds.
+
+        What stands before the first forward is on no tape, so that this step may not open, and
+        what it left for the next ones of other graphs is not known either.
+        """
+        first = self._needs.stands_first(fingerprint) and not self._needs.tape_of(step)
+        return first and self._chase.begins_anew((fingerprint,))
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -367,19 +354,14 @@ class FullRecorder:
         self._contexts.append(self.mode.context)
         self.mode.context = (phase, self._calls)
         if self.on and optimizer is not None and frame is not None and self.described():
-            try:
+            with self._guard:
                 self._updates.begins(optimizer, self._calls, frame)
-            except Exception as error:  # noqa: BLE001  the program's update must not fail
-                self._on_failure(error)
 
     def leave_context(self, *, complete: bool = True) -> None:
         """It has ended, or was left by an exception."""
-        try:
-            if self.on and not self._updates.ended(complete=complete):
-                self._whole = False
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._whole = False
-            self._on_failure(error)
+        was_whole, self._whole = self._whole, False  # and so it stays where this fails
+        with self._guard:
+            self._whole = was_whole and (not self.on or self._updates.ended(complete=complete))
         self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------
@@ -415,14 +397,13 @@ class FullRecorder:
         aside = self._sets_aside and lean and not self._needs_tape(step)
         if aside:
             self.chase(fingerprint, call.site, step)
-        new = fingerprint not in self._seen
+        new = not self._chase.knows(fingerprint)
         due = self._next(step) == step or self._needs_tape(step) or (new and not lean)
         self._due = self._due or due or (lean and self._keyframes.next(step) == step)
         wanted = self._hooked or lean or due or self._sets_aside
         self._whole = self._whole and wanted  # what is hooked later is a part of the step
         if self._whole and call.watched and wanted:
-            if not lean:
-                self._seen.add(fingerprint)
+            self._chase.records(call.site, None if lean else fingerprint)
             self._begin(step, call, chain, lean=lean)
         self._lean = lean
         self._stream.state_follows = self._keyframes.next(step) != step
@@ -446,7 +427,6 @@ class FullRecorder:
     def _begin(self, step: int, call: BackwardCall, chain: list[FrameType], *, lean: bool) -> None:
         """Record this backward, and the large parameters that it finds where that is due."""
         self._hooked = True
-        self._sites.add(call.site)
         inside = call.functions or self._needs.backwards
         if lean and not inside and _is_plain(call.flags):
             self._pass(call)
@@ -463,7 +443,7 @@ class FullRecorder:
         if self._needs_tape(step):
             return True
         due = self._keyframes.next(step) == step or self._sets_aside
-        return due and self._chasing <= 0
+        return due and not self._chase.goes_on
 
     def _may_be_lean(self, step: int) -> bool:
         """Whether it is known before a step begins that it is recorded lean."""
@@ -490,7 +470,7 @@ class FullRecorder:
     ) -> None:
         """Unhook, and switch to what the rest of this step and the next one need.
 
-        Called only where the mode is on or ``next_switch`` is reached.
+        Called only where it ``is_due``.
 
         Args:
             step: The step.
@@ -516,22 +496,22 @@ class FullRecorder:
         if marked:
             self.mode.begin_tail(self._after)
             return
-        self._chasing -= 1
-        if self.next_switch == _AT_ONCE and self._next(step + 1) != NEVER:
-            self._chasing = _CHASE
+        self._chase.turns(room=self._next(step + 1) != NEVER)
         if self._next(step + 1) == step + 1:
             self._pace.begins(step + 1)
             if is_profiled():
                 self._pace.postpone()
         near = self._next(step) <= step + 1 or self._keyframes.next(step + 1) == step + 1
         goes_on = self._hooked and self._lean  # its update belongs to it
-        was_on, wanted = self.on, near or goes_on or self._chasing > 0 or self._wants_tape(step + 1)
+        goes_on = goes_on or self._chase.goes_on
+        was_on, wanted = self.on, near or goes_on or self._wants_tape(step + 1)
         self._switch(on=wanted)
         if self.on and not was_on:  # the update that follows is this step's
             self._reached = set(reached)
             self._locate(list(self._frames.chain(frame)))
         # A mode or the profiler of the program that is in the way may be gone in the next step.
-        self.next_switch = self._next_tape(step + 1) - 1 if self.on or not wanted else step + 1
+        self._next_switch = self._next_tape(step + 1) - 1 if self.on or not wanted else step + 1
+        self._chase.alarmed = False
         self.mode.rebase()
         self.mode.begin_tail(self._after)
 
@@ -564,9 +544,8 @@ class FullRecorder:
         self._passing = True
 
     def _new_tape(self) -> BackwardTape:
-        return BackwardTape(
-            self._stream, self.mode, self._saved, self._registry.leaf, self._on_failure
-        )
+        leaf = self._registry.leaf
+        return BackwardTape(self._stream, self.mode, self._saved, leaf, self._guard.report)
 
     def _hook(self, step: int, call: BackwardCall, chain: list[FrameType]) -> None:
         self._tape = self._new_tape()
@@ -574,24 +553,18 @@ class FullRecorder:
         for variable in walk.variables.values():
             if name := self._registry.input_name(variable):
                 self._stream.entry_of(variable).name = name
-        key = (tuple([type(node) for node in walk.nodes]), walk.edges)
-        new = key not in self._dots
+        dot, new = self._dots.draw(call.outputs, walk)
         if new:
-            self._dots[key] = self._draw(call.outputs, walk)
             self._name(chain)
         self._note_optimizers(step, chain, anew=new)
-        self._step_dots.append(self._dots[key])
+        self._step_dots.append(dot)
 
     def describe(self, step: int, frame: FrameType) -> None:
         """An optimizer that was not known makes its first update in a step."""
-        if self._seen and not (self.on and self._hooked) and self._alarms[()] < _CHASES:
-            self._alarms[()] += 1
-            self._seen.clear()  # what it runs is on no tape
-            self.next_switch = _AT_ONCE
-        try:
+        if not (self.on and self._hooked):
+            self._chase.restarts()
+        with self._guard:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._on_failure(error)
 
     def _note_optimizers(self, step: int, chain: list[FrameType], *, anew: bool) -> None:
         self.notes.look(step, lambda: [frame_names(frame) for frame in chain], anew=anew)
@@ -602,21 +575,6 @@ class FullRecorder:
         yield from self.notes.tensors()
         for module in list(self._registry.roots):
             yield from module.buffers()
-
-    def _draw(self, outputs: Sequence[Any], walk: GraphWalk) -> str:
-        if len(self._dots) >= _MAX_DOTS or len(walk.nodes) > _MAX_DOT_NODES:
-            return ""
-        tensors = [output for output in outputs if isinstance(output, torch.Tensor)]
-        names = {
-            position: self._registry.records[index].name
-            for position, variable in walk.variables.items()
-            if (index := self._registry.index_of(variable)) is not None
-        }
-        try:
-            return graph_dot(tensors, walk.index, names)
-        except Exception as error:  # noqa: BLE001  the picture must not cost the recording
-            self._on_failure(error)
-            return ""
 
     # -- names ------------------------------------------------------------------------------
 
@@ -648,17 +606,35 @@ class FullRecorder:
                 entry.role = "gradient"
                 entry.name = f"{self._registry.records[index].name}.grad"
 
-    def update_begins(self, parameters: Iterable[torch.Tensor]) -> None:
-        """An optimizer reads ``.grad`` now: the program may have put others there."""
+    def update_begins(self, parameters: Iterable[torch.Tensor], frame: FrameType) -> None:
+        """An optimizer reads ``.grad`` now: the program may have put others there.
+
+        So may it have given parameters other memory, as one does that goes back to where it was.
+        """
         if not (self.on and self._hooked):
             return
-        try:
+        with self._guard:
             for parameter in parameters:
                 index = self._registry.index_of(parameter)
                 if index is not None:
                     self._name_grad(index, parameter.grad)
-        except Exception as error:  # noqa: BLE001  the program's update must not fail
-            self._on_failure(error)
+                    self._follow(index, parameter, frame)
+
+    def _follow(self, index: int, parameter: torch.Tensor, frame: FrameType) -> None:
+        """Note where a parameter has been moved since the last backward."""
+        if not _has_memory(parameter):
+            return
+        address = parameter.data_ptr()
+        if self._addresses.get(index, address) == address:
+            return
+        self._addresses[index] = address
+        self.mode.targets[address] = Target("p", index, self._registry.references[index])
+        there = self._stream.by_address.get(address)
+        source = there.reference() if there is not None else None
+        if source is None or source is parameter or source.shape != parameter.shape:
+            with self.mode.silence():
+                source = parameter.detach()
+        self.mode.adopt(parameter, source, frame)
 
     def _name(self, chain: Iterable[FrameType]) -> None:
         name_entries(
@@ -698,26 +674,14 @@ class FullRecorder:
                 state=self._states[0],
             )
             self._hold(written.template, segment)
-            self.next_switch = min(self.next_switch, self._next_tape(step + 1) - 1)
+            self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
 
     def _hold(self, template: Template, segment: Segment) -> None:
         """Watch what a full step read from outside (NOTE 2)."""
-        graphs = tuple([backward.fingerprint for backward in template.backwards])
-        if self._needs.tapes or self._alarms[graphs] >= _CHASES:
-            self._held.pop(graphs, None)
-            return
-        gone = partial(self._lets_go, graphs)
         pairs = zip(segment.tensors, template.tensors, strict=True)
         read = (one.reference() for n, (one, of) in enumerate(pairs) if _is_held(n, of, template))
-        self._held[graphs] = [weakref.ref(one, gone) for one in read if one is not None]
-
-    def _lets_go(self, graphs: _Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
-        """The program let go of something that a full step read."""
-        if self._held.pop(graphs, None):
-            self._alarms[graphs] += 1
-            self._seen.difference_update(graphs)
-            self.next_switch = _AT_ONCE
+        self._chase.watches(_graphs(template), () if self._needs.tapes else read)
 
     def _put(self, done: _Aside) -> None:
         step, written, slots, lean = done
@@ -749,8 +713,8 @@ class FullRecorder:
         for key, written in gone.items():
             del self._templates[key], self._newest[written.number]
             if not written.template.lean:
-                graphs = tuple([backward.fingerprint for backward in written.template.backwards])
-                self._seen.difference_update(graphs)
+                graphs = _graphs(written.template)
+                self._chase.forgets(graphs)
                 self._needs.forget(graphs)
         if self._last_template is not None and self._last_template[0] in gone:
             self._last_template = None
@@ -821,21 +785,13 @@ def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:
     return tensor.role == "input" and number not in template.handed
 
 
+def _graphs(template: Template) -> Graphs:
+    return tuple([backward.fingerprint for backward in template.backwards])
+
+
 def _is_plain(flags: Flags) -> bool:
     """Whether nothing but ``.grad`` comes of a backward."""
     return flags.kind == "backward" and not flags.create_graph
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from going through a template again and again while it grows."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:
@@ -846,7 +802,5 @@ def _has_memory(tensor: torch.Tensor) -> bool:
 
 def source_text(file: str) -> str | None:
     """The text of a source file, also where it only lives in ``linecache`` (notebooks)."""
-    import linecache  # noqa: PLC0415  needed once per file, at the first full step
-
     lines = linecache.getlines(file)
     return "".join(lines) if lines else None

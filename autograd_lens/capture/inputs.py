@@ -24,6 +24,7 @@ from torch.utils.data import dataloader
 
 from autograd_lens.capture.modules import ModuleCalls
 from autograd_lens.live import doors
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.reading import RawValue, bytes_at, read
 from autograd_lens.trace.budget import Budget, Level
 
@@ -103,7 +104,7 @@ class InputObserver:
         self.budget = budget
         self.refused = False
         self._room = room
-        self._failed = failed
+        self._guard = Guard(failed)
         self.on_item: Callable[[torch.Tensor], None] = _nothing
         self.on_loading: tuple[Callable[[], None], Callable[[], None]] | None = None
         self._loading = 0  # loaders that make a batch now, one for another
@@ -156,22 +157,18 @@ class InputObserver:
         """A loader begins to make a batch, or has ended."""
         before, self._loading = self._loading, self._loading + change
         if self.on_loading is not None and not self._paused and 0 in {before, self._loading}:
-            try:
+            with self._guard:
                 self.on_loading[0 if change > 0 else 1]()
-            except Exception as error:  # noqa: BLE001  must not fail the program
-                self._failed(error)
 
-    def collect(self, *arguments: Any) -> None:
+    def collect(self, *arguments: object) -> None:
         """Keep the tensors among some arguments, as far as the budget goes."""
         if self._paused or _functorch_level() is not None or _is_traced():
             return  # vmap and the like hand on wrappers, which have no memory to read
-        try:
-            with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
-                self._keep(arguments)
-        except Exception as error:  # noqa: BLE001  must not fail the program
-            self._failed(error)
+        # a mode of the program must not see us look
+        with self._guard, torch._C.DisableTorchFunction():
+            self._keep(arguments)
 
-    def _keep(self, arguments: tuple[Any, ...]) -> None:
+    def _keep(self, arguments: tuple[object, ...]) -> None:
         for tensor in _tensors(arguments, 0):
             if tensor.grad_fn is not None or isinstance(tensor, nn.Parameter):
                 continue  # computed by the program; what it was computed from is what counts
@@ -225,7 +222,7 @@ def _nothing(_tensor: torch.Tensor) -> None:
     return None
 
 
-def _tensors(item: Any, depth: int) -> Iterator[torch.Tensor]:
+def _tensors(item: object, depth: int) -> Iterator[torch.Tensor]:
     if isinstance(item, torch.Tensor):
         yield item
     elif depth < _MAX_DEPTH:

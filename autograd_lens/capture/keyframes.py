@@ -37,9 +37,12 @@ class Keyframes:
     Args:
         sink: Takes the values.
         most: Bytes that all keyframes together may have.
-        light: Bytes of a parameter that a light step keeps whole.
+        light: See the attribute.
         apart: Steps from one to the next, as long as they fit.
         always: Whether steps are wanted from which others can be executed, where nothing is large.
+
+    Attributes:
+        light: Bytes of a parameter that a light step keeps whole.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Keyframes:
     ) -> None:
         self._sink = sink
         self._most = min(most, sink.budget.keyframes)
-        self._light = light
+        self.light = light
         self._apart = apart
         self._sizes: dict[int, int] = {}
         self._always = always
@@ -76,7 +79,7 @@ class Keyframes:
         own = {id(one): one for one in parameters if _is_large(one, SMALL)}
         found = own | {id(one): one for one in others if _is_large(one, SMALL)}
         self._medium = bool(own)
-        light = self._light if self._sink.budget.level < Level.DIGESTS else SMALL
+        light = self.light if self._sink.budget.level < Level.DIGESTS else SMALL
         lacking = len(found) > len(own) or any(_is_large(one, light) for one in own.values())
         self._needed = lacking or self._always
         sizes = [one.nbytes for one in found.values()]
@@ -95,7 +98,7 @@ class Keyframes:
             step: The step, before its update.
             parameters: The parameters.
         """
-        found = [one for one in parameters if _is_large(one, self._light)]
+        found = [one for one in parameters if _is_large(one, self.light)]
         size, largest = (
             sum(one.nbytes for one in found),
             max((one.nbytes for one in found), default=0),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from typing import Any
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -40,7 +39,7 @@ class LastValue:
         self._storage: StorageWeakRef | None = None
         self._address = self._size = 0
         self._dtype = parameter.dtype
-        self._watch: Any = weakref.ref(parameter, self._ends)
+        self._watch: object = weakref.ref(parameter, self._ends)
 
     def moved(self, parameter: torch.Tensor) -> None:
         """Take note of where its memory is now, where that is another place."""
@@ -50,7 +49,7 @@ class LastValue:
             self._storage = StorageWeakRef(parameter.untyped_storage())
             self._address, self._size = parameter.data_ptr(), parameter.nbytes
 
-    def _ends(self, _reference: Any) -> None:
+    def _ends(self, _reference: object) -> None:
         with contextlib.suppress(Exception):  # nobody could catch what a callback raises
             if self._storage is not None and not self._storage.expired():
                 self.value = read_memory(self._address, self._size, self._dtype, self._limit)

@@ -10,14 +10,21 @@ import ctypes
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import xxhash
 
 from autograd_lens.capture.last_values import LastValue
 from autograd_lens.live.frames import Site
-from autograd_lens.live.reading import DTYPE_NAMES, RawValue, is_opaque, is_small_and_plain, read
+from autograd_lens.live.reading import (
+    DTYPE_NAMES,
+    SMALL,
+    RawValue,
+    is_opaque,
+    is_small_and_plain,
+    read,
+)
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.rows import LightGraph
 
@@ -38,6 +45,7 @@ Flags = tuple[str, bool, bool]
 Outline = tuple[int, int, str, bool, bool, type, int]
 
 _FUNCTION = torch.autograd.function.BackwardCFunction
+_SHARES = 4  # times the limit, beyond which rows hold digests (NOTE 4)
 _WALKS = 16
 _WALK_EVERY = 32
 _MAX_CHANGES = 4
@@ -54,6 +62,10 @@ class ParameterReader:
 
     NOTE 3 [Another in its place]: a parameter to which the program gives another dtype or shape
     (``model.half()``) is another one from then on, as a row holds values of one kind alone.
+
+    NOTE 4 [A share of each row]: where the parameters that a row would hold whole, small ones
+    apart, take more than a few times the limit together, it holds digests of them, as of larger
+    ones: a keyframe and the updates behind it give their values.
 
     Args:
         limit: See the attribute.
@@ -77,6 +89,9 @@ class ParameterReader:
             references: A weak reference to each.
         """
         known = {id(slot.reference): slot for slot in self._slots}
+        sizes = [_size(one) for one in references]
+        if sum(size for size in sizes if size > SMALL) > _SHARES * self.limit:  # NOTE 4
+            self.limit = min(self.limit, SMALL)
         self._slots = [known.get(id(one)) or _Slot(one, self.limit) for one in references]
 
     def before(self) -> tuple[tuple[RawValue, ...], tuple[RawValue, ...]]:
@@ -151,6 +166,14 @@ class ParameterReader:
         if is_small_and_plain(grad):
             slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
         return read(grad, self.limit, brief=True)
+
+
+def _size(reference: Reference) -> int:
+    """Bytes of a parameter's elements, 0 where it is gone or its class answers for it."""
+    parameter = reference()
+    if parameter is None or is_opaque(parameter) or parameter.layout is not torch.strided:
+        return 0
+    return parameter.nbytes
 
 
 class _Slot:
@@ -282,7 +305,7 @@ class GraphBook:
                 self._ambiguous.add(outline)
         return graph
 
-    def failed(self, graph: int, roots: Sequence[Any], error: str) -> int:
+    def failed(self, graph: int, roots: Sequence[object], error: str) -> int:
         """The id of a backward through ``graph`` that raised ``error``."""
         key = self._keys[graph]
         return self._id_of(key._replace(roots=root_specs(roots), error=error))
@@ -306,7 +329,7 @@ class GraphBook:
         return known
 
 
-def root_specs(roots: Sequence[Any]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
+def root_specs(roots: Sequence[object]) -> tuple[tuple[torch.dtype, torch.Size], ...]:
     """The dtype and shape of the tensors that a backward starts from."""
     return tuple([(r.dtype, r.shape) for r in roots if isinstance(r, torch.Tensor)])
 

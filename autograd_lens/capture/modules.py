@@ -27,6 +27,7 @@ import torch
 import torch._guards
 from torch import nn
 
+from autograd_lens.live.doors import ASKED_BY_MODULES
 from autograd_lens.live.frames import MODULE_CALL, locals_of
 
 __all__ = ["CompiledRegions", "ModuleCalls"]
@@ -53,7 +54,7 @@ class ModuleCalls:
 
     def install(self) -> None:
         """Begin to tell."""
-        original = torch._C._get_tracing_state
+        original = getattr(torch._C, ASKED_BY_MODULES)
         followed, called = self._followed, self._called
 
         @functools.wraps(original)
@@ -67,12 +68,12 @@ class ModuleCalls:
             return original()
 
         self._original, self._ours = original, tracing_state
-        torch._C._get_tracing_state = tracing_state
+        setattr(torch._C, ASKED_BY_MODULES, tracing_state)
 
     def remove(self) -> None:
         """Stop telling."""
-        if self._ours is not None and torch._C._get_tracing_state is self._ours:
-            torch._C._get_tracing_state = self._original
+        if self._ours is not None:
+            _put_back(torch._C, ASKED_BY_MODULES, self._ours, self._original)
         self._original = self._ours = None
 
 
@@ -120,7 +121,7 @@ class CompiledRegions:
                 rules.add("autograd_lens")
         first, last = dynamo.set_eval_frame, dynamo._maybe_set_eval_frame  # type: ignore[union-attr]
 
-        def set_eval_frame(callback: Any) -> Any:
+        def set_eval_frame(callback: object) -> object:
             frame = _get_frame(1)
             wraps = frame.f_code.co_name == "compile_wrapper"
             if wraps and not self.inside and threading.get_ident() == self._thread:
@@ -128,7 +129,7 @@ class CompiledRegions:
                 self._enter()
             return first(callback)
 
-        def maybe_set_eval_frame(callback: Any) -> Any:
+        def maybe_set_eval_frame(callback: object) -> object:
             result = last(callback)
             if callback is None and self._frame == id(_get_frame(1)):
                 self._frame, self.inside = 0, False
@@ -171,7 +172,7 @@ class CompiledRegions:
         self._followed = False
 
 
-def _put_back(owner: Any, name: str, ours: Any, original: Any) -> None:
+def _put_back(owner: object, name: str, ours: object, original: object) -> None:
     """Undo a replacement, unless somebody has replaced it since."""
     if getattr(owner, name) is ours:
         setattr(owner, name, original)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from autograd_lens.live.mode import UNSET
 from autograd_lens.trace.tape import (
@@ -60,12 +59,12 @@ class _Reading:
             these kernels: without a validation or an episode that was played before it.
     """
 
-    kernels: tuple[Any, ...]
-    handed: tuple[Any, ...]
-    outside: tuple[Any, ...]
-    update: tuple[Any, ...]
-    inside: tuple[Any, ...]
-    serving: tuple[Any, ...]
+    kernels: tuple[object, ...]
+    handed: tuple[object, ...]
+    outside: tuple[object, ...]
+    update: tuple[object, ...]
+    inside: tuple[object, ...]
+    serving: tuple[object, ...]
 
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
@@ -114,6 +113,11 @@ class Needs:
         known = {graphs[:1] for graphs in self._known.keys() - self._alone.keys()}
         return (fingerprint,) not in known
 
+    def stands_first(self, fingerprint: str) -> bool:
+        """Whether the run's first step is the only full one that begins with a graph."""
+        alone = (graphs for graphs, first in self._alone.items() if first == 0)
+        return any(graphs[:1] == (fingerprint,) for graphs in alone)
+
     def forget(self, graphs: tuple[str, ...]) -> None:
         """The full step of these graphs is no longer there."""
         self._known.pop(graphs, None)
@@ -123,7 +127,7 @@ class Needs:
         self,
         step: int,
         template: Template,
-        slots: Sequence[Any],
+        slots: Sequence[object],
         *,
         described: bool,
         state: bytes | None,
@@ -180,7 +184,7 @@ class Needs:
         return self._lengths > 1
 
 
-def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
+def _reading(template: Template, slots: Sequence[object]) -> _Reading:
     forward = [kernel for kernel in template.kernels if kernel.phase == "forward"]
     update = [kernel for kernel in template.kernels if kernel.phase == "update"]
     handed = {number for number in template.handed if number is not None}
@@ -198,7 +202,9 @@ def _reading(template: Template, slots: Sequence[Any]) -> _Reading:
     )
 
 
-def _serving(template: Template, slots: Sequence[Any], handed: Collection[int]) -> Iterator[Any]:
+def _serving(
+    template: Template, slots: Sequence[object], handed: Collection[int]
+) -> Iterator[object]:
     wanted = {use.tensor for one in template.backwards for use in tensors_in(*one.roots)}
     kernels = []
     for kernel in reversed(template.kernels):
@@ -227,7 +233,7 @@ def _own_code(template: Template) -> Iterator[TapeKernel]:
             yield kernel
 
 
-def _is_opaque(template: Template, slots: Sequence[Any]) -> bool:
+def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
     """Whether a step did what a replay may not make again; see ``Needs.opaque``."""
     nodes = (node.name for backward in template.backwards for node in backward.nodes)
     return (
@@ -239,7 +245,7 @@ def _is_opaque(template: Template, slots: Sequence[Any]) -> bool:
     )
 
 
-def _has_foreign_gradients(template: Template, slots: Sequence[Any]) -> bool:
+def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
     """Whether a node was sent what no kernel made, or what was changed behind one."""
     made = {use.tensor: use.slot for kernel in template.kernels for use in kernel.makes}
     for backward in template.backwards:
@@ -254,7 +260,7 @@ def _has_foreign_gradients(template: Template, slots: Sequence[Any]) -> bool:
     return False
 
 
-def _draws_otherwise(template: Template, slots: Sequence[Any], state: bytes | None) -> bool:
+def _draws_otherwise(template: Template, slots: Sequence[object], state: bytes | None) -> bool:
     """Whether a step's first draw began from another state of the generator than is known."""
     places = (kernel.generator for kernel in template.kernels if kernel.generator is not None)
     first = next(places, None)
@@ -279,7 +285,7 @@ def _outside(template: Template) -> Iterator[tuple[int, int]]:
                     yield use.tensor, use.slot
 
 
-def _constants(kernel: TapeKernel) -> Iterator[Any]:
+def _constants(kernel: TapeKernel) -> Iterator[object]:
     sizes = not kernel.reads  # those of what it makes of nothing; else they may be the batch's
     for argument in kernel.args:
         if isinstance(argument.value, Const):

@@ -6,13 +6,15 @@ new since the row before, so that every update can be made again.
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
+
+from autograd_lens.trace.kept import Numbers
+from autograd_lens.trace.stored import to_bytes
 
 __all__ = ["OptimizerNumbers", "numbers_of"]
 
@@ -35,13 +37,14 @@ class OptimizerNumbers:
         self._others = False
         self._index_of = index_of
         self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
-        self._changed: list[Any] = []
-        self._known = 0  # how many tensors the optimizer had a state of when its update began
+        self._changed: list[tuple[int | None, list[Numbers]]] = []
+        # How many tensors each had a state of when its update began; one may run within another's.
+        self._known: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._fresh: list[int] = []
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
-        self._known = len(optimizer.state)
+        self._known[optimizer] = len(optimizer.state)
         self._others = self._others or _computes_otherwise(optimizer)
         self.tell = not self._others
         groups = optimizer.param_groups
@@ -52,8 +55,9 @@ class OptimizerNumbers:
 
     def ended(self, optimizer: Optimizer) -> None:
         """It has made its update; what it had no state of before stands last."""
-        if len(optimizer.state) > self._known:
-            new = (self._index_of(one) for one in list(optimizer.state)[self._known :])
+        known = self._known.get(optimizer, 0)
+        if len(optimizer.state) > known:
+            new = (self._index_of(one) for one in list(optimizer.state)[known:])
             self._fresh += [index for index in new if index is not None]
 
     def take_fresh(self) -> list[int] | None:
@@ -65,10 +69,10 @@ class OptimizerNumbers:
         """Tell all of them at their next update, whatever was told before."""
         self._last.clear()
 
-    def _entry(self, groups: list[dict[str, Any]]) -> Any:
+    def _entry(self, groups: list[dict[str, Any]]) -> tuple[int | None, list[Numbers]]:
         first = next((tensor for group in groups for tensor in group["params"]), None)
         index = self._index_of(first) if isinstance(first, torch.Tensor) else None
-        return [index, [numbers_of(group) for group in groups]]
+        return index, [numbers_of(group) for group in groups]
 
     def take(self) -> bytes | None:
         """What changed since the last call, None where nothing did.
@@ -77,12 +81,12 @@ class OptimizerNumbers:
             JSON of ``[[index of its first parameter or null, [numbers of each group]], ...]``.
         """
         changed, self._changed = self._changed, []
-        return json.dumps(changed).encode() if changed else None
+        return to_bytes(changed) if changed else None
 
 
-def numbers_of(attributes: Mapping[str, Any]) -> dict[str, float]:
+def numbers_of(attributes: Mapping[str, Any]) -> Numbers:
     """The numbers among attributes; those of a tuple are called ``betas[0]``, ``betas[1]``."""
-    found: dict[str, float] = {}
+    found: Numbers = {}
     for name, value in attributes.items():
         parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
         for position, part in parts:
@@ -98,5 +102,5 @@ def _computes_otherwise(optimizer: Optimizer) -> bool:
     """
     if type(optimizer).__module__.partition(".")[0] != "torch":
         return True
-    state: dict[str, Any] = next(iter(optimizer.state.values()), {})
+    state: dict[str, object] = next(iter(optimizer.state.values()), {})
     return any(type(value) in _NUMBERS for value in state.values())

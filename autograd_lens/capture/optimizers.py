@@ -108,12 +108,12 @@ class OptimizerHooks:
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
         with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
-            self._full.update_begins(_parameters(optimizer))
+            self._full.update_begins(_parameters(optimizer), frame)
             if new and self._new <= _LOOKED_FOR:
                 self._full.describe(self._steps.index, frame)
         self.begins("update", optimizer, frame if closed else None)
 
-    def _ended(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    def _ended(self, optimizer: Optimizer, _args: object, _kwargs: object) -> None:
         if self._frames:  # else the recording began within it
             self._frames.pop()
         self.numbers.ended(optimizer)

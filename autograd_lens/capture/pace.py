@@ -3,7 +3,7 @@
 NOTE 1 [A share of the time]: one full step of a large model takes as long as three or four others.
 The default ones behind the first three, which tell what changes from step to step, are therefore
 only taken where all of them together have used a small share of the processor's time since the
-first backward, beyond a quarter of a second that small programs never use up. Steps that are left
+first backward, beyond a tenth of a second that small programs never use up. Steps that are left
 out are recorded like those around them, and open by replay.
 """
 
@@ -15,8 +15,8 @@ from autograd_lens.capture.schedule import Schedule
 
 __all__ = ["Pace"]
 
-_SHARE = 0.05
-_FREE = 0.25  # seconds
+_SHARE = 0.02
+_FREE = 0.1  # seconds
 _ALWAYS = 2  # the last step that is taken whatever it costs
 
 

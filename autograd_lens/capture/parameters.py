@@ -169,7 +169,7 @@ class ParameterRegistry:
                 return False
         return False
 
-    def _add_modules_of(self, frames: list[Mapping[str, Any]], step: int) -> None:
+    def _add_modules_of(self, frames: list[Mapping[str, object]], step: int) -> None:
         roots = _root_modules(frames)
         self.roots.update(roots.values())
         models = {n: m for n, m in roots.items() if next(m.parameters(), None) is not None}
@@ -255,7 +255,7 @@ def _address(tensor: torch.Tensor) -> int:
     return tensor.data_ptr()
 
 
-def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:
+def _root_modules(frames: list[Mapping[str, object]]) -> dict[str, nn.Module]:
     """Modules that variables name and that are no part of another such module."""
     named: dict[str, nn.Module] = {}
     for name, value in reachable(frames):
@@ -268,7 +268,7 @@ def _root_modules(frames: list[Mapping[str, Any]]) -> dict[str, nn.Module]:
 def name_entries(
     entries: Iterable[TensorEntry],
     registry: ParameterRegistry,
-    frames: list[Mapping[str, Any]],
+    frames: list[Mapping[str, object]],
     states: Iterable[tuple[torch.Tensor, torch.Tensor, str]],
 ) -> None:
     """Give names and roles to all entries whose tensor can be found somewhere.
@@ -298,7 +298,7 @@ def name_entries(
             entry.name = variables[key]
 
 
-def name_tensors(frames: list[Mapping[str, Any]]) -> dict[int, str]:
+def name_tensors(frames: list[Mapping[str, object]]) -> dict[int, str]:
     """What the program calls the tensors it can see, by ``id``; the shortest path wins."""
     names: dict[int, str] = {}
     for name, value in reachable(frames):
@@ -307,7 +307,7 @@ def name_tensors(frames: list[Mapping[str, Any]]) -> dict[int, str]:
     return names
 
 
-def reachable(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+def reachable(frames: list[Mapping[str, object]]) -> Iterator[tuple[str, object]]:
     """Everything reachable from variables, nearest first, with the path that leads to it.
 
     NOTE 2 [Looking without touching]: an object of the program may answer to anything with code
@@ -317,7 +317,7 @@ def reachable(frames: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
     level = [item for names in frames for item in names.items() if not item[0].startswith("__")]
     seen: set[int] = set()
     for _ in range(_MAX_DEPTH):
-        deeper: list[tuple[str, Any]] = []
+        deeper: list[tuple[str, object]] = []
         for path, found in level:
             value = _behind_proxy(found)
             if id(value) in seen:
@@ -352,12 +352,12 @@ def _children(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{path}.{key}", item
 
 
-def attributes_of(value: Any) -> dict[str, Any]:
+def attributes_of(value: object) -> dict[str, object]:
     """The instance's own attributes, without running code of its class."""
     for kind in type(value).__mro__:
         found = kind.__dict__.get("__dict__")
         if type(found) is GetSetDescriptorType:
-            held: dict[str, Any] = found.__get__(value)
+            held: dict[str, object] = found.__get__(value)
             return held
         if found is not None:
             break  # the class answers itself
@@ -366,13 +366,13 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 def _is_plain_object(kind: type) -> bool:
     """Whether instances of a class of the program may be looked into."""
-    module: Any = kind.__module__  # whatever the class says it is
+    module: object = kind.__module__  # whatever the class says it is
     foreign = {"torch", "numpy", "builtins", "types", "autograd_lens"}
     calls = any("__call__" in one.__dict__ for one in kind.__mro__)
     return not calls and isinstance(module, str) and module.partition(".")[0] not in foreign
 
 
-def _locals_of(frame: FrameType) -> dict[str, Any]:
+def _locals_of(frame: FrameType) -> dict[str, object]:
     """The variables of a frame itself; nothing is kept alive by asking (see ``frame_names``)."""
     here = frame_names(frame)
     own = {*frame.f_code.co_varnames, *frame.f_code.co_cellvars}

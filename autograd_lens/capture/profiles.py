@@ -30,8 +30,8 @@ class Profiles:
 
     def __init__(self, begins: Callable[[], None]) -> None:
         self._begins = begins
-        self._original: Any = None
-        self._ours: Any = None
+        self._original: object = None
+        self._ours: object = None
 
     def install(self) -> None:
         """Begin to tell."""

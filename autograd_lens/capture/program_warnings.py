@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
@@ -37,8 +36,8 @@ class TorchWarnings:
         self._frames = frames
         self._warned = warned
         self._seen: set[tuple[str, str, int]] = set()
-        self._original: Any = None
-        self._listener: Any = None
+        self._original: object = None
+        self._listener: object = None
 
     def install(self) -> None:
         """Listen from now on."""

@@ -58,6 +58,7 @@ from autograd_lens.live.backward import BackwardCall
 from autograd_lens.live.backward import Flags as BackwardFlags
 from autograd_lens.live.frames import Site, UserFrames, locals_of, traceback_entries
 from autograd_lens.live.graph_walk import leaf_outline, root_nodes
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.reading import DTYPE_NAMES, SMALL, RawValue, read_scalar
 from autograd_lens.trace.budget import DEFAULT_SIZE, Level
 from autograd_lens.trace.records import Event
@@ -91,7 +92,8 @@ class Limits:
     """How much is kept of large values.
 
     Attributes:
-        light: Bytes of one parameter or ``.grad`` that a light step keeps whole.
+        light: Bytes of one parameter or ``.grad`` that a light step keeps whole; where all of them
+            take more than four times that, only small ones.
         value: Bytes of one value that a full step keeps whole.
         step: Bytes of all values of a full step; beyond it only small ones are kept whole.
         inputs: Bytes of the inputs of light steps that are kept over the whole run.
@@ -125,6 +127,7 @@ class Recorder:
     def __init__(
         self, writer: Sink, full: Schedule, limits: Limits, stop: StopOn | None = None
     ) -> None:
+        self._guard = Guard(self.fail)
         self.frames = UserFrames()
         self.steps = StepCounter(self.frames.chain)
         self.registry = ParameterRegistry(self.frames, writer.parameter)
@@ -137,7 +140,7 @@ class Recorder:
         self.inputs = InputObserver(limits.inputs, writer.budget, self.fail)
         apart = between_anchors(limits.last) if limits.last else APART
         full = full.with_every(apart) if limits.last else full
-        keyframes = Keyframes(
+        self._keyframes = keyframes = Keyframes(
             writer, limits.keyframes, limits.light, apart, always=stop is not None
         )
         services = Services(writer, self.frames, self.registry, self.inputs, keyframes, self.fail)
@@ -213,16 +216,14 @@ class Recorder:
             self._writer.event(
                 Event("warning", self.stopped.step, f"{self.stopped} The program caught it.")
             )
-        try:
+        with self._guard:
             if error is not None:
                 self.failed_step = self._step_of(error)
             self._full.stop(self.steps.index, self.failed_step, error)
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
         self.inputs.end()  # the last full step may be what began it
         if notice := self._budget.notice(max(self.steps.index, 0)):
             self._writer.event(notice)
-        try:
+        with self._guard:
             values, grads, gone = self._reader.last()
             calls = self._calls.take(grads) if self._calls.used else None
             extras = {
@@ -232,8 +233,6 @@ class Recorder:
                 "gone": gone or None,
             }
             self._rows.append((self.steps.index + 1, -1, None, values, grads, [], extras))
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
 
     def _step_of(self, error: BaseException) -> int:
         """The step that an exception ended: the next one, where the loop had turned."""
@@ -306,7 +305,7 @@ class Recorder:
 
     # -- every backward -------------------------------------------------------------------
 
-    def _backward_begins(self, outputs: Sequence[Any]) -> Callable[[], None]:
+    def _backward_begins(self, outputs: Sequence[object]) -> Callable[[], None]:
         """Called in place of the hooking for the log (NOTE 1); returns what ends it."""
         log = self._log
         unhook = _nothing
@@ -325,11 +324,8 @@ class Recorder:
             return unhook
         pending = None
         handled = sys.exc_info()[1]
-        try:
-            with self._unseen():
-                pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
-        except Exception as error:  # noqa: BLE001  see NOTE 2
-            self.fail(error)
+        with self._guard, self._unseen():
+            pending = self._before(outputs, *_rest_of_the_call(sys._getframe(1)))
         self._inside = True
         compiled = not self._compiled.inside and self._compiled.compiles_backward()
         if compiled:
@@ -352,7 +348,7 @@ class Recorder:
 
         return backward_ended
 
-    def _unseen(self) -> contextlib.AbstractContextManager[Any]:
+    def _unseen(self) -> contextlib.AbstractContextManager[object]:
         """Keep torch function modes, subclasses and Dynamo from what is asked in here."""
         return self._compiled.asleep() if self._compiled.inside else _no_torch_function()
 
@@ -468,7 +464,7 @@ class Recorder:
             return self._random.before_step()
 
     def _identify(
-        self, outline: Outline | None, site: Site, outputs: Sequence[Any], flags: Flags
+        self, outline: Outline | None, site: Site, outputs: Sequence[object], flags: Flags
     ) -> int:
         """Walk the graph, and register leaves that were not known."""
         types, leaves = leaf_outline(root_nodes(outputs))
@@ -480,6 +476,7 @@ class Recorder:
         if self._followed != self.registry.version:
             self._followed = self.registry.version
             self._reader.follow(self.registry.references)
+            self._keyframes.light = self._reader.limit
             if outline is not None:
                 self._graphs.distrust(outline)
         key = GraphKey(site, types, tuple(reached), root_specs(outputs), flags)
@@ -491,7 +488,7 @@ class Recorder:
     def _after(self, pending: _Pending | None, outputs: Sequence[Any], error: str) -> None:
         if pending is None:
             return
-        try:
+        with self._guard:
             graph, loss, values, before, calls = pending
             after = self._reader.after()
             if self._graphs.recalled and self._graphs.doubtful(graph, before, after):
@@ -507,7 +504,7 @@ class Recorder:
             steps.backward_ended(values, after)
             self._calls.grads = after
             self._sequence = _sequence_number()
-            if self._full.on or steps.index >= self._full.next_switch:
+            if self._full.is_due(steps.index):
                 self._full.after_backward(
                     steps.index,
                     error,
@@ -532,8 +529,6 @@ class Recorder:
                 self._rolling.backward_ended(steps.index)
             if self._stop_on is not None and not error:
                 self._ask(self._stop_on, graph, _number(outputs[0], loss), values, after)
-        except Exception as failure:  # noqa: BLE001  see NOTE 2
-            self.fail(failure)
 
     def _ask(
         self,
@@ -582,7 +577,7 @@ def _number(root: torch.Tensor, raw: bytes | None) -> float | None:
 class _Nowhere:
     """Stands for rows where there is no room for any."""
 
-    def append(self, row: Any, /) -> None:
+    def append(self, row: object, /) -> None:
         """Let go of a row."""
 
 
@@ -596,7 +591,7 @@ class _Log:
         """Low enough for the graph to be hooked."""
         return logging.DEBUG
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.original, name)
 
 
@@ -604,6 +599,6 @@ def _nothing() -> None:
     return None
 
 
-def _rest_of_the_call(frame: FrameType) -> list[Any]:
+def _rest_of_the_call(frame: FrameType) -> list[object]:
     """What the engine is called with behind the outputs."""
     return locals_of(frame, "args", "kwargs")

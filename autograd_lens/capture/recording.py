@@ -34,6 +34,8 @@ from autograd_lens.trace.writer import TraceWriter
 
 __all__ = ["Recording", "random_state", "record", "run_info"]
 
+_KERNEL = "ipykernel_launcher.py"  # what runs a notebook's cells
+
 
 def record(
     path: str | os.PathLike[str],
@@ -89,7 +91,7 @@ class Recording:
         if self._writer is not None:
             msg = "This recording was already used."
             raise RecordingError(msg, hint="Make a new one with lens.record(...).")
-        info = run_info(sys.argv[0] if sys.argv else "", sys.argv[1:], self._full)
+        info = run_info(*_command(), self._full)
         self._writer = TraceWriter.create(
             self.path,
             info,
@@ -222,6 +224,12 @@ def progress_bar(count: int) -> Iterator[Callable[[], None]]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         yield functools.partial(bar.advance, bar.add_task("training", total=count))
+
+
+def _command() -> tuple[str, list[str]]:
+    """The script of this process and its arguments; of a notebook, none: they are its kernel's."""
+    name, *arguments = sys.argv or [""]
+    return ("", []) if Path(name).name == _KERNEL else (name, arguments)
 
 
 def run_info(program: str, argv: list[str], full: str, *, module: str = "") -> RunInfo:

@@ -153,7 +153,7 @@ class _Wakeup:
 
 
 @contextmanager
-def _heard(end: _End) -> Iterator[dict[str, Callable[..., Any]]]:
+def _heard(end: _End) -> Iterator[dict[str, Callable[..., object]]]:
     """While this lasts, signals are heard at once (NOTE 3), in this process alone (NOTE 2).
 
     Yields:
@@ -184,7 +184,9 @@ class _Waiting:
         handler: What the program has set.
     """
 
-    def __init__(self, handler: Callable[[int, FrameType | None], Any], frames: UserFrames) -> None:
+    def __init__(
+        self, handler: Callable[[int, FrameType | None], object], frames: UserFrames
+    ) -> None:
         self.handler = handler
         self._frames = frames
 
@@ -214,7 +216,7 @@ class _Waiting:
         """Call the handler when the frame that has called us goes on."""
         within = caller.f_code.co_name == _ENGINE
 
-        def goes_on(frame: FrameType, event: str, _given: Any) -> Any:
+        def goes_on(frame: FrameType, event: str, _given: object) -> object:
             if event == "return" or (event == "line" and not within):
                 sys.settrace(None)
                 frame.f_trace = None
@@ -226,7 +228,7 @@ class _Waiting:
         sys.settrace(_not_followed)
 
 
-def _not_followed(_frame: FrameType, _event: str, _given: Any) -> None:
+def _not_followed(_frame: FrameType, _event: str, _given: object) -> None:
     """A tracer that leaves the frames of new calls alone."""
 
 
@@ -273,12 +275,12 @@ def _hidden(
         _give_back(get, put)
 
 
-def _is_programs(handler: Any) -> bool:
+def _is_programs(handler: object) -> bool:
     """Whether it is a function that the program has set."""
     return callable(handler) and handler is not signal.default_int_handler
 
 
-def _give_back(get: Callable[..., Any], put: Callable[..., Any]) -> None:
+def _give_back(get: Callable[..., object], put: Callable[..., object]) -> None:
     """Have handlers of the program called as bare."""
     with suppress(ValueError):  # left in another thread
         for number in signal.valid_signals():

@@ -27,6 +27,7 @@ from types import CodeType, FrameType
 from autograd_lens.live.frames import Site
 from autograd_lens.live.reading import RawValue
 from autograd_lens.live.stream import Stream, Write
+from autograd_lens.trace.values import alike
 
 __all__ = ["LoopFrame", "StepCounter", "find_boundary"]
 
@@ -172,8 +173,8 @@ class StepCounter:
 
 
 def _differ(now: tuple[RawValue, ...], before: tuple[RawValue, ...]) -> bool:
-    """Whether any of those that were there before is another."""
-    return now != before and now[: len(before)] != before
+    """Whether any of those that were there before is another, be it kept whole or not."""
+    return now != before and not all(map(alike, now, before))
 
 
 def _parted(before: Stack, now: Stack, began: Stack) -> bool:

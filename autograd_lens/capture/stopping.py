@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.live.reading import RawValue, read
 from autograd_lens.trace.records import Parameter
-from autograd_lens.trace.values import Value, numpy_dtype
+from autograd_lens.trace.values import Array, Value, numpy_dtype
 
 __all__ = ["StepSoFar", "StopOn", "not_finite"]
 
@@ -49,7 +47,7 @@ class StepSoFar:
         """All names that the parameters answer to."""
         return tuple(name for one in self.parameters for name in (one.name, *one.aliases))
 
-    def quantity(self, name: str, field: str) -> npt.NDArray[Any] | None:
+    def quantity(self, name: str, field: str) -> Array | None:
         """The elements of a parameter's ``value`` or ``grad``; None where it has none.
 
         Args:
@@ -63,7 +61,7 @@ class StepSoFar:
             return None
         return self.elements(index, field)
 
-    def elements(self, index: int, field: str) -> npt.NDArray[Any] | None:
+    def elements(self, index: int, field: str) -> Array | None:
         """The same of the parameter at a position; a large one is read from its memory."""
         parameter = self.parameters[index]
         raw = (self.grads if field == "grad" else self.values)[index]

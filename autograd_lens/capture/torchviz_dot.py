@@ -18,23 +18,70 @@ import functools
 import importlib.machinery
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
+from autograd_lens.capture.parameters import ParameterRegistry
 from autograd_lens.capture.torchviz_mirror import Mirror, MirrorNode, MirrorTensor
+from autograd_lens.live.graph_walk import GraphWalk
+from autograd_lens.live.guard import Guard
 
-__all__ = ["graph_dot"]
+__all__ = ["GraphDots", "graph_dot"]
 
+_MAX_DOTS = 64  # distinct graphs; one that grows with each step has thousands
+_MAX_NODES = 20_000
 _BAND = 64
 _CUT = "cut"  # name of the tensors that only hold a band's nodes for torchviz; none is drawn
 
 
+class GraphDots:
+    """Draws the graphs of a recording, each once.
+
+    Args:
+        registry: The parameters.
+        on_failure: Reports a failure; a picture must not cost the recording.
+    """
+
+    def __init__(
+        self, registry: ParameterRegistry, on_failure: Callable[[Exception], None]
+    ) -> None:
+        self._registry = registry
+        self._guard = Guard(on_failure)
+        self._drawn: dict[Hashable, str] = {}
+
+    def draw(self, outputs: Sequence[object], walk: GraphWalk) -> tuple[str, bool]:
+        """DOT of a graph, ``""`` where it is not drawn, and whether it is a new one.
+
+        Args:
+            outputs: What backward starts from.
+            walk: The graph behind it.
+        """
+        key = (tuple([type(node) for node in walk.nodes]), walk.edges)
+        new = key not in self._drawn
+        if new:
+            self._drawn[key] = self._dot(outputs, walk)
+        return self._drawn[key], new
+
+    def _dot(self, outputs: Sequence[object], walk: GraphWalk) -> str:
+        if len(self._drawn) >= _MAX_DOTS or len(walk.nodes) > _MAX_NODES:
+            return ""
+        tensors = [output for output in outputs if isinstance(output, torch.Tensor)]
+        names = {
+            position: self._registry.records[index].name
+            for position, variable in walk.variables.items()
+            if (index := self._registry.index_of(variable)) is not None
+        }
+        with self._guard:
+            return graph_dot(tensors, walk.index, names)
+        return ""
+
+
 def graph_dot(
     root_tensors: Sequence[torch.Tensor],
-    node_index: Mapping[Any, int],
+    node_index: Mapping[object, int],
     leaf_names: Mapping[int, str] | None = None,
 ) -> str:
     """Draw the graph behind some tensors as torchviz does.

@@ -62,13 +62,13 @@ class Mirror:
         leaves: Mirror of the tensor of ``AccumulateGrad``, by the node's index.
     """
 
-    def __init__(self, node_index: Mapping[Any, int]) -> None:
+    def __init__(self, node_index: Mapping[object, int]) -> None:
         self.nodes: list[MirrorNode] = []
         self.leaves: dict[int, MirrorTensor] = {}
         self._index = node_index
         self._unknown = 0
         self._types: dict[str, type[MirrorNode]] = {}
-        self._by_node: dict[Any, MirrorNode] = {}
+        self._by_node: dict[object, MirrorNode] = {}
         self._by_tensor: dict[int, MirrorTensor] = {}
         self._met: list[torch.Tensor] = []  # an address names a tensor only while it lives
 
@@ -115,14 +115,14 @@ class Mirror:
                     pending.append(following)
         return self._by_node[node]
 
-    def _mirrored(self, node: Any) -> MirrorNode:
+    def _mirrored(self, node: object) -> MirrorNode:
         if node not in self._by_node:
             self._by_node[node] = mirrored = self._bare(node)
             self.nodes.append(mirrored)
             self._add_tensors(node, mirrored)
         return self._by_node[node]
 
-    def _bare(self, node: Any) -> MirrorNode:
+    def _bare(self, node: object) -> MirrorNode:
         name = type(node).__name__
         if name not in self._types:
             self._types[name] = type(name, (MirrorNode,), {})

@@ -108,7 +108,7 @@ class _Running:
     unseen: _Block | None = None
     site: Site = None
     turn: int = -1
-    values: dict[int, Any] = field(default_factory=dict)
+    values: dict[int, object] = field(default_factory=dict)
 
 
 class KnownUpdates:
@@ -266,7 +266,7 @@ class KnownUpdates:
             grad = parameters[place].grad
             if grad is not None:
                 uses[number] = stream.entry_of(grad)
-        slots: list[Any] = [None] * block.slots
+        slots: list[object] = [None] * block.slots
         for place, value in (*running.values.items(), *block.constants):
             slots[place] = value
         stream.keys += block.keys

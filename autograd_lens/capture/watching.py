@@ -27,7 +27,7 @@ class Watch:
         self._undo: list[Callable[[], None]] = []
         self._models: dict[str, nn.Module] = {}
 
-    def add(self, item: Any, frame: FrameType) -> Any:
+    def add(self, item: object, frame: FrameType) -> object:
         """Follow one object; returns what the program should use in its place.
 
         Raises:
@@ -61,7 +61,7 @@ class Watch:
         self._models[alias or f"model{len(self._models)}"] = model
         self._recorder.registry.add_module(model, prefix, alias, 0)
 
-    def _add_optimizer(self, optimizer: Any) -> None:
+    def _add_optimizer(self, optimizer: object) -> None:
         """Replace ``step`` and ``zero_grad`` on this one object, not on its class."""
         recorder = self._recorder
         for name, phase in (("step", "update"), ("zero_grad", "zero_grad")):
@@ -69,7 +69,7 @@ class Watch:
             if callable(method):
                 self._replace(optimizer, name, _announced(recorder, method, phase))
 
-    def _replace(self, owner: Any, name: str, replacement: Any) -> None:
+    def _replace(self, owner: object, name: str, replacement: object) -> None:
         before = vars(owner).get(name, _MISSING)
         try:
             setattr(owner, name, replacement)
@@ -85,7 +85,9 @@ class Watch:
         self._undo.append(undo)
 
 
-def _announced(recorder: Recorder, method: Callable[..., Any], phase: str) -> Callable[..., Any]:
+def _announced(
+    recorder: Recorder, method: Callable[..., object], phase: str
+) -> Callable[..., object]:
     @functools.wraps(method)
     def announced(*args: Any, **kwargs: Any) -> Any:
         recorder.optimizer_begins(phase)
@@ -100,7 +102,7 @@ def _announced(recorder: Recorder, method: Callable[..., Any], phase: str) -> Ca
 class WatchedLoss:
     """A loss function in a wrapper that behaves as it does."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
 
@@ -108,7 +110,7 @@ class WatchedLoss:
         """Call the loss function."""
         return self._function(*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.__wrapped__, name)
 
     def __repr__(self) -> str:

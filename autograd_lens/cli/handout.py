@@ -197,17 +197,15 @@ def _write(output: Path, data: bytes) -> None:
 
 def _graph(trace: Trace, found: Lesson) -> tuple[str, str]:
     """The graph of the first step for paper, or why there is none."""
-    from autograd_lens.render.handout.graph import cleaned, lesson_dot
+    from autograd_lens.render.handout.graph import cleaned, lesson_graph
 
     if found.first.step.level != "full":
         return "", ""
-    dot = lesson_dot(found.first, trace.source)
-    if not dot:
-        return "", ""
     try:
-        return cleaned(drawn(dot), ""), ""
+        svg = lesson_graph(found.first, trace.source, drawn)
     except RenderError as error:
         return "", str(error)
+    return cleaned(svg, "") if svg else "", ""
 
 
 def _html(

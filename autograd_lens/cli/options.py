@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,7 +22,7 @@ __all__ = [
 
 _PATH = click.Path(path_type=Path)
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Decorator = Callable[[Callable[..., object]], Callable[..., object]]
 
 
 class Bytes(click.ParamType[int]):

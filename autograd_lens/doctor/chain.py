@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import number, shape
@@ -20,11 +19,9 @@ from autograd_lens.doctor.numbers import Birth, first_birth, poisoned
 from autograd_lens.trace.graph import operator_name, tensors
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Source
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 __all__ = ["Link", "chain_behind", "gradient_norms"]
-
-Floats = npt.NDArray[np.float64]
 
 _JUMP = 10.0  # times the gradient of the step before
 _GROWS = 1.05  # times a step, for so long:

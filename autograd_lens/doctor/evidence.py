@@ -16,17 +16,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.failure import raised_at
 from autograd_lens.doctor.experiments import Experiments
 from autograd_lens.doctor.source import Code
 from autograd_lens.trace.graph import TapeIndex
-from autograd_lens.trace.kept import stored_optimizers
+from autograd_lens.trace.kept import Optimizer, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, LightRow
-from autograd_lens.trace.values import Entry, Value, as_value, differ
+from autograd_lens.trace.values import Entry, Floats, Value, as_value, differ
 
 if TYPE_CHECKING:
     from autograd_lens.doctor.ledger import Ledger
@@ -35,7 +34,6 @@ __all__ = [
     "EngineRun",
     "Evidence",
     "Gap",
-    "Optimizer",
     "finite",
     "is_zero",
     "missing_grad",
@@ -109,28 +107,6 @@ class Gap:
         return not is_zero(self.grad) and same_bytes(self.grad, self.found)
 
 
-@dataclass(frozen=True, slots=True)
-class Optimizer:
-    """An optimizer of the program, as far as it was seen.
-
-    Attributes:
-        name: The variable that holds it.
-        kind: Its class.
-        attributes: Its numbers by name.
-        holds: Index of each parameter that it updates, None for a tensor that no backward has
-            reached; empty where not known.
-        sizes: How many of these each parameter group holds.
-        groups: The numbers of each group.
-    """
-
-    name: str
-    kind: str
-    attributes: Mapping[str, float]
-    holds: tuple[int | None, ...] = ()
-    sizes: tuple[int, ...] = ()
-    groups: tuple[Mapping[str, float], ...] = ()
-
-
 class Evidence:
     """A trace, as rules read it.
 
@@ -152,7 +128,7 @@ class Evidence:
         self._codes: dict[str, Code] = {}
 
     @cached_property
-    def losses(self) -> npt.NDArray[np.float64]:
+    def losses(self) -> Floats:
         """The loss of each step: (steps,)."""
         return self.trace.losses
 
@@ -262,18 +238,7 @@ class Evidence:
     @cached_property
     def optimizers(self) -> tuple[Optimizer, ...]:
         """The optimizers that variables of the program name."""
-        return tuple(
-            Optimizer(
-                one.name,
-                one.kind,
-                one.attributes,
-                one.holds,
-                tuple(group.size for group in one.groups),
-                tuple(group.attributes for group in one.groups),
-            )
-            for one in stored_optimizers(self.trace)
-            if "lr" in one.attributes
-        )
+        return tuple(one for one in stored_optimizers(self.trace) if "lr" in one.attributes)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from autograd_lens.doctor.evidence import Evidence, Gap, Optimizer, is_zero
-from autograd_lens.trace.kept import noted_numbers
+from autograd_lens.doctor.evidence import Evidence, Gap, is_zero
+from autograd_lens.trace.kept import Optimizer, noted_numbers
 from autograd_lens.trace.rows import LightGraph
 
 __all__ = [
@@ -137,7 +137,9 @@ class Ledger:
         """Parameter -> the optimizers that hold it, each with the number of the group."""
         found: dict[int, list[tuple[Optimizer, int]]] = {}
         for optimizer in self._evidence.optimizers:
-            group = [number for number, size in enumerate(optimizer.sizes) for _ in range(size)]
+            group = [
+                number for number, part in enumerate(optimizer.groups) for _ in range(part.size)
+            ]
             for place, index in enumerate(optimizer.holds):
                 if index is not None:
                     number = group[place] if place < len(group) else 0

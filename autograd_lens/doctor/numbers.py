@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import EngineRun, Evidence, Gap, finite
 from autograd_lens.trace.graph import argument, constant, leaves_unset, operator_name, tensors
@@ -23,7 +22,7 @@ from autograd_lens.trace.records import (
 )
 from autograd_lens.trace.rows import LightRow
 from autograd_lens.trace.step import read_loss
-from autograd_lens.trace.values import Value, as_value
+from autograd_lens.trace.values import Floats, Value, as_value
 
 __all__ = [
     "Birth",
@@ -41,8 +40,6 @@ __all__ = [
 ]
 
 _KEPT = 3  # value, value behind the update, gradient
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,6 +33,7 @@ from autograd_lens.live.graph_walk import (
     root_nodes,
     walk_graph,
 )
+from autograd_lens.live.guard import Guard
 from autograd_lens.live.mode import TapeMode
 from autograd_lens.live.reading import read
 from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry
@@ -101,9 +102,9 @@ class BackwardCall:
         watched: Whether its nodes may be hooked.
     """
 
-    outputs: Sequence[Any]
-    gradients: Sequence[Any]
-    inputs: Sequence[Any]
+    outputs: Sequence[object]
+    gradients: Sequence[object]
+    inputs: Sequence[object]
     site: Site
     flags: Flags
     frame: FrameType
@@ -221,7 +222,7 @@ class BackwardTape:
         self._mode = mode
         self._saved = saved
         self._leaf_of = leaf_of
-        self._on_failure = on_failure
+        self._guard = Guard(on_failure)
         self._handles: list[Any] = []
         self._begun: dict[int, Callable[[], None]] = {}  # ends a write that an error left
         self._memory: dict[int, TensorEntry] = {}  # saved tensors of the forward by address
@@ -294,7 +295,7 @@ class BackwardTape:
         stream.keys.append(BackwardEnds(error))
         stream.marks.append(Mark(len(stream.slots), len(stream.uses)))
 
-    def _saved_pattern(self, node: Any) -> tuple[tuple[str, Hashable], ...]:
+    def _saved_pattern(self, node: object) -> tuple[tuple[str, Hashable], ...]:
         stream = self._stream
         found = []
         for field in self._saved.of(node):
@@ -356,7 +357,7 @@ class BackwardTape:
         use, pattern = stream.use, stream.pattern
 
         def ran(grad_inputs: Any, grad_outputs: Any) -> None:
-            try:
+            with self._guard:
                 first_slot = len(stream.slots)
                 first_use = len(stream.uses)
                 arrived = tuple(
@@ -367,8 +368,6 @@ class BackwardTape:
                 )
                 stream.keys.append(NodeRan(position, arrived, computed))
                 stream.marks.append(Mark(first_slot, first_use))
-            except Exception as error:  # noqa: BLE001  must not fail the program
-                self._on_failure(error)
 
         return ran
 
@@ -419,17 +418,15 @@ class BackwardTape:
                 after((), ())
 
         def before(grad_outputs: Any) -> None:
-            try:
+            with self._guard:
                 first_slot = len(stream.slots)
                 first_use = len(stream.uses)
                 old = stream.pattern(variable.grad)
                 pending.append((first_slot, first_use, old, stream.pattern(grad_outputs[0])))
                 self._begun[position] = left
-            except Exception as error:  # noqa: BLE001  must not fail the program
-                self._on_failure(error)
 
         def after(_grad_inputs: Any, _grad_outputs: Any) -> None:
-            try:
+            with self._guard:
                 first_slot, first_use, old, incoming = pending.pop()
                 self._begun.pop(position, None)
                 if old is None and variable.grad is not None and variable.grad.is_sparse:
@@ -439,13 +436,11 @@ class BackwardTape:
                 key = GradWritten(position, parameter, old, incoming, new, *after)
                 stream.keys.append(key)
                 stream.marks.append(Mark(first_slot, first_use))
-            except Exception as error:  # noqa: BLE001  must not fail the program
-                self._on_failure(error)
 
         return before, after
 
 
-def _tensor_pattern(stream: Stream, one: Any) -> Hashable:
+def _tensor_pattern(stream: Stream, one: object) -> Hashable:
     """The pattern of a tensor; a ``GradientEdge`` has no value of its own."""
     return stream.pattern(one) if isinstance(one, torch.Tensor) else None
 

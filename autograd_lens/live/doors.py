@@ -9,6 +9,9 @@ NOTE 1 [Older torch]: 2.6 has all doors but those of ``SavedTensor``. There ``_s
 like alone tell what was saved, and they unpack: they run the program's hooks, in which activation
 checkpointing computes a whole segment again. And there ``p.data`` runs kernels, whose values
 replay takes for each other. So recordings come out whole there, and are not proved.
+
+NOTE 2 [What a module's call asks]: every call of a module asks torch whether it is being traced,
+``_get_tracing_state`` until 2.14 and ``_is_tracing`` from 2.15 on. Which it is, its code tells.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ import torch._guards
 import torch.autograd.graph
 import torch.optim.optimizer
 import torch.utils._python_dispatch
+from torch import nn
 
 from autograd_lens.errors import RecordingError
 
 __all__ = [
+    "ASKED_BY_MODULES",
     "NEEDED",
     "OLDEST",
     "current_node",
@@ -40,8 +45,12 @@ __all__ = [
     "set_version",
 ]
 
-OLDEST = "2.13"
+OLDEST = "2.12"
 """The oldest torch that was tried, as pyproject.toml says."""
+
+_ASKED = nn.Module._call_impl.__code__.co_names
+ASKED_BY_MODULES = "_is_tracing" if "_is_tracing" in _ASKED else "_get_tracing_state"
+"""What every call of a module asks ``torch._C`` once (NOTE 2)."""
 
 NEEDED = {
     "torch._C._autograd.SavedTensor.data": "what nodes saved",
@@ -52,7 +61,8 @@ NEEDED = {
     "torch._C._disabled_torch_dispatch_impl": "which tensors are of a class that computes itself",
     "torch._C._functorch.peek_interpreter_stack": "what torch.func transforms",
     "torch._C._get_dispatch_stack_at": "the program's own dispatch modes",
-    "torch._C._get_tracing_state": "what modules are called with",
+    f"torch._C.{ASKED_BY_MODULES}": "what modules are called with",
+    "torch._C._get_tracing_state": "what torch.jit.trace traces",
     "torch._C._len_torch_dispatch_stack": "the program's own dispatch modes",
     "torch._guards.TracingContext.try_get": "what torch.compile compiles",
     "torch._ops.OpOverload": "which kernels run",

@@ -27,7 +27,7 @@ AutogradNode = Any
 
 _NO_SEQUENCE = 2**64 - 1
 _LEAF_EDGE: Any = torch.empty(0, requires_grad=True).expand(1, 0).grad_fn
-_ACCUMULATE: Any = type(_LEAF_EDGE.next_functions[0][0])
+_ACCUMULATE: object = type(_LEAF_EDGE.next_functions[0][0])
 del _LEAF_EDGE
 
 

@@ -38,7 +38,7 @@ from autograd_lens.live.frames import (
     leave_out_frames,
 )
 from autograd_lens.live.reading import bytes_at, is_opaque
-from autograd_lens.live.stream import NUMBER, Mark, Stream, TensorEntry, Write
+from autograd_lens.live.stream import NUMBER, TENSOR, Mark, Stream, TensorEntry, Write
 from autograd_lens.live.unused import LONG, drop_unused
 
 __all__ = [
@@ -71,6 +71,9 @@ _NO_RESULT = (tuple,)
 _CUTS = ("aten.slice.", "aten.select.")
 UNSET = ("aten.empty", "aten.new_empty", "aten._empty")
 """Operators whose result has no value until something is written there."""
+
+ADOPTS = "aten.set_.source_Tensor"
+"""What stands on a tape where a parameter was given another tensor's memory."""
 
 _SWEEP = 4096  # events
 _PLAIN_CONSTANTS = frozenset({int, bool, type(None)})
@@ -129,6 +132,9 @@ class Operator:
             if argument.alias_info is not None and argument.alias_info.is_write
         )
         self.fills = self.draws and [place for place, _ in self.mutated] == [0]
+
+
+_ADOPTS = Operator(torch.ops.aten.set_.source_Tensor)
 
 
 class KernelKey(NamedTuple):
@@ -394,8 +400,11 @@ class TapeMode(TorchDispatchMode):
         try:
             if operator.draws:
                 self._draws.after(args, kwargs)
-            if operator.mutated and not isinstance(result, _Tensor) and not result:
+            if operator.mutated:
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
+                if not stream.lean:
+                    stream.wrote(written)
+            if operator.mutated and not isinstance(result, _Tensor) and not result:
                 results: Any = stream.make(written)
             else:
                 results = stream.leave_unset(result) if operator.unset else stream.make(result)
@@ -509,6 +518,32 @@ class TapeMode(TorchDispatchMode):
         position, anew, _ = self._place(frame, None)
         return position, anew or 0 <= position < self.turns_at
 
+    def adopt(self, parameter: torch.Tensor, source: torch.Tensor, frame: FrameType) -> None:
+        """Write down that a parameter was given a tensor's memory: ``p.data = ...`` is no kernel.
+
+        Args:
+            parameter: The parameter, which has it by now.
+            source: A tensor of that memory, of the same shape.
+            frame: Where the program is.
+        """
+        if not self.armed or self.in_backward:
+            return
+        stream, sequence = self._stream, _sequence_number()
+        mark = len(stream.slots), len(stream.uses), sequence
+        entry = stream.entry_of(parameter)
+        stream.uses.append(entry)
+        stream.slots.append(None if stream.lean else entry.last)  # as it was before
+        pattern = (TENSOR, stream.use(source))
+        results = stream.make(parameter)
+        self._note_writes(_ADOPTS, (parameter, source), None)
+        user, where = self._frames.innermost(frame), sequence - self.base_sequence
+        site = (id(user.f_code), user.f_lasti) if user is not None else None
+        position, anew = self.arrive(frame)
+        stream.keys.append(
+            KernelKey(_ADOPTS, pattern, None, results, site, where, None, OUTSIDE, grad_mode=False)
+        )
+        stream.marks.append(Mark(*mark, -1 if anew else position))
+
     def _read(self, args: tuple[Any, ...], kwargs: Any) -> tuple[list[Any], Any]:
         """What a kernel of a lean step was given: its arguments, and those by name."""
         stream, pattern = self._stream, []
@@ -574,7 +609,7 @@ class TapeMode(TorchDispatchMode):
     def sweep(self) -> None:
         """Leave out what an evaluation ran since the last backward (see ``unused``)."""
         stream = self._stream
-        if len(stream.keys) - self._tail > LONG:
+        if len(stream.keys) - self._tail > LONG and _own(stream, self._tail) > LONG:
             drop_unused(stream, self._tail)
         self._sweep_at = len(stream.keys) + max(_SWEEP, len(stream.keys) - self._tail)
 

@@ -154,7 +154,7 @@ def read_scalar(tensor: torch.Tensor) -> bytes | None:
 def _read_general(
     tensor: torch.Tensor,
     limit: int,
-    brief: bool,  # noqa: FBT001
+    brief: bool,  # noqa: FBT001  a keyword costs time in each kernel
     known: dict[str, Summary] | None,
 ) -> RawValue:
     if tensor.is_meta or tensor.is_quantized:
@@ -187,9 +187,7 @@ def _read_sparse(tensor: torch.Tensor, limit: int) -> RawValue:
         detached = tensor.detach()
         if tensor.layout is torch.sparse_coo and not tensor.is_coalesced():
             # Writing it out would coalesce the program's own tensor, too.
-            detached = torch.sparse_coo_tensor(
-                detached._indices(), detached._values(), tensor.shape, check_invariants=False
-            )
+            detached = detached.clone()
         return _from_memory(detached.to_dense().contiguous(), limit, brief=False)
 
 
@@ -200,7 +198,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 def _from_memory(
     tensor: torch.Tensor,
     limit: int,
-    brief: bool,  # noqa: FBT001
+    brief: bool,  # noqa: FBT001  a keyword costs time in each kernel
     known: dict[str, Summary] | None = None,
 ) -> RawValue:
     if tensor.nbytes <= limit and not any(tensor.stride()):

@@ -25,10 +25,10 @@ _KEYS = ("AutogradCPU", "AutogradCUDA")
 _WHOLE = torch._C.DispatchKey.CompositeImplicitAutograd
 _BATCH = 3  # dimensions
 _eigh: Any = torch.ops.aten._linalg_eigh.default
-_eigvalsh: Any = torch.ops.aten.linalg_eigvalsh.default
+_eigvalsh: object = torch.ops.aten.linalg_eigvalsh.default
 _matmul: Any = torch.ops.aten.matmul.default
 _svd: Any = torch.ops.aten._linalg_svd.default
-_svdvals: Any = torch.ops.aten.linalg_svdvals.default
+_svdvals: object = torch.ops.aten.linalg_svdvals.default
 
 
 class ShyOperators:
@@ -83,7 +83,7 @@ def _singular_values(matrix: torch.Tensor, *, driver: str | None = None) -> torc
     return found
 
 
-def _product(one: torch.Tensor, other: torch.Tensor) -> Any:
+def _product(one: torch.Tensor, other: torch.Tensor) -> object:
     if one.dim() == other.dim() == _BATCH and one.shape[0] != other.shape[0]:
         if one.shape[0] == 1 and not one.requires_grad:
             one = one.expand(other.shape[0], -1, -1)

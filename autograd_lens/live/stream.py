@@ -13,9 +13,10 @@ points elsewhere is replaced. Nothing here keeps a tensor, a node or a frame ali
 NOTE 3 [Memory that is looked at again]: most tensors are read several times. The first time
 makes a view of their memory that later reads copy from, as long as the tensor is contiguous
 and has the same address and size. What is in the memory is read every time: ``.data``, NumPy
-and other threads change it without a word. Only a large tensor from outside, as the whole data
-set is of which every step takes a few rows, is read once between two backwards as long as
-torch's count of its changes stays.
+and other threads change it without a word. Only two kinds of large tensors are read once as long
+as torch's count of their changes stays, and no kernel has written to their memory under another
+name: one from outside, as the whole data set is of which every step takes a few rows, between two
+backwards; and one that a kernel has made since the last backward.
 
 NOTE 4 [Lean]: what a kernel computed follows from what it read. While the stream is lean, it
 therefore reads only what comes from outside: tensors that no kernel has made since the last
@@ -28,6 +29,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import weakref
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -44,6 +46,10 @@ __all__ = ["NUMBER", "TENSOR", "Mark", "Opaque", "Spec", "Stream", "TensorEntry"
 
 # dtype, shape and device as torch has them, the device None on the CPU: made for every tensor.
 Spec = tuple[torch.dtype, torch.Size, torch.device | None]
+
+
+# Turn of the stream, torch's count of changes, address, and our count of writes to that memory.
+Moment = tuple[int, int, int, int]
 
 
 class Mark(NamedTuple):
@@ -97,6 +103,7 @@ TENSOR = _Marker("TENSOR")
 NUMBER = _Marker("NUMBER")
 
 _PLAIN_TYPES = frozenset({torch.Tensor, Parameter})
+_COUNTS = frozenset({int, bool})
 _CONSTANT_TYPES = frozenset({int, bool, type(None), str, torch.dtype, torch.device})
 _STRIDED = torch.strided
 _UNINITIALISED = (UninitializedBuffer, UninitializedParameter)
@@ -119,7 +126,7 @@ class TensorEntry:
         strides: Its strides, in elements.
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
-        moment: When a large value from outside was read last.
+        moment: When a large value was read last that is not read every time.
         memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
         made: The turn of the stream in which a kernel made it, -1 where none did.
@@ -157,7 +164,7 @@ class TensorEntry:
         self.last: RawValue = None
         self.home = self.size = -1
         self.address = 0
-        self.moment: tuple[int, int, int] | None = None
+        self.moment: Moment | None = None
         self.made = self.unset = -1
         self.alias: TensorEntry | None = None
         self.retains = False
@@ -249,7 +256,7 @@ class Stream:
     ) -> None:
         self.keys: list[Hashable] = []
         self.marks: list[Mark] = []
-        self.slots: list[Any] = []
+        self.slots: list[object] = []
         self.uses: list[TensorEntry] = []
         self.writes: list[Write] = []
         self.entries: dict[int, TensorEntry] = {}
@@ -265,6 +272,7 @@ class Stream:
         # Large values of this step by digest, so that each content is there once.
         self._large: dict[bytes, bytes] | None = {} if shared else None
         self._summaries: dict[str, Summary] = {}  # of this step: many tensors share one content
+        self._writes = Counter[int]()  # of kernels of this turn, by address of the memory
         self._sweep_at = 256
         self._kinds: dict[int, type[ctypes.Array[ctypes.c_char]]] = {}
 
@@ -310,7 +318,7 @@ class Stream:
             return self.state_follows
         return entry.role in _IN_ROWS and tensor.dtype is entry.spec[0]
 
-    def make(self, result: Any) -> Hashable:
+    def make(self, result: object) -> Hashable:
         """Note what a kernel returned; returns its pattern."""
         if isinstance(result, torch.Tensor):
             entry = self.entries.get(id(result))
@@ -321,19 +329,22 @@ class Stream:
             return self.use(result)
         if isinstance(result, (list, tuple)):
             return (result.__class__, *[self.make(item) for item in result])
+        if result.__class__ in _COUNTS:  # where a batch begins, drawn and read as a number
+            self.slots.append(result)
+            return NUMBER
         return self.pattern(result)
 
-    def leave_unset(self, result: Any) -> Hashable:
+    def leave_unset(self, result: object) -> Hashable:
         """Note memory that a kernel returned without filling it; returns its pattern."""
         if not isinstance(result, torch.Tensor):
             return self.pattern(result)
         entry = self.entry_of(result)
         entry.made = self._turn  # what is there now comes from nowhere
         pattern = self.use(result)
-        entry.made, entry.unset = -1, self._turn
+        entry.made, entry.unset, entry.moment = -1, self._turn, None
         return pattern
 
-    def fill(self, tensor: Any) -> None:
+    def fill(self, tensor: object) -> None:
         """Memory that was just left unset is filled by a kernel: nobody else has filled it."""
         entry = self.entries.get(id(tensor))
         if entry is not None and entry.unset == self._turn:
@@ -382,14 +393,15 @@ class Stream:
             self.slots.append(None)
             return
         if not known or not alias.is_contiguous():
-            self.slots.append(self._read_large(alias, None))
+            same = self._is_as_read(entry, alias) and alias.stride() == entry.strides
+            self.slots.append(entry.last if same else self._read_large(alias, None))
             return
         value: RawValue = entry.memory.raw
         self.slots.append(entry.last if value == entry.last else value)
 
     def _read_outside(self, tensor: torch.Tensor, entry: TensorEntry) -> RawValue:
         """A large value that no kernel makes again, read once between two backwards (NOTE 3)."""
-        moment = self._turn, tensor._version, tensor.data_ptr()
+        moment = self._moment(tensor)
         if entry.moment != moment:
             value = read(tensor, self._outside_limit, known=self._summaries)
             # Where it is as it was, it stays one object: then it is stored and counted once.
@@ -397,7 +409,24 @@ class Stream:
             entry.moment = moment
         return entry.last
 
+    def _moment(self, tensor: torch.Tensor) -> Moment:
+        memory = tensor.untyped_storage().data_ptr()
+        return self._turn, tensor._version, tensor.data_ptr(), self._writes[memory]
+
+    def _is_as_read(self, entry: TensorEntry | None, tensor: torch.Tensor) -> bool:
+        """Whether what was read last of a large tensor that a kernel made stands (NOTE 3)."""
+        known = entry is not None and entry.made == self._turn and entry.moment is not None
+        return known and type(entry.last) is Summary and entry.moment == self._moment(tensor)  # type: ignore[union-attr]
+
+    def wrote(self, argument: Any) -> None:
+        """A kernel wrote to an argument: what shares its memory has to be read again."""
+        for one in argument if isinstance(argument, (list, tuple)) else (argument,):
+            if one.__class__ in _PLAIN_TYPES and one.layout is _STRIDED:
+                self._writes[one.untyped_storage().data_ptr()] += 1
+
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
+        if self._is_as_read(entry, tensor):
+            return entry.last  # type: ignore[union-attr]
         outside = entry is not None and self._is_outside(entry)
         if outside and entry is not None and entry.plain and tensor.nbytes > _REMEMBER:
             with contextlib.suppress(RuntimeError):  # made in inference mode: it has no version
@@ -409,6 +438,8 @@ class Stream:
             value: RawValue = bytes_at(tensor.data_ptr(), tensor.element_size()) * tensor.numel()
         else:
             value = read(tensor, limit, known=self._summaries)
+        if type(value) is Summary:
+            self._remember(tensor, entry, value)
         if isinstance(value, bytes):
             if self._large is not None and len(value) > _REMEMBER:
                 digest = xxhash.xxh3_128_digest(value)
@@ -421,6 +452,11 @@ class Stream:
                     return entry.last
                 entry.last = value
         return value
+
+    def _remember(self, tensor: torch.Tensor, entry: TensorEntry | None, value: Summary) -> None:
+        if entry is not None and entry.plain and entry.made == self._turn:
+            with contextlib.suppress(RuntimeError):  # made in inference mode: it has no version
+                entry.last, entry.moment = value, self._moment(tensor)
 
     def _is_outside(self, entry: TensorEntry) -> bool:
         """Whether a value comes from outside: no kernel makes it again."""
@@ -454,6 +490,7 @@ class Stream:
     def turn(self) -> None:
         """A backward has ended: what was made so far comes from outside to what follows."""
         self._turn += 1
+        self._writes.clear()
 
     def drop_before(self, event: int) -> None:
         """Forget all events before a position; those behind it move to the front."""
@@ -494,7 +531,7 @@ class Opaque(str):
     __slots__ = ()
 
     @classmethod
-    def of(cls, argument: Any) -> Opaque:
+    def of(cls, argument: object) -> Opaque:
         """Name the argument: its torch name where it has one, else its type."""
         if isinstance(argument, (torch.layout, torch.memory_format)):
             return cls(f"{type(argument).__name__}:{str(argument).removeprefix('torch.')}")

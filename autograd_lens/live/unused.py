@@ -66,7 +66,7 @@ def _homes(stream: Stream, first: int, ends: list[Mark]) -> dict[TensorEntry, Te
     return homes
 
 
-def _count(pattern: Any) -> int:
+def _count(pattern: object) -> int:
     """How many tensors a pattern stands for."""
     if pattern is TENSOR:
         return 1

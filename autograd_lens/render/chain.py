@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Group
 from rich.text import Text
 
 from autograd_lens.doctor.chain import Link
 from autograd_lens.render.layout import NAME, QUIET, folded, headed
 from autograd_lens.render.numbers import scalar
+from autograd_lens.trace.values import Floats
 
 __all__ = ["link_json", "render_chain"]
 
@@ -20,7 +19,7 @@ __all__ = ["link_json", "render_chain"]
 def render_chain(
     condition: str,
     steps: Sequence[int],
-    losses: npt.NDArray[np.float64],
+    losses: Floats,
     links: Sequence[Link],
     *,
     width: int = 80,

@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Group
 from rich.text import Text
 
 from autograd_lens.render.layout import NAME, QUIET, folded, table
 from autograd_lens.render.numbers import scalar
 from autograd_lens.trace.outcomes import Cure, Trial
+from autograd_lens.trace.values import Floats
 
 __all__ = ["cure_json", "cure_sentence", "render_cure"]
 
@@ -85,7 +85,7 @@ def _verdict(one: Trial, first: int) -> str:
     return f"breaks in step {first + int(bad[0])}" if bad.size else "ends not finite"
 
 
-def _curve(losses: npt.NDArray[np.float64], room: int) -> str:
+def _curve(losses: Floats, room: int) -> str:
     """A loss over its steps in a few blocks; × where it is no finite number."""
     places = np.linspace(0, len(losses) - 1, min(_CURVE, room, len(losses))).astype(int)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
+from autograd_lens.analysis.alignment import NOTHING, UNNAMED
 from autograd_lens.analysis.comparison import Comparison, Edit, Growth, Kind, Parting, Side
 from autograd_lens.render.layout import CODE, NAME, QUIET, folded, table
 from autograd_lens.render.numbers import brief_value, scalar
@@ -28,6 +28,7 @@ _WHAT: dict[Kind, str] = {
     "constant": "a constant is {what} instead of {was}",
     "kernel": "{what} ran instead of {was}",
     "result": "{op} gave another result, given the same",
+    "dtype": "{op} is in {what} instead of {was}",
     "order": "the same kernels ran in another order",
     "rows": "the rows of {what} came in another order",
     "graph": "autograd goes another way: {what}, in the first run {was}",
@@ -67,6 +68,8 @@ def place(parting: Parting) -> str:
     where = [f"kernel {first.index} ({first.op})" if first is not None else "", source]
     if not math.isnan(parting.apart):
         where.append(f"{parting.apart:.3g} apart")
+    if first is None and source:
+        where[1] = f"at {source}"
     told = ", ".join(filter(None, where))
     return f"{told[:1].upper()}{told[1:]}." if told else ""
 
@@ -75,12 +78,14 @@ def _what(parting: Parting) -> str:
     kernel = parting.one.kernel
     what, was = _said(parting.other), _said(parting.one)
     op = spoken_name(kernel) if kernel is not None else what
+    if parting.kind == "input" and UNNAMED in {what, was}:
+        return f"{op} was given other values"
     if parting.kind == "input" and what != was:
         return f"{op} was given {what} instead of {was}"
-    if parting.kind == "input" and what == op:
-        return f"{op} was given other values"
-    if parting.kind == "kernel" and "nothing" in (what, was):
-        return f"{was} did not run" if what == "nothing" else f"{what} ran in addition"
+    if parting.kind == "kernel" and NOTHING in (what, was):
+        return f"{was} did not run" if what == NOTHING else f"{what} ran in addition"
+    if what == UNNAMED:
+        what = f"what {op} was given"
     name, _, said = was.partition(" ")
     if said and what.startswith(f"{name} "):
         was = said.removeprefix("= ") if said.startswith("= ") else f"it {said}"
@@ -113,7 +118,8 @@ def render_diff(found: Comparison, names: tuple[str, str], *, width: int = 80) -
         lines += [Text(), *_sides(parting, names, width)]
         if told := why(parting):
             lines += [Text(), *folded(told, width)]
-        lines += _edits(found.edits, parting, width)
+    lines += _edits(found, width)
+    if parting is not None:
         lines += [Text(), *_growth(found.growth)]
         if parting.reached:
             lines += [Text(), *folded(_reached(parting.reached), width)]
@@ -129,14 +135,15 @@ def why(parting: Parting) -> str:
     return f"{before} {parting.judgement.why}".strip()
 
 
-def _edits(edits: Sequence[Edit], parting: Parting, width: int) -> Iterator[Text]:
+def _edits(found: Comparison, width: int) -> Iterator[Text]:
     """Where the programs' texts differ: first what stands in the lines where they part."""
-    there = [one for one in edits if _touches(one, parting)]
+    edits, parting = found.edits, found.parting
+    there = [one for one in edits if parting is not None and _touches(one, parting)]
     shown = [*there, *(one for one in edits if one not in there)][:_EDITS]
     if not shown:
         return
     yield Text()
-    where = "there" if there else "elsewhere"
+    where = "without effect" if parting is None else "there" if there else "elsewhere"
     more = f", and in {len(edits) - len(shown)} more places" if len(edits) > len(shown) else ""
     yield from folded(f"The programs' texts differ {where}{more}:", width)
     for one in shown:
@@ -219,7 +226,7 @@ def _unmatched(found: Comparison, names: tuple[str, str], width: int) -> Iterato
             yield from folded(text, width)
 
 
-def diff_json(found: Comparison) -> dict[str, Any]:
+def diff_json(found: Comparison) -> dict[str, object]:
     """The comparison as plain data."""
     parting = found.parting
     return {
@@ -260,7 +267,7 @@ def diff_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _side_json(side: Side) -> dict[str, Any]:
+def _side_json(side: Side) -> dict[str, object]:
     kernel, source = side.kernel, side.source
     return {
         "kernel": None if kernel is None else kernel.index,

@@ -72,7 +72,9 @@ def diff_page(found: Comparison, names: tuple[str, str], drawn: Drawn) -> str:
         told = " ".join(filter(None, [place(parting), why(parting)]))
         parts += [f"<p>{html.escape(told)}</p>" if told else "", _key()]
         parts.append(_pair(parting, names, drawn.graphs))
-        parts += [_edits(found), _growth(found)]
+    parts.append(_edits(found))
+    if parting is not None:
+        parts.append(_growth(found))
     parts.append(f'<figure aria-label="Both losses">{_bare(drawn.losses, "l-")}</figure>')
     title = html.escape(f"{names[0]} and {names[1]}")
     return (

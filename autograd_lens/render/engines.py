@@ -226,7 +226,7 @@ def _pdf(svg: bytes) -> bytes:
         msg = "Drawing a PDF needs Graphviz's own `dot`, or typst beside graphviz-pure."
         hint = "Run `pip install 'autograd-lens[pdf]'`, or choose .svg or .png."
         raise RenderError(msg, hint=hint)
-    import typst  # noqa: PLC0415  80 MB that only this needs
+    import typst
 
     page = (
         "#set page(width: auto, height: auto, margin: 0pt)\n"

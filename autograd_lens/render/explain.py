@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -393,7 +393,7 @@ def _numbers(link: NodeStory, out: Outgoing) -> Iterator[Expr]:
         yield shown[0] if len(shown) == 1 else Listed(shown)
 
 
-def derivation_data(view: StepView, derivation: Derivation) -> dict[str, Any]:
+def derivation_data(view: StepView, derivation: Derivation) -> dict[str, object]:
     """A derivation as what JSON can hold; values are nested lists, or null where not kept."""
     return {
         "parameter": derivation.parameter,
@@ -414,7 +414,7 @@ def derivation_data(view: StepView, derivation: Derivation) -> dict[str, Any]:
     }
 
 
-def _link_data(view: StepView, story: NodeStory) -> dict[str, Any]:
+def _link_data(view: StepView, story: NodeStory) -> dict[str, object]:
     kernel = story.kernel
     return {
         "node": story.node.name,
@@ -430,7 +430,7 @@ def _link_data(view: StepView, story: NodeStory) -> dict[str, Any]:
     }
 
 
-def _outgoing_data(outgoing: Outgoing) -> dict[str, Any]:
+def _outgoing_data(outgoing: Outgoing) -> dict[str, object]:
     return {
         "name": outgoing.name,
         "textbook": outgoing.wording,
@@ -441,7 +441,7 @@ def _outgoing_data(outgoing: Outgoing) -> dict[str, Any]:
     }
 
 
-def evaluation_data(view: StepView, evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_data(view: StepView, evaluation: Evaluation) -> dict[str, object]:
     """The loss's evaluation as what JSON can hold."""
     return {
         "step": evaluation.step,
@@ -460,7 +460,7 @@ def evaluation_data(view: StepView, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _data(value: Value | None) -> Any:  # noqa: ANN401  nested lists of numbers
+def _data(value: Value | None) -> object:
     if value is None or not value.complete:
         return None
     try:

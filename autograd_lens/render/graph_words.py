@@ -54,15 +54,19 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
     }
 }  # fmt: skip
 _TEXT = re.compile(r">([^<>]+)<")
-_EDGE = re.compile(r"a hook made it ")
+_WITHIN: Mapping[str, Mapping[str, str]] = {  # parts of what stands at an arrow or in a card
+    "zh": {r"a hook made it ": "钩子改为 ", r"(?<=\)  )norm (?=\d)": "范数 "}
+}
 
 
 def spoken_dot(dot: str, language: str) -> str:
     """DOT with the picture's own phrases in a language; what has no translation stays."""
     if language not in _PHRASES:
         return dot
-    said = _TEXT.sub(lambda found: f">{_said(found[1], language)}<", dot)
-    return _EDGE.sub("钩子改为 ", said) if language == "zh" else said
+    dot = _TEXT.sub(lambda found: f">{_said(found[1], language)}<", dot)
+    for pattern, said in _WITHIN[language].items():
+        dot = re.sub(pattern, said, dot)
+    return dot
 
 
 def _said(text: str, language: str) -> str:

@@ -7,10 +7,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -22,11 +20,9 @@ from autograd_lens.trace.info import RunInfo
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.recordings import Recording
 from autograd_lens.trace.records import Event, Parameter
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Array, Value
 
 __all__ = ["kept_text", "render_info", "render_recordings", "size_text"]
-
-Array = npt.NDArray[Any]
 
 _FEW = 8  # full steps that are named
 _PARAMETERS = 24  # that are listed

@@ -7,18 +7,14 @@ what a colour says is always said in words too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 from rich.text import Text
 
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Array, Summary, Value
 
-__all__ = ["aligned", "brief_value", "histogram", "render_value", "scalar", "shape"]
-
-Array = npt.NDArray[Any]
+__all__ = ["brief_value", "histogram", "render_value", "scalar", "shape"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BROKEN = "bold red"
@@ -40,19 +36,6 @@ def scalar(number: complex, digits: int = 6) -> str:
     if math.isnan(number):
         return "NaN"
     return f"{float(number):.{digits}g}"
-
-
-def aligned(numbers: Sequence[complex], digits: int = 6) -> list[str]:
-    """Scalars padded so that their decimal points stand under one another."""
-    parts = [_at_point(scalar(number, digits)) for number in numbers]
-    left = max((len(whole) for whole, _ in parts), default=0)
-    right = max((len(rest) for _, rest in parts), default=0)
-    return [f"{whole:>{left}}{rest:<{right}}" for whole, rest in parts]
-
-
-def _at_point(text: str) -> tuple[str, str]:
-    cut = min((text.index(mark) for mark in ".e" if mark in text), default=len(text))
-    return text[:cut], text[cut:]
 
 
 def shape(sizes: Iterable[int]) -> str:

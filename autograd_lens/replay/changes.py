@@ -151,7 +151,7 @@ class Changes:
                 yield name, abs(float(value))
 
 
-def _floats(slots: Iterable[int], values: Sequence[Any]) -> Iterator[tuple[int, float]]:
+def _floats(slots: Iterable[int], values: Sequence[object]) -> Iterator[tuple[int, float]]:
     for slot in slots:
         value = values[slot]
         if isinstance(value, float):

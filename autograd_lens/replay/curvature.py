@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.kept import Curvature
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Floats
 
-__all__ = ["curvature", "hessian", "hessian_product"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["curvature", "hessian"]
 
 _ROUNDS = 64
 _ENOUGH = 1e-10  # relative change of the largest eigenvalue between two rounds
@@ -62,29 +60,6 @@ def hessian(step: Step) -> Floats:
         ReplayError: The tape cannot be executed, or not be differentiated twice.
     """
     return _Point.of(step).hessian()
-
-
-def hessian_product(step: Step, direction: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The Hessian times a direction.
-
-    Args:
-        step: The step in full.
-        direction: A part for each parameter, in its shape; what is left out is zero.
-
-    Raises:
-        ReplayError: The tape cannot be executed, or not be differentiated twice.
-    """
-    point = _Point.of(step)
-    parts = [
-        torch.as_tensor(direction.get(name, np.zeros(tuple(leaf.shape))), dtype=torch.float64)
-        for name, leaf in point.leaves.items()
-    ]
-    product = point.product(torch.cat([part.reshape(-1) for part in parts]))
-    sizes = [leaf.numel() for leaf in point.leaves.values()]
-    return {
-        name: part.reshape(leaf.shape).numpy()
-        for (name, leaf), part in zip(point.leaves.items(), product.split(sizes), strict=True)
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ import torch
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.plan import Call, Plan
-from autograd_lens.replay.values import as_tensor, digest, laid_out, matches
+from autograd_lens.replay.values import as_tensor, laid_out, matches
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import Parameter, TensorSpec
 from autograd_lens.trace.rows import LightGraph, LightRow
 from autograd_lens.trace.step import LightStep
 from autograd_lens.trace.tape import TensorSlot, numbers_in, tensors_in
-from autograd_lens.trace.values import Entry, item_size
+from autograd_lens.trace.values import Entry, differ, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
 
@@ -96,7 +96,7 @@ class Donor:
         for call in plan.calls:
             for place in call.kernel.reads if not call.engine else ():
                 before, now = last.get(place.tensor), slots[place.slot]
-                if before is not None and now is not None and digest(before) != digest(now):
+                if differ(before, now):
                     found.setdefault(call.index, []).append(place)
                 if plan.specs[place.tensor].role != "gradient" and place.tensor in plan.outside:
                     last[place.tensor] = now
@@ -233,7 +233,7 @@ class Donors:
         outline = self._reach(step)
         return [full for full in self.trace.full_steps if self._reach(full) == outline]
 
-    def _reach(self, step: int) -> list[Any]:
+    def _reach(self, step: int) -> list[object]:
         return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
     def _donor(self, step: int) -> Donor:

@@ -46,7 +46,15 @@ _SUMS = frozenset({"aten.add.Tensor", "aten.add_.Tensor"})
 _DETACH = "aten.detach.default"
 _SEVERAL = 2
 _DIFFERENTIABLE = operator.methodcaller("get", "differentiable")
-REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AssertionError)
+REFUSALS = (
+    AttributeError,  # of the None that stands for a tensor which is not there
+    RuntimeError,
+    TypeError,
+    ValueError,
+    IndexError,
+    NotImplementedError,
+    AssertionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -666,7 +674,7 @@ class Execution:
             raise ReplayError(msg) from error
         return found or ()
 
-    def _left(self, backward: TapeBackward, results: Sequence[Any]) -> None:
+    def _left(self, backward: TapeBackward, results: Sequence[object]) -> None:
         """Put what the engine has left into its registers (NOTE 2)."""
         registers, leaves = self.registers, self.leaves
         for arg, result in zip(backward.results, results, strict=False):

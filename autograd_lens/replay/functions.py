@@ -268,7 +268,7 @@ class _Work:
     """What one application of a Function does in place of the program's code."""
 
     function: CustomFunction
-    registers: Sequence[Any]
+    registers: Sequence[object]
     execute: Execute
     runs: Callable[[CustomFunction], tuple[int, TapeRun]]
     again: Again | None

@@ -244,8 +244,10 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         for handle in self._handles:
             handle.remove()
 
-    def _before(self, place: HookedNode) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
-        def before(gradients: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _before(
+        self, place: HookedNode
+    ) -> Callable[[tuple[object, ...]], tuple[object, ...] | None]:
+        def before(gradients: tuple[object, ...]) -> tuple[object, ...] | None:
             made = _made(place.before) | place.foreign
             self._bind(place.arriving, gradients, made)
             self._bind_sum(place, gradients, made)
@@ -259,8 +261,10 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
 
     def _behind(
         self, place: HookedNode
-    ) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...] | None]:
-        def behind(gradients: tuple[Any, ...], _given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    ) -> Callable[[tuple[object, ...], tuple[object, ...]], tuple[object, ...] | None]:
+        def behind(
+            gradients: tuple[object, ...], _given: tuple[object, ...]
+        ) -> tuple[object, ...] | None:
             made = _made(place.behind) | place.foreign
             self._bind(place.leaving, gradients, made)
             leaf = None if place.leaf is None else self._registers[place.leaf]
@@ -274,13 +278,15 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         return behind
 
     def _bind(
-        self, ids: Sequence[int | None], gradients: Sequence[Any], made: frozenset[int]
+        self, ids: Sequence[int | None], gradients: Sequence[object], made: frozenset[int]
     ) -> None:
         for number, gradient in zip(ids, gradients, strict=False):
             if number is not None and number not in made:
                 self._registers[number] = gradient
 
-    def _bind_sum(self, place: HookedNode, gradients: Sequence[Any], made: frozenset[int]) -> None:
+    def _bind_sum(
+        self, place: HookedNode, gradients: Sequence[object], made: frozenset[int]
+    ) -> None:
         """Tell a gradient that no node sent by there being no other (NOTE 1)."""
         replaced = [at for at, number in enumerate(place.arriving) if number in made]
         reads = {n for call in place.before for n in call.reads} - made
@@ -295,8 +301,8 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
                 self._execute(call)
 
     def _handed_on(
-        self, ids: Sequence[int | None], gradients: tuple[Any, ...], made: frozenset[int]
-    ) -> tuple[Any, ...] | None:
+        self, ids: Sequence[int | None], gradients: tuple[object, ...], made: frozenset[int]
+    ) -> tuple[object, ...] | None:
         """What takes the place of the gradients; None where nothing does."""
         if made.isdisjoint(number for number in ids if number is not None):
             return None

@@ -243,6 +243,19 @@ class LossFunction:
             found[name] = _fresh(value, self.plan.specs[numbers[0]])
         return {name: to_double(tensor) if self.wide else tensor for name, tensor in found.items()}
 
+    @classmethod
+    def in_float64(cls, step: Step) -> LossFunction:
+        """The loss of a step in float64, as its gradients follow from the parameters alone.
+
+        Raises:
+            ReplayError: It cannot be evaluated, or follows from a gradient as well.
+        """
+        found = cls.from_step(step).double().stopped()
+        if found.differentiated:
+            msg = "The loss follows from a gradient that an earlier backward of the step computed."
+            raise ReplayError(msg)
+        return found
+
     def double(self) -> LossFunction:
         """The same in float64: constants, recorded draws, and dtypes that kernels ask for."""
         plan = Plan.of(self.plan.template, wide=True)

@@ -277,7 +277,7 @@ def _other_kernels(op: str, recorded: str) -> str:
 class _NoFormulas(DerivativeTable):
     """The formulas stand in the recorded template, where that is not lean."""
 
-    def formula(self, op: str, node_name: str) -> Formula:  # noqa: ARG002
+    def formula(self, op: str, node_name: str) -> Formula:  # noqa: ARG002  the table's signature
         """None."""
         return ()
 

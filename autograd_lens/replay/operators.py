@@ -11,7 +11,7 @@ so all of its points must see the same dropout masks and noise: those that were 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from autograd_lens.trace.records import Constant
 __all__ = [
     "LAYOUTS",
     "NAMESPACES",
+    "check_names",
     "draws",
     "find_operator",
     "has_node",
@@ -75,6 +76,25 @@ def find_operator(name: str) -> torch._ops.OpOverload:
     raise ReplayError(msg, hint="Open the trace with the version that recorded it.")
 
 
+def check_names(operator: torch._ops.OpOverload, given: Collection[str]) -> None:
+    """Refuse arguments that an operator does not take, or a call without one that it needs.
+
+    Args:
+        operator: The operator.
+        given: The names of the arguments.
+
+    Raises:
+        ReplayError: It was not called so, as in a file that somebody changed.
+    """
+    declared = operator._schema.arguments
+    needed = {one.name for one in declared if not one.has_default_value()}
+    wrong = sorted((needed - {*given}) | ({*given} - {one.name for one in declared}))
+    if wrong:
+        names = ", ".join(wrong)
+        msg = f"{operator} cannot have been called so: {names} is missing or none of its arguments."
+        raise ReplayError(msg, hint="Record the run again, or use another copy.")
+
+
 def writes_to(operator: torch._ops.OpOverload) -> frozenset[str]:
     """The names of the arguments that an operator changes in place."""
     schema = operator._schema
@@ -104,7 +124,7 @@ def _has_kernel(operator: torch._ops.OpOverload, key: str) -> bool:
         return False
 
 
-def to_constant(constant: Constant, *, operator: str) -> Any:
+def to_constant(constant: Constant, *, operator: str) -> object:
     """The Python or torch object that a recorded constant stands for.
 
     A generator becomes None, the default one: which numbers were drawn does not follow from
@@ -176,7 +196,7 @@ _SOURCES = frozenset(
 _DROPOUT_ARGUMENTS = ("dropout_p", "dropout")
 
 
-def draws(operator: torch._ops.OpOverload, arguments: Mapping[str, Any]) -> bool:
+def draws(operator: torch._ops.OpOverload, arguments: Mapping[str, object]) -> bool:
     """Whether a call draws random numbers: with dropout switched off it does not.
 
     Args:

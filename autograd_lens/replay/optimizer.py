@@ -11,12 +11,12 @@ everywhere in replay, compared bit for bit.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -25,6 +25,13 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.plan import Call, Plan, Registers
 from autograd_lens.trace.expression import learning_rate
+from autograd_lens.trace.kept import (
+    Optimizer,
+    Options,
+    noted_numbers,
+    replaced_optimizers,
+    stored_optimizers,
+)
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.store import parsing
 
@@ -32,6 +39,8 @@ __all__ = ["Group", "Optimizers", "Settings", "Update"]
 
 _LOOKED_AT = 8  # full steps that a handwritten rate is read off
 Leaves = Mapping[str, torch.Tensor]
+Arguments = dict[str, float | tuple[float, ...]]
+Implementation = Mapping[str, bool]  # the arguments of an optimizer that choose one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Group:
 
     names: tuple[str, ...]
     numbers: Mapping[str, float]
-    options: Mapping[str, Any]
+    options: Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +107,7 @@ class Optimizers:
     @cached_property
     def all(self) -> Sequence[Settings]:
         """What updates something, as it was last described: schedulers do not."""
-        stored = self._trace.extra("optimizers")
-        with parsing("what is known of the optimizers"):
-            found = json.loads(stored) if stored else []
-            return [self._settings(one) for one in found if one.get("holds", True)]
+        return [self._settings(one) for one in stored_optimizers(self._trace) if one.holds]
 
     def written_out(self) -> Sequence[Settings]:
         """The rate of an update that the program writes out itself, read off its full steps.
@@ -126,11 +132,11 @@ class Optimizers:
         parameters, either may have made the update. Of two steps' numbers those count that were
         noted behind the step's last backward.
         """
-        parted = [(until, one) for until, one in self._parted if until > step]
-        found = [self._beside(one for _, one in parted)]
-        if parted:
-            first = min(until for until, _ in parted)
-            found.append(self._beside(one for until, one in parted if until > first))
+        replaced = [(until, one) for until, one in self._replaced if until > step]
+        found = [self._beside(one for _, one in replaced)]
+        if replaced:
+            first = min(until for until, _ in replaced)
+            found.append(self._beside(one for until, one in replaced if until > first))
         for one in (*self.all, *self.all[::-1]):
             others = [other for other in self.all if not _share(one, other)]
             if len(others) + 1 < len(self.all):
@@ -138,20 +144,18 @@ class Optimizers:
         end = self._trace.rows.of_step(step).stop
         return [[_with(one, self._latest(one, end)) for one in choice] for choice in found]
 
-    def _beside(self, parted: Iterable[Settings]) -> list[Settings]:
+    def _beside(self, replaced: Iterable[Settings]) -> list[Settings]:
         """Optimizers that were replaced, with those of today that hold nothing of theirs."""
         chosen: list[Settings] = []
-        for one in parted:
+        for one in replaced:
             if not any(_share(one, other) for other in chosen):
                 chosen.append(one)
         return [*chosen, *(o for o in self.all if not any(_share(o, one) for one in chosen))]
 
     @cached_property
-    def _parted(self) -> Sequence[tuple[int, Settings]]:
+    def _replaced(self) -> Sequence[tuple[int, Settings]]:
         """Optimizers that were replaced, each with the step at which that was noticed."""
-        stored = self._trace.extra("parted optimizers")
-        with parsing("what is known of the optimizers"):
-            return [(int(until), self._settings(one)) for until, one in json.loads(stored or b"[]")]
+        return [(until, self._settings(one)) for until, one in replaced_optimizers(self._trace)]
 
     def beginning(self, step: int) -> frozenset[str]:
         """The parameters for which an optimizer begins a state in a step.
@@ -174,22 +178,15 @@ class Optimizers:
                 for row, indexes in self._trace.rows.extra_column("fresh")
             }
 
-    def _settings(self, one: Mapping[str, Any]) -> Settings:
+    def _settings(self, one: Optimizer) -> Settings:
         names = list(self._trace.parameters)
-        holds = list(one.get("holds", ()))
-        held = [names[i] if i is not None and i < len(names) else "" for i in holds]
-        groups, start = [], 0
-        for group in one.get("groups", ()):
-            members = tuple(held[start : start + group["size"]])
-            start += group["size"]
-            groups.append(Group(members, group["attributes"], group.get("options", {})))
-        return Settings(
-            name=one["name"],
-            kind=str(one.get("class")),
-            numbers=one["attributes"],
-            groups=tuple(groups),
-            first=next(iter(holds), None),
+        held = [names[i] if i is not None and i < len(names) else "" for i in one.holds]
+        ends = [0, *accumulate(group.size for group in one.groups)]
+        groups = tuple(
+            Group(tuple(held[first:end]), group.attributes, group.options)
+            for group, (first, end) in zip(one.groups, pairwise(ends), strict=True)
         )
+        return Settings(one.name, one.kind, one.attributes, groups, next(iter(one.holds), None))
 
     def _latest(self, one: Settings, row: int) -> Sequence[Mapping[str, float]]:
         """What was noted of an optimizer last, up to a row."""
@@ -203,10 +200,8 @@ class Optimizers:
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
         """First parameter -> (row, the numbers of each group), in order."""
         found: dict[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]] = {}
-        with parsing("the numbers of the optimizers"):
-            for row, text in self._trace.rows.extra_column("numbers"):
-                for first, groups in json.loads(text):
-                    found.setdefault(first, []).append((row, groups))
+        for row, first, groups in noted_numbers(self._trace):
+            found.setdefault(first, []).append((row, groups))
         return found
 
 
@@ -241,7 +236,7 @@ class Update:
     block: Sequence[Call]
     settings: Settings
 
-    def found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Mapping[str, Any]] | None:
+    def found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Implementation] | None:
         """The kernels of the block that the optimizer itself runs, and how it runs them.
 
         Returns:
@@ -257,7 +252,7 @@ class Update:
         return None
 
     def _rehearse(
-        self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
+        self, leaves: Leaves, registers: Registers, implementation: Implementation
     ) -> list[str]:
         """The kernels that one step on copies runs."""
         with _disable_current_modes():
@@ -272,14 +267,14 @@ class Update:
         seen: list[str] = names.seen
         return seen
 
-    def _implementations(self, recorded: Sequence[str]) -> list[Mapping[str, Any]]:
+    def _implementations(self, recorded: Sequence[str]) -> list[Implementation]:
         accepted = inspect.signature(getattr(torch.optim, self.settings.kind)).parameters
         marks = {"foreach": "aten._foreach_", "fused": "aten._fused_"}
         seen = [name for name, mark in marks.items() if any(op.startswith(mark) for op in recorded)]
-        plain: dict[str, Any] = {"foreach": False} if "foreach" in accepted else {}
+        plain: Implementation = {"foreach": False} if "foreach" in accepted else {}
         return [*({name: True} for name in seen if name in accepted), plain]
 
-    def run(self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]) -> None:
+    def run(self, leaves: Leaves, registers: Registers, implementation: Implementation) -> None:
         """Let the optimizer make its step, without the hooks and profiling marks around it.
 
         Raises:
@@ -293,7 +288,7 @@ class Update:
             registers[number] = made if isinstance(made, torch.Tensor) else registers[number]
 
     def _step(self, optimizer: torch.optim.Optimizer) -> None:
-        step: Any = inspect.unwrap(type(optimizer).step)
+        step = inspect.unwrap(type(optimizer).step)
         try:
             with torch.no_grad():
                 step(optimizer)
@@ -302,16 +297,14 @@ class Update:
             raise ReplayError(msg) from error
 
     def _build(
-        self, leaves: Leaves, registers: Registers, implementation: Mapping[str, Any]
+        self, leaves: Leaves, registers: Registers, implementation: Implementation
     ) -> torch.optim.Optimizer:
         """The optimizer with the state it had."""
         kind: Any = getattr(torch.optim, self.settings.kind)
         names = self._names()
         try:
-            optimizer: torch.optim.Optimizer = _light(kind)(
-                [*self._groups(leaves, names, inspect.signature(kind).parameters)],
-                **implementation,
-            )
+            groups = [*self._groups(leaves, names, inspect.signature(kind).parameters)]
+            optimizer = _light(kind)(groups, **implementation)
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.settings.kind} cannot be built again: {error}"
             raise ReplayError(msg) from error
@@ -322,7 +315,7 @@ class Update:
 
     def _groups(
         self, leaves: Leaves, names: Sequence[str], accepted: Container[str]
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[dict[str, object]]:
         """Its parameter groups, as far as they are updated here."""
         for group in self.settings.groups:
             members: Sequence[str] = group.names
@@ -369,8 +362,12 @@ class _Names(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+        self,
+        func: torch._ops.OpOverload,
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         """Note one kernel and run it."""
         if func.namespace != "profiler":
             self.seen.append(str(func))
@@ -383,29 +380,27 @@ def _copy(leaf: torch.Tensor) -> torch.Tensor:
     return copy
 
 
-def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> dict[str, Any]:
+def _numbers(attributes: Mapping[str, float], accepted: Container[str]) -> Arguments:
     """``betas[0]`` and ``betas[1]`` become one tuple."""
-    found: dict[str, Any] = {}
+    found: Arguments = {}
     for name, value in attributes.items():
         match = re.fullmatch(r"(\w+)\[\d+\]", name)
         if match and match[1] in accepted:
-            found[match[1]] = (*found.get(match[1], ()), value)
+            several = found.get(match[1], ())
+            found[match[1]] = (*several, value) if isinstance(several, tuple) else (value,)
         elif name in accepted:
             found[name] = value
     return found
 
 
 @cache
-def _light(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+def _light(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """The optimizer without the guard against ``torch.compile``, which imports all of Dynamo."""
     plain = inspect.unwrap(kind.add_param_group)
     return type(kind.__name__, (kind,), {"add_param_group": plain})
 
 
-def _options(options: Mapping[str, Any], accepted: Container[str]) -> dict[str, Any]:
+def _options(options: Options, accepted: Container[str]) -> Options:
     """Switches and the like; which implementation runs is seen on the tape instead."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in options.items()
-        if name in accepted and name not in {"foreach", "fused"}
-    }
+    taken = (name for name in options if name in accepted and name not in {"foreach", "fused"})
+    return {name: options[name] for name in taken}

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.live.mode import UNSET
+from autograd_lens.live.mode import ADOPTS, UNSET
 from autograd_lens.replay.functions import (
     CustomFunction,
     custom_functions,
@@ -44,6 +44,7 @@ from autograd_lens.replay.hooks import (
 )
 from autograd_lens.replay.limits import allowance, is_tame
 from autograd_lens.replay.operators import (
+    check_names,
     draws,
     find_operator,
     has_node,
@@ -83,8 +84,8 @@ __all__ = [
 ]
 
 Registers = list[Any]
-Getter = Callable[[Registers], tuple[Any, ...]]
-Lister = Callable[[Registers], list[Any]]
+Getter = Callable[[Registers], tuple[object, ...]]
+Lister = Callable[[Registers], list[object]]
 
 _OVERWRITES = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "random_", "uniform_", "zero_"})
 _CLONE = "aten.clone.default"
@@ -129,9 +130,9 @@ class Call:
     index: int
     kernel: TapeKernel
     operator: torch._ops.OpOverload | None
-    run: Callable[..., Any]
+    run: Callable[..., object]
     get: Getter
-    keywords: Mapping[str, Any]
+    keywords: Mapping[str, object]
     named: tuple[tuple[str, Getter], ...]
     out: int
     reads: tuple[int, ...]
@@ -456,7 +457,8 @@ class Plan:
             for index in self.own_code(run)
             if not self.calls[index].kernel.hooked
         )
-        return self._needed_hooks.union(ran)
+        hooks: frozenset[int] = self._needed_hooks
+        return hooks.union(ran)
 
     def own_code(self, run: TapeRun) -> Sequence[int]:
         """The kernels of a custom node's run, with those of engines that it ran itself.
@@ -656,6 +658,9 @@ class Plan:
                 for tensor in call.makes:
                     if tensor not in call.reads:
                         root[tensor] = root[call.reads[0]]
+            elif call.op == ADOPTS:
+                before, now = (root[tensor] for tensor in call.reads)
+                root = [now if one == before else one for one in root]
         return root
 
     @cached_property
@@ -782,9 +787,10 @@ class _Compiler:
         operator, obstacle = None, ""
         positional: list[Lister | int] = []
         named: list[tuple[str, Getter]] = []
-        keywords: dict[str, Any] = {}
+        keywords: dict[str, object] = {}
         try:
             operator = find_operator(kernel.op)
+            check_names(operator, [one.name for one in kernel.args])
             for one in kernel.args:
                 place = self._place(one.value, kernel.op)
                 if not one.keyword:
@@ -823,8 +829,8 @@ class _Compiler:
         )
 
     def _default_dtype(
-        self, operator: torch._ops.OpOverload, kernel: TapeKernel, given: Mapping[str, Any]
-    ) -> dict[str, Any]:
+        self, operator: torch._ops.OpOverload, kernel: TapeKernel, given: Mapping[str, object]
+    ) -> dict[str, object]:
         """The dtype of new memory that the program left to ``torch.set_default_dtype``."""
         takes = any(one.name == "dtype" for one in operator._schema.arguments)
         if kernel.reads or len(kernel.makes) != 1 or not takes or given.get("dtype") is not None:
@@ -849,11 +855,11 @@ class _Compiler:
             return self._register(self._constant(arg, op))
         return len(self.registers) - 1
 
-    def _register(self, value: Any) -> int:
+    def _register(self, value: object) -> int:
         self.registers.append(value)
         return len(self.registers) - 1
 
-    def _constant(self, arg: Arg, op: str) -> Any:
+    def _constant(self, arg: Arg, op: str) -> object:
         if isinstance(arg, ArgList):
             return [self._constant(item, op) for item in arg.items]
         if not isinstance(arg, Const):
@@ -870,7 +876,7 @@ def _gives_one(operator: torch._ops.OpOverload | None) -> bool:
     return len(returns) == 1 and isinstance(returns[0].type, torch.TensorType)
 
 
-def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., Any]:
+def _run_of(operator: torch._ops.OpOverload | None, kernel: TapeKernel) -> Callable[..., object]:
     """What calls an operator. ``tensor.data`` is recorded as ``detach``, which counts changes."""
     if operator is None:
         return _refuse
@@ -974,7 +980,7 @@ def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
     return found
 
 
-def flat(result: Any) -> list[torch.Tensor | None]:
+def flat(result: object) -> list[torch.Tensor | None]:
     """An operator's results in order: tensors, and None for undefined ones."""
     if result is None or isinstance(result, torch.Tensor):
         return [result]

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
 from autograd_lens.replay.loss import LossFunction
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Precise", "agree_in_float64", "in_float64"]
 
@@ -35,8 +35,8 @@ class Precise:
         grads: The gradient of each parameter by name, in its shape.
     """
 
-    loss: npt.NDArray[np.float64]
-    grads: Mapping[str, npt.NDArray[np.float64]]
+    loss: Floats
+    grads: Mapping[str, Floats]
 
 
 def in_float64(step: Step) -> Precise:
@@ -48,10 +48,7 @@ def in_float64(step: Step) -> Precise:
     Raises:
         ReplayError: The loss is not a function of the parameters that can be evaluated.
     """
-    function = LossFunction.from_step(step).double().stopped()
-    if function.differentiated:
-        msg = "The loss follows from a gradient that an earlier backward of the step computed."
-        raise ReplayError(msg)
+    function = LossFunction.in_float64(step)
     recorded = function.recorded_parameters()
     leaves = {
         name: value.detach().clone().requires_grad_(value.is_floating_point())
@@ -129,9 +126,7 @@ def _by_size(
     return worst <= _NEAR, f"{told} (rounding: up to {_NEAR:g})."
 
 
-def _apart(
-    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], least: float = 0.0
-) -> float:
+def _apart(one: Floats, other: Floats, least: float = 0.0) -> float:
     """The largest difference of an element, as a share of the largest element or ``least``."""
     if one.shape != other.shape:
         return np.inf
@@ -140,5 +135,5 @@ def _apart(
     return found / scale if scale else 0.0
 
 
-def _largest(array: npt.NDArray[np.float64]) -> float:
+def _largest(array: Floats) -> float:
     return float(np.abs(array).max(initial=0.0))

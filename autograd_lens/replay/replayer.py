@@ -35,10 +35,10 @@ from autograd_lens.replay.operators import LAYOUTS
 from autograd_lens.replay.optimizer import Optimizers, Settings
 from autograd_lens.replay.plan import Plan
 from autograd_lens.trace.expression import update_expression
-from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
 from autograd_lens.trace.rows import LightGraph
+from autograd_lens.trace.step import merge
 from autograd_lens.trace.tape import TapeNode, TensorSlot, ValueSlot, records_of
 from autograd_lens.trace.values import Entry, Summary
 

@@ -27,10 +27,9 @@ from autograd_lens.replay.plan import Call, Plan, Registers
 from autograd_lens.trace.history import ParameterHistory
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.tape import TapeBackward, TensorSlot, tensors_in
+from autograd_lens.trace.values import Array
 
 __all__ = ["proved_at_once"]
-
-Array = npt.NDArray[Any]
 
 _CHUNK = 1000  # steps
 _FEW = 32

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError
@@ -21,10 +20,10 @@ from autograd_lens.replay.loss import LossFunction
 from autograd_lens.replay.values import to_double
 from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.records import Step
+from autograd_lens.trace.values import Floats
 
 __all__ = ["PlaneLike", "evaluate_surface"]
 
-Floats = npt.NDArray[np.float64]
 LossAt = Callable[[torch.Tensor], torch.Tensor]
 
 _CHUNK = 1 << 24  # bytes: four times as many no longer fit a cache, and take twice as long

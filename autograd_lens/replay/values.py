@@ -16,7 +16,6 @@ from autograd_lens.trace.values import Entry, Summary, Value
 
 __all__ = [
     "as_tensor",
-    "digest",
     "laid_out",
     "matches",
     "to_device",
@@ -170,10 +169,3 @@ def matches(recorded: Entry, tensor: torch.Tensor | None) -> bool:
     if isinstance(recorded, Summary):
         return recorded.digest == xxhash.xxh3_128_hexdigest(memory.data)
     return recorded == memory.tobytes()
-
-
-def digest(entry: Entry) -> str | None:
-    """Of a recorded value, whether it was kept whole or not: either may have had no room."""
-    if isinstance(entry, Summary):
-        return entry.digest
-    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None

@@ -7,6 +7,7 @@ something else than was recorded. Everything else is *not checked*, with the rea
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +20,9 @@ from autograd_lens.replay.check import Difference
 from autograd_lens.replay.differences import check_gradients
 from autograd_lens.replay.replayer import Attempt, Replayer, left_out, recorded_threads
 from autograd_lens.replay.stretch import proved_at_once
-from autograd_lens.replay.values import digest
 from autograd_lens.trace.outcomes import CheckResult, Mismatch, Skipped, Verification
 from autograd_lens.trace.reader import Trace
-from autograd_lens.trace.values import Entry, Summary
+from autograd_lens.trace.values import Entry, alike
 
 __all__ = ["unlike", "verify"]
 
@@ -201,8 +201,5 @@ def unlike(attempt: Attempt) -> list[Difference]:
 
 
 def _same(recorded: Entry, live: Entry) -> bool:
-    if isinstance(recorded, float) and isinstance(live, float):
-        return recorded == live or (recorded != recorded and live != live)  # noqa: PLR0124  NaN
-    if isinstance(recorded, Summary) or isinstance(live, Summary):
-        return digest(recorded) == digest(live)
-    return recorded == live
+    nan = [isinstance(one, float) and math.isnan(one) for one in (recorded, live)]
+    return all(nan) or alike(recorded, live)

@@ -7,12 +7,11 @@ executing them with another constant say what the program would have done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autograd_lens.errors import ReplayError, SelectionError
@@ -23,6 +22,7 @@ from autograd_lens.replay.replayer import Replayer, recorded_threads
 from autograd_lens.replay.verify import verify
 from autograd_lens.trace.outcomes import Care, Descent, WhatIf
 from autograd_lens.trace.reader import Trace
+from autograd_lens.trace.values import Array
 
 __all__ = ["descend", "descents", "prove", "what_if"]
 
@@ -68,18 +68,18 @@ def what_if(
 
 
 def descents(
-    trace: Trace, first: int, steps: int, name: str, values: Sequence[float]
+    trace: Trace, first: int, steps: int, changes: Iterable[Mapping[str, float]]
 ) -> Iterator[Descent]:
-    """The same stretch with one constant, or start, at each of several values.
+    """The same stretch with one set of changed constants and starts after the other.
 
     Raises:
         ReplayError: The recorded updates cannot be proved, or the steps not be executed.
-        SelectionError: The name is neither a constant of an optimizer nor a parameter.
+        SelectionError: A name is neither a constant of an optimizer nor a parameter.
     """
     prove(trace, range(first, min(first + steps, len(trace.steps))))
     replayer = Replayer(trace)
-    for value in values:
-        yield descend(trace, range(first, first + steps), {name: value}, Care(), replayer)
+    for each in changes:
+        yield descend(trace, range(first, first + steps), each, Care(), replayer)
 
 
 def descend(
@@ -152,7 +152,7 @@ class _Runner:
         self._replayer = replayer or Replayer(trace)
         optimizers = self._replayer.optimizers
         self._by_optimizer = bool(optimizers.all) and all(one.is_known for one in optimizers.all)
-        self._found: list[Mapping[str, npt.NDArray[Any]]] = []
+        self._found: list[Mapping[str, Array]] = []
         described = optimizers.all or optimizers.written_out()
         self.changes = Changes.parse(changes, trace.parameters, described)
 
@@ -167,7 +167,7 @@ class _Runner:
             found[name] = f"{float(values[0]):g}" if values.size == 1 else f"{values.size} numbers"
         return found
 
-    def recorded(self, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def recorded(self, name: str, values: Array) -> Array:
         """A parameter over the recorded steps: replayed values where those were not kept."""
         if values.dtype.kind != "f" or not np.isnan(values).any():
             return values
@@ -197,7 +197,7 @@ class _Runner:
         last = len(self._trace.steps) - 1
         reached = self._replayer.found(first)
         losses: list[float] = []
-        values: dict[str, list[npt.NDArray[Any]]] = {}
+        values: dict[str, list[Array]] = {}
         before: _State | None = None
         for step in range(first, first + steps):
             if first < step <= last:
@@ -277,7 +277,7 @@ def _copy(situation: Situation) -> Situation:
     return replace(situation, found=found, grads=grads)
 
 
-def _copied(donor: Donor, situation: Situation) -> dict[str, npt.NDArray[Any]]:
+def _copied(donor: Donor, situation: Situation) -> dict[str, Array]:
     """The parameters that a step finds."""
     found = situation.found
     return {

@@ -23,26 +23,37 @@ _HOME = "127.0.0.1"
 def server(pages: RunPages, port: int = 0) -> ThreadingHTTPServer:
     """A server that is ready to serve; its address is ``server_address``.
 
+    The first page is made before: what is wrong with the recording is said here, not to a browser.
+
     Args:
         pages: The run's pages.
         port: Where it listens; 0 for any port that is free.
 
     Raises:
+        LensError: The recording cannot be shown.
         OSError: The port is taken.
     """
+    made = ThreadingHTTPServer((_HOME, port), _handler(_opener(pages)))
+    made.daemon_threads = True
+    return made
+
+
+def _opener(pages: RunPages) -> Callable[[int | None], str]:
+    """What makes the page with one more step open; steps that were opened stay so."""
     opened: set[int] = set()
+    latest = pages.page()
     lock = Lock()  # a trace is read by one thread at a time
 
     def page(step: int | None) -> str:
+        nonlocal latest
         with lock:
-            if step is not None:
-                count = len(pages.trace.steps)
-                opened.add(min(max(step, 0), count - 1))
-            return pages.page(sorted(opened))
+            wanted = opened if step is None else opened | {min(step, len(pages.trace.steps) - 1)}
+            if wanted != opened:
+                latest = pages.page(sorted(wanted))
+                opened.update(wanted)
+            return latest
 
-    made = ThreadingHTTPServer((_HOME, port), _handler(page))
-    made.daemon_threads = True
-    return made
+    return page
 
 
 def _handler(page: Callable[[int | None], str]) -> type[BaseHTTPRequestHandler]:
@@ -62,7 +73,7 @@ def _handler(page: Callable[[int | None], str]) -> type[BaseHTTPRequestHandler]:
             try:
                 text = page(int(wanted) if wanted.isdecimal() and len(wanted) < _DIGITS else None)
             except LensError as error:
-                self.send_error(500, str(error).splitlines()[0])
+                self.send_error(500, explain=" ".join(str(error).split()))
                 return
             data = text.encode()
             self.send_response(200)

@@ -247,12 +247,12 @@ def pack_block(rows: int, columns: Sequence[Packed], note: Note) -> bytes:
             directory[position] = directory[twin]
             continue
         if filled >= _SECTION:
-            sections.append(squeeze(b"".join(open_section)))
+            sections.append(squeeze(b"".join(open_section), planes=True))
             open_section, filled = [], 0
         directory[position] = (*column[:3], len(sections), filled, len(column.payload))
         open_section.append(column.payload)
         filled += len(column.payload)
-    sections.append(squeeze(b"".join(open_section)))
+    sections.append(squeeze(b"".join(open_section), planes=True))
     return _assemble(rows, directory, sections, to_bytes(note))
 
 

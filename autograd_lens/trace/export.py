@@ -61,7 +61,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.trace.records import (
     Argument,
@@ -76,7 +75,7 @@ from autograd_lens.trace.records import (
     TensorUse,
     ZeroGrad,
 )
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Array, Summary, Value
 
 __all__ = ["json_lines", "step_object"]
 
@@ -232,7 +231,7 @@ def _json(thing: Json) -> Json:  # noqa: PLR0911  one line for each sort of thin
     return thing
 
 
-def _elements(array: npt.NDArray[Any]) -> Json:
+def _elements(array: Array) -> Json:
     if array.ndim:
         return [_elements(part) for part in array]
     if array.dtype.kind == "f" and array.dtype != np.float64:

@@ -25,7 +25,6 @@ from typing import Any
 from unicodedata import normalize
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = [
     "CODE",
@@ -76,10 +75,9 @@ __all__ = [
     "write",
 ]
 
-Array = npt.NDArray[Any]
 Known = Mapping[str, Any]
 Plain = bool | int | float | complex | str | None
-Compute = Callable[..., Any]
+Compute = Callable[..., object]
 
 
 # --- the tree ------------------------------------------------------------------------------
@@ -403,7 +401,7 @@ def constant(value: Plain, dtype: str = "float32") -> Expr:
     return Number(value, text)
 
 
-ZERO, ONE, TWO = constant(0), constant(1), constant(2)
+ZERO, ONE = constant(0), constant(1)
 
 
 # --- building with what is obvious left out ------------------------------------------------
@@ -639,20 +637,20 @@ def evaluate(expr: Expr, known: Known) -> Any:  # noqa: ANN401  an array, a numb
     raise KeyError(write(expr, CODE))
 
 
-def _operated(sign: str, left: Any, right: Any) -> Any:  # noqa: ANN401  arrays, numbers, settings
+def _operated(sign: str, left: object, right: object) -> object:
     if sign in {"<", ">", "<="} and (left is None or right is None):
         return True  # a bound that was not set
     return _COMPUTED[sign](left, right)
 
 
-def _called(expr: Call, known: Known) -> Any:  # noqa: ANN401  array or number
+def _called(expr: Call, known: Known) -> object:
     compute = expr.function.compute
     if compute is None:
         raise KeyError(expr.function.name)
     return compute(known, *(evaluate(item, known) for item in expr.arguments))
 
 
-def _chosen(expr: Where, known: Known) -> Any:  # noqa: ANN401  array or number
+def _chosen(expr: Where, known: Known) -> object:
     condition = np.asarray(evaluate(expr.condition, known), bool)
     if condition.ndim == 0:
         return evaluate(expr.then if condition else expr.other, known)

@@ -219,6 +219,7 @@ _RULES: Mapping[str, Rule] = {
     "reciprocal": lambda arguments: quotient(ONE, _same(arguments)),
     "rsub": _rsub,
     "select": lambda arguments: _item("select", arguments),
+    "set": _other,
     "slice": lambda arguments: _item("slice", arguments),
     "sqrt": lambda arguments: Call(SQRT, (_same(arguments),)),
     "square": lambda arguments: _same(arguments) ** 2,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from autograd_lens.trace.records import Parameter
 from autograd_lens.trace.rows import END, LightGraph, Rows
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.store import parsing
-from autograd_lens.trace.values import Value, item_size
+from autograd_lens.trace.values import Array, Floats, Value, item_size
 
 __all__ = ["ParameterHistory", "read_losses"]
 
@@ -56,17 +55,17 @@ class ParameterHistory:
         self._steps = steps
 
     @cached_property
-    def values(self) -> npt.NDArray[Any]:
+    def values(self) -> Array:
         """The value each step's forward used, then the last one: (steps + 1, *shape)."""
         return self._pick(_VALUE, self._value_rows)
 
     @cached_property
-    def grads(self) -> npt.NDArray[Any]:
+    def grads(self) -> Array:
         """``.grad`` after each step's last backward: (steps, *shape)."""
         return self._pick(_AFTER, self._after_rows)
 
     @cached_property
-    def grads_before(self) -> npt.NDArray[Any]:
+    def grads_before(self) -> Array:
         """``.grad`` before each step's first backward: (steps, *shape)."""
         return self._pick(_BEFORE, self._before_rows)
 
@@ -145,7 +144,7 @@ class ParameterHistory:
         has: npt.NDArray[np.bool_] = steps[self._last] == np.arange(self._steps)
         return has
 
-    def _pick(self, field: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    def _pick(self, field: int, rows: npt.NDArray[np.int64]) -> Array:
         """One field at some rows, NaN behind the last row."""
         table, there = self._table(field)
         raw = np.ascontiguousarray(table[rows]).tobytes()
@@ -178,7 +177,7 @@ class ParameterHistory:
         return table, there
 
 
-def read_losses(rows: Rows, graphs: Graphs, steps: int) -> npt.NDArray[np.float64]:
+def read_losses(rows: Rows, graphs: Graphs, steps: int) -> Floats:
     """The last loss of each step, NaN where a step has none; see ``Step.loss``: (steps,)."""
     losses = np.full(steps, np.nan)
     written = np.zeros(steps, np.bool_)  # by a backward that wrote gradients
@@ -199,9 +198,7 @@ def read_losses(rows: Rows, graphs: Graphs, steps: int) -> npt.NDArray[np.float6
     return losses
 
 
-def _losses(
-    column: Column, graph: LightGraph
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _losses(column: Column, graph: LightGraph) -> tuple[Floats, npt.NDArray[np.bool_]]:
     nothing = np.zeros(column.rows), np.zeros(column.rows, np.bool_)
     if graph.loss is None:
         return nothing

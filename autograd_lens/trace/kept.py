@@ -11,7 +11,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -20,22 +20,26 @@ import numpy.typing as npt
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.schema import damaged
 from autograd_lens.trace.stored import from_bytes, to_bytes
+from autograd_lens.trace.values import Floats
 
 __all__ = [
     "CURVATURE",
+    "OPTIMIZERS",
     "SURFACE",
     "Curvature",
     "Curvatures",
+    "Numbers",
     "Optimizer",
     "OptimizerGroup",
+    "Options",
     "Surface",
     "between",
     "noted_numbers",
+    "replaced_optimizers",
     "stored_curvatures",
     "stored_optimizers",
 ]
 
-Floats = npt.NDArray[np.float64]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 
 SURFACE = "surface"
@@ -44,10 +48,13 @@ SURFACE = "surface"
 CURVATURE = "curvature"
 """Where a trace keeps its curvatures."""
 
-_OPTIMIZERS = "optimizers"
+OPTIMIZERS = "optimizers"
+"""Where a trace keeps its optimizers."""
+
 _NUMBERS = "numbers"
 
 Numbers = dict[str, int | float]
+Options = dict[str, bool | str | tuple[int | float | None, ...]]
 
 _MAGIC = b"LENSURF1"
 _MOST_HEADER = 1 << 24
@@ -278,7 +285,7 @@ class OptimizerGroup(msgspec.Struct, frozen=True):
 
     size: Size
     attributes: Numbers
-    options: dict[str, Any] = {}
+    options: Options = {}
 
 
 class Optimizer(msgspec.Struct, frozen=True):
@@ -291,14 +298,17 @@ class Optimizer(msgspec.Struct, frozen=True):
         options: Switches, words and tuples of the same, by name.
         holds: What it updates: indexes of parameters, None for a tensor that no backward reached.
         groups: They divide ``holds``; a handwritten one has none.
+        until: The step at which it was seen that another one updates what it did; None for one
+            of which that is not known, be it gone or not.
     """
 
     kind: str = msgspec.field(name="class")
     name: str = ""
     attributes: Numbers = {}
-    options: dict[str, Any] = {}
+    options: Options = {}
     holds: tuple[Size | None, ...] = ()
     groups: tuple[OptimizerGroup, ...] = ()
+    until: Size | None = None
 
     @property
     def parts(self) -> Sequence[OptimizerGroup]:
@@ -312,7 +322,20 @@ def stored_optimizers(trace: Trace) -> tuple[Optimizer, ...]:
     Raises:
         NotATraceError: What the trace keeps of them is damaged.
     """
-    data = trace.extra(_OPTIMIZERS)
+    return tuple(one for one in _optimizers(trace) if one.until is None)
+
+
+def replaced_optimizers(trace: Trace) -> tuple[tuple[int, Optimizer], ...]:
+    """Those that others took the place of, with the step at which that was seen.
+
+    Raises:
+        NotATraceError: What the trace keeps of them is damaged.
+    """
+    return tuple((one.until, one) for one in _optimizers(trace) if one.until is not None)
+
+
+def _optimizers(trace: Trace) -> tuple[Optimizer, ...]:
+    data = trace.extra(OPTIMIZERS)
     what = "what it says of its optimizers"
     return () if data is None else from_bytes(data, tuple[Optimizer, ...], what)
 

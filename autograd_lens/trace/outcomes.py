@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from autograd_lens.trace.values import Array, Floats
 
 __all__ = [
     "Care",
@@ -24,7 +25,6 @@ __all__ = [
     "Verification",
     "WhatIf",
 ]
-
 
 _FALLS = 0.01
 
@@ -110,8 +110,8 @@ class Descent:
         losses: The loss of each step: (steps,).
     """
 
-    values: Mapping[str, npt.NDArray[Any]]
-    losses: npt.NDArray[np.float64]
+    values: Mapping[str, Array]
+    losses: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,13 +176,13 @@ class Trial:
     """
 
     name: str
-    losses: npt.NDArray[np.float64]
+    losses: Floats
     made: npt.NDArray[np.bool_]
     finite: bool
     missing: str = ""
 
     @property
-    def known(self) -> npt.NDArray[np.float64]:
+    def known(self) -> Floats:
         """The losses of the steps that were made: (steps made,)."""
         return self.losses[self.made]
 
@@ -215,7 +215,7 @@ class Cure:
     step: int
     first: int
     steps: int
-    recorded: npt.NDArray[np.float64]
+    recorded: Floats
     proof: str
     trials: tuple[Trial, ...]
     precise: float | None

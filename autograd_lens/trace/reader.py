@@ -19,24 +19,20 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
 from autograd_lens.errors import NoSuchParameterError
 from autograd_lens.trace.expression import update_expression
 from autograd_lens.trace.fulls import Fulls
-from autograd_lens.trace.fullstep import merge
 from autograd_lens.trace.history import ParameterHistory, read_losses
 from autograd_lens.trace.info import Ending, Owner, RunInfo
 from autograd_lens.trace.outcomes import Laboratory
 from autograd_lens.trace.records import Event, Parameter, Source, Step
 from autograd_lens.trace.rows import END, LightGraph, Rows
 from autograd_lens.trace.schema import LONGEST_NAME, damaged, visible
-from autograd_lens.trace.step import LightStep
+from autograd_lens.trace.step import LightStep, merge
 from autograd_lens.trace.steps import Steps
 from autograd_lens.trace.store import BlobReader, Database, Items, parsing
-from autograd_lens.trace.tape import Template, checked, records_of
-from autograd_lens.trace.values import MOST_AXES, Entry, Summary
+from autograd_lens.trace.tape import Template, check_slots, checked, records_of
+from autograd_lens.trace.values import MOST_AXES, Entry, Floats, Summary
 from autograd_lens.trace.window import Window
 
 __all__ = ["EncodedStep", "Trace"]
@@ -213,7 +209,7 @@ class Trace:
             return tuple(sorted(int(step) for step in steps))
 
     @cached_property
-    def losses(self) -> npt.NDArray[np.float64]:
+    def losses(self) -> Floats:
         """The loss of each step, NaN where it has none: (steps,)."""
         with parsing("the losses"):
             losses = read_losses(self.rows, self.graph, len(self.steps))
@@ -287,6 +283,7 @@ class Trace:
         with parsing("a step"):
             number, slots = self._fulls.slots(step)
             template, dots = self._template(number)
+            check_slots(template, slots)
             return EncodedStep(number, template, slots, dots)
 
     def refresh(self) -> None:

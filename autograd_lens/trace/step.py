@@ -8,14 +8,17 @@ Updates and clearings are what changed between one run and the next, so the row 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 from autograd_lens.trace.records import (
     Backward,
     GradMode,
     GradWrite,
+    Kernel,
     Parameter,
     ParameterStep,
     ParameterUpdate,
@@ -23,10 +26,16 @@ from autograd_lens.trace.records import (
     ZeroGrad,
 )
 from autograd_lens.trace.rows import LightGraph, LightRow
-from autograd_lens.trace.typed import at
+from autograd_lens.trace.schema import damaged
+from autograd_lens.trace.tape import StepTape
 from autograd_lens.trace.values import Entry, Value, as_value, differ
 
-__all__ = ["LightStep", "read_loss"]
+__all__ = ["LightStep", "merge", "read_loss"]
+
+T = TypeVar("T")
+Change = TypeVar("Change", ParameterUpdate, ZeroGrad)
+Explain = Callable[[Sequence[Kernel], Sequence[int], str], str]
+"""Writes the arithmetic of some kernels as an expression for a parameter."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ class LightStep:
     def _grad_writes(self, row: LightRow, graph: LightGraph) -> Iterator[GradWrite]:
         for index in graph.reached:
             if mode := _write_mode(row, graph, index):
-                parameter = at(self.known, index)
+                parameter = _at(self.known, index)
                 yield GradWrite(
                     parameter=parameter.name,
                     before=_value(row.grads_before, index, parameter),
@@ -176,7 +185,7 @@ class LightStep:
 
 def read_loss(entry: Entry, graph: LightGraph) -> float:
     """A loss as a float; NaN where it is no single real number."""
-    dtype, shape = at(graph.roots, graph.loss)
+    dtype, shape = _at(graph.roots, graph.loss)
     value = as_value(entry, dtype, shape)
     if value is None or not value.complete or value.numel != 1:
         return math.nan
@@ -218,3 +227,91 @@ def _all_zero(value: Value) -> bool:
     if value.data is not None and not value.data.strip(b"\x00"):
         return True
     return value.norm == 0.0
+
+
+def _at(values: Sequence[T], position: int | None) -> T:
+    """The element at a position, which is never counted from the end."""
+    if position is None or not 0 <= position < len(values):
+        damaged(f"{position} stands where a number below {len(values)} is expected")
+    return values[position]
+
+
+# -- a full step --------------------------------------------------------------------------------
+
+
+def merge(index: int, tape: StepTape, light: LightStep, explain: Explain) -> Step:
+    """The full step.
+
+    The tape tells how things came about; where it does not hold a value the rows fill it in,
+    and a change that ran no kernel (``grad = None``) is known from the rows alone.
+    """
+    updates = tuple(
+        replace(update, expression=explain(tape.kernels, update.kernels, update.parameter))
+        for update in _fill(tape.updates, light.updates())
+    )
+    changes = tuple(
+        replace(
+            change, expression=explain(tape.kernels, change.kernels, f"{change.parameter}.grad")
+        )
+        for change in tape.grad_changes
+    )
+    last = {change.parameter: change.after for change in changes}
+    return Step(
+        index=index,
+        level="full",
+        loss=light.loss,
+        parameters=light.parameters(),
+        backwards=_backwards(tape.backwards, light.backwards()),
+        updates=updates,
+        zero_grads=tuple(
+            # Of a clearing that ran no kernel the rows know what backward had left.
+            replace(one, before=last.get(one.parameter, one.before)) if one.after is None else one
+            for one in _fill(tape.zero_grads, light.zero_grads())
+        ),
+        grad_changes=changes,
+        kernels=tape.kernels,
+        omitted=tape.omitted,
+    )
+
+
+def _backwards(full: tuple[Backward, ...], light: tuple[Backward, ...]) -> tuple[Backward, ...]:
+    if len(full) != len(light):  # the rows tell of other runs: the tape stands for itself
+        return full or light
+    return tuple(
+        replace(one, grad_writes=_writes(one.grad_writes, other.grad_writes))
+        for one, other in zip(full, light, strict=True)
+    )
+
+
+def _writes(full: tuple[GradWrite, ...], light: tuple[GradWrite, ...]) -> tuple[GradWrite, ...]:
+    """Writes of the tape; a parameter written once takes missing values from its row."""
+    times = Counter(write.parameter for write in full)
+    known = {write.parameter: write for write in light if times[write.parameter] == 1}
+    return tuple(_complete(write, known.get(write.parameter, write)) for write in full)
+
+
+def _complete(write: GradWrite, row: GradWrite) -> GradWrite:
+    before = write.before if write.before is not None else row.before
+    after = write.after if write.after is not None else row.after
+    return replace(write, before=before, after=after)
+
+
+def _fill(full: Sequence[Change], light: Sequence[Change]) -> tuple[Change, ...]:
+    """Changes of the tape with missing values from the rows, then what only the rows saw."""
+    times: Counter[str] = Counter(change.parameter for change in full)
+    first = {change.parameter: change for change in reversed(light)}
+    last = {change.parameter: change for change in light}
+    filled: list[Change] = [
+        _filled(change, first[change.parameter], last[change.parameter])
+        if times[change.parameter] == 1 and change.parameter in first
+        else change
+        for change in full
+    ]
+    filled += [change for change in light if change.parameter not in times]
+    return tuple(filled)
+
+
+def _filled(change: Change, first: Change, last: Change) -> Change:
+    before = change.before if change.before is not None else first.before
+    after = change.after if change.after is not None else last.after
+    return replace(change, before=before, after=after)

@@ -64,6 +64,7 @@ __all__ = [
     "Template",
     "TensorSlot",
     "ValueSlot",
+    "check_slots",
     "checked",
     "numbers_in",
     "records_of",
@@ -551,9 +552,18 @@ def records_of(
     Raises:
         NotATraceError: The two do not fit.
     """
+    check_slots(template, slots)
+    return _Records(template, slots).tape(dots or {})
+
+
+def check_slots(template: Template, slots: Sequence[Entry]) -> None:
+    """Refuse a step that holds less than its structure refers to.
+
+    Raises:
+        NotATraceError: It does.
+    """
     if len(slots) < template.slots:
         damaged(f"a full step has {len(slots)} values where {template.slots} belong")
-    return _Records(template, slots).tape(dots or {})
 
 
 class _Records:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ from autograd_lens.trace.schema import damaged
 
 __all__ = [
     "MOST_AXES",
+    "Array",
     "Entry",
+    "Floats",
     "Summary",
     "Value",
     "alike",
     "as_value",
     "differ",
     "digest",
+    "entry_digest",
     "equal",
     "item_size",
     "numpy_dtype",
@@ -32,6 +36,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 _ITEM_SIZES = {
     "bool": 1,
@@ -68,8 +73,9 @@ _EXTENDED = frozenset(
 )
 
 _PLAIN = frozenset(_ITEM_SIZES) - {"quint8", "qint8", "qint32"}  # quantized ones need a scale
-_EXACT = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+_EXACT = "fd"  # the characters of float32 and float64
 _SAMPLES = 8
+_ROW = 256  # elements that are added up in their own type
 
 MOST_AXES = 60
 """NumPy has 64 at most, and some arrays here have one more than their tensor."""
@@ -90,7 +96,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         TypeError: NumPy and ml_dtypes have no such dtype (quantized types).
     """
     if name in _EXTENDED:
-        import ml_dtypes  # noqa: PLC0415  only traces in reduced precision need it
+        import ml_dtypes
 
         extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return extended
@@ -236,7 +242,7 @@ def alike(one: Entry, other: Entry) -> bool:
 
 
 def summarize(
-    raw: npt.NDArray[Any],
+    raw: Array,
     dtype: str,
     *,
     brief: bool = False,
@@ -260,43 +266,59 @@ def summarize(
     return known[key]
 
 
-def _summary(digest: str, raw: npt.NDArray[Any], dtype: str, *, brief: bool) -> Summary:
+def _summary(digest: str, raw: Array, dtype: str, *, brief: bool) -> Summary:
     try:
         values = raw.view(numpy_dtype(dtype))
     except TypeError:  # quantized
         return Summary(digest=digest, norm=math.nan)
-    if values.dtype.kind == "c":
+    kind = values.dtype.kind
+    if kind == "c":
         values = np.abs(values)
-    elif values.dtype.kind not in "fiu":
+    elif kind not in "fiu":
         values = values.astype(np.float32)  # bool, and the types that ml_dtypes adds
+    exact = values.dtype.char in _EXACT
     with np.errstate(over="ignore", invalid="ignore"):  # the program's values, whatever they are
-        norm = _norm(values)
+        norm = _norm(values if exact else values.astype(np.float64))
         finite = math.isfinite(norm)
-        if brief and finite and values.dtype in _EXACT:
+        if brief and finite and exact:
             return Summary(digest=digest, norm=norm, nan_count=0, inf_count=0)
-        last, count = values.size - 1, min(_SAMPLES, values.size)
-        picks = [last * position // max(1, count - 1) for position in range(count)]
         return Summary(
             digest=digest,
             norm=norm,
-            minimum=float(values.min()),
-            maximum=float(values.max()),
+            minimum=float(np.minimum.reduce(values)),
+            maximum=float(np.maximum.reduce(values)),
             mean=_mean(values),
             nan_count=0 if finite else int(np.isnan(values).sum()),
             inf_count=0 if finite else int(np.isinf(values).sum()),
-            sample=tuple([float(values[pick]) for pick in picks]),
+            sample=tuple(map(float, values[_picks(values.size)])),
         )
 
 
-def _mean(values: npt.NDArray[Any]) -> float:
-    if values.dtype in _EXACT:  # einsum sums in float64 without a copy, four times as fast
-        return float(np.einsum("i->", values, dtype=np.float64)) / values.size
+@lru_cache(256)
+def _picks(size: int) -> npt.NDArray[np.intp]:
+    """Where the sample of so many elements lies."""
+    count = min(_SAMPLES, size)
+    places = [(size - 1) * position // max(1, count - 1) for position in range(count)]
+    return np.array(places, np.intp)
+
+
+def _mean(values: Array) -> float:
+    """The mean: of float32 rows are added up first, as exact as that type and three times as fast.
+
+    Where such a sum is beyond that type, all is added up as float64.
+    """
+    if values.dtype.char == "f" and values.size > _ROW:
+        whole = values.size - values.size % _ROW
+        rows = np.add.reduce(values[:whole].reshape(-1, _ROW), axis=1)
+        total = float(np.add.reduce(rows, dtype=np.float64))
+        total += float(np.add.reduce(values[whole:], dtype=np.float64))
+        if math.isfinite(total):
+            return total / values.size
     return float(values.mean(dtype=np.float64))
 
 
-def _norm(values: npt.NDArray[Any]) -> float:
-    wide = values if values.dtype in _EXACT else values.astype(np.float64)
-    return float(np.sqrt(np.dot(wide, wide)))
+def _norm(values: Array) -> float:
+    return math.sqrt(np.dot(values, values))
 
 
 def equal(one: Value, other: Value) -> bool | None:
@@ -317,6 +339,11 @@ def equal(one: Value, other: Value) -> bool | None:
 
 def digest(value: Value) -> str | None:
     """What tells a value's bytes from others; None where nothing of it was kept."""
-    if value.data is not None:
-        return xxhash.xxh3_128_hexdigest(value.data)
-    return value.summary.digest or None if value.summary else None
+    return entry_digest(value.summary if value.data is None else value.data) or None
+
+
+def entry_digest(entry: Entry) -> str | None:
+    """What tells a tensor's bytes from others, be they kept whole or not; None for a number."""
+    if isinstance(entry, Summary):
+        return entry.digest
+    return xxhash.xxh3_128_hexdigest(entry) if isinstance(entry, bytes) else None

@@ -70,7 +70,7 @@ Item = tuple[str, str, bytes]
 
 _NUMBERED = ("event", "graph", "template")
 _INTERVAL = 0.5  # seconds between commits
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18  # of rows; the last block is written again as it grows
 _CLOSED_ROWS = 1024  # a block with fewer rows is written again with the rows that follow
 _BATCH_STEPS = 64
 _BATCH_BYTES = 1 << 19

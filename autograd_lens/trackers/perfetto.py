@@ -30,7 +30,6 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
 
 from autograd_lens.analysis.rates import find_rates
 from autograd_lens.render.numbers import render_value
@@ -53,7 +52,7 @@ from autograd_lens.trace.values import Value
 
 __all__ = ["perfetto_lines"]
 
-Event = dict[str, Any]
+Event = dict[str, object]
 
 _KERNEL = 1.0  # microseconds
 _RUN, _STEPS = 1, 1  # process and thread
@@ -108,7 +107,7 @@ class _Frame:
     key: Hashable
     name: str
     kind: str
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ def _leaves(trace: Trace, step: Step) -> Iterator[_Leaf]:
         yield _Leaf([outermost, *leaf.frames], leaf.begins, leaf.ends)
 
 
-def _about_step(step: Step) -> Mapping[str, Any]:
+def _about_step(step: Step) -> Mapping[str, object]:
     return {
         "loss": "" if step.loss is None else f"{step.loss:.6g}",
         "level": step.level,
@@ -303,7 +302,7 @@ class _Tape:
         made = node.forward_kernel
         return "" if made is None else self._step.kernels[made].module
 
-    def _about(self, kernel: Kernel) -> Mapping[str, Any]:
+    def _about(self, kernel: Kernel) -> Mapping[str, object]:
         given = {f"in {one.name}": _argument(one.value) for one in kernel.inputs}
         unset = leaves_unset(kernel)
         made = {
@@ -330,7 +329,7 @@ def _write_of(backward: Backward, node: Node) -> GradWrite | None:
     return next(writes, None)
 
 
-def _about_run(node: Node, run: NodeRun, write: GradWrite | None) -> Mapping[str, Any]:
+def _about_run(node: Node, run: NodeRun, write: GradWrite | None) -> Mapping[str, object]:
     about = {"node": str(node.index)} | {f"d {name}": text for name, text in node.formula}
     about |= {f"grad_output {at}": _told(one) for at, one in enumerate(run.grad_outputs)}
     about |= {f"grad_input {at}": _told(one) for at, one in enumerate(run.grad_inputs)}

@@ -45,21 +45,21 @@ def open_tracker(kind: str, trace: Trace, folder: Path | None) -> Tracker:
         raise LensError(msg, hint=f"Install it: pip install 'autograd-lens[{kind}]'")
     name, started = trace.path.stem, trace.info.started
     if kind == "tensorboard":
-        from autograd_lens.trackers.tensorboard import TensorBoard  # noqa: PLC0415  each its own
+        from autograd_lens.trackers.tensorboard import TensorBoard
 
         return TensorBoard(folder or Path("runs") / name, started)
     if kind == "mlflow":
-        from autograd_lens.trackers.mlflow import MLflow  # noqa: PLC0415
+        from autograd_lens.trackers.mlflow import MLflow
 
         return MLflow(name, folder, about(trace), started)
     if kind == "wandb":
-        from autograd_lens.trackers.wandb import WeightsAndBiases  # noqa: PLC0415
+        from autograd_lens.trackers.wandb import WeightsAndBiases
 
         return WeightsAndBiases(name, folder, about(trace))
     if folder is not None:
         msg = "Trackio writes where TRACKIO_DIR says, not where -o does."
         raise LensError(msg, hint=f"Leave -o out, and set TRACKIO_DIR={folder}.")
-    from autograd_lens.trackers.trackio import Trackio  # noqa: PLC0415
+    from autograd_lens.trackers.trackio import Trackio
 
     return Trackio(name, about(trace))
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from autograd_lens.api import record
 from autograd_lens.doctor import Finding, examine
 from autograd_lens.errors import RecordingError
 from autograd_lens.trace.reader import Trace
@@ -39,7 +40,8 @@ class Fit:
         first: The trainer's step to begin with.
         count: How many steps to record; by default all that follow.
         quiet: Whether nothing is told at the end.
-        **options: What ``lens.record`` takes: ``full``, ``force``, ``limits``.
+        **options: What ``lens.record`` takes: ``full``, ``force``, ``limits``, ``stop_on``,
+            ``last``.
 
     Attributes:
         path: Where the trace is written.
@@ -90,8 +92,6 @@ class Fit:
             self.end()
 
     def _record(self) -> None:
-        from autograd_lens.capture import record  # noqa: PLC0415  it brings torch
-
         self._recording = recording = record(self.path, **self._options).__enter__()
         self._turns = recording.steps(sys.maxsize, progress=False)
         model = self._model

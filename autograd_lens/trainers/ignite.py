@@ -39,7 +39,7 @@ class LensHandler:
         accumulated: Iterations that make an update together, as in
             ``create_supervised_trainer(..., gradient_accumulation_steps=4)``.
         **options: What ``Fit`` and ``lens.record`` take: ``first``, ``count``, ``quiet``,
-            ``full``, ``force``, ``limits``.
+            ``full``, ``force``, ``limits``, ``stop_on``, ``last``.
 
     Attributes:
         fit: The recording: ``fit.trace`` and ``fit.findings`` once the engine has completed.

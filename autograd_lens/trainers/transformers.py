@@ -34,7 +34,7 @@ class LensCallback(TrainerCallback):
     Args:
         path: Where the trace is written.
         **options: What ``Fit`` and ``lens.record`` take: ``first``, ``count``, ``quiet``,
-            ``full``, ``force``, ``limits``.
+            ``full``, ``force``, ``limits``, ``stop_on``, ``last``.
 
     Attributes:
         fit: The recording: ``fit.trace`` and ``fit.findings`` once the trainer has ended.

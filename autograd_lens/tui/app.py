@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -21,7 +22,7 @@ from autograd_lens.tui.keys import KEYS
 from autograd_lens.tui.session import Session
 from autograd_lens.tui.stepper import Stepper
 
-__all__ = ["SIZE", "StepperApp", "screenshot"]
+__all__ = ["SIZE", "StepperApp", "on_light", "screenshot"]
 
 SIZE = (120, 40)
 """Columns and lines of a picture, where none are asked for."""
@@ -56,6 +57,8 @@ class StepperApp(App[None]):
         place: Place | None = None,
     ) -> None:
         super().__init__()
+        if on_light(os.environ):
+            self.theme = "textual-light"
         self.session = Session(trace)
         self.session.go(place or Place(0))
         self.stepper = Stepper(self.session, replay, follow=follow)
@@ -98,6 +101,15 @@ class StepperApp(App[None]):
             await screen.run_action(action)
 
         return run
+
+
+def on_light(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal says that its background is light, and the user chose no theme.
+
+    ``COLORFGBG``, which many terminals set, ends with the number of the background's colour.
+    """
+    ground = environment.get("COLORFGBG", "").rpartition(";")[2]
+    return ground in {"7", "15"} and "TEXTUAL_THEME" not in environment
 
 
 def screenshot(app: StepperApp, size: tuple[int, int] = SIZE, title: str = "") -> str:

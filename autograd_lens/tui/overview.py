@@ -17,14 +17,13 @@ from autograd_lens.render.stepper.descent import Descent, thinned
 from autograd_lens.render.stepper.panes import Course
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 if TYPE_CHECKING:
     from autograd_lens.doctor.finding import Finding
 
 __all__ = ["Overview", "courses", "examined", "find_descent", "surveyed"]
 
-Floats = npt.NDArray[np.float64]
 Broken = npt.NDArray[np.bool_]
 
 _DRAWN = 8192  # steps that pictures are drawn from, at most
@@ -118,7 +117,7 @@ def _broken(trace: Trace, name: str) -> Broken:
     history = trace.parameter(name)
     finite = np.isfinite(history.grads.reshape(len(trace.losses), -1)).all(1)
     if finite.all():
-        return np.zeros(len(finite), np.bool_)
+        return np.zeros(len(history.grads), np.bool_)
     broken: Broken = ~finite & history.held["grad"]
     return broken
 

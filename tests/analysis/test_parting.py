@@ -289,6 +289,34 @@ HEALTHY: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
 }
 
+SAID: dict[str, tuple[dict[str, str], str]] = {
+    "a default that is given": (
+        {"wide = F.gelu(self.up(h))": "wide = F.gelu(self.up(h), approximate='tanh')"},
+        "approximate = tanh instead of its default",
+    ),
+    "a kernel more": (
+        {
+            "h = h + self.pos(torch.arange(length))": (
+                "h = h + self.pos(torch.arange(length).flip(0))"
+            )
+        },
+        "flip ran in addition",
+    ),
+    "a kernel less": ({"h = self.norm(h)": ""}, "layer_norm did not run"),
+    "a gradient cut off": (
+        {
+            "h = h + checkpoint(self.feed, self.n2(h), use_reentrant=False)": (
+                "h = h + checkpoint(self.feed, self.n2(h.detach()), use_reentrant=False)"
+            )
+        },
+        "detach ran in addition",
+    ),
+    "another dtype": (
+        {"model = Model()": "model = Model().double()"},
+        "is in float64 instead of float32",
+    ),
+}
+
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, str]], Any]:
@@ -321,6 +349,82 @@ def test_what_no_line_of_a_step_says_is_named(fault: str, compared: Callable[...
     assert found["verdict"] == "different"
     assert words in found["sentence"]
     assert found["edits"]
+
+
+@pytest.mark.parametrize("change", SAID)
+def test_what_was_done_otherwise_is_said_in_its_own_words(
+    change: str, compared: Callable[..., Any]
+) -> None:
+    changes, words = SAID[change]
+    assert words in compared(changes)["sentence"]
+
+
+def test_changes_without_effect_are_shown(compared: Callable[..., Any]) -> None:
+    found = compared({"def feed(self, h):": "def feed(self, h, unused=None):"})
+    assert found["verdict"] == "equal"
+    assert [one["texts"] for one in found["edits"]] == [
+        [["def feed(self, h):"], ["def feed(self, h, unused=None):"]]
+    ]
+
+
+CONVOLUTIONS = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(
+    nn.Conv2d(3, 4, 3),
+    nn.BatchNorm2d(4),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(64, 3),
+)
+criterion = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for t in range(4):
+    x = torch.randn(8, 3, 6, 6)
+    y = x.mean((1, 2, 3)).gt(0).long()
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+OTHERWISE = {
+    "what is kept for the evaluation": (
+        {"nn.BatchNorm2d(4),": "nn.BatchNorm2d(4, momentum=0.01),"},
+        "from step 1 on: a constant is momentum = 0.01 instead of 0.1",
+    ),
+    "the first layers frozen": (
+        {
+            "criterion = nn.CrossEntropyLoss()": (
+                "criterion = nn.CrossEntropyLoss()\nmodel[0].requires_grad_(False)"
+            )
+        },
+        "0.weight gets no gradient",
+    ),
+    "weights of the classes": (
+        {
+            "criterion = nn.CrossEntropyLoss()": (
+                "criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 1.0]))"
+            )
+        },
+        "weight = a tensor instead of None",
+    ),
+    "an input that is clamped": (
+        {"loss = criterion(model(x), y)": "loss = criterion(model(x.clamp(-1, 1)), y)"},
+        "clamp ran in addition",
+    ),
+    "a backward more": (
+        {"loss.backward()": "loss.backward(retain_graph=True)\nloss.backward()"},
+        "before the update. At one.py:",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE)
+def test_convolutions_that_do_otherwise(change: str, compared: Callable[..., Any]) -> None:
+    changes, words = OTHERWISE[change]
+    assert words in compared(changes, CONVOLUTIONS)["sentence"]
 
 
 @pytest.mark.parametrize("pair", HEALTHY)

@@ -1,11 +1,13 @@
 """What every verb does with damaged traces: how many are read rightly, refused, or do harm.
 
-    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--each 3] [--verbs a,b] [--jobs 2]
+    python tests/bench/hostile.py [--seeds 3000] [--first 0] [--each 3] [--verbs a,b]
+        [--sort aimed] [--jobs 2]
 
 Each seed makes one damaged file (``tests/support/hostile.py``) out of one of two recordings, of a
 linear regression and of a small network in minibatches. ``--each`` verbs in turn are run on it, or
 those that ``--verbs`` names, in a process that was forked from one which has everything imported.
-Tools of ``mcp`` and the requests of an editor to ``dap`` are verbs as well.
+Tools of ``mcp``, the requests of an editor to ``dap`` and those of a browser to ``view --serve``
+are verbs as well. ``--sort`` makes files of one sort alone, such as ``aimed``.
 
 A verb must end with its answer or with one line of error, within 5 s of processor time and
 500 MB; where no seal was made again its answer must be that of the sound file; what it writes
@@ -69,7 +71,7 @@ VERBS: dict[str, list[str]] = {
     "whatif": ["whatif", "FILE", "--steps", "3", "--set", "lr=0.1", "-o", "w.svg", "-f"],
     "step": ["step", "FILE", "--screenshot", "s.svg", "-f"],
 }
-TIMED = ("path", "whatif", "step", "animate", "doctor", "handout", "pdf", "mcp doctor")
+TIMED = ("path", "whatif", "step", "animate", "doctor", "handout", "pdf", "mcp doctor", "serve")
 STATUS = {  # exit statuses that are answers
     "find": (1,),
     "diff": (1, 3),
@@ -103,7 +105,7 @@ REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
     *((name, {"threadId": 1}) for name in ("reverseContinue", "stepOut", "stackTrace")),
     ("disconnect", {}),
 )
-NAMES = [*VERBS, *(f"mcp {tool}" for tool in TOOLS), "dap"]
+NAMES = [*VERBS, *(f"mcp {tool}" for tool in TOOLS), "dap", "serve"]
 REGRESSION = """
 import torch
 torch.manual_seed(0)
@@ -210,6 +212,7 @@ def run_verb(  # noqa: PLR0911  one return for each way to end
         errors = [line for line in lines if line.startswith("Error: ")]
         right = errors and len(lines[-1]) < 2_000
         return ("refused", "", "") if right else ("WRONG", f"status {code} without a word", "")
+    said = TOOK.sub(b"", said)
     content = b"" if verb == "info" else said + b"".join(path.read_bytes() for path in made)
     return "right", "", hashlib.sha256(content).hexdigest()
 
@@ -220,6 +223,8 @@ def started(verb: str) -> int:
 
     if verb == "dap":
         return spoken_to_as_editors_do()
+    if verb == "serve":
+        return asked_as_browsers_do()
     if verb.startswith("mcp "):
         return asked_as_assistants_do(verb.removeprefix("mcp "))
     files = {"FILE": "run.lens", "SOUND": "sound.lens"}
@@ -268,8 +273,41 @@ def spoken_to_as_editors_do() -> int:
             if not told[-1].get("success", True):
                 print(f"Error: {told[-1]['message']}")
                 return 1
+            if "This trace is damaged" in json.dumps(told[-1]):  # at a breakpoint, say
+                print(f"Error: {told[-1]}")
+                return 1
     finally:
         adapter.close()
+    return 0
+
+
+def asked_as_browsers_do() -> int:
+    """Serve the page, ask for it with a step open, and print it."""
+    from threading import Thread
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    from autograd_lens.api import replaying
+    from autograd_lens.errors import LensError
+    from autograd_lens.pages import RunPages
+    from autograd_lens.servers.web import server
+    from autograd_lens.trace.reader import Trace
+
+    made = None
+    try:
+        made = server(RunPages(replaying(Trace(Path("run.lens")))))
+        thread = Thread(target=made.serve_forever, daemon=True)
+        thread.start()
+        with urlopen(f"http://127.0.0.1:{made.server_address[1]}/?open=3") as answer:
+            Path("v.html").write_bytes(answer.read())
+    except (LensError, HTTPError) as error:
+        told = error.read().decode() if isinstance(error, HTTPError) else str(error)
+        print("Error:", " ".join(told.split()))
+        return 1
+    finally:
+        if made is not None:
+            made.shutdown()
+            made.server_close()
     return 0
 
 
@@ -286,6 +324,7 @@ MADE = {
     ".pdf",
     ".gif",
 }
+TOOK = re.compile(rb" in [\d.]+ s\b")  # of verify; the machine's, not the file's
 CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
@@ -463,6 +502,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--each", type=int, default=3)
     parser.add_argument("--verbs", default="")
+    parser.add_argument("--sort", choices=SORTS)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     chosen = arguments.verbs.split(",") if arguments.verbs else []
@@ -474,6 +514,8 @@ def main() -> int:
     counts: Counter[tuple[str, str]] = Counter()
     places: dict[tuple[str, str, str], list[int]] = {}
     seeds = range(arguments.first, arguments.first + arguments.seeds)
+    if arguments.sort:
+        seeds = [seed for seed in seeds if sort_of(seed) == arguments.sort]
     each: Callable[..., Any] = map
     with Pool(arguments.jobs) if arguments.jobs > 1 else contextlib.nullcontext() as pool:
         each = pool.imap_unordered if pool is not None else map
@@ -485,7 +527,7 @@ def main() -> int:
                 if outcome.isupper():
                     print(f"seed {seed}: {verb} {outcome} {where}", file=sys.stderr, flush=True)
                     places.setdefault((outcome, verb, where), []).append(seed)
-    print(f"{arguments.seeds} files, verbs run {sum(counts.values()):,} times")
+    print(f"{len(seeds)} files, verbs run {sum(counts.values()):,} times")
     print(f"{'':10}" + "".join(f"{outcome:>10}" for outcome in OUTCOMES))
     for sort in SORTS:
         print(f"{sort:10}" + "".join(f"{counts[sort, outcome]:10}" for outcome in OUTCOMES))

@@ -3,10 +3,10 @@
     python tests/bench/mutants.py [--per-file 20] [--seed 0] [--only verify,check]
 
 Needs the extra ``mutants`` (cosmic-ray, which makes the breakages). Each is made in a copy of
-the checkout, one at a time, and the tests that belong to the file are run on it until one
-fails. A breakage that changes no more than an annotation or a docstring is none. Those that no
-test can notice are named, with the reason, in ``equivalent_mutants.toml`` beside this file;
-they count neither way.
+the checkout, one at a time, and those of the file's tests that reach its lines are run on it
+until one fails, in a process that has loaded torch already. A breakage that changes no more than
+an annotation or a docstring is none. Those that no test can notice are named, with the reason,
+in ``equivalent_mutants.toml`` beside this file; they count neither way.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import json
+import multiprocessing
 import os
 import queue
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import cosmic_ray.plugins
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -33,19 +37,37 @@ from cosmic_ray.mutating import mutate_code
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS: dict[str, tuple[str, ...]] = {
-    "autograd_lens/replay/check.py": ("tests/replay/test_verify.py", "tests/replay/test_step.py"),
+    "autograd_lens/replay/check.py": (
+        "tests/replay/test_check.py",
+        "tests/replay/test_verify.py",
+        "tests/replay/test_step.py",
+    ),
     "autograd_lens/replay/verify.py": ("tests/replay/test_verify.py",),
     "autograd_lens/replay/replayer.py": (
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
+        "tests/replay/test_promises.py",
     ),
-    "autograd_lens/replay/execute.py": ("tests/replay/test_step.py", "tests/replay/test_verify.py"),
+    "autograd_lens/replay/execute.py": (
+        "tests/replay/test_step.py",
+        "tests/replay/test_verify.py",
+        "tests/replay/test_hooks.py",
+    ),
+    "autograd_lens/replay/plan.py": (
+        "tests/replay/test_plan.py",
+        "tests/replay/test_step.py",
+        "tests/replay/test_verify.py",
+    ),
     "autograd_lens/replay/hooks.py": ("tests/replay/test_hooks.py",),
     "autograd_lens/replay/checkpoint.py": ("tests/replay/test_of_other_programs.py",),
     "autograd_lens/replay/functions.py": ("tests/replay/test_of_other_programs.py",),
     "autograd_lens/replay/optimizer.py": (
+        "tests/capture/test_optimizer_notes.py",
         "tests/replay/test_step.py",
         "tests/replay/test_verify.py",
     ),
@@ -54,6 +76,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/capture/test_recorded_facts.py",
     ),
     "autograd_lens/doctor/evidence.py": (
+        "tests/doctor/test_evidence.py",
         "tests/doctor/test_engine.py",
         "tests/doctor/test_light.py",
     ),
@@ -62,6 +85,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "autograd_lens/trace/expr.py": ("tests/trace/test_expr.py",),
 }
 _SECONDS = 600  # for the tests of one mutant; one that does not end is noticed, too
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["__main__", "pytest", "torch", "numpy", "msgspec", "rich"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +97,13 @@ class Mutant:
         file: The file, from the root.
         code: The file with the breakage.
         diff: The lines that differ.
+        lines: The lines of the statements that differ, as they are numbered in the file.
     """
 
     file: str
     code: str
     diff: str
+    lines: frozenset[int]
 
 
 def main() -> int:
@@ -102,7 +129,7 @@ def main() -> int:
 def sample(file: str, count: int, generator: random.Random) -> list[Mutant]:
     """Some breakages of a file, each of another place or kind."""
     source = (ROOT / file).read_text()
-    tree = get_ast(source)
+    tree, meaning = get_ast(source), _meaning(source)
     known = _equivalent(file)
     places = [
         (name, occurrence)
@@ -118,12 +145,39 @@ def sample(file: str, count: int, generator: random.Random) -> list[Mutant]:
         if len(found) == count:
             break
         code = mutate_code(source, cosmic_ray.plugins.get_operator(name)(), occurrence)
-        if code is None or _meaning(code) == _meaning(source):
+        if code is None or _meaning(code) == meaning:
             continue
         diff = _difference(source, code)
         if diff not in known:
-            found.append(Mutant(file, code, diff))
+            found.append(Mutant(file, code, diff, _lines(source, code)))
     return found
+
+
+def _lines(source: str, code: str) -> frozenset[int]:
+    """The lines of the statements of a source that stand otherwise in a mutant."""
+    matched = difflib.SequenceMatcher(None, source.splitlines(), code.splitlines(), autojunk=False)
+    changed = {
+        line
+        for tag, first, last, *_ in matched.get_opcodes()
+        if tag != "equal"
+        for line in range(first + 1, max(last, first + 1) + 1)
+    }
+    heads = [_head(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
+    return frozenset(
+        line
+        for one in changed
+        for line in min(
+            (head for head in heads if one in head), key=len, default=range(one, one + 1)
+        )
+    )
+
+
+def _head(statement: ast.stmt) -> range:
+    """The lines of a statement without those of the statements within it."""
+    within = [one.lineno for one in ast.walk(statement) if isinstance(one, ast.stmt)]
+    inner = [line for line in within if line > statement.lineno]
+    last = min(inner) - 1 if inner else statement.end_lineno or statement.lineno
+    return range(statement.lineno, last + 1)
 
 
 def _meaning(code: str) -> str:
@@ -160,35 +214,92 @@ def run(mutants: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(jobs):
             copies.put(_copy(Path(folder, str(number))))
+        named = dict.fromkeys(name for mutant in mutants for name in TARGETS[mutant.file])
+        reached = {name: _reached(Path(folder, "0"), name) for name in named}
 
         def noticed(mutant: Mutant) -> bool:
+            tests = [one for name in TARGETS[mutant.file] for one in reached[name].of(mutant)]
             copy = copies.get()
             path = copy / mutant.file
             try:
                 path.write_text(mutant.code)
-                return _tests_fail(copy, TARGETS[mutant.file])
+                return bool(tests) and _ended(_test, copy, tests) != 0
             finally:
                 shutil.copy(ROOT / mutant.file, path)
                 copies.put(copy)
 
-        _refuse_failing(Path(folder, "0"), {TARGETS[mutant.file] for mutant in mutants})
         with ThreadPoolExecutor(jobs) as pool:
             for mutant, found in zip(mutants, pool.map(noticed, mutants), strict=True):
-                sys.stderr.write("." if found else "S")
+                sys.stderr.write("." if found else f"\n{mutant.file}\n{mutant.diff}\n")
                 sys.stderr.flush()
                 yield mutant, found
     sys.stderr.write("\n")
 
 
-def _refuse_failing(copy: Path, chosen: Iterable[Sequence[str]]) -> None:
-    """Tests that fail anyway notice everything."""
-    for tests in chosen:
-        missing = [one for one in tests if not (copy / one).exists()]
-        if missing or _tests_fail(copy, tests):
-            what = (
-                f"are not there: {', '.join(missing)}" if missing else "fail on the code as it is"
-            )
-            sys.exit(f"These tests {what} ({', '.join(tests)}). Mend that first.")
+Line = tuple[str, int]  # a file, from the root, and the number of one of its lines
+
+
+@dataclass(slots=True)
+class Reached:
+    """Which tests of a file come to which lines; what a plugin of pytest gathers.
+
+    Attributes:
+        files: The files whose lines are noted, each as its frames name it, with its name.
+        tests: For each test its seconds and the lines that it came to.
+        shared: Lines that are executed while tests are collected, prepared or cleaned up behind:
+            they may matter to all of them.
+    """
+
+    files: dict[str, str]
+    tests: dict[str, tuple[float, list[Line]]] = field(default_factory=dict)
+    shared: list[Line] = field(default_factory=list)
+    _now: set[Line] = field(default_factory=set)
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """The tests that may notice a mutant, the quick ones first."""
+        lines = {(mutant.file, line) for line in mutant.lines}
+
+        def come(to: Iterable[Line]) -> bool:
+            return not lines.isdisjoint(map(tuple, to))
+
+        everywhere = come(self.shared)
+        chosen = [test for test, (_, came) in self.tests.items() if everywhere or come(came)]
+        return sorted(chosen, key=lambda test: self.tests[test][0])
+
+    def frame(self, frame: FrameType, event: str, argument: object) -> object:
+        """For ``sys.settrace``: the frames whose lines are watched."""
+        del event, argument
+        return self.line if frame.f_code.co_filename in self.files else None
+
+    def line(self, frame: FrameType, event: str, argument: object) -> object:
+        """For ``sys.settrace``: one line."""
+        del event, argument
+        self._now.add((self.files[frame.f_code.co_filename], frame.f_lineno))
+        return self.line
+
+    def pytest_collection_finish(self) -> None:
+        """The tests of the file are known."""
+        self._share()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test was prepared, run or cleaned up behind."""
+        if report.when == "call":
+            self.tests[report.nodeid] = report.duration, list(self._now)
+            self._now.clear()
+        else:
+            self._share()
+
+    def _share(self) -> None:
+        self.shared.extend(self._now)
+        self._now.clear()
+
+
+def _reached(copy: Path, tests: str) -> Reached:
+    """Which of a file's tests come to which lines; tests that fail anyway are refused."""
+    kept = copy / "reached.json"
+    if not (copy / tests).exists() or _ended(_watch, copy, (str(kept), tests)):
+        sys.exit(f"{tests} is not there, or fails on the code as it is. Mend that first.")
+    return Reached({}, *json.loads(kept.read_text()))
 
 
 def _copy(target: Path) -> Path:
@@ -197,16 +308,46 @@ def _copy(target: Path) -> Path:
     return target
 
 
-def _tests_fail(copy: Path, tests: Sequence[str]) -> bool:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        ended = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return ended.returncode != 0
+def _ended(
+    what: Callable[[Path, Sequence[str]], None], copy: Path, arguments: Sequence[str]
+) -> int | None:
+    """The exit status of what is done in a process of its own; ``None`` where it did not end."""
+    process = _PROCESSES.Process(target=what, args=(copy, arguments))
+    process.start()
+    process.join(_SECONDS)
+    ended = process.exitcode
+    process.kill()
+    process.join()
+    return ended
+
+
+def _test(copy: Path, tests: Sequence[str], watching: Reached | None = None) -> None:
+    """Run the tests in this process, which ends with their status."""
+    # imported here, as whoever makes the mutants needs no test to be at hand
+    import pytest
+
+    os.chdir(copy)
+    os.environ.update(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1")
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(copy))
+    with Path(os.devnull).open("w") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+    plugins = [watching] if watching else []
+    status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins)
+    if status:
+        sys.exit(status)
+
+
+def _watch(copy: Path, arguments: Sequence[str]) -> None:
+    """Run the tests and keep which lines each came to, in the file that is named first."""
+    kept, *tests = arguments
+    watching = Reached({str(copy / name): name for name in TARGETS})
+    sys.settrace(watching.frame)  # type: ignore[arg-type]  # a function of itself has no type
+    threading.settrace(watching.frame)  # type: ignore[arg-type]
+    _test(copy, tests, watching)
+    sys.settrace(None)
+    Path(kept).write_text(json.dumps([watching.tests, watching.shared]))
 
 
 def report(

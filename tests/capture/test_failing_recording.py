@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import autograd_lens as lens
-from autograd_lens.capture import full_recorder, inputs, needs, recorder
+from autograd_lens.capture import full_recorder, inputs, needs, recorder, torchviz_dot
 from autograd_lens.errors import RecordingError, SelectionError, TraceExistsError
 from autograd_lens.live import backward, frames, mode, stream
 from autograd_lens.live.reading import read
@@ -41,7 +41,7 @@ def fails(*_args: Any, **_kwargs: Any) -> Any:
         (full_recorder.FullRecorder, "after_backward"),
         (full_recorder.FullRecorder, "_hook"),
         (full_recorder.FullRecorder, "_write"),
-        (full_recorder, "graph_dot"),
+        (torchviz_dot, "graph_dot"),
         (full_recorder, "build_template"),
         (needs.Needs, "see"),
         (inputs.InputObserver, "_keep"),

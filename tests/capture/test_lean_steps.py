@@ -217,3 +217,19 @@ def test_opened_it_tells_of_its_backward_what_a_full_step_tells(tmp_path: Path) 
         assert one.forward_kernel == other.forward_kernel
     gradients = [(run.grad_outputs, run.grad_inputs) for run in ours.node_runs]
     assert gradients == [(run.grad_outputs, run.grad_inputs) for run in theirs.node_runs]
+
+
+def test_numbers_that_kernels_return_make_no_new_structure(tmp_path: Path) -> None:
+    def cut(w: torch.Tensor, _turn: int) -> torch.Tensor:
+        at = torch.randint(0, 16, (2,))
+        rows = torch.cat([DATA[i : i + 4] for i in at])
+        wanted = torch.cat([TARGETS[i : i + 4] for i in at])
+        return ((rows @ w - wanted) ** 2).mean()
+
+    trace, _ = train(tmp_path / "run.lens", cut, full="0,1")
+    with trace:
+        assert len(trace.lean_steps) > 8
+        assert len(trace.items.numbers("template")) <= 5
+        for check in verify(trace, trace.lean_steps).checks:
+            assert not check.skipped
+            assert not check.mismatches

@@ -18,7 +18,7 @@ from autograd_lens.replay.verify import verify
 
 @pytest.fixture(autouse=True)
 def _as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "_FREE", 0.25)
+    monkeypatch.setattr(pace, "_FREE", 0.1)
 
 
 def taken(monkeypatch: pytest.MonkeyPatch, text: str, light: float, full: float) -> list[int]:

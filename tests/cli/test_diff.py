@@ -180,7 +180,7 @@ def flipped_by_numpy(t: int, x: torch.Tensor) -> torch.Tensor:
 def test_rows_in_another_order_are_told_as_such(pair: Callable[..., Any]) -> None:
     found = pair({"full": "all", "batch": read_by_numpy}, batch=flipped_by_numpy)
     assert (found["parting"]["step"], found["parting"]["kind"]) == (4, "rows")
-    assert "the rows of lift_fresh came in another order" in found["sentence"]
+    assert "the rows of what lift_fresh was given came in another order" in found["sentence"]
 
 
 def test_another_draw_is_told_from_another_computation(pair: Callable[..., Any]) -> None:

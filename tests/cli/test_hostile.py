@@ -21,6 +21,7 @@ VERBS = {
     "step": ["--screenshot", "step.svg"],
     "handout": ["-o", "handout.md"],
     "path": ["-o", "path.svg"],
+    "view": ["--serve"],
 }
 REFUSED = (
     "a view that never ends in place of a table",
@@ -55,6 +56,7 @@ def test_control_characters_reach_neither_terminal_nor_file(
         ("verify", "optimizers of open brackets"),
         ("step", "an info of open brackets"),
         ("path", "names of 100,000 characters"),
+        ("view", "a source text of 1.5 GB"),
     ],
 )
 def test_an_attack_is_refused_in_one_line(

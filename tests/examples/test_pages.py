@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import autograd_lens as lens_api
@@ -115,6 +116,20 @@ def test_the_commands_of_the_table() -> None:
         if words[0] in {"dap", "mcp"}:
             ends[words[0]] = ["--help"]
         assert lens(*words, *ends.get(words[0], [])), words
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_recipe_of_continuous_integration() -> None:
+    """What its steps run; that of the tests is run by those of the plugin."""
+    recipe = yaml.safe_load((ROOT / "examples/testing/continuous_integration.yml").read_text())
+    steps = recipe["jobs"]["training"]["steps"]
+    install, tests, doctor = [step["run"] for step in steps if "run" in step]
+    assert install == "pip install autograd-lens pytest"
+    assert tests == "python -m pytest --lens-dir recordings"
+    lens(*shlex.split(doctor)[1:])
+    (upload,) = [step["with"] for step in steps if "sarif_file" in step.get("with", {})]
+    assert json.loads(Path(upload["sarif_file"]).read_text())["runs"]
+    assert Path("doctor.xml").exists()
 
 
 def test_the_python_of_the_pages(folder: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autograd_lens.render import graph_text as text
+from autograd_lens.render.graph_words import spoken_dot
 from autograd_lens.trace.records import Constant, Source
 from tests.support.linear_step import POW, SOURCE, linear_step, source, value
 
@@ -57,3 +58,11 @@ def test_saved_constants_read_as_python() -> None:
     assert text.saved(exponent.value) == "2"
     assert text.saved(Constant("scalar", "mean")) == "'mean'"
     assert text.saved((Constant("scalar", 0.1), None)) == "(0.1, None)"
+
+
+def test_a_picture_in_another_language_says_norms_and_leaves_names() -> None:
+    dot = 'digraph {\n  a [label=<<b>norm 1</b>>]\n  a -> b [label="  (100, 1)  norm 1.152 "]\n}\n'
+    said = spoken_dot(dot, "zh")
+    assert '"  (100, 1)  范数 1.152 "' in said
+    assert "<b>norm 1</b>" in said
+    assert spoken_dot(dot, "en") == dot

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_lens.render.numbers import aligned, brief_value, histogram, render_value, scalar
+from autograd_lens.render.numbers import brief_value, histogram, render_value, scalar
 from autograd_lens.trace.values import Summary, Value
 from tests.support.linear_step import value
 
@@ -31,10 +31,6 @@ RAMP = np.arange(10, dtype=np.float32)
 )
 def test_scalars_have_six_digits_that_count(number: Any, text: str) -> None:
     assert scalar(number) == text
-
-
-def test_decimal_points_stand_under_one_another() -> None:
-    assert aligned([1, -2.5, 33.25, 1e-7]) == [" 1    ", "-2.5  ", "33.25 ", " 1e-07"]
 
 
 @pytest.mark.parametrize(

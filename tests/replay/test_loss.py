@@ -134,6 +134,19 @@ def test_double_computes_in_float64(record_step: RecordStep) -> None:
     assert loss.item() == pytest.approx(0.03, rel=1e-15)
 
 
+def test_a_loss_that_follows_from_a_gradient_is_not_given_in_float64(
+    record_step: RecordStep,
+) -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        (slope,) = torch.autograd.grad((w**3).sum(), w, create_graph=True)
+        return slope.square().sum()
+
+    with pytest.raises(ReplayError, match="follows from a gradient"):
+        LossFunction.in_float64(record_step(loss))
+
+
 def test_hand_built_records_are_enough() -> None:
     step = linear_step()
     tape = LossFunction.from_step(step)

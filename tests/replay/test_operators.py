@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autograd_lens.errors import ReplayError
-from autograd_lens.replay.operators import find_operator, to_constant, writes_to
+from autograd_lens.replay.operators import check_names, find_operator, to_constant, writes_to
 from autograd_lens.trace.records import Constant
 
 
@@ -78,3 +78,12 @@ def test_constants_become_what_they_name(constant: Constant, expected: object) -
 def test_other_constants_are_refused(constant: Constant) -> None:
     with pytest.raises(ReplayError):
         to_constant(constant, operator="aten.x.default")
+
+
+@pytest.mark.parametrize("given", [[], ["input"], ["self", "other"], ["self", "p", "extra"]])
+def test_a_call_that_an_operator_cannot_have_had_is_refused(given: list[str]) -> None:
+    operator = find_operator("aten.bernoulli_.float")
+    check_names(operator, ["self"])
+    check_names(operator, ["self", "p"])
+    with pytest.raises(ReplayError, match="cannot have been called so"):
+        check_names(operator, given)

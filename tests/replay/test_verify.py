@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ import autograd_lens as lens
 from autograd_lens.replay.differences import check_gradients
 from autograd_lens.replay.donors import Donors
 from autograd_lens.replay.stretch import proved_at_once
-from autograd_lens.replay.verify import verify
+from autograd_lens.replay.verify import _Ledger, _same, verify
 from autograd_lens.trace.outcomes import CheckResult, Verification
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.values import Summary
@@ -89,6 +90,36 @@ def test_a_recording_is_proved(trace: Trace) -> None:
         "stored values": 4,
         "finite differences": 12,
     }
+
+
+def test_a_reason_is_told_once_for_all_its_steps_and_names_keep_their_letters() -> None:
+    ledger = _Ledger("updates", "of steps")
+    for step in (3, 5):
+        ledger.skip(step, f"step {step} was lost.")
+        ledger.skip(step, f"fc.weight of step {step} was lost.")
+    skipped = ledger.result().skipped
+    assert [(one.reason, one.steps) for one in skipped] == [
+        ("The step was lost.", (3, 5)),
+        ("fc.weight of the step was lost.", (3, 5)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "same"),
+    [
+        (math.nan, math.nan, True),
+        (math.nan, 1.0, False),
+        (1.0, math.nan, False),
+        (1.0, 1.0, True),
+        (b"ab", b"ab", True),
+        (b"ab", b"aB", False),
+        (Summary(xxhash.xxh3_128_hexdigest(b"ab"), 1.0), b"ab", True),
+        (b"ab", Summary("0" * 32, 1.0), False),
+        (b"ab", 1.0, False),
+    ],
+)
+def test_what_is_the_same_to_the_bit(recorded: Any, live: Any, same: bool) -> None:
+    assert _same(recorded, live) is same
 
 
 def test_progress_ends_with_all_steps(trace: Trace) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import autograd_lens as lens
+from autograd_lens.errors import TraceError
 from autograd_lens.pages import RunPages
 from autograd_lens.servers.web import server
 
@@ -62,3 +63,19 @@ def test_steps_are_opened_when_they_are_asked_for_and_stay_open(port: int) -> No
 def test_it_answers_its_own_machine_alone(port: int) -> None:
     assert asked(port, "/", Host="evil.example:80")[0] == 403
     assert asked(port, "/other")[0] == 404
+
+
+def test_what_a_step_cannot_show_is_said_and_the_page_stays(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> str:
+        msg = "This trace is damaged: \u241bname"
+        raise TraceError(msg, hint="Record it again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunPages, "page", refused)
+        status, told = asked(port, "/?open=5")
+    assert status == 500
+    assert "damaged: \u241bname" in told
+    assert full(asked(port, "/")[1]) == {"0"}
+    assert "5" in full(asked(port, "/?open=5")[1])

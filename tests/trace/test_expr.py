@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from autograd_lens.trace import expr
 from autograd_lens.trace.expr import (
     CODE,
     LATEX,
@@ -113,6 +115,13 @@ def test_numbers_put_in_give_the_same_value(tree: Expr) -> None:
     expected = evaluate(tree, {name: np.float64(value) for name, value in known.items()})
     assert evaluate(filled, {}) == pytest.approx(expected)
     assert eval(write(filled, CODE)) == pytest.approx(float(expected))  # noqa: S307
+
+
+def test_a_formula_that_is_a_part_of_several_is_changed_by_none() -> None:
+    kinds = [one for one in vars(expr).values() if isinstance(one, type)]
+    records = [one for one in kinds if dataclasses.is_dataclass(one)]
+    assert len(records) > 10
+    assert all(one.__dataclass_params__.frozen for one in records)
 
 
 def test_a_name_is_replaced_as_a_whole() -> None:

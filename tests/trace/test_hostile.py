@@ -211,6 +211,22 @@ def test_visible_leaves_what_can_be_seen(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
+def test_a_step_that_holds_less_than_its_structure_is_refused_also_for_replay(
+    tmp_path: Path,
+) -> None:
+    writer = TraceWriter.create(tmp_path / "run.lens", RunInfo(program="train.py", seed=0))
+    writer.parameter(0, Parameter("w", (1,), "float32", "cpu"))
+    writer.graph(GRAPH)
+    writer.rows.append((0, 0, f32(1), [f32(1)], [None], [f32(1)], {}))
+    writer.full(0, writer.template(TEMPLATE), [f32(1)])
+    writer.close("finished")
+    assert writer.failed is None
+    with Trace(tmp_path / "run.lens") as trace:
+        for read in (trace.encoded, trace.written):
+            with pytest.raises(NotATraceError, match="1 values where 3 belong"):
+                read(0)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
 def test_a_cut_file_is_refused(tmp_path: Path, sound: bytes, share: float) -> None:
     path = tmp_path / "run.lens"

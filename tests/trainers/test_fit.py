@@ -95,6 +95,20 @@ def test_some_steps_are_chosen(tmp_path: Path) -> None:
         one.trace.close()
 
 
+def test_it_stops_on_a_condition_and_keeps_the_last_steps(tmp_path: Path) -> None:
+    stopped = Fit(tmp_path / "a.lens", stop_on="step >= 3", quiet=True)
+    with pytest.raises(lens.StopConditionMet), stopped:
+        fit(stopped)
+    assert len(stopped.trace.steps) == 4
+    assert stopped.trace.steps[3].level == "full"
+    stopped.trace.close()
+
+    newest = Fit(tmp_path / "b.lens", last=2, quiet=True)
+    fit(newest)
+    assert [step.level for step in newest.trace.steps[4:]] == ["full", "full"]
+    newest.trace.close()
+
+
 def test_findings_are_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recorded = Fit(tmp_path / "a.lens", full="none")
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import autograd_lens as lens
 from tests.support.fits import check_fit, same, weights
 
 pytest.importorskip("ignite")
@@ -74,4 +75,14 @@ def test_a_failure_is_raised_as_before_and_known_where_the_block_ends(tmp_path: 
         train(lambda trainer, _model: recorded.attach(trainer), fails=True)
     assert recorded.fit.trace.info.status == "exception"
     assert len(recorded.fit.trace.steps) == 4
+    recorded.fit.trace.close()
+
+
+def test_a_condition_ends_the_training_with_its_step_whole(tmp_path: Path) -> None:
+    from autograd_lens.trainers.ignite import LensHandler
+
+    recorded = LensHandler(tmp_path / "fit.lens", stop_on="step >= 3", last=2, quiet=True)
+    with pytest.raises(lens.StopConditionMet), recorded:
+        train(lambda trainer, _model: recorded.attach(trainer))
+    assert [step.level for step in recorded.fit.trace.steps[2:]] == ["full", "full"]
     recorded.fit.trace.close()

@@ -87,11 +87,16 @@ def built(kind: type[Any], **options: Any) -> Any:
     return kind(**options)
 
 
-def test_a_fit_is_recorded_as_the_trainer_counts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_fit_is_recorded_as_the_trainer_counts_it(tmp_path: Path, precision: str) -> None:
     from autograd_lens.trainers.lightning import LensCallback
 
     callback = LensCallback(tmp_path / "fit.lens", quiet=True)
-    options = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5}
+    options = {
+        "accumulate_grad_batches": 2,
+        "gradient_clip_val": 0.5,
+        "precision": precision,
+    }
     model, bare = built(Model), built(Model)
     trainer = fit(model, callback, **options)
     fit(bare, **options)
@@ -127,4 +132,16 @@ def test_a_failure_is_kept_with_its_step(tmp_path: Path) -> None:
     assert [(one.step, one.message) for one in trace.events if one.kind == "exception"] == [
         (3, "OSError: no more")
     ]
+    trace.close()
+
+
+def test_a_condition_ends_the_fit_with_its_step_whole(tmp_path: Path) -> None:
+    from autograd_lens.trainers.lightning import LensCallback
+
+    callback = LensCallback(tmp_path / "fit.lens", stop_on="step >= 3", last=2, quiet=True)
+    with pytest.raises((SystemExit, KeyboardInterrupt)):  # the trainer makes one of the other
+        fit(built(Model), callback)
+    trace = callback.fit.trace
+    assert [step.level for step in trace.steps[2:]] == ["full", "full"]
+    assert "step >= 3" in trace.events[-1].message
     trace.close()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import autograd_lens as lens
 from tests.support.fits import check_fit, same, weights
 
 transformers = pytest.importorskip("transformers")
@@ -76,4 +77,14 @@ def test_a_failure_is_known_where_the_block_ends(tmp_path: Path) -> None:
         train(tmp_path / "a", callback, Fails())
     assert callback.fit.trace.info.status == "exception"
     assert len(callback.fit.trace.steps) >= 2
+    callback.fit.trace.close()
+
+
+def test_a_condition_ends_the_training_with_its_step_whole(tmp_path: Path) -> None:
+    from autograd_lens.trainers.transformers import LensCallback
+
+    callback = LensCallback(tmp_path / "fit.lens", stop_on="step >= 3", last=2, quiet=True)
+    with pytest.raises(lens.StopConditionMet), callback:
+        train(tmp_path / "a", callback)
+    assert [step.level for step in callback.fit.trace.steps[2:]] == ["full", "full"]
     callback.fit.trace.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from autograd_lens.cli import app
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import Place
-from autograd_lens.tui.app import StepperApp, screenshot
+from autograd_lens.tui.app import StepperApp, on_light, screenshot
 
 
 def words(svg: str) -> str:
@@ -46,3 +47,18 @@ def test_a_size_without_a_screenshot_is_refused(interrupted: Trace) -> None:
     done = CliRunner().invoke(app, ["step", str(interrupted.path), "--size", "90x24"])
     assert done.exit_code == 1
     assert "Add --screenshot" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "light"),
+    [
+        ({"COLORFGBG": "0;15"}, True),
+        ({"COLORFGBG": "0;default;7"}, True),
+        ({"COLORFGBG": "15;0"}, False),
+        ({"COLORFGBG": "0;15", "TEXTUAL_THEME": "dracula"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_it_is_light_where_the_terminal_is(environment: dict[str, str], *, light: bool) -> None:
+    assert on_light(environment) is light

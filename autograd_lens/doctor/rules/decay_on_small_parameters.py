@@ -28,8 +28,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence, Optimizer
+from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, number
+from autograd_lens.trace.kept import Optimizer
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL512", "decay-on-small-parameters", "warning", "light")
@@ -40,11 +41,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for optimizer in evidence.optimizers:
         small: list[int] = []
         decay, other, start = 0.0, False, 0
-        for size, numbers in zip(optimizer.sizes, optimizer.groups, strict=False):
-            held = [one for one in optimizer.holds[start : start + size] if one is not None]
-            start += size
+        for part in optimizer.groups:
+            end = start + part.size
+            held = [one for one in optimizer.holds[start:end] if one is not None]
+            start = end
             flat = all(len(evidence.parameters[index].shape) <= 1 for index in held)
-            rate = numbers.get("weight_decay", 0.0)
+            rate = part.attributes.get("weight_decay", 0.0)
             if held and rate and not flat:
                 break
             if held and rate:
@@ -62,7 +64,7 @@ def _finding(evidence: Evidence, optimizer: Optimizer, small: list[int], decay: 
     made = evidence.code(backward).makes({optimizer.kind})
     source = backward
     if backward is not None and made:
-        source = Source(backward.file, made[0].lineno, made[0].end_lineno or 0, -1, -1, "")
+        source = Source.at(backward.file, made[0].lineno, end_line=made[0].end_lineno)
     return RULE.finding(
         title=f"weight decay {number(decay)} acts on biases and norms only",
         message=f"""The groups of {optimizer.name} with weight decay hold {names}, all of one axis;

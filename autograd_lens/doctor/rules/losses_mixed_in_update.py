@@ -37,9 +37,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
-from autograd_lens.doctor.evidence import Evidence, Optimizer
+from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import Use
+from autograd_lens.trace.kept import Optimizer
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL212", "losses-mixed-in-update", "error", "full")

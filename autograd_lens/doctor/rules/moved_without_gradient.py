@@ -51,8 +51,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     found: list[tuple[int, list[Gap], str]] = []
     for index in sorted(evidence.ledger.holders):
         optimizer, group = evidence.ledger.holders[index][0]
-        numbers = optimizer.groups[group] if group < len(optimizer.groups) else {}
-        reason = _reason(numbers)
+        numbers = [part.attributes for part in optimizer.groups]
+        reason = _reason(numbers[group] if group < len(numbers) else {})
         gaps = [gap for window in evidence.gaps(index) for gap in window]
         last = max((place for place, gap in enumerate(gaps) if gap.written), default=None)
         drift = [gap for gap in gaps[(last or 0) + 2 :] if gap.updated and _zero(gap)]

@@ -32,9 +32,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import EngineRun, Evidence, Optimizer
+from autograd_lens.doctor.evidence import EngineRun, Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, number, plural
 from autograd_lens.doctor.ledger import reached, standing_still
+from autograd_lens.trace.kept import Optimizer
 
 RULE = Rule("AL506", "no-progress", "error", "light")
 

@@ -36,7 +36,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
@@ -44,6 +43,7 @@ from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.doctor.tape import compared
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.values import Floats
 
 RULE = Rule("AL421", "noise-misfit", "error", "full")
 
@@ -55,8 +55,6 @@ _NOTHING = 0.01  # of the data
 _NEARLY_ALL = 0.8
 _SAMPLES = 16
 _INSIDE = (0.02, 0.98)
-
-Floats = npt.NDArray[np.float64]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

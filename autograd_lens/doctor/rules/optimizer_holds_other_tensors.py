@@ -32,9 +32,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence, Optimizer
+from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural, size
 from autograd_lens.doctor.ledger import ever_reached, piling_up, reached, standing_still
+from autograd_lens.trace.kept import Optimizer
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL503", "optimizer-holds-other-tensors", "error", "light", explains=("AL506",))

@@ -29,9 +29,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from autograd_lens.doctor.evidence import Evidence, Optimizer
+from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.trace.graph import constant, operator_name
+from autograd_lens.trace.kept import Optimizer
 from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL516", "settings-out-of-range", "warning", "light")
@@ -45,7 +46,7 @@ _Case = tuple[str, str, str]  # title, what it does, fix
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find such settings."""
     for optimizer in evidence.optimizers:
-        groups = optimizer.groups or (optimizer.attributes,)
+        groups = (part.attributes for part in optimizer.parts)
         case = next((one for group in groups for one in _cases(optimizer, group)), None)
         if case is not None:
             yield _of_optimizer(evidence, optimizer, case)

@@ -141,7 +141,7 @@ def _shapes(lesson: Lesson, words: Words) -> tuple[Run | Equation, ...]:
     parts: list[Run | Equation] = []
     for use in lesson.inputs:
         parts += [Run(words["list"])] if parts else []
-        parts += [code(use.spec.name or "?"), Run(f" ({shape_text(use.spec.shape)})")]
+        parts += [code(lesson.first.names(use)), Run(f" ({shape_text(use.spec.shape)})")]
     before, after = (
         words["data_shapes"].format(step=lesson.first.step.index, inputs="\0").split("\0")
     )
@@ -162,7 +162,7 @@ def _tensors(lesson: Lesson, words: Words) -> Block:
         return Note(runs(words["data_none"]))
     rows = tuple(
         (
-            (code(use.spec.name or "–"),),
+            (code(lesson.first.names(use)),),
             runs(shape_text(use.spec.shape)),
             (code(use.spec.dtype),),
             runs(value_text(use.value, words)),

@@ -17,6 +17,7 @@ from autograd_lens.analysis.regression import Regression
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import make_field
 from autograd_lens.trace.kept import Surface
+from autograd_lens.trace.values import Floats
 
 __all__ = [
     "DARK",
@@ -36,7 +37,6 @@ __all__ = [
     "thinned",
 ]
 
-Floats = npt.NDArray[np.float64]
 Words = Mapping[str, str]
 
 _BANDS = 10

@@ -8,7 +8,9 @@ fit whichever engine draws them and whichever fixed-width font shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
+from itertools import pairwise
 
 from autograd_lens.analysis.lesson import StepLesson
 from autograd_lens.render.dot_source import DotEdge, DotGraph, write
@@ -16,30 +18,65 @@ from autograd_lens.render.graph import GraphOptions, graph_dot
 from autograd_lens.render.graph_text import shorten
 from autograd_lens.render.handout.wording import box_words, real, written
 from autograd_lens.render.rooms import Sheet
-from autograd_lens.trace.records import Node
+from autograd_lens.trace.records import Graph, Node
 from autograd_lens.trace.values import Value
 
-__all__ = ["WIDEST", "cleaned", "lesson_dot", "live_dot"]
+__all__ = ["WIDEST", "cleaned", "lesson_graph", "live_dot"]
 
 _ON_PAPER = 40
+_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)[^"]*"[^>]*? height="([\d.]+)')
+_GROUP = re.compile(r'<g id="[ne]\d.*?</g>', re.DOTALL)
+_POINT = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
+_LEVEL = re.compile(r'(<text [^>]*?\by=")(-?[\d.]+)"')
+_HEIGHT = re.compile(r'<g id="n(\d+)"(?:(?!</g>).)*?<text [^>]*?\by="(-?[\d.]+)"', re.DOTALL)
 _WIDTH, WIDEST = 17, 26  # letters of a box
+_PAGE = (510.0, 310.0)  # points of a page that a drawing may take, across and down
+_NATURAL = 0.85  # letters that can be read: what shows them larger is no better
+_MOST_ROWS = 4
 
 
-def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None]) -> str:
-    """The graph of a full step for paper, as DOT; folded by module where it is large.
+def lesson_graph(
+    lesson: StepLesson,
+    source: Callable[[str], str | None],
+    draw: Callable[[str], str],
+    room: tuple[float, float] = _PAGE,
+) -> str:
+    """The graph of a full step for paper, as SVG; folded by module where it is large.
+
+    A long chain goes on in further rows, as many as show it largest.
 
     Args:
         lesson: A step at full level.
         source: Gives the text of a source file.
+        draw: Draws DOT as SVG.
+        room: Points across and down that it may take.
+
+    Returns:
+        ``""`` where the step has no graph.
     """
     step = lesson.step
     graph = step.backwards[step.main_backward].graph if step.backwards else None
     if graph is None:
         return ""
     if len(graph.nodes) > _ON_PAPER:
-        return graph_dot(
-            lesson.step, lesson.step.main_backward, GraphOptions(source=source, fold="always")
-        )
+        return draw(graph_dot(step, step.main_backward, GraphOptions(source=source, fold="always")))
+    best, largest = "", 0.0
+    for count in range(1, _MOST_ROWS + 1):
+        rows = _rows(graph, count)
+        svg = _upright(draw(_lesson_dot(lesson, graph, rows)), rows)
+        scale = min(_NATURAL, _scale(svg, room)) if svg else 0.0
+        if scale > 1.05 * largest:
+            best, largest = svg, scale
+    return best
+
+
+def _scale(svg: str, room: tuple[float, float]) -> float:
+    """How much a drawing must shrink, or may grow, to fill its room."""
+    size = _SIZE.search(svg)
+    return min(room[0] / float(size[1]), room[1] / float(size[2])) if size else 1.0
+
+
+def _lesson_dot(lesson: StepLesson, graph: Graph, rows: Mapping[int, int]) -> str:
     texts = dict(_boxes(lesson))
     nodes = {
         f"n{node.index}": {
@@ -53,11 +90,63 @@ def lesson_dot(lesson: StepLesson, source: Callable[[str], str | None]) -> str:
         DotEdge(
             f"n{edge.to_node}",
             f"n{edge.from_node}",
-            {"id": f"e{edge.from_node}_{edge.input_position}"},
+            {
+                "id": f"e{edge.from_node}_{edge.input_position}",
+                **({} if rows[edge.to_node] == rows[edge.from_node] else {"constraint": "false"}),
+            },
         )
         for edge in graph.edges
     )
     return write(DotGraph(nodes, edges, _look(across=True)))
+
+
+def _rows(graph: Graph, count: int) -> dict[int, int]:
+    """The row of each node among so many, as near to its user as it can be."""
+    users: dict[int, list[int]] = {node.index: [] for node in graph.nodes}
+    for edge in graph.edges:
+        users[edge.to_node].append(edge.from_node)
+    left = dict.fromkeys(users, 0)  # boxes behind it on the way to the loss
+    for node in TopologicalSorter(users).static_order():
+        left[node] = max((left[each] + 1 for each in users[node]), default=0)
+    most = max(left.values()) + 1
+    wide = -(-most // count)
+    rows = {node: (most - 1 - behind) // wide for node, behind in left.items()}
+    made = {edge.from_node for edge in graph.edges}
+    alone = [node for node, given in users.items() if node not in made and given]
+    leaves = {node: min(rows[each] for each in users[node]) for node in alone}
+    return rows | leaves
+
+
+def _upright(svg: str, rows: Mapping[int, int]) -> str:
+    """A drawing with its first row on top, or ``""`` where rows lie in one another.
+
+    Going across, Graphviz begins at the bottom.
+    """
+    heights = {int(node): float(y) for node, y in _HEIGHT.findall(svg)}
+    lines = [
+        [y for node, y in heights.items() if rows.get(node) == row] for row in {*rows.values()}
+    ]
+    pairs = [*pairwise(line for line in lines if line)]
+    if all(max(one) < min(other) for one, other in pairs):
+        return svg
+    if not all(min(one) > max(other) for one, other in pairs):
+        return ""
+    points = [float(y) for group in _GROUP.findall(svg) for _, y in _POINT.findall(group)]
+    both = min(points) + max(points)
+    return _GROUP.sub(lambda found: _mirrored(found[0], both), svg)
+
+
+def _mirrored(group: str, both: float) -> str:
+    """A box moved to where its mirror image is, or an arrow mirrored."""
+    box = group.startswith('<g id="n')
+    points = [float(y) for _, y in _POINT.findall(group)]
+    shift = both - min(points) - max(points)
+
+    def moved(y: str) -> str:
+        return f"{float(y) + shift if box else both - float(y):g}"
+
+    group = _POINT.sub(lambda found: f"{found[1]},{moved(found[2])}", group)
+    return _LEVEL.sub(lambda found: f'{found[1]}{moved(found[2])}"', group)
 
 
 def live_dot(sheet: Sheet, titles: Sequence[str]) -> str:

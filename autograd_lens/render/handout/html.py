@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -22,6 +23,9 @@ from autograd_lens.render.handout.blocks import (
 from autograd_lens.trace.expr import MATHML, Equation, write
 
 __all__ = ["blocks_html", "listing", "text_html"]
+
+_DRAWN = re.compile(r'data-width="(\d+)"')
+_LETTERS = 1.45  # a drawing's letters are made about as large as those of the page
 
 
 def blocks_html(blocks: Iterable[Block]) -> str:
@@ -69,10 +73,16 @@ def _block(block: Block) -> str:
         case Figure():
             room = ' class="wide" tabindex="0"' if block.name == "graph" else ""
             caption = f"<figcaption>{escape(block.caption)}</figcaption>"
-            return f"<figure{room}>{block.svg}{caption}</figure>"
+            svg = _DRAWN.sub(_sized, block.svg, count=1) if block.name == "graph" else block.svg
+            return f"<figure{room}>{svg}{caption}</figure>"
         case Pair():
             sides = "".join(f"<div>{blocks_html(side)}</div>" for side in (block.left, block.right))
             return f'<div class="pair">{sides}</div>'
+
+
+def _sized(drawn: re.Match[str]) -> str:
+    """A drawing's own width as that of the page, where it has the room."""
+    return f'width="{_LETTERS * int(drawn[1]):.0f}" {drawn[0]}'
 
 
 def listing(block: Code, prefix: str) -> str:

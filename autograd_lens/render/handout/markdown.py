@@ -10,7 +10,6 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 from autograd_lens.render.handout.blocks import (
@@ -173,6 +172,6 @@ def notebook(document: Document, path: str) -> str:
     return json.dumps(plain, ensure_ascii=False, indent=1) + "\n"
 
 
-def _cell(kind: str, text: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {"cell_type": kind, "metadata": {}, "source": text}
+def _cell(kind: str, text: str) -> dict[str, object]:
+    cell: dict[str, object] = {"cell_type": kind, "metadata": {}, "source": text}
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})

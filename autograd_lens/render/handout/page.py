@@ -182,15 +182,18 @@ def _pictures(lesson: Lesson, words: Mapping[str, str], options: PageOptions) ->
     path = descent(lesson, words, lines).replace('id="descent"', 'id="play-descent"')
     rate = words["learning_rate"]
     rates = (
-        f'<figure><svg class="figure" id="rates" viewBox="0 0 420 72" role="img" '
-        f'aria-label="{rate}"><text class="tick" x="47" y="16" text-anchor="end"></text>'
-        f"</svg><figcaption>{rate}</figcaption></figure>"
+        f'<figure><figcaption>{rate}</figcaption><svg class="figure" id="rates" '
+        f'viewBox="0 0 420 72" role="img" aria-label="{rate}">'
+        f'<text class="tick" x="47" y="16" text-anchor="end"></text></svg></figure>'
     )
-    rates += _try_rates(words, len(lesson.others)) if lesson.others else ""
+    rates += _tries("try", words["rate_try"], words["rate_hint"], len(lesson.others))
+    path += _tries("begin", words["start_try"], words["start_hint"], len(lesson.starts))
     maps = "".join(
         f'<figure class="map"><figcaption>{words[said]} <output></output></figcaption>'
+        '<div class="rows" aria-hidden="true"></div>'
         f'<div class="field"><canvas id="map-{name}" role="img" aria-label="{words[said]}">'
-        '</canvas><div class="mark"></div></div></figure>'
+        '</canvas><div class="mark"></div></div><div class="ends" aria-hidden="true"></div>'
+        "</figure>"
         for name, said in (("grads", "grad_norm"), ("shares", "update_ratio"))
     )
     return (
@@ -203,17 +206,19 @@ def _colours(words: Mapping[str, str]) -> str:
     """What the boxes of the graph are coloured by."""
     choices = "".join(
         f'<option value="{name}">{escape(words[f"by_{name}"])}</option>'
-        for name in ("gradient", "value", "order")
+        for name in ("gradient", "value", "time")
     )
     return f'<label class="by">{escape(words["by"])} <select id="by">{choices}</select></label>'
 
 
-def _try_rates(words: Mapping[str, str], count: int) -> str:
-    """A slider over the rates that the start of the run was executed again with."""
+def _tries(name: str, label: str, hint: str, count: int) -> str:
+    """A slider over what the start of the run was executed again with, if it was."""
+    if not count:
+        return ""
     return (
-        f'<div class="tries"><label for="try">{escape(words["rate_try"])}</label>'
-        f'<input type="range" id="try" min="0" max="{count - 1}" value="{count // 2}" step="1">'
-        f'<output id="tried" for="try">{escape(words["rate_hint"])}</output></div>'
+        f'<div class="tries"><label for="{name}">{escape(label)}</label>'
+        f'<input type="range" id="{name}" min="0" max="{count - 1}" value="{count // 2}" step="1">'
+        f'<output id="{name}-said" for="{name}">{escape(hint)}</output></div>'
     )
 
 
@@ -312,7 +317,7 @@ def subset(text: str) -> bytes | None:
     folder = chinese_fonts()
     if folder is None or not (folder / _FILE).exists():
         return None
-    from fontTools import subset as tools  # noqa: PLC0415  slow to import
+    from fontTools import subset as tools
 
     logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
     options = tools.Options(flavor="woff", layout_features=[], notdef_outline=True)

@@ -100,7 +100,7 @@ def _compiled(paper: PaperSource, language: str, kind: Literal["pdf", "png"]) ->
     if importlib.util.find_spec("typst") is None:
         msg = "Setting a PDF needs typst, which is not installed."
         raise RenderError(msg, hint="Run `pip install 'autograd-lens[pdf]'`, or choose .html.")
-    import typst  # noqa: PLC0415  80 MB that only this needs
+    import typst
 
     fonts = typst.Fonts(include_system_fonts=False, font_paths=list(_font_folders(language)))
     try:
@@ -345,12 +345,14 @@ _ON_SLIDES = """\
 #set page(width: 254mm, height: 142.9mm, margin: (x: 13mm, top: 9mm, bottom: 11mm))
 #let headline(body) = block(below: 0.5em, text(25pt, weight: "bold", heavy(body)))
 #let asked(text) = block(fill: luma(245), inset: 2mm, radius: 1mm, raw(text, lang: "python"))
-#let shown(name) = block(width: 100%, above: 0.6em, below: 0.8em, {
+// where the rest leaves less than usual the drawing is smaller, so that no slide runs over
+#let shown(name) = block(width: 100%, height: 1fr, above: 0.6em, below: 0.8em, {
   set align(center)
   layout(room => {
     let drawn = image(bytes(sys.inputs.at(name)), format: "svg")
     let natural = measure(drawn)
-    let scale = calc.min(1.9, room.width / natural.width, 62mm / natural.height)
+    let scale = calc.min(2.4, room.width / natural.width,
+      calc.min(room.height, 66mm) / natural.height)
     image(bytes(sys.inputs.at(name)), format: "svg", width: natural.width * scale)
   })
 })

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from autograd_lens.render.graph_text import SourceOf, line, shorten
 from autograd_lens.render.handout.blocks import Code
 from autograd_lens.render.handout.figures import Axes, best_point, descent_axes, loss_axes
 from autograd_lens.render.handout.graph import WIDEST, cleaned, live_dot
+from autograd_lens.render.handout.heat import heat
 from autograd_lens.render.handout.html import listing, text_html
 from autograd_lens.render.handout.wording import (
     box_words,
@@ -46,7 +47,7 @@ from autograd_lens.trace.expr import Equation
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Kernel, Step, TensorUse
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value, digest
 
 __all__ = ["Player", "player"]
 
@@ -59,6 +60,7 @@ _WORKED = 200  # events of a step whose formulas are worked out with its numbers
 _FLAT = 40  # nodes of a graph that is drawn whole
 _WRITTEN_OUT = 4  # elements; of more the histogram is shown
 _COLUMNS = 240  # of the maps over the steps
+_MOST_HEAT = 1_500_000  # letters of all pictures of tensors together
 _SAID = (
     *("event_of", "light_event", "event_loss", "event_grads", "event_updates", "run", "pause"),
     *(
@@ -73,6 +75,16 @@ _SAID = (
         "copy_of",
     ),
     *("grad_norm", "update_ratio", "rate_said", "rate_gone", "open_step", "in_module"),
+    *(
+        "made_by",
+        "read_by",
+        "heat_one",
+        "heat_mean",
+        "heat_tiles",
+        "heat_colours",
+        "start_said",
+        "start_gone",
+    ),
 )
 
 
@@ -131,9 +143,11 @@ def player(
         "parameters": list(made.parameters),
         "forms": made.forms,
         "full": full,
+        "heats": list(made.heats),
         "maps": _maps(lesson.count, run),
         "rates": [_rate(group) for group in find_rates(run).groups],
         "tried": [_tried(each) for each in lesson.others],
+        "starts": [_tried(each) for each in lesson.starts],
         "words": {key: words[key] for key in _SAID},
     }
     # `</script>` in a name of the program must not end the script
@@ -159,7 +173,7 @@ def _states(*tables: npt.NDArray[np.uint8]) -> list[str] | None:
     return [base64.b64encode(np.ascontiguousarray(table).tobytes()).decode() for table in tables]
 
 
-def _packed(numbers: npt.NDArray[np.float64]) -> str:
+def _packed(numbers: Floats) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
 
 
@@ -253,6 +267,7 @@ class _Maker:
         forms: The forms.
         sheets: The HTML of each drawing by its DOT.
         files: The number of each source file.
+        heats: The number of each picture of a tensor.
         missing: Why nothing was drawn; ``""`` where it was.
     """
 
@@ -262,8 +277,11 @@ class _Maker:
     forms: list[Json] = field(default_factory=list)
     sheets: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    heats: dict[str, int] = field(default_factory=dict)
     missing: str = ""
     _known: dict[str, int] = field(default_factory=dict)
+    _seen: dict[str, int] = field(default_factory=dict)
+    _heated: int = 0
 
     @property
     def parameters(self) -> Mapping[str, int]:
@@ -287,10 +305,15 @@ class _Maker:
         told = [say.event(event, self.file) for event in events]
         states = States(step, events)
         changes = [list(self._changes(states, place)) for place in range(len(events))]
+        keys = _numbered(row.key for each in told for row in each.rows)
         form = {
             "events": [
-                {**event, "c": [change[:2] for change in changed]}
-                for (event, _), changed in zip(told, changes, strict=True)
+                {
+                    **each.form,
+                    "r": [row.form(keys) for row in each.rows],
+                    "c": [change[:2] for change in changed],
+                }
+                for each, changed in zip(told, changes, strict=True)
             ],
             "graphs": [self._graph(each) for each in say.outlines],
         }
@@ -301,7 +324,8 @@ class _Maker:
         first = states.at(0)
         return {
             "form": self._known[key],
-            "v": [numbers for _, numbers in told],
+            "v": [[*(row.text for row in each.rows), each.more] for each in told],
+            "h": [[self._heat(row.value) for row in each.rows] for each in told],
             "c": [[change[2] for change in changed] for changed in changes],
             "p": [
                 [self.text(held.before), self.text(held.grad_before)] if held else None
@@ -317,6 +341,18 @@ class _Maker:
                 yield self.parameters[name], "v", self.text(held.after)
             if held.regraded:
                 yield self.parameters[name], "g", self.text(held.grad)
+
+    def _heat(self, value: Value | None) -> int:
+        """The number of a value's picture; -1 where there is none, or no room for more."""
+        name = digest(value) if value is not None else None
+        if value is None or name is None:
+            return -1
+        key = f"{name} {value.shape}"
+        if key not in self._seen:
+            drawn = heat(value) if self._heated < _MOST_HEAT else ""
+            self._heated += len(drawn) if drawn not in self.heats else 0
+            self._seen[key] = self.heats.setdefault(drawn, len(self.heats)) if drawn else -1
+        return self._seen[key]
 
     def text(self, value: Value | None) -> str:
         """A value in a few words."""
@@ -391,7 +427,7 @@ def _title(of: Outline, sheet: Sheet, place: int) -> str:
     return box_title(of, box).removeprefix(f"{sheet.room}.")
 
 
-def _node_numbers(of: Outline) -> Iterator[list[Any]]:
+def _node_numbers(of: Outline) -> Iterator[list[object]]:
     """The first number of each node's value and gradient, and the norms of both."""
     runs = {run.node: run for run in of.backward.node_runs}
     for node in of.graph.nodes:
@@ -414,8 +450,48 @@ def _first(value: Value | None) -> str:
     return f"{text} …" if text and value is not None and value.numel > 1 else text
 
 
-_Told = tuple[Json, list[list[str]], str]
-"""What is the same in steps of one form; rows of names, shapes and numbers; a remark."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One tensor that an event read or wrote.
+
+    Attributes:
+        name: Its name.
+        shape: Its shape, in words.
+        text: Its value, in words.
+        value: Its value.
+        key: The same in all rows of a step that show this tensor; ``""`` where that is not known.
+        written: Whether the event made or wrote it.
+    """
+
+    name: str
+    shape: str
+    text: str
+    value: Value | None = None
+    key: str = ""
+    written: bool = False
+
+    def form(self, keys: Mapping[str, int]) -> list[str | int]:
+        """What steps of one form share: the number of its key is negative where it is written."""
+        number = keys.get(self.key, 0)
+        return [self.label, self.shape, -number if self.written else number]
+
+    @property
+    def label(self) -> str:
+        """Its name, with an arrow before what the event wrote."""
+        return f"→ {self.name}" if self.written else self.name
+
+
+def _numbered(keys: Iterable[str]) -> dict[str, int]:
+    """Keys by the order in which they come, from 1."""
+    return {key: number for number, key in enumerate(dict.fromkeys(filter(None, keys)), 1)}
+
+
+class _Said(NamedTuple):
+    """What is the same in steps of one form, the tensors of an event, and a remark."""
+
+    form: Json
+    rows: Sequence[Row]
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,12 +501,12 @@ class Told:
     Attributes:
         title: What happens.
         node: The node of the graph that it belongs to, or None.
-        rows: Names, shapes and numbers.
+        rows: Its tensors.
     """
 
     title: str
     node: int | None
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Row]
 
 
 class Teller:
@@ -476,12 +552,10 @@ class Teller:
         nodes = form.get("n", {})
         node = nodes.get(self._graph_of.get(event.backward), next(iter(nodes.values()), None))
         if "a" in form and event.backward < len(self.step.backwards):
-            graph = self.step.backwards[event.backward].graph
-            leaves = {each.variable: each.index for each in graph.nodes} if graph else {}
-            node = leaves.get(form["a"])
+            node = self._leaves(event.backward).get(form["a"])
         return Told(form["t"], node, rows)
 
-    def _told(self, event: StepEvent) -> _Told:
+    def _told(self, event: StepEvent) -> _Said:
         tell = {
             "line": self._line,
             "kernel": self._kernel,
@@ -494,8 +568,8 @@ class Teller:
         }
         return tell[event.kind](event)
 
-    def event(self, event: StepEvent, file: Callable[[str], int]) -> tuple[Json, list[str]]:
-        """What an event says: its form, and its numbers.
+    def event(self, event: StepEvent, file: Callable[[str], int]) -> _Said:
+        """What an event says: what steps of its form share, its tensors, and a remark.
 
         Args:
             event: The event.
@@ -511,34 +585,33 @@ class Teller:
             "m": module,
             "g": self._graph_of.get(event.backward, -1),
             **form,
-            "r": [row[:2] for row in rows],
         }
-        return plain, [*(row[2] for row in rows), more]
+        return _Said(plain, rows, more)
 
-    def _line(self, event: StepEvent) -> _Told:
+    def _line(self, event: StepEvent) -> _Said:
         code = line(event.source, self.source) or "…"
         rows = []
         if event.kernels and (last := self.step.kernels[event.kernels[-1]]).outputs:
-            rows = [self._row(f"→ {self.names(last.outputs[0])}", last.outputs[0])]
-        return {"t": shorten(code, 90)}, rows, ""
+            rows = [self._row(last.outputs[0], written=True)]
+        return _Said({"t": shorten(code, 90)}, rows)
 
-    def _kernel(self, event: StepEvent) -> _Told:
+    def _kernel(self, event: StepEvent) -> _Said:
         kernel: Kernel = self.step.kernels[event.item]
         uses = [each.value for each in kernel.inputs if isinstance(each.value, TensorUse)]
-        rows = [self._row(self.names(use), use) for use in uses]
-        rows += [self._row(f"→ {self.names(use)}", use) for use in kernel.outputs]
+        rows = [self._row(use) for use in uses]
+        rows += [self._row(use, written=True) for use in kernel.outputs]
         title = self.words["event_forward"].format(what=computation(kernel, self.names))
         form = {"t": title, "g": -1, "m": kernel.module}
         if made := self._made.get(kernel.index):
             form |= {"n": made, "g": next(iter(made))}
-        return form, rows, ""
+        return _Said(form, rows)
 
-    def _engine(self, event: StepEvent) -> _Told:
+    def _engine(self, event: StepEvent) -> _Said:
         code = line(event.source, self.source) or "backward()"
         backward = self.step.backwards[event.backward]
         rows = [self._number(self.words["loss"], value) for value in backward.roots]
         title = self.words["event_engine"].format(what=shorten(code, 60))
-        return {"t": title}, rows, escape(backward.error)
+        return _Said({"t": title}, rows, escape(backward.error))
 
     def story(self, event: StepEvent) -> NodeStory:
         """The story of an event's node."""
@@ -547,66 +620,90 @@ class Teller:
         stories = self._stories[event.backward]
         return stories.of(stories.backward.node_runs[event.item].node)
 
-    def _node(self, event: StepEvent) -> _Told:
+    def _node(self, event: StepEvent) -> _Said:
         story = self.story(event)
-        arrived = [each.value for each in story.incoming if each.value]
-        rows = [self._number(self.words["event_in"], value) for value in arrived]
+        graph = self._graph_of.get(event.backward, -1)
+        given = self.words["event_out"]
+        rows = [
+            self._number(
+                self.words["event_in"], each.value, f"d{graph} {story.node.index} {output}"
+            )
+            for output, each in enumerate(story.incoming)
+            if each.value
+        ]
         rows += [
-            self._number(self.words["event_out"].format(name=out.name), out.value)
+            self._number(
+                given.format(name=out.name),
+                out.value,
+                f"d{graph} {out.edge.to_node} {out.edge.output_nr}",
+                written=True,
+            )
             for out in story.outgoing
-            if out.receiver is not None
+            if out.edge is not None and out.receiver is not None
         ]
         title = self.words["event_backward"].format(what=story.node.name)
-        graph = self._graph_of.get(event.backward, -1)
         form = {"t": title, "n": {graph: story.node.index}, "m": story.module}
         why = text_html(reason(story, self.words))
         if not self._worked:
-            return {**form, "why": why}, rows, ""
+            return _Said({**form, "why": why}, rows)
         equations = " ".join(text_html((equation,)) for equation in worked_node(story))
-        return form, rows, f"{why} {equations}"
+        return _Said(form, rows, f"{why} {equations}")
 
-    def _grad(self, event: StepEvent) -> _Told:
+    def _grad(self, event: StepEvent) -> _Said:
         write = self.step.backwards[event.backward].grad_writes[event.item]
         key = "event_write" if write.mode == "set" else "event_write_add"
+        grad, graph = f"{write.parameter}.grad", self._graph_of.get(event.backward, -1)
+        leaf = self._leaves(event.backward).get(write.parameter, -1)
         rows = [
-            self._number(f"{write.parameter}.grad", write.before),
-            self._number(self.words["event_in"], write.incoming),
-            self._number(f"→ {write.parameter}.grad", write.after),
+            self._number(grad, write.before, grad),
+            self._number(self.words["event_in"], write.incoming, f"d{graph} {leaf} 0"),
+            self._number(grad, write.after, grad, written=True),
         ]
-        return {"t": self.words[key].format(name=write.parameter), "a": write.parameter}, rows, ""
+        title = self.words[key].format(name=write.parameter)
+        return _Said({"t": title, "a": write.parameter}, rows)
 
-    def _update(self, event: StepEvent) -> _Told:
+    def _leaves(self, backward: int) -> Mapping[str | None, int]:
+        """The nodes of the parameters that a backward reached."""
+        graph = self.step.backwards[backward].graph
+        return {each.variable: each.index for each in graph.nodes} if graph else {}
+
+    def _update(self, event: StepEvent) -> _Said:
         update = self.step.updates[event.item]
         found = worked_update(update, self.step.kernels)
         what = f"{update.parameter} ← {update.expression or '…'}"
-        values = (
-            (update.parameter, update.before),
-            (f"{update.parameter}.grad", update.grad),
-            (f"→ {update.parameter}", update.after),
-        )
-        rows = [self._number(name, value) for name, value in values if value is not None]
+        name, grad = update.parameter, f"{update.parameter}.grad"
+        rows = [self._number(name, update.before, name), self._number(grad, update.grad, grad)]
+        rows.append(self._number(name, update.after, name, written=True))
+        rows = [row for row in rows if row.value is not None]
         more = text_html((Equation((found.formula, found.result)),)) if found else ""
         title = self.words["event_update"].format(what=what)
-        return {"t": title, "a": update.parameter}, rows, more
+        return _Said({"t": title, "a": update.parameter}, rows, more)
 
-    def _zero(self, event: StepEvent) -> _Told:
+    def _zero(self, event: StepEvent) -> _Said:
         zero = self.step.zero_grads[event.item]
+        grad = f"{zero.parameter}.grad"
         rows = [
-            self._number(f"{zero.parameter}.grad", zero.before),
-            self._number(f"→ {zero.parameter}.grad", zero.after),
+            self._number(grad, zero.before, grad),
+            self._number(grad, zero.after, grad, written=True),
         ]
         title = self.words["event_zero"].format(name=zero.parameter)
-        return {"t": title, "a": zero.parameter}, rows, ""
+        return _Said({"t": title, "a": zero.parameter}, rows)
 
-    def _run(self, event: StepEvent) -> _Told:
+    def _run(self, event: StepEvent) -> _Said:
         happened = self._run_events[event.item]
-        return {"t": happened.message}, [], ""
+        return _Said({"t": happened.message}, [])
 
-    def _number(self, name: str, value: Value | None) -> list[str]:
-        return [name, shape_text(value.shape) if value else "", self._range(value)]
+    def _number(
+        self, name: str, value: Value | None, key: str = "", *, written: bool = False
+    ) -> Row:
+        shape = shape_text(value.shape) if value else ""
+        return Row(name, shape, self._range(value), value, key, written)
 
-    def _row(self, name: str, use: TensorUse) -> list[str]:
-        return [name, shape_text(use.spec.shape), self._range(use.value)]
+    def _row(self, use: TensorUse, *, written: bool = False) -> Row:
+        own = use.spec.name.removesuffix(".grad") in self.step.parameters
+        key = use.spec.name if own else f"t{use.tensor}"
+        shape = shape_text(use.spec.shape)
+        return Row(self.names(use), shape, self._range(use.value), use.value, key, written)
 
     def _range(self, value: Value | None) -> str:
         """A value in words; behind the range of a large one its histogram."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.analysis.lesson import StepLesson
 from autograd_lens.errors import RenderError
 from autograd_lens.render.graph_text import code as code_of
-from autograd_lens.render.handout.blocks import Block, Figure, Formulas, Run, Table, runs
-from autograd_lens.render.handout.graph import lesson_dot
+from autograd_lens.render.handout.blocks import Block, Cell, Figure, Formulas, Run, Table, runs
+from autograd_lens.render.handout.graph import lesson_graph
 from autograd_lens.render.handout.player import Teller
 from autograd_lens.render.handout.wording import reason
 from autograd_lens.render.worked import worked_node, worked_update
@@ -21,6 +21,8 @@ from autograd_lens.trace.reader import Trace
 __all__ = ["Slide", "slides"]
 
 _MOST = 80
+_ROWS = 6  # of a slide's table
+_ROOM = (270.0, 80.0)  # points that a drawing has between title and table, at its natural size
 _LIT = "#92600a"
 _TITLE, _VALUE, _GRAD = range(3)  # the lines of a box
 _NODE = re.compile(r'<g id="n(\d+)" class="node.*?</g>', re.DOTALL)
@@ -69,8 +71,7 @@ def slides(
     if len(events) > _MOST:
         msg = f"Step {shown.step.index} has {len(events):,} events; {_MOST} slides are the most."
         raise RenderError(msg, hint="A page goes through more: autograd-lens view.")
-    dot = lesson_dot(shown, run.source)
-    svg = draw(dot) if dot else ""
+    svg = lesson_graph(shown, run.source, draw, _ROOM)
     teller = Teller(shown.step, shown.names, run, words)
     board = _Board(svg, shown)
     return tuple(_slide(event, shown, teller, board) for event in events)
@@ -111,9 +112,7 @@ class _Board:
 def _slide(event: StepEvent, shown: StepLesson, teller: Teller, board: _Board) -> Slide:
     told = teller.tell(event)
     svg = board.after(event, told.node, shown.step.main_backward)
-    rows = tuple(
-        ((Run(name, "code"),), runs(shape), runs(numbers)) for name, shape, numbers in told.rows
-    )
+    rows = tuple(((Run(row.label, "code"),), runs(row.shape), runs(row.text)) for row in told.rows)
     words = teller.words
     head = (words["tensor"], words["shape"], words["numbers"])
     blocks: list[Block] = [Table(head, rows, wide=2)] if rows else []
@@ -129,6 +128,16 @@ def _slide(event: StepEvent, shown: StepLesson, teller: Teller, board: _Board) -
         " ".join([_said(event, teller), *(write(each, TEXTBOOK) for each in equations)]),
         event.phase,
     )
+
+
+def _few(rows: Iterable[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
+    """The first and the last of many rows, which leave the drawing its room."""
+    found = list(rows)
+    if len(found) <= _ROWS:
+        yield from found
+        return
+    half = _ROWS // 2
+    yield from [*found[:half], (runs("…"),) * len(found[0]), *found[-half:]]
 
 
 def _equations(event: StepEvent, shown: StepLesson, teller: Teller) -> Iterator[Equation]:

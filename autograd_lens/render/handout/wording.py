@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.lesson import KEPT, NONE
 from autograd_lens.analysis.names import Names
@@ -18,7 +17,7 @@ from autograd_lens.trace.expr import Equation, Name, Number, digits, substituted
 from autograd_lens.trace.expression import notation, spoken_name
 from autograd_lens.trace.graph import constant, operator_name
 from autograd_lens.trace.records import Kernel, TensorUse
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 __all__ = [
     "computation",
@@ -116,7 +115,7 @@ def value_text(value: Value | None, words: Mapping[str, str]) -> str:
     return _range(array.astype(np.float64).ravel(), words)
 
 
-def _range(numbers: npt.NDArray[np.float64], words: Mapping[str, str]) -> str:
+def _range(numbers: Floats, words: Mapping[str, str]) -> str:
     finite = numbers[np.isfinite(numbers)]
     nans, infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
     parts = []
@@ -149,7 +148,8 @@ def box_words(kernel: Kernel, names: Names, width: int) -> str:
     made, computed, operation = names.made(kernel), notation(kernel, names), spoken_name(kernel)
     first = names(kernel.outputs[0]) if made else ""
     told = (f"{computed} → {first}", computed) if made else (computed,)
-    short = (f"{operation} → {first}", first, operation) if made else (operation,)
+    both = f"{operation} → {first}" if first != operation else ""
+    short = (both, first, operation) if made else (operation,)
     fitting = (text for text in (*told, *short) if text and len(text) <= width)
     return next(fitting, shorten(operation, width))
 

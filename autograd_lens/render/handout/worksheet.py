@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.analysis.lesson import Lesson
 from autograd_lens.errors import RenderError
@@ -29,11 +28,11 @@ from autograd_lens.render.handout.run_sheet import PARTS, RunSheet
 from autograd_lens.render.handout.texts import texts
 from autograd_lens.render.handout.wording import number as shown_number
 from autograd_lens.trace.expr import Equation, Expr, Name, Op, Sum, digits
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Exercise", "SheetOptions", "exercise", "worksheet"]
 
 Words = Mapping[str, str]
-Floats = npt.NDArray[np.float64]
 
 _POINTS = 5
 _BLANK = "\u2007" * 10

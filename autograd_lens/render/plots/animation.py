@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
@@ -28,10 +27,9 @@ from autograd_lens.render.layout import short
 from autograd_lens.render.numbers import scalar
 from autograd_lens.render.plots.field import Field
 from autograd_lens.render.plots.language import say, spoken, translate
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Ground", "animation_steps", "frames", "gif"]
-
-Floats = npt.NDArray[np.float64]
 
 _FRAMES = 100
 _LEVELS = 14
@@ -131,7 +129,7 @@ class _Stage:
     lesson: Lesson
     points: Floats
     canvas: Any  # matplotlib leaves its canvas untyped
-    background: Any
+    background: object
     trail: Line2D
     point: Line2D
     cursor: Line2D

@@ -31,10 +31,10 @@ from autograd_lens.render.plots.style import (
     value_axis,
 )
 from autograd_lens.trace.kept import Surface
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Journey", "draw_line", "draw_plan", "draw_relief", "draw_step_colours", "make_journey"]
 
-Floats = npt.NDArray[np.float64]
 Axes3D = Any  # mpl_toolkits has no types
 
 _MARKS = {  # shape, size, filling, edge, order

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,10 +18,9 @@ from autograd_lens.render.plots.style import (
     plain,
     step_axis,
 )
+from autograd_lens.trace.values import Floats
 
 __all__ = ["diff_figure"]
-
-Floats = npt.NDArray[np.float64]
 
 _LETTERS = 70  # of a line of the title
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from matplotlib.ticker import MaxNLocator
 
 from autograd_lens.render.plots.style import SURFACE, number, number_in
 from autograd_lens.trace.kept import Surface, between
+from autograd_lens.trace.values import Floats
 
 __all__ = ["Field", "draw_field", "loss_text", "loss_ticks", "make_field"]
-
-Floats = npt.NDArray[np.float64]
 
 _LEVELS = 15
 _DECADE = 1.0

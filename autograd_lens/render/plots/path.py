@@ -10,10 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,10 +44,9 @@ from autograd_lens.render.plots.style import (
 from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.selection import all_scalars
+from autograd_lens.trace.values import Array, Floats
 
 __all__ = ["PathOptions", "figure_bytes", "path_figure"]
-
-Floats = npt.NDArray[np.float64]
 
 _NO_SURFACE = "The loss surface is not drawn: it was not recorded and could not be computed."
 _LETTERS = 125  # of a line below the title, before it is written smaller
@@ -245,15 +242,15 @@ def _each(trace: Trace, shapes: dict[str, tuple[int, ...]]) -> tuple[list[_Curve
     return values, grads
 
 
-def _flat(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _flat(values: Array) -> Array:
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
-def _element(values: npt.NDArray[Any], position: int) -> Floats:
+def _element(values: Array, position: int) -> Floats:
     return _flat(values)[:, position].astype(np.float64)
 
 
-def _length(values: npt.NDArray[Any]) -> Floats:
+def _length(values: Array) -> Floats:
     """The Euclidean norm of a parameter at each point: (t,)."""
     flat = np.abs(_flat(values))
     with np.errstate(over="ignore", invalid="ignore"):

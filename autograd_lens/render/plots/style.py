@@ -25,6 +25,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from autograd_lens.trace.values import Floats
+
 __all__ = [
     "CURVES",
     "INK",
@@ -46,7 +48,6 @@ __all__ = [
     "value_axis",
 ]
 
-Floats = npt.NDArray[np.float64]
 Format = Literal["png", "svg", "pdf"]
 Dashes = str | tuple[int, tuple[float, ...]]
 

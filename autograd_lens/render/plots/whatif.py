@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -27,13 +26,12 @@ from autograd_lens.render.plots.style import (
 )
 from autograd_lens.trace.kept import Surface
 from autograd_lens.trace.outcomes import WhatIf
+from autograd_lens.trace.values import Floats
 
 __all__ = ["whatif_figure"]
 
-Floats = npt.NDArray[np.float64]
-
 _DIVERGED = 10.0  # times the first loss
-_APART = 0.03  # of the path's extent: points that are nearer run together
+_APART = 0.02  # of the picture: the rims of points that are nearer would hide the line
 _MANY, _TANGLED = 4, 3.0  # points; extents that a path is long: it goes to and fro
 _RECORDED, _CHANGED = CURVES[0], CURVES[1]
 
@@ -103,11 +101,11 @@ def _draw_paths(axes: Axes, paths: TwoPaths, field: Field | None) -> None:
     plain(axes, "")
     if field is not None:
         draw_field(axes, field)
+    axes.set_xlim(*paths.window[:, 0])
+    axes.set_ylim(*paths.window[:, 1])
     _draw_path(axes, paths.recorded, _RECORDED[0], "recorded path", order=6)
     name = "changed path, leaving the picture" if paths.left else "changed path"
     _draw_path(axes, paths.changed, _CHANGED[0], name, order=4, ends=not paths.left)
-    axes.set_xlim(*paths.window[:, 0])
-    axes.set_ylim(*paths.window[:, 1])
     _label(axes, *paths.plane.labels)
 
 
@@ -158,9 +156,7 @@ def _draw_path(  # noqa: PLR0913  each says one thing of the line
     if not len(points):
         return
     lengths = np.hypot(*np.diff(points, axis=0).T)
-    apart = len(points) > 1 and bool(
-        np.median(lengths) > _APART * np.hypot(*np.ptp(points, axis=0))
-    )
+    apart = len(points) > 1 and bool(np.median(_seen(axes, points)) > _APART)
     far = len(points) > _MANY and bool(lengths.sum() > _TANGLED * np.hypot(*np.ptp(points, axis=0)))
     axes.plot(
         points[:, 0],
@@ -171,7 +167,7 @@ def _draw_path(  # noqa: PLR0913  each says one thing of the line
         label=name,
         zorder=order,
     )
-    if apart:  # a rim around each of many points would hide the line
+    if apart:
         axes.plot(
             *points.T,
             "o",
@@ -192,6 +188,13 @@ def _draw_path(  # noqa: PLR0913  each says one thing of the line
             markeredgewidth=1.2,
             zorder=order + 1,
         )
+
+
+def _seen(axes: Axes, points: Floats) -> Floats:
+    """How far points are from one another as shares of the picture."""
+    size = [high - low for low, high in (axes.get_xlim(), axes.get_ylim())]
+    distances: Floats = np.hypot(*(np.diff(points, axis=0) / size).T)
+    return distances
 
 
 def _draw_losses(axes: Axes, what: WhatIf) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from autograd_lens.render.layout import QUIET, cut
 from autograd_lens.render.numbers import scalar
+from autograd_lens.trace.values import Floats
 
 __all__ = [
     "LEGEND",
@@ -23,7 +24,6 @@ __all__ = [
     "timeline",
 ]
 
-Floats = npt.NDArray[np.float64]
 Steps = Sequence[int] | npt.NDArray[np.intp]
 
 LEGEND = "● here  ! NaN, Inf or error  ▼ finding  ◆ break  ◦ match  · in full"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from rich.text import Text
 
 from autograd_lens.analysis.cursor import Held
@@ -17,11 +16,9 @@ from autograd_lens.render.numbers import brief_value, scalar, shape
 from autograd_lens.render.step_view import StepView
 from autograd_lens.render.stepper.descent import sparkline
 from autograd_lens.trace.records import Event, Source
-from autograd_lens.trace.values import Value
+from autograd_lens.trace.values import Floats, Value
 
 __all__ = ["Course", "event_lines", "event_title", "highlighted", "parameter_lines", "source_lines"]
-
-Floats = npt.NDArray[np.float64]
 
 _PHASES = {
     "forward": "Forward",

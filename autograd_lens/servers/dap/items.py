@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.render.numbers import render_value, scalar, shape
-from autograd_lens.trace.values import Summary, Value
+from autograd_lens.trace.values import Array, Summary, Value
 
 __all__ = ["Item", "array_item", "group", "later", "text_item", "value_item"]
 
-Array = npt.NDArray[Any]
 Inside = Callable[[int, int], Sequence["Item"]]
 
 _ELEMENTS = 100  # of a tensor that are given at once

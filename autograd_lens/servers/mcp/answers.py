@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console, RenderableType
 
 from autograd_lens.analysis.conditions import condition_on
@@ -61,6 +60,7 @@ from autograd_lens.trace.outcomes import CheckResult, Descent, Verification
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Phase, Step
 from autograd_lens.trace.selection import select_step, select_steps
+from autograd_lens.trace.values import Floats
 
 __all__ = ["diff", "doctor", "explain", "find", "info", "trace", "verify", "what_if"]
 
@@ -98,7 +98,7 @@ def info(opened: Opened) -> Run:
     )
 
 
-def _telling(losses: npt.NDArray[np.float64]) -> Iterable[int]:
+def _telling(losses: Floats) -> Iterable[int]:
     """Steps whose loss says how the run went: first, least, last, the first that is no number."""
     known = np.flatnonzero(np.isfinite(losses))
     broken = np.flatnonzero(~np.isfinite(losses))
@@ -319,7 +319,7 @@ def what_if(
     )
 
 
-def _curve(losses: npt.NDArray[np.float64], first: int) -> tuple[Loss, ...]:
+def _curve(losses: Floats, first: int) -> tuple[Loss, ...]:
     """Some losses at even distances, both ends among them."""
     places = np.unique(
         np.linspace(0, max(len(losses) - 1, 0), min(len(losses), _CURVE)).astype(int)

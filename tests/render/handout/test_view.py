@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -118,7 +121,7 @@ def test_what_stands_out_is_seen(page: Any) -> None:
 def test_boxes_are_coloured_by_what_is_asked_for(page: Any) -> None:
     fills = []
     page.keyboard.press("a")
-    for by in ("gradient", "value", "order"):
+    for by in ("gradient", "value", "time"):
         page.locator("#by").select_option(by)
         page.wait_for_timeout(200)  # colours change slowly
         fills.append(
@@ -130,10 +133,26 @@ def test_boxes_are_coloured_by_what_is_asked_for(page: Any) -> None:
     assert all(len({*each}) > 1 for each in fills)
 
 
+def test_time_colours_what_ran_last_darkest(page: Any) -> None:
+    page.locator("#by").select_option("time")
+    shades = "all => all.map(one => one.dataset.g)"
+    nodes = page.locator(".sheet:not([hidden]) .node")
+    page.keyboard.press("f")
+    forward = [each for each in nodes.evaluate_all(shades) if each]
+    page.keyboard.press("End")
+    page.keyboard.press("b")
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    backward = [int(each) for each in nodes.evaluate_all(shades) if each]
+    assert set(forward) <= {"0"}, "nothing but the first operation ran"
+    now = page.locator(".node.now").first.get_attribute("data-g")
+    assert int(now) == max(backward) > min(backward)
+
+
 def test_a_click_on_a_value_shows_its_histogram(page: Any) -> None:
-    row = page.locator("#event-rows tr[tabindex]").last
+    row = page.locator("#event-rows tr[tabindex]").filter(has_text=re.compile("[▁-█]{8}")).last
     for _ in range(12):
-        if not page.locator("#event-rows tr[tabindex]").count():
+        if not row.count():
             page.keyboard.press("ArrowRight")
     row.click()
     heights = page.locator("#event-rows .bars i").evaluate_all(
@@ -143,6 +162,33 @@ def test_a_click_on_a_value_shows_its_histogram(page: Any) -> None:
     assert "100%" in heights
     row.click()
     assert page.locator("#event-rows .bars").count() == 0
+
+
+def test_a_click_on_a_value_shows_its_numbers_and_who_made_and_read_it(page: Any) -> None:
+    page.keyboard.press("f")
+    page.keyboard.press("ArrowRight")
+    made = title(page)
+    name = page.locator("#event-rows tr").last.locator("td").first.inner_text().removeprefix("→ ")
+    page.locator("#event-rows tr").last.click()
+    said = page.locator("#event-rows .heat").get_attribute("aria-label")
+    assert said.startswith("Each cell is one number. Red: positive, blue: negative")
+    by, readers = page.locator("#event-rows .relatives").all()
+    assert by.inner_text().startswith("made by")
+    assert by.locator("button").all_text_contents() == [made]
+    readers.locator("button").first.click()
+    assert title(page) != made
+    page.get_by_role("cell", name=name, exact=True).first.click()
+    page.locator("#event-rows .relatives button").first.click()
+    assert title(page) == made, "the reader's row leads back to what made it"
+
+
+def test_a_gradient_is_followed_from_the_node_that_gave_it(page: Any) -> None:
+    page.keyboard.press("b")
+    page.keyboard.press("ArrowRight")
+    given = title(page)
+    page.keyboard.press("ArrowRight")
+    page.locator("#event-rows tr").filter(has_text="gradient in").first.click()
+    assert page.locator("#event-rows .relatives button").first.inner_text() == given
 
 
 def test_search_finds_modules_parameters_operations_and_lines(page: Any) -> None:
@@ -201,11 +247,54 @@ def test_a_slider_shows_the_start_again_with_other_learning_rates(
         for place, rate in ((10, 0.1), (20, 1.0), (0, 0.01)):
             shown.locator("#try").fill(str(place))
             loss = scalar(_descend(rate)[-1], 4)
-            said = shown.locator("#tried").inner_text()
+            said = shown.locator("#try-said").inner_text()
             assert said == f"{scalar(rate)}: loss {loss} after 6 steps"
             ways.append(shown.locator("#play-descent .tried").get_attribute("d"))
         assert len({*ways}) == 3
         assert all(way.count("L") == 6 for way in ways)
+
+
+def _line(start: tuple[float, float], steps: int) -> list[float]:
+    w, b = (torch.tensor(each, dtype=torch.float32, requires_grad=True) for each in start)
+    x = torch.linspace(0, 1, 8)
+    losses = []
+    for _ in range(steps):
+        loss = ((w * x + b - 3 * x - 1) ** 2).mean()
+        loss.backward()
+        for parameter in (w, b):
+            assert parameter.grad is not None
+            parameter.data -= 0.3 * parameter.grad
+            parameter.grad = None
+        losses.append(loss.item())
+    return losses
+
+
+def test_the_start_of_two_numbers_is_dragged_among_others_that_were_executed(
+    browser: Any, tmp_path: Path
+) -> None:
+    with lens.record(tmp_path / "run.lens"):
+        _line((0.0, 0.0), 8)
+    with lens.open(tmp_path / "run.lens") as trace:
+        html = run_page(trace)
+    for shown in opened(browser, html, tmp_path / "starts.html"):
+        data = shown.evaluate("JSON.parse(document.getElementById('run').textContent).starts")
+        assert len(data) == 25
+        figure = shown.locator("#play-descent")
+        figure.scroll_into_view_if_needed()
+        rings = [ring.bounding_box() for ring in shown.locator("#play-descent .ring").all()]
+        middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in rings]
+        before = shown.locator("#where").inner_text()
+        shown.mouse.move(*middles[0])
+        shown.mouse.down()
+        shown.mouse.move(middles[17][0] + 3, middles[17][1] - 2)
+        shown.mouse.up()
+        assert shown.locator("#begin").input_value() == "17"
+        assert shown.locator("#where").inner_text() == before, "a drag is no click"
+        points = np.frombuffer(base64.b64decode(data[17]["points"]))
+        loss = scalar(_line((points[0], points[1]), 8)[-1], 4)
+        told = shown.locator("#begin-said").inner_text()
+        assert told.endswith(f"loss {loss} after 8 steps")
+        assert figure.locator(".tried").get_attribute("d").count("L") == 8
 
 
 KEYS = (

@@ -36,6 +36,8 @@
     return `${String(Number(digits))}e${exponent}`.replace(/-/g, "−");
   };
 
+  const rounded = (number, digits) => written(Number(number.toPrecision(digits)));
+
   const held = (at, place) => {
     const state = states.has(at) ? states.get(at)[place] : 1;
     return state === 1 ? written(at[place]) : state === 2 ? "None" : words.not_kept;
@@ -191,8 +193,8 @@
     if (!full) { fillBrief(form, graph, number); return; }
     const [there, back] = timesOf(form, graph);
     const [gradients, sizes] = [normsOf(full, graph, 2), normsOf(full, graph, 3)];
-    const engine = [...back.values()];
-    const [began, ended] = [Math.min(...engine), Math.max(...engine)];
+    const times = [...(state.whole ? [] : there.values()), ...back.values()];
+    const [began, ended] = [Math.min(...times), Math.max(...times)];
     const variables = form.graphs[graph].variables;
     doors(form, graph)[state.room].boxes.forEach((box, at) => {
       const drawn = byId(`s${number}-b${at}`);
@@ -206,7 +208,11 @@
       letters[1].textContent = begun && value ? `= ${isNow && !reached ? "?" : value}` : "";
       letters[2].textContent = reached ? `∂ ${isNow ? "?" : grad || (norm === null ? "None" : `norm ${norm}`)}` : "";
       if (state.by === "value") drawn.dataset.g = begun && !isNow && size !== null ? sizeOf(sizes, size) : "";
-      else if (state.by === "order") drawn.dataset.g = reached && back.has(last) ? String(Math.round(5 * (back.get(last) - began) / Math.max(ended - began, 1))) : "";
+      else if (state.by === "time") {
+        // When it ran last: in the backward or, before that came here, in the forward.
+        const time = reached && back.has(last) ? back.get(last) : begun ? there.get(last) : undefined;
+        drawn.dataset.g = time === undefined ? "" : String(Math.max(Math.round(5 * (time - began) / Math.max(ended - began, 1)), 0));
+      }
       else drawn.dataset.g = reached && !isNow ? sizeOf(gradients, norm) : "";
       drawn.tabIndex = 0;
     });
@@ -361,7 +367,7 @@
     }
 
     cells(byId("event-rows"), rowsOf(place, state.event).map(([name, shape, text]) => [name, shape, state.shown ? text : "?"]));
-    byId("event-rows").querySelectorAll("tr").forEach((row) => { if (/[▁-█]{8}$/.test(row.textContent)) row.tabIndex = 0; });
+    byId("event-rows").querySelectorAll("tr").forEach((row, at) => { if (/[▁-█]{8}$/.test(row.textContent) || event.r?.[at][2]) row.tabIndex = 0; });
     const [rows, changed] = parametersAt();
     cells(byId("followed-rows"), rows, (at) => changed.has(at));
     byId("followed-rows").querySelectorAll("tr").forEach((row) => { row.tabIndex = 0; });
@@ -521,6 +527,18 @@
       image.data.set(colour, 4 * at);
     });
     canvas.getContext("2d").putImageData(image, 0, 0);
+    const every = Math.ceil(down / 12);
+    const longest = Math.min(Math.max(...run.parameters.map((each) => each.length)), 20);
+    canvas.closest(".map").style.setProperty("--names", `${6.2 * longest + 4}px`);
+    run.parameters.forEach((each, row) => {
+      if (row % every) return;
+      const label = make("span", { title: each });
+      label.append(make("bdi", { textContent: each })); // its end stays in sight where it is cut
+      label.style.top = `${(100 * (row + 0.5)) / down}%`;
+      canvas.closest(".map").querySelector(".rows").append(label);
+    });
+    const ends = [0, Math.round((across - 1) / 2), across - 1].map((column) => make("span", { textContent: run.maps.steps[column] }));
+    canvas.closest(".map").querySelector(".ends").append(...ends.slice(0, across));
     const [mark, note] = [canvas.parentElement.querySelector(".mark"), canvas.closest("figure").querySelector("output")];
     const told = (row, column) => {
       const each = table[row * across + column];
@@ -555,6 +573,11 @@
   const drawRates = (svg) => {
     const all = run.rates.flatMap((group) => group.rates.map(([, rate]) => rate));
     const most = Math.max(...all) || 1;
+    if (all.every((rate) => rate === most)) { // a flat line tells no more than its number
+      svg.closest("figure").querySelector("figcaption").append(`: ${rounded(most, 6)}`);
+      svg.remove();
+      return;
+    }
     const x = (step) => 52 + (last ? step / last : 0) * 356;
     const y = (rate) => 66 - (rate / most) * 54;
     run.rates.forEach((group) => {
@@ -570,7 +593,8 @@
 
   // --- the start of the run with another learning rate ----------------------------------------------
 
-  const tried = run.tried.map((one) => ({ rate: one.rate, losses: numbers(one.losses), points: numbers(one.points) }));
+  const unpacked = (one) => ({ rate: one.rate, losses: numbers(one.losses), points: numbers(one.points) });
+  const [tried, starts] = [run.tried.map(unpacked), run.starts.map(unpacked)];
   const way = (svg, frame, points) => {
     let path = svg.querySelector(".tried");
     if (!path) {
@@ -590,29 +614,72 @@
     const placed = points.map(([x, y]) => point(frame, x, y)).filter((at) => at.every(Number.isFinite));
     path.setAttribute("d", placed.map(([x, y], at) => `${at ? "L" : "M"}${near(x)} ${near(y)}`).join(""));
   };
-  const tryRate = () => {
-    const one = tried[Number(byId("try").value)];
+  // Draws a descent that was executed again, and says what became of it.
+  const draw = (one, slider, subject, said, lost) => {
     const gone = [...one.losses].findIndex((each) => !Number.isFinite(each));
-    const rate = written(Number(one.rate.toPrecision(6)));
-    byId("tried").textContent = gone >= 0 ? say(words.rate_gone, { rate, step: gone })
-      : say(words.rate_said, { rate, loss: written(Number(one.losses[one.losses.length - 1].toPrecision(4))), steps: one.losses.length });
-    byId("try").setAttribute("aria-valuetext", byId("tried").textContent);
+    const output = byId(`${slider}-said`);
+    output.textContent = gone >= 0 ? say(lost, { ...subject, step: gone })
+      : say(said, { ...subject, loss: written(Number(one.losses[one.losses.length - 1].toPrecision(4))), steps: one.losses.length });
+    byId(slider).setAttribute("aria-valuetext", output.textContent);
     if (byId("play-descent") && run.descent && one.points.length) {
       way(byId("play-descent"), run.descent, Array.from({ length: one.points.length / 2 }, (_, at) => [one.points[2 * at], one.points[2 * at + 1]]));
     }
     if (byId("play-losses") && run.lossFrame) way(byId("play-losses"), run.lossFrame, [...one.losses].map((each, at) => [at, each]));
   };
-  byId("try")?.addEventListener("input", tryRate);
+  byId("try")?.addEventListener("input", () => {
+    const one = tried[Number(byId("try").value)];
+    draw(one, "try", { rate: rounded(one.rate, 6) }, words.rate_said, words.rate_gone);
+  });
+
+  // Places where the run could begin as well: rings, among which its start is dragged.
+  const rings = starts.map((one) => {
+    const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+    const [x, y] = point(run.descent, one.points[0], one.points[1]);
+    Object.entries({ class: "ring", cx: x.toFixed(1), cy: y.toFixed(1), r: 4 }).forEach(([key, value]) => ring.setAttribute(key, value));
+    byId("play-descent").append(ring);
+    return [x, y, ring];
+  });
+  const begin = (at) => {
+    const one = starts[at];
+    byId("begin").value = String(at);
+    rings.forEach(([, , ring], place) => ring.classList.toggle("chosen", place === at));
+    const start = run.names.slice(0, 2).map((name, column) => `${name} ${rounded(one.points[column], 4)}`).join(", ");
+    draw(one, "begin", { start }, words.start_said, words.start_gone);
+  };
+  byId("begin")?.addEventListener("input", () => begin(Number(byId("begin").value)));
+  const under = (svg, event) => new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+  const dragging = { on: false, done: false };
+  const drag = (event, reach) => {
+    const place = under(byId("play-descent"), event);
+    const far = rings.map(([x, y]) => Math.hypot(x - place.x, y - place.y));
+    const nearest = far.indexOf(Math.min(...far));
+    if (far[nearest] > reach) return false;
+    begin(nearest);
+    return true;
+  };
+  if (rings.length) {
+    const svg = byId("play-descent");
+    svg.addEventListener("pointerdown", (event) => {
+      const place = under(svg, event);
+      const start = point(run.descent, values[0], values[1]);
+      dragging.on = drag(event, 9) || Math.hypot(start[0] - place.x, start[1] - place.y) < 9;
+      dragging.done = dragging.on;
+      if (dragging.on) svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointermove", (event) => { if (dragging.on) drag(event, Infinity); });
+    ["pointerup", "pointercancel"].forEach((name) => svg.addEventListener(name, () => { dragging.on = false; }));
+  }
 
   const losses_ = byId("play-losses");
   losses_?.addEventListener("click", (event) => {
-    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(losses_.getScreenCTM().inverse());
+    const place = under(losses_, event);
     const [left, , right] = run.lossFrame.box;
     const [low, high] = run.lossFrame.x;
     goTo(placeOf(Math.round(low + ((place.x - left) / (right - left)) * (high - low))));
   });
   byId("play-descent")?.addEventListener("click", (event) => {
-    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(byId("play-descent").getScreenCTM().inverse());
+    if (dragging.done) { dragging.done = false; return; }
+    const place = under(byId("play-descent"), event);
     let [best, least] = [state.place, Infinity];
     for (let at = 0; at < run.count; at += 1) {
       const [x, y] = point(run.descent, values[at * width], values[at * width + 1]);
@@ -635,22 +702,78 @@
     const drawn = event.target.closest(".node");
     if (drawn) press(drawn);
   });
-  // A row's histogram, drawn large below it; its ends are those of the range that the row tells.
+  // Below a row: its histogram, drawn large between the ends of the range that the row tells, its
+  // numbers as a picture, and the events that made and read it.
   const enlarge = (row) => {
-    if (row.nextElementSibling?.classList.contains("bars")) { row.nextElementSibling.remove(); return; }
-    const bins = [...row.cells[2].textContent].filter((letter) => letter >= "▁" && letter <= "█");
-    if (bins.length !== 8) return;
-    const [drawn, cell] = [make("tr", { className: "bars" }), make("td", { colSpan: 3 })];
-    bins.forEach((letter) => {
-      const bar = make("i");
-      bar.style.height = `${(100 * (letter.codePointAt(0) - 0x2581)) / 7}%`;
-      cell.append(bar);
-    });
+    if (row.nextElementSibling?.classList.contains("more")) { row.nextElementSibling.remove(); return; }
+    const at = [...row.parentElement.querySelectorAll("tr:not(.more)")].indexOf(row);
+    const parts = [bars(row.cells[2].textContent), ...picture(fullAt(state.place)?.h[state.event][at] ?? -1), ...relatives(at)].filter(Boolean);
+    if (!parts.length) return;
+    const [drawn, cell] = [make("tr", { className: "more" }), make("td", { colSpan: 3 })];
+    cell.append(...parts);
     drawn.append(cell);
     row.after(drawn);
   };
+  const bars = (text) => {
+    const bins = [...text].filter((letter) => letter >= "▁" && letter <= "█");
+    if (bins.length !== 8 || !state.shown) return null;
+    const drawn = make("div", { className: "bars" });
+    bins.forEach((letter) => {
+      const bar = make("i");
+      bar.style.height = `${(100 * (letter.codePointAt(0) - 0x2581)) / 7}%`;
+      drawn.append(bar);
+    });
+    return drawn;
+  };
+  const HEAT = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+  const picture = (number) => {
+    if (number < 0 || !state.shown) return [];
+    const [tiles, cells, block, most, letters] = run.heats[number].split(" ");
+    const [drawn, all] = tiles.split("/").map(Number);
+    const [down, across] = cells.split("×").map(Number);
+    const said = [block === "1×1" ? words.heat_one : say(words.heat_mean, { block }), say(words.heat_colours, { most: most.replace("-", "−") }), all > drawn ? say(words.heat_tiles, { tiles: drawn, all }) : ""].filter(Boolean).join(" ");
+    const canvas = make("canvas", { className: "heat", width: drawn * (across + 1) - 1, height: down });
+    canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
+    canvas.style.maxWidth = `${14 * canvas.width}px`;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", said);
+    const pen = canvas.getContext("2d");
+    const colour = Object.fromEntries(["blue", "red", "paper", "ink"].map((name) => [name, getComputedStyle(canvas.ownerDocument.documentElement).getPropertyValue(`--${name}`)]));
+    [...letters].forEach((letter, at) => {
+      const [tile, row, column] = [Math.floor(at / (down * across)), Math.floor(at / across) % down, at % across];
+      const size = HEAT.indexOf(letter) / 31 - 1;
+      const paint = (ink, share) => { pen.fillStyle = ink; pen.globalAlpha = share; pen.fillRect(tile * (across + 1) + column, row, 1, 1); };
+      paint(colour.paper, 1);
+      if (letter === "!") paint(colour.ink, 1); else paint(size < 0 ? colour.blue : colour.red, Math.abs(size));
+    });
+    return [canvas, make("small", { textContent: said })];
+  };
+  // The events that wrote a row's tensor last, and that read it before it was written again.
+  const relatives = (row) => {
+    const events = eventsOf(state.place);
+    const key = events[state.event].r?.[row]?.[2];
+    if (!key) return [];
+    const rows = (event, sign) => (event.r || []).some((each) => each[2] === sign * Math.abs(key));
+    const makes = events.flatMap((event, at) => (rows(event, -1) ? [at] : []));
+    const before = (at) => (key < 0 ? at <= state.event : at < state.event);
+    // A gradient may come from several: those that wrote it since it was last read.
+    const last = makes.filter(before).at(-1) ?? -1;
+    const next = makes.find((at) => at > Math.max(last, state.event)) ?? Infinity;
+    const readers = events.flatMap((event, at) => (rows(event, 1) && at > last && at <= next ? [at] : []));
+    const first = events.findLastIndex((event, at) => at < last && rows(event, 1));
+    const makers = makes.filter((at) => at > first && at <= last);
+    return [[words.made_by, makers], [words.read_by, readers]].filter(([, found]) => found.length).map(([said, found]) => {
+      const list = make("p", { className: "relatives", textContent: `${said} ` });
+      found.slice(0, 12).forEach((at) => {
+        const button = make("button", { type: "button", className: "crumb", textContent: events[at].t, disabled: at === state.event });
+        button.addEventListener("click", () => goTo(state.place, at));
+        list.append(button);
+      });
+      return list;
+    });
+  };
   byId("event-rows").addEventListener("click", (event) => {
-    const row = event.target.closest("tr:not(.bars)");
+    const row = event.target.closest("tr:not(.more)");
     if (row) enlarge(row);
   });
   byId("followed-rows").addEventListener("click", (event) => {
@@ -673,6 +796,7 @@
   const dark = () => {
     const now = document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
+    show();
   };
   const present = () => { toggled("present", document.body.classList.toggle("present")); show(); };
   const hide = () => { state.hide = !state.hide; state.shown = !state.hide; toggled("hide", state.hide); show(); };
