@@ -23,10 +23,12 @@ import dis
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
+from typing import Any
 
 from autograd_lens.live.frames import Site
+from autograd_lens.live.mode import KernelKey
 from autograd_lens.live.reading import RawValue
-from autograd_lens.live.stream import Stream, Write
+from autograd_lens.live.stream import TENSOR, Stream, Write
 from autograd_lens.trace.values import alike
 
 __all__ = ["LoopFrame", "StepCounter", "find_boundary"]
@@ -281,9 +283,25 @@ def find_boundary(stream: Stream, after: int, turn: int, reached: Container[int]
         # The loop has turned, or the frame that called backward was left. A loop behind the
         # update, over the parameters of an average, jumps back, too, but not as far.
         if now < previous and (now < turn or turn < 0):
-            return event
+            return _rooted(stream, start, event)
         previous = now
     return _behind(writes, start)
+
+
+def _rooted(stream: Stream, start: int, end: int) -> int:
+    """The first event before a step whose node the step's graph goes through, else the step's.
+
+    A temperature that was just updated may be made ready for the next turn's loss.
+    """
+    marks = stream.marks
+    grown = [at for at in range(max(start, 1), end) if marks[at].sequence > marks[at - 1].sequence]
+    used = {*stream.uses[marks[end].use :]} if grown else set()
+    for event in grown:
+        key: Any = stream.keys[event]
+        plain = isinstance(key, KernelKey) and key.context is None and key.results is TENSOR
+        if plain and stream.uses[marks[event + 1].use - 1] in used:
+            return event
+    return end
 
 
 def _behind(writes: list[Write], default: int) -> int:

@@ -418,7 +418,7 @@ class Stream:
         known = entry is not None and entry.made == self._turn and entry.moment is not None
         return known and type(entry.last) is Summary and entry.moment == self._moment(tensor)  # type: ignore[union-attr]
 
-    def wrote(self, argument: Any) -> None:
+    def wrote(self, argument: object) -> None:
         """A kernel wrote to an argument: what shares its memory has to be read again."""
         for one in argument if isinstance(argument, (list, tuple)) else (argument,):
             if one.__class__ in _PLAIN_TYPES and one.layout is _STRIDED:

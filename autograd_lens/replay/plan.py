@@ -309,6 +309,7 @@ class Plan:
             if not backward.nodes:  # a lean step names none
                 found |= {number: name for name, number in self.parameters.items()}
                 found |= {n: self.specs[n].name for n in self._asked(backward)}
+                found |= {n: self.specs[n].name for n in self._made_anew()}
             for node in backward.nodes:
                 number = node.leaf
                 if number is None and node.variable:
@@ -324,12 +325,22 @@ class Plan:
 
     def _asked(self, backward: TapeBackward) -> Iterator[int]:
         """The tensors that backward was restricted to and that no node can have made."""
-        made = {
-            n for call in self.calls if call.grad and call.kernel.makes_node for n in call.makes
-        }
         asked = (use.tensor for use in tensors_in(*backward.inputs))
-        named = set(self.parameters.values())
-        return (number for number in asked if number not in made and number not in named)
+        others = {*self._grown, *self.parameters.values()}
+        return (number for number in asked if number not in others)
+
+    def _made_anew(self) -> Iterator[int]:
+        """Parameters that the step makes itself, as an image that is optimized is in each turn."""
+        others = {*self._grown, *self.outside}
+        for number, spec in enumerate(self.specs):
+            if spec.role == "parameter" and spec.name and number not in others:
+                yield number
+
+    @cached_property
+    def _grown(self) -> frozenset[int]:
+        """The tensors that nodes may have made."""
+        calls = (call for call in self.calls if call.grad and call.kernel.makes_node)
+        return frozenset(number for call in calls for number in call.makes)
 
     @cached_property
     def _adopted(self) -> Mapping[int, tuple[int, ...]]:

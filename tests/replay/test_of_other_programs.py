@@ -1176,3 +1176,48 @@ def test_of_the_first_step_s_graph_that_comes_back_late_one_step_is_lost(tmp_pat
     found = verify(lens.open(tmp_path / "run.lens"), range(len(plan))).checks
     lost = [{step for each in one.skipped for step in each.steps} for one in found[:3]]
     assert lost == [{37}, {37}, {37}]
+
+
+def test_an_image_that_is_made_anew_and_then_optimized_for_some_steps(tmp_path: Path) -> None:
+    net = small()
+    chosen = np.random.default_rng(0)
+
+    def optimized(image: torch.Tensor) -> torch.Tensor:
+        image.requires_grad = True
+        for _ in range(4):
+            (net(image) ** 2).sum().backward()
+            assert image.grad is not None
+            image.data.sub_(image.grad.data.clamp_(-0.1, 0.1))
+            image.grad.zero_()
+        return image.detach()
+
+    with lens.record(tmp_path / "run.lens", full="0:6"):
+        for _ in range(4):
+            rows = torch.stack([X[int(row)] for row in chosen.integers(0, 8, 2)])
+            optimized(torch.cat([rows, torch.rand(2, 4)]))
+    found = verify(lens.open(tmp_path / "run.lens"), range(16)).checks
+    assert all_proved({one.name: one for one in found})
+
+
+def test_a_temperature_that_is_made_for_the_next_turn_s_loss(tmp_path: Path) -> None:
+    """Its node was made behind the update, and that graph goes through it."""
+    net = small()
+    exponent = torch.zeros(1, requires_grad=True)
+    optimizers = [torch.optim.Adam(each, lr=0.1) for each in (net.parameters(), [exponent])]
+    scale = torch.ones(1)
+    average = [one.detach().clone() for one in net.parameters()]
+
+    def turn(_step: int) -> None:
+        nonlocal scale
+        out = net(X[torch.randint(0, 8, (4,))])
+        optimizers[0].zero_grad()
+        (scale * out**2).mean().backward()
+        optimizers[0].step()
+        optimizers[1].zero_grad()
+        (exponent * (out.detach() - 1)).mean().backward()
+        optimizers[1].step()
+        scale = exponent.exp()
+        for mean, one in zip(average, net.parameters(), strict=True):
+            mean.lerp_(one.detach(), 0.1)
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
