@@ -94,6 +94,11 @@ def print_false_alarms(folder: Path) -> None:
     print(f"{'false alarms':38}{len(alarms):3} of {len(healthy)}")
 
 
+def own(path: Path) -> bool:
+    """Whether a program was written together with the rule that it is for."""
+    return path.stem.startswith("own_")
+
+
 def rounds() -> list[tuple[str, list[Path]]]:
     """The programs after public reports, by the round in which they were written."""
     parts = re.split(
@@ -109,7 +114,8 @@ def rounds() -> list[tuple[str, list[Path]]]:
     before = [path for path in paths if path.stem not in set().union(*listed.values())]
     return [
         ("reported faults", [path for path in before if path.parent == REPORTS]),
-        ("more of these", [path for path in before if path.parent == MORE_REPORTS]),
+        ("more of these", [p for p in before if p.parent == MORE_REPORTS and not own(p)]),
+        ("kinds of our own, after the rules", [path for path in before if own(path)]),
         *(
             (f"a {name} round, {FIRST_TRY[name]} at first", [p for p in paths if p.stem in names])
             for name, names in listed.items()

@@ -51,7 +51,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _case(tape: TapeIndex) -> Case | None:
     for kernel in tape.kernels:
         sides = compared(tape, kernel) if kernel.phase == "forward" else None
-        for side in sides or ():
+        if sides is None or not any(side.tensor in tape.differentiable for side in sides):
+            continue
+        for side in sides:
             place = _place(tape, side, kernel) if side.tensor not in tape.differentiable else None
             if place is not None and made_of(tape, side.tensor, kernel.index):
                 return Case(

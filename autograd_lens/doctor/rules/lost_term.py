@@ -39,7 +39,7 @@ from autograd_lens.doctor.terms import Term, loss_terms
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
-RULE = Rule("AL404", "lost-term", "error", "full")
+RULE = Rule("AL404", "lost-term", "error", "full", explains=("AL428",))
 
 _SUMS = frozenset({"add", "add_", "sub", "sub_", "rsub"})
 _SCALES = frozenset({"div", "div_", "mul", "mul_", "neg"})

@@ -19,7 +19,8 @@ Corrected:
     loss = recon + self.kl_coeff * kl
 
 When it is silent:
-    Attributes that are read anywhere by name, and classes whose attributes are read all at once.
+    Attributes that are read anywhere by name, classes whose attributes are read all at once, and
+    those with bases that may read them.
 
 References:
     https://docs.python.org/3/tutorial/classes.html
@@ -42,6 +43,7 @@ _SETTING = re.compile(
     r"label_smoothing)(_\w+)?|\w+_weight"
 )
 _ALL_AT_ONCE = re.compile(r"getattr|vars\(|__dict__|asdict|save_hyperparameters|hparams")
+_BASES = frozenset({"Module", "object", "Optimizer", "Function", "Sequential"})
 _IS_LIBRARY = "site-packages"
 
 
@@ -55,7 +57,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     read = {
         node.attr
-        for node in ast.walk(tree)
+        for file in _files(evidence) | {source.file}
+        for node in ast.walk(evidence.code_of(file).tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
     for owner, name, line in _kept(tree):
@@ -71,10 +74,21 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             return
 
 
+def _files(evidence: Evidence) -> set[str]:
+    """The files whose lines ran kernels."""
+    return {
+        kernel.source.file
+        for step in evidence.full
+        for kernel in step.kernels
+        if kernel.source is not None
+    }
+
+
 def _kept(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
     """Class, attribute and line of ``self.name = name`` in an ``__init__`` that is given it."""
     for owner in ast.walk(tree):
-        for method in owner.body if isinstance(owner, ast.ClassDef) else ():
+        plain = isinstance(owner, ast.ClassDef) and _plain(owner)
+        for method in getattr(owner, "body", ()) if plain else ():
             if not isinstance(method, ast.FunctionDef) or method.name != "__init__":
                 continue
             given = {one.arg for one in (*method.args.args, *method.args.kwonlyargs)}
@@ -82,3 +96,8 @@ def _kept(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
                 own = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
                 if own and isinstance(node, ast.Attribute) and node.attr in given:
                     yield getattr(owner, "name", ""), node.attr, node.lineno
+
+
+def _plain(owner: ast.ClassDef) -> bool:
+    """Whether a class has no bases that may read what it keeps, beside those of torch."""
+    return all(ast.unparse(base).rpartition(".")[2] in _BASES for base in owner.bases)

@@ -99,7 +99,10 @@ def _in_between(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
 
 def _from_the_start(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
     """Batch normalisation that trains with the statistics that it was made with, all the time."""
-    found = [[one for one in step.kernels if _untouched(one)] for step in steps]
+    found = [
+        [one for one in step.kernels if _untouched(one)] if _modes(step) == {False} else []
+        for step in steps
+    ]
     if len(steps) < _STEPS or not all(found):
         return
     kernel = found[0][0]
