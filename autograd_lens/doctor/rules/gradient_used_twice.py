@@ -21,7 +21,8 @@ Corrected:
     two = Adam(contrast.head.parameters())
 
 When it is silent:
-    Optimizers that share parameters and step after a backward of their own.
+    Optimizers that share parameters and step after a backward of their own, and one that holds the
+    other as its base.
 
 References:
     https://docs.pytorch.org/docs/stable/optim.html#constructing-it
@@ -46,6 +47,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         evidence.parameters[index].name: names
         for index, held in holders.items()
         if len(names := list(dict.fromkeys(one.name for one, _ in held))) > 1
+        and not any(one.startswith(f"{other}.") for one in names for other in names)
     }
     for step in evidence.full if shared else ():
         lines = life_lines(step)

@@ -18,7 +18,8 @@ Corrected:
     through = z + (q - z).detach()
 
 When it is silent:
-    Gradients that are zero already, were not kept whole, or that cancel in some steps only.
+    Gradients that are zero already, were not kept whole, or that cancel in some steps only; a
+    largest element that is subtracted and added again, as in a logarithm of summed exponentials.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
@@ -26,6 +27,7 @@ References:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -39,6 +41,7 @@ from autograd_lens.trace.values import Value
 
 RULE = Rule("AL306", "gradients-cancel", "error", "full", explains=("AL502", "AL506"))
 
+_SHIFT = re.compile(r"A?(max|min)", re.IGNORECASE)  # subtracted for range alone
 _STEPS = 2
 _WEIGHED = 2  # elements: single numbers may be opposite by chance
 _Meeting = tuple[Node, Kernel, Value, tuple[Node, Node]]  # where, its kernel, one, from where
@@ -67,7 +70,7 @@ def _meetings(step: Step) -> Iterator[_Meeting]:
         for run in backward.node_runs if graph is not None else ():
             node = graph.nodes[run.node] if graph is not None else None
             kernel = tape.kernel_of(node) if node is not None else None
-            if node is None or kernel is None or graph is None:
+            if node is None or kernel is None or graph is None or _SHIFT.match(node.name):
                 continue
             for output in range(len(run.grad_outputs)):
                 edges = tape.arriving(run.node, output, number)

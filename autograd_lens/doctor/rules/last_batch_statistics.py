@@ -46,12 +46,23 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 continue
             trains = kernel.phase == "forward" and constant(kernel, "training") == 1
             if "batch_norm" in operator_name(kernel) and trains and not momentum:
-                if argument(kernel, "running_mean") is not None:
+                kept = argument(kernel, "running_mean") is not None
+                if kept and not _takes_turns(evidence, kernel.module):
                     yield _never(evidence, step.index, kernel)
                     return
             elif "batch_norm" in operator_name(kernel) and trains:
                 yield _finding(evidence, step.index, kernel, momentum)
                 return
+
+
+def _takes_turns(evidence: Evidence, module: str) -> bool:
+    """Whether a module learns its statistics in other passes, as in one of two in a step."""
+    return any(
+        constant(kernel, "momentum")
+        for step in evidence.full
+        for kernel in step.kernels
+        if kernel.module == module
+    )
 
 
 def _never(evidence: Evidence, step: int, kernel: Kernel) -> Finding:

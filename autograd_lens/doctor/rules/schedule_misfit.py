@@ -21,7 +21,8 @@ Corrected:
     scheduler = CosineAnnealingLR(optimizer, T_max=epochs * len(loader))
 
 When it is silent:
-    Schedules that are meant to go up and down (CyclicLR, OneCycleLR, warm restarts), and warm-up.
+    Schedules that are meant to go up and down (CyclicLR, OneCycleLR, warm restarts), and warm-up;
+    a cosine that is made anew in a loop.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
@@ -91,6 +92,8 @@ def _waves(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -
         if lrs[place] <= lrs[place - 1] and lrs[place] < lrs[place + 1]
     ]
     if not made or code.makes(set(_WAVES - {"SequentialLR"})) or len(lows) < _TURNS + phases:
+        return None
+    if any(loops_around(code.tree, made[0].lineno)):  # a new one in each turn begins anew
         return None
     return (
         "a cosine schedule goes up and down again and again",
