@@ -68,7 +68,8 @@ def _come_back(evidence: Evidence) -> Iterator[Finding]:
     """Elements that something made 0, whose gradient is 0 from then on, and that move again."""
     for index in sorted(evidence.ledger.holders):
         optimizer, group = evidence.ledger.holders[index][0]
-        reason = _reason(optimizer.groups[group] if group < len(optimizer.groups) else {})
+        numbers = [part.attributes for part in optimizer.groups]
+        reason = _reason(numbers[group] if group < len(numbers) else {})
         for gaps in evidence.gaps(index) if reason else ():
             step, pruned = _pruned(gaps)
             name = evidence.parameters[index].name
