@@ -359,9 +359,10 @@ class FullRecorder:
 
     def leave_context(self, *, complete: bool = True) -> None:
         """It has ended, or was left by an exception."""
-        was_whole, self._whole = self._whole, False  # and so it stays where this fails
+        held = False  # and so it stays where this fails
         with self._guard:
-            self._whole = was_whole and (not self.on or self._updates.ended(complete=complete))
+            held = not self.on or self._updates.ended(complete=complete)
+        self._whole = self._whole and held
         self.mode.context = self._contexts.pop() if self._contexts else None
 
     # -- every backward -------------------------------------------------------------------

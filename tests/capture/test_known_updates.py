@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import autograd_lens as lens
 from autograd_lens.replay.donors import Donors
 from autograd_lens.replay.verify import verify
 
 STEPS = 40
+LOST = 25  # a step
 OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "sgd": lambda p: torch.optim.SGD(p, 0.05),
     "momentum": lambda p: torch.optim.SGD(p, 0.02, momentum=0.9, nesterov=True),
@@ -128,3 +130,19 @@ def test_an_update_that_raises_leaves_the_program_as_it_would(tmp_path: Path) ->
         checks = verify(trace, range(30)).checks
     assert not any(check.mismatches for check in checks)
     assert checks[0].steps >= 27
+
+
+def test_an_update_ends_also_in_a_step_whose_beginning_is_lost(
+    tmp_path: Path,
+) -> None:
+    def lose(step: int, _model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        if step == LOST:
+            full = run._recorder._full
+            assert full.on
+            full._whole = False
+            optimizer.step()
+            assert full._updates._running is None
+            assert len(_get_current_dispatch_mode_stack()) == 1
+
+    with lens.record(tmp_path / "run.lens") as run:
+        train(OPTIMIZERS["adam"], lose)
