@@ -17,8 +17,15 @@ from math import prod
 from typing import Literal
 
 from autograd_lens.doctor.tape import training_path
-from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
-from autograd_lens.trace.records import Argument, Constant, Kernel, Step, TensorUse
+from autograd_lens.trace.graph import (
+    TapeIndex,
+    argument,
+    constant,
+    integers,
+    operator_name,
+    tensors,
+)
+from autograd_lens.trace.records import Kernel, Step, TensorUse
 
 __all__ = ["BatchAxis", "Meeting"]
 
@@ -148,7 +155,7 @@ class BatchAxis:
             if given is None:
                 continue
             sizes, maker = given.spec.shape, tape.maker(given.tensor, kernel.index)
-            dims = _integers(next((one for one in kernel.inputs if one.name == "dim"), None))
+            dims = integers(kernel, "dim")
             rows = len(sizes) == _PAIR and sizes[0] == self.size and sizes[0] != sizes[1]
             centred = maker is None or operator_name(maker) == "sub"
             over = rows and dims in ([0], [-_PAIR]) and kernel.requires_grad and not centred
@@ -351,7 +358,7 @@ def _is_state(kernel: Kernel, axes: int) -> bool:
 
 def _squeeze(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int:
     """Axes of size 1 that are given, or all of them, go."""
-    dims = _integers(next((one for one in kernel.inputs if one.name == "dim"), None))
+    dims = integers(kernel, "dim")
     gone = {dim % len(sizes) for dim in dims} or set(range(len(sizes)))
     return axis - sum(sizes[dim] == 1 for dim in gone if dim < axis)
 
@@ -374,7 +381,7 @@ def _lose(_kernel: Kernel, _sizes: _Sizes, _axis: int, _size: int) -> None:
 
 def _fold(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int | _How | None:
     """A sum or mean: over all axes, over the batch's, or over others."""
-    dims = _integers(next((one for one in kernel.inputs if one.name == "dim"), None))
+    dims = integers(kernel, "dim")
     mean = operator_name(kernel) == "mean"
     folded = {dim % len(sizes) for dim in dims} or set(range(len(sizes)))
     if axis in folded:
@@ -382,18 +389,11 @@ def _fold(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int | _How | 
     return axis if constant(kernel, "keepdim") else axis - sum(dim < axis for dim in folded)
 
 
-def _integers(one: Argument | None) -> list[int]:
-    if one is None:
-        return []
-    items = one.value if isinstance(one.value, tuple) else (one.value,)
-    return [int(i.value) for i in items if isinstance(i, Constant) and isinstance(i.value, int)]
-
-
 def _turn(kernel: Kernel, sizes: _Sizes, axis: int, _size: int) -> int | None:
     count = len(sizes)
     if operator_name(kernel) == "t":
         return count - 1 - axis
-    numbers = [number % count for one in kernel.inputs[1:] for number in _integers(one)]
+    numbers = [number % count for one in kernel.inputs[1:] for number in integers(kernel, one.name)]
     if axis not in numbers:
         return axis
     place = numbers.index(axis)

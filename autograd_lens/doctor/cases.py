@@ -33,13 +33,27 @@ class Case:
 
 
 def told(
-    rule: Rule, evidence: Evidence, look: Callable[[TapeIndex], Iterable[Case | None]]
+    rule: Rule,
+    evidence: Evidence,
+    look: Callable[[TapeIndex], Iterable[Case | None]],
+    *,
+    fewest: int = 1,
 ) -> Iterator[Finding]:
-    """The findings of a rule that looks at one tape at a time: the first case of each title."""
+    """The findings of a rule that looks at one tape at a time: the first case of each title.
+
+    Args:
+        rule: The rule.
+        evidence: What is examined.
+        look: Finds the cases of a tape.
+        fewest: How many tapes must have a case, for what may be so by chance in one.
+    """
+    cases = [[case for case in look(tape) if case is not None] for tape in evidence.tapes]
+    if sum(map(bool, cases)) < fewest:
+        return
     titles = set[str]()
-    for tape in evidence.tapes:
-        for case in look(tape):
-            if case is not None and case.title not in titles:
+    for tape, found in zip(evidence.tapes, cases, strict=True):
+        for case in found:
+            if case.title not in titles:
                 titles.add(case.title)
                 yield _finding(rule, evidence, tape, case)
 

@@ -337,6 +337,11 @@ def finite(value: Value | None) -> bool:
         return True
 
 
+def of_a_library(source: Source) -> bool:
+    """Whether a line is that of an installed library, whose loop serves other programs, too."""
+    return "site-packages" in source.file
+
+
 def warned(evidence: Evidence, beginning: str) -> tuple[Event, Source | None] | None:
     """The first warning that begins so, with the program's line; None where there was none."""
     for event in evidence.trace.events:

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
 
-__all__ = ["Term", "factor", "is_logarithm", "likelihoods", "loss_terms"]
+__all__ = ["Term", "factor", "is_logarithm", "likelihoods", "loss_terms", "unscaled"]
 
 _MOST = 400  # kernels on the way
 _PARTS = frozenset({"as_strided", "diagonal", "narrow", "select", "slice", "split", "unbind"})
 _THROUGH = (VIEWS - _PARTS) | {"_to_copy", "clone", "mean", "nansum", "stack", "sum"}
 _ADDS = frozenset({"add", "add_", "sub", "sub_", "rsub"})
 _MULTIPLIES = frozenset({"mul", "mul_", "div", "div_"})
+_SCALES = frozenset({"mul", "div"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,24 @@ def factor(kernel: Kernel) -> float | None:
     if other is None or operator_name(kernel).startswith("mul"):
         return other
     return 1 / other if other else None
+
+
+def unscaled(
+    tape: TapeIndex, tensor: int, before: int
+) -> tuple[Kernel | None, float, list[Kernel]]:
+    """What made a tensor, known factors but 0 taken out: their product, and their kernels.
+
+    Args:
+        tape: The tape.
+        tensor: The tensor.
+        before: The kernel that reads it.
+    """
+    made, scale, products = tape.through_views(tensor, before), 1.0, list[Kernel]()
+    while made is not None and operator_name(made) in _SCALES and (by := factor(made)):
+        scale *= by
+        products.append(made)
+        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    return made, scale, products
 
 
 def _number(given: Argument) -> float | None:

@@ -34,6 +34,7 @@ __all__ = [
     "TapeIndex",
     "argument",
     "constant",
+    "integers",
     "is_custom",
     "is_spoken",
     "leaves_unset",
@@ -432,6 +433,14 @@ def argument(kernel: Kernel, name: str) -> TensorUse | None:
         if one.name == name and isinstance(one.value, TensorUse):
             return one.value
     return None
+
+
+def integers(kernel: Kernel, name: str) -> list[int]:
+    """The whole numbers that a kernel was given under a name of its schema, one or several."""
+    found = next((one.value for one in kernel.inputs if one.name == name), ())
+    items = found if isinstance(found, tuple) else (found,)
+    numbers = (one.value for one in items if isinstance(one, Constant))
+    return [int(one) for one in numbers if isinstance(one, int)]
 
 
 def constant(kernel: Kernel, name: str) -> float | None:

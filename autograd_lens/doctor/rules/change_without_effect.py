@@ -31,7 +31,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.doctor.source import called
 from autograd_lens.trace.records import Source
@@ -41,14 +41,13 @@ RULE = Rule("AL513", "change-without-effect", "error", "light")
 _METHODS = frozenset({"step", "zero_grad", "backward", "eval", "train"})
 _SCHEDULERS = frozenset({"CosineAnnealingWarmRestarts", "ReduceLROnPlateau", "SequentialLR"})
 _FEWEST_STEPS = 3
-_IS_LIBRARY = "site-packages"  # whose loop serves other programs, too
 _Case = tuple[int, str, str, str]  # line, title, what happens, fix
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such line."""
     source = evidence.loop
-    if source is None or _IS_LIBRARY in source.file or len(evidence.losses) < _FEWEST_STEPS:
+    if source is None or of_a_library(source) or len(evidence.losses) < _FEWEST_STEPS:
         return
     tree = evidence.code(source).tree
     rate = _only_rate(evidence)

@@ -29,12 +29,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, plural
 from autograd_lens.trace.graph import argument, operator_name
 from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.values import Floats
 
 RULE = Rule("AL429", "frequent-favoured", "warning", "full")
 
@@ -44,8 +44,6 @@ _LIKE = 0.9  # correlation of the logarithms
 _RARE = 1 / 3
 _HALF = 0.5
 _CLASSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
-
-Floats = npt.NDArray[np.float64]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

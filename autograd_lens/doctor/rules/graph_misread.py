@@ -25,7 +25,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from autograd_lens.trace.records import Kernel, TensorUse
 RULE = Rule("AL437", "graph-misread", "warning", "full")
 
 _PAIR = 2
+_Cases = Iterator[Case | None]
 _FEWEST = 8  # nodes
 _GATHERS = frozenset({"index_add", "index_add_", "scatter_add", "scatter_add_"})
 _LINEAR = frozenset({"addmm", "mm"})
@@ -45,11 +46,12 @@ _LINEAR = frozenset({"addmm", "mm"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such graph."""
-    for look in (_alone, _of_first):
-        cases = [[look(tape, one) for one in tape.kernels] for tape in evidence.tapes]
-        if sum(map(any, cases)) >= _PAIR:
-            known = {id(tape): found for tape, found in zip(evidence.tapes, cases, strict=True)}
-            yield from told(RULE, evidence, lambda tape, known=known: known[id(tape)])  # type: ignore[misc]
+    yield from told(RULE, evidence, _cases(_alone), fewest=_PAIR)
+    yield from told(RULE, evidence, _cases(_of_first), fewest=_PAIR)
+
+
+def _cases(look: Callable[[TapeIndex, Kernel], Case | None]) -> Callable[[TapeIndex], _Cases]:
+    return lambda tape: (look(tape, kernel) for kernel in tape.kernels)
 
 
 def _alone(tape: TapeIndex, kernel: Kernel) -> Case | None:

@@ -43,9 +43,7 @@ _PAIR = 2
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such target."""
-    cases = [_case(tape) for tape in evidence.tapes]
-    if sum(map(bool, cases)) >= _PAIR:
-        yield from told(RULE, evidence, lambda tape: [_case(tape)])
+    yield from told(RULE, evidence, lambda tape: [_case(tape)], fewest=_PAIR)
 
 
 def _case(tape: TapeIndex) -> Case | None:

@@ -37,7 +37,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import Loop, called
 from autograd_lens.trace.graph import operator_name, tensors
@@ -48,13 +48,12 @@ RULE = Rule("AL611", "kept-by-reference", "error", "light")
 _STACKS = frozenset({"stack", "cat"})
 _FEWEST = 3
 _KEEPS = frozenset({"append", "appendleft"})
-_IS_LIBRARY = "site-packages"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first object that is kept and changed."""
     source = evidence.loop
-    if source is None or _IS_LIBRARY in source.file:
+    if source is None or of_a_library(source):
         return
     for loop in ast.walk(evidence.code(source).tree):
         case = _case(loop) if isinstance(loop, Loop) else None

@@ -35,7 +35,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import called
 from autograd_lens.trace.records import Source
@@ -44,14 +44,13 @@ RULE = Rule("AL427", "order-lost", "error", "light")
 
 _EARNED = re.compile(r"reward|return|discount|\brets?\b|advantage", re.IGNORECASE)
 _TURNS = re.compile(r"reversed\(|\[::-1\]|\.reverse\(|flip|insert\(0|appendleft|-1, -1\)")
-_IS_LIBRARY = "site-packages"
 _Case = tuple[int, str, str, str]  # line, title, what happens, fix
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first order that is lost."""
     source = evidence.loop
-    if source is None or _IS_LIBRARY in source.file:
+    if source is None or of_a_library(source):
         return
     tree = evidence.code(source).tree
     for loop in ast.walk(tree):
@@ -113,9 +112,9 @@ def _of_episode(tree: ast.AST, loop: ast.For) -> _Case | None:
     return None
 
 
-def _appended(loop: ast.For) -> Iterator[tuple[str, ast.Call]]:
-    """The lists that a loop itself appends to, with the calls."""
-    for one in loop.body:
+def _appended(block: ast.For | ast.With) -> Iterator[tuple[str, ast.Call]]:
+    """The lists that a block itself appends to, with the calls."""
+    for one in block.body:
         call = one.value if isinstance(one, ast.Expr) else None
         if isinstance(call, ast.Call) and called(call) == "append" and len(call.args) == 1:
             yield ast.unparse(call.func).removesuffix(".append"), call
@@ -197,9 +196,8 @@ def _calls(node: ast.AST, method: str) -> bool:
 
 def _fills(tree: ast.AST, loop: ast.For, name: str) -> bool:
     """Whether a loop appends to a list of that name, or to one that a function returns as it."""
-    lists = {one for one, _ in _appended(loop)} | {
-        one for inner in ast.walk(loop) if isinstance(inner, ast.With) for one in _inside(inner)
-    }
+    blocks = (one for one in ast.walk(loop) if one is loop or isinstance(one, ast.With))
+    lists = {name for block in blocks for name, _ in _appended(block)}
     if name in lists:
         return True
     makers = {
@@ -219,13 +217,6 @@ def _fills(tree: ast.AST, loop: ast.For, name: str) -> bool:
         )
         for node in ast.walk(tree)
     )
-
-
-def _inside(block: ast.With) -> Iterator[str]:
-    for one in block.body:
-        call = one.value if isinstance(one, ast.Expr) else None
-        if isinstance(call, ast.Call) and called(call) == "append":
-            yield ast.unparse(call.func).removesuffix(".append")
 
 
 def _shuffles(tree: ast.AST, iterated: str) -> bool:

@@ -31,8 +31,8 @@ from collections.abc import Iterator
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
-from autograd_lens.trace.records import Constant, Kernel
+from autograd_lens.trace.graph import TapeIndex, constant, integers, operator_name, tensors
+from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL430", "penalty-axis", "error", "full")
 
@@ -59,7 +59,7 @@ def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
     maker = tape.maker(given.tensor, kernel.index)
     if maker is None or maker.phase != "backward" or _of_parameter(tape, sizes):
         return None
-    axes = {axis % len(sizes) for axis in _axes(kernel)} or set(range(len(sizes)))
+    axes = {axis % len(sizes) for axis in integers(kernel, "dim")} or set(range(len(sizes)))
     whole = axes == set(range(len(sizes)))
     part = axes == {1} and len(sizes) > _MATRIX
     if not whole and not part:
@@ -72,13 +72,6 @@ def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
         its distance from 1: the length that is held at 1 is not that of a sample's gradient""",
         "((gradient.flatten(1).norm(2, dim=1) - 1) ** 2).mean()",
     )
-
-
-def _axes(kernel: Kernel) -> list[int]:
-    found = next((one.value for one in kernel.inputs if one.name == "dim"), None)
-    items = found if isinstance(found, tuple) else (found,)
-    numbers = [one.value for one in items if isinstance(one, Constant)]
-    return [one for one in numbers if isinstance(one, int)]
 
 
 def _less_one(tape: TapeIndex, kernel: Kernel) -> bool:

@@ -32,8 +32,8 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
-from autograd_lens.trace.records import Argument, Constant, Kernel, TensorUse
+from autograd_lens.trace.graph import TapeIndex, constant, integers, operator_name, tensors
+from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL412", "rows-against-columns", "error", "full")
 
@@ -88,14 +88,8 @@ def _first(tape: TapeIndex, kernel: Kernel) -> Kernel | None:
 
 def _over_last(fold: Kernel, axes: int) -> bool:
     """Whether a kernel folds the last axis alone, and drops it."""
-    one = next((one for one in fold.inputs if one.name == "dim"), None)
-    return _dims(one, axes) == [axes - 1] and not constant(fold, "keepdim")
-
-
-def _dims(one: Argument | None, axes: int) -> list[int]:
-    items = (one.value if isinstance(one.value, tuple) else (one.value,)) if one else ()
-    numbers = [item.value for item in items if isinstance(item, Constant)]
-    return [int(number) % axes for number in numbers if isinstance(number, int)]
+    over = [axis % axes for axis in integers(fold, "dim")]
+    return over == [axes - 1] and not constant(fold, "keepdim")
 
 
 def _origin(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> int:

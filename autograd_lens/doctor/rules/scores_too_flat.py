@@ -33,7 +33,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.numbers import is_unit
-from autograd_lens.doctor.terms import factor
+from autograd_lens.doctor.terms import unscaled
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel
 
@@ -59,21 +59,17 @@ def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
     given, dim = argument(kernel, "self"), constant(kernel, "dim")
     if given is None or dim is None or len(given.spec.shape) != _PAIR:
         return None
-    scale, scaled, made = 1.0, None, tape.through_views(given.tensor, kernel.index)
-    while made is not None and operator_name(made) in ("mul", "div"):
-        by = factor(made)
-        if by is None or _learned(made):
-            return None
-        scale, scaled = scale * by, scaled or made
-        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
-    if made is None or operator_name(made) not in _PRODUCTS or not _of_units(tape, made):
+    made, scale, products = unscaled(tape, given.tensor, kernel.index)
+    if made is None or operator_name(made) not in _PRODUCTS or any(map(_learned, products)):
+        return None
+    if not _of_units(tape, made):
         return None
     classes = given.spec.shape[int(dim)]
     best = math.exp(scale) / (math.exp(scale) + (classes - 1) * math.exp(-scale))
     if not 0 < scale <= 1 or best >= _SHARE:
         return None
     return Case(
-        scaled or kernel,
+        products[0] if products else kernel,
         f"the right class can never get more than {best:.1%}",
         f"""the scores are cosines times {number(scale)}. Even with 1 for the right class and -1
         for the {classes - 1} others, the softmax gives it {best:.1%}: the loss cannot fall below

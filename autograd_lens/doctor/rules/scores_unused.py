@@ -47,9 +47,8 @@ _LOOKED_AT = frozenset({"_softmax", "_log_softmax", "sigmoid", "argmax", "max", 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such scores."""
-    tapes = evidence.tapes
-    if len(tapes) >= _FEWEST and all(_case(tape) is not None for tape in tapes):
-        yield from told(RULE, evidence, lambda tape: [_case(tape)])
+    every = max(_FEWEST, len(evidence.tapes))
+    yield from told(RULE, evidence, lambda tape: [_case(tape)], fewest=every)
 
 
 def _case(tape: TapeIndex) -> Case | None:

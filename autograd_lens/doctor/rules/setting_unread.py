@@ -32,7 +32,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.trace.records import Source
 
@@ -44,13 +44,12 @@ _SETTING = re.compile(
 )
 _ALL_AT_ONCE = re.compile(r"getattr|vars\(|__dict__|asdict|save_hyperparameters|hparams")
 _BASES = frozenset({"Module", "object", "Optimizer", "Function", "Sequential"})
-_IS_LIBRARY = "site-packages"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such attribute."""
     source = evidence.loop
-    if source is None or _IS_LIBRARY in source.file:
+    if source is None or of_a_library(source):
         return
     tree = evidence.code(source).tree
     if _ALL_AT_ONCE.search(ast.unparse(tree)):

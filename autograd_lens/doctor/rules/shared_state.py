@@ -43,8 +43,7 @@ _PAIR = 2
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such buffer."""
-    if sum(_case(tape) is not None for tape in evidence.tapes) >= _PAIR:
-        yield from told(RULE, evidence, lambda tape: [_case(tape)])
+    yield from told(RULE, evidence, lambda tape: [_case(tape)], fewest=_PAIR)
 
 
 def _case(tape: TapeIndex) -> Case | None:

@@ -34,7 +34,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.tape import LOSSES, divergence
-from autograd_lens.doctor.terms import Term, factor, loss_terms
+from autograd_lens.doctor.terms import Term, factor, loss_terms, unscaled
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
@@ -61,10 +61,7 @@ def _joined(tape: TapeIndex, kernel: Kernel) -> Case | None:
         return None
     scales = list[float]()
     for use in tensors(kernel.inputs):
-        made, scale = tape.through_views(use.tensor, kernel.index), 1.0
-        while made is not None and operator_name(made) in ("mul", "div") and factor(made):
-            scale *= factor(made) or 1.0
-            made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+        made, scale, _ = unscaled(tape, use.tensor, kernel.index)
         if made is None or operator_name(made) not in _SIMILAR or use.value is None:
             return None
         largest = max(abs(use.value.array.min()), abs(use.value.array.max())) / scale
@@ -166,12 +163,7 @@ def _softened(tape: TapeIndex, use: TensorUse, before: Kernel) -> tuple[float, K
     soft = tape.through_views(use.tensor, before.index)
     if soft is None or operator_name(soft) not in ("_softmax", "_log_softmax"):
         return None
-    scale, kernel = 1.0, tape.through_views(next(tensors(soft.inputs)).tensor, soft.index)
-    while kernel is not None and operator_name(kernel) in ("mul", "div"):
-        by = factor(kernel)
-        if not by or by < 0:
-            return None
-        scale *= by
-        kernel = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
-    known = kernel is not None and operator_name(kernel) in _SCORES
-    return (1 / scale, soft) if known else None
+    made, scale, products = unscaled(tape, next(tensors(soft.inputs)).tensor, soft.index)
+    known = made is not None and operator_name(made) in _SCORES
+    positive = all((factor(one) or 0) > 0 for one in products)
+    return (1 / scale, soft) if known and positive else None

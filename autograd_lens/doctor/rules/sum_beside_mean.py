@@ -35,8 +35,8 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.doctor.tape import LOSSES
 from autograd_lens.doctor.terms import factor
-from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
-from autograd_lens.trace.records import Constant, Kernel
+from autograd_lens.trace.graph import TapeIndex, constant, integers, operator_name, tensors
+from autograd_lens.trace.records import Kernel
 
 RULE = Rule("AL434", "sum-beside-mean", "warning", "full")
 
@@ -124,9 +124,7 @@ def _fold(kernel: Kernel, weight: float) -> _Fold | None:
         return _Fold(kernel, sizes, plain) if mean else None
     if name == "mean":
         return _Fold(kernel, sizes, plain)
-    dims = next((one.value for one in kernel.inputs if one.name == "dim"), ())
-    numbers = dims if isinstance(dims, tuple) else (dims,)
-    all_axes = not any(isinstance(one, Constant) and one.value is not None for one in numbers)
+    all_axes = not integers(kernel, "dim")
     if name == "sum" and all_axes and len(sizes) >= _MATRIX and given[0].spec.role != "parameter":
         return _Fold(kernel, sizes, plain, whole=True)
     return None

@@ -38,10 +38,9 @@ import numpy as np
 from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, listed, shape, size
 from autograd_lens.doctor.ledger import ever_reached
-from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, operator_name, tensors
+from autograd_lens.trace.graph import VIEWS, TapeIndex, constant, integers, operator_name, tensors
 from autograd_lens.trace.records import (
     Backward,
-    Constant,
     Graph,
     Kernel,
     Node,
@@ -274,10 +273,7 @@ def _summed(tape: TapeIndex, kernel: Kernel) -> bool:
     axis = constant(kernel, "dim")
     made, axes = kernel.outputs[0].tensor, len(kernel.outputs[0].spec.shape)
     for reader in tape.readers(made) if axis is not None else ():
-        dims = next((one for one in reader.inputs if one.name == "dim"), None)
-        items = (dims.value if isinstance(dims.value, tuple) else (dims.value,)) if dims else ()
-        given = [one.value for one in items if isinstance(one, Constant)]
-        over = [int(one) % axes for one in given if isinstance(one, int)]
+        over = [one % axes for one in integers(reader, "dim")]
         if operator_name(reader) in ("sum", "mean") and axis is not None and over == [axis % axes]:
             return True
     return False
