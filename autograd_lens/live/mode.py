@@ -400,11 +400,12 @@ class TapeMode(TorchDispatchMode):
         try:
             if operator.draws:
                 self._draws.after(args, kwargs)
-            if operator.mutated:
+            void = operator.mutated and not isinstance(result, _Tensor) and not result
+            if void or (operator.mutated and not stream.lean):
                 written = [_argument(m, args, kwargs) for m in operator.mutated]
                 if not stream.lean:
                     stream.wrote(written)
-            if operator.mutated and not isinstance(result, _Tensor) and not result:
+            if void:
                 results: Any = stream.make(written)
             else:
                 results = stream.leave_unset(result) if operator.unset else stream.make(result)

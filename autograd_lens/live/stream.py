@@ -393,8 +393,8 @@ class Stream:
             self.slots.append(None)
             return
         if not known or not alias.is_contiguous():
-            same = self._is_as_read(entry, alias) and alias.stride() == entry.strides
-            self.slots.append(entry.last if same else self._read_large(alias, None))
+            stands = self._as_read(entry, alias) if alias.stride() == entry.strides else None
+            self.slots.append(self._read_large(alias, None) if stands is None else stands)
             return
         value: RawValue = entry.memory.raw
         self.slots.append(entry.last if value == entry.last else value)
@@ -413,10 +413,12 @@ class Stream:
         memory = tensor.untyped_storage().data_ptr()
         return self._turn, tensor._version, tensor.data_ptr(), self._writes[memory]
 
-    def _is_as_read(self, entry: TensorEntry | None, tensor: torch.Tensor) -> bool:
-        """Whether what was read last of a large tensor that a kernel made stands (NOTE 3)."""
-        known = entry is not None and entry.made == self._turn and entry.moment is not None
-        return known and type(entry.last) is Summary and entry.moment == self._moment(tensor)  # type: ignore[union-attr]
+    def _as_read(self, entry: TensorEntry | None, tensor: torch.Tensor) -> Summary | None:
+        """What was read last of a large tensor that a kernel made, where it stands (NOTE 3)."""
+        if entry is None or entry.made != self._turn or entry.moment is None:
+            return None
+        last = entry.last
+        return last if isinstance(last, Summary) and entry.moment == self._moment(tensor) else None
 
     def wrote(self, argument: object) -> None:
         """A kernel wrote to an argument: what shares its memory has to be read again."""
@@ -425,8 +427,8 @@ class Stream:
                 self._writes[one.untyped_storage().data_ptr()] += 1
 
     def _read_large(self, tensor: torch.Tensor, entry: TensorEntry | None) -> RawValue:
-        if self._is_as_read(entry, tensor):
-            return entry.last  # type: ignore[union-attr]
+        if (stands := self._as_read(entry, tensor)) is not None:
+            return stands
         outside = entry is not None and self._is_outside(entry)
         if outside and entry is not None and entry.plain and tensor.nbytes > _REMEMBER:
             with contextlib.suppress(RuntimeError):  # made in inference mode: it has no version
