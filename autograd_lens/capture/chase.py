@@ -41,8 +41,7 @@ class Chase:
         self._recorded, self._met_light = set[str](), set[Site]()
         self._sites = set[Site]()  # where a graph was recorded
         self._held: dict[Graphs, list[weakref.ref[torch.Tensor]]] = {}
-        self._let_go = Counter[Graphs]()
-        self._restarts = 0
+        self._again = Counter[Graphs]()  # times that graphs were recorded anew for the sake of some
 
     @property
     def goes_on(self) -> bool:
@@ -81,16 +80,14 @@ class Chase:
 
     def restarts(self) -> None:
         """An optimizer came that no tape holds: all graphs are to be recorded once more."""
-        if self._recorded and self._restarts < _TIMES:
-            self._restarts += 1
-            self._recorded.clear()
-            self.alarmed = True
+        if self._recorded:
+            self.begins_anew(())
 
     def begins_anew(self, graphs: Graphs) -> bool:
-        """Record all graphs once more, a few times at most for the sake of one: whether it will."""
-        if self._let_go[graphs] >= _TIMES:
+        """Record all graphs once more, for some a few times at most; tells whether it will."""
+        if self._again[graphs] >= _TIMES:
             return False
-        self._let_go[graphs] += 1
+        self._again[graphs] += 1
         self._recorded.clear()
         self.alarmed = True
         return True
@@ -101,7 +98,7 @@ class Chase:
 
     def watches(self, graphs: Graphs, read: Iterable[torch.Tensor | None]) -> None:
         """Record graphs once more when something that they read is gone, a few times at most."""
-        if self._let_go[graphs] >= _TIMES:
+        if self._again[graphs] >= _TIMES:
             self._held.pop(graphs, None)
             return
         gone = partial(self._lets_go, graphs)
@@ -110,6 +107,6 @@ class Chase:
     def _lets_go(self, graphs: Graphs, _reference: weakref.ref[torch.Tensor]) -> None:
         """The program let go of something that a full step read."""
         if self._held.pop(graphs, None):
-            self._let_go[graphs] += 1
+            self._again[graphs] += 1
             self._recorded.difference_update(graphs)
             self.alarmed = True
