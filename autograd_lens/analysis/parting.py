@@ -13,13 +13,13 @@ parameter that needs no gradient. That is looked for in the forward.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal
 
 from autograd_lens.analysis.alignment import UNNAMED, Alignment, Both, Names, Side, Tape, does
 from autograd_lens.analysis.nearness import Same, the_same
 from autograd_lens.trace.graph import VIEWS, operator_name, tensors
-from autograd_lens.trace.records import Constant, GradWrite, Kernel, Source, Step, TensorUse
+from autograd_lens.trace.records import Constant, GradWrite, Kernel, Phase, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 
 __all__ = ["Found", "Kind", "first_difference", "kept_apart", "made_otherwise"]
@@ -305,10 +305,7 @@ def _told(pair: Alignment, firsts: Both, behind: _Behind) -> Found:
         return _compared(pair, one, other)
     if (found := _other_parameter(pair, (one, other), behind)) is not None:
         return found
-    done = [
-        Counter(str(does(tape.kernels[index])) for index in some)
-        for tape, some in zip(pair.tapes, behind, strict=True)
-    ]
+    done = _done(pair, behind)
     if done[0] == done[1]:
         return _operators(pair, "order", firsts)
     return _in_addition(pair, (one, other), behind) or _operators(pair, "kernel", firsts)
@@ -316,20 +313,22 @@ def _told(pair: Alignment, firsts: Both, behind: _Behind) -> Found:
 
 def _in_addition(pair: Alignment, firsts: tuple[Kernel, Kernel], behind: _Behind) -> Found | None:
     """A kernel of one forward, of which the other has all else."""
-    done = [
-        Counter(
-            str(does(kernel))
-            for kernel in map(tape.kernels.__getitem__, some)
-            if kernel.phase == "forward"
-        )
-        for tape, some in zip(pair.tapes, behind, strict=True)
-    ]
+    done = _done(pair, behind, "forward")
     for more in (0, 1):
         kernel, beside = firsts[more], firsts[1 - more]
         extra = done[more] - done[1 - more]
-        if str(does(kernel)) in extra and not done[1 - more] - done[more]:
+        if does(kernel) in extra and not done[1 - more] - done[more]:
             return _more(pair, more, kernel, beside)
     return None
+
+
+def _done(pair: Alignment, behind: _Behind, phase: Phase | None = None) -> list[Counter[Hashable]]:
+    """How often each run does what on the way to what differs, in one phase or in all."""
+    found = []
+    for tape, some in zip(pair.tapes, behind, strict=True):
+        kernels = (tape.kernels[index] for index in some)
+        found.append(Counter(does(kernel) for kernel in kernels if phase in {None, kernel.phase}))
+    return found
 
 
 def _put_between(pair: Alignment, makers: tuple[Kernel, Kernel]) -> Found | None:

@@ -9,8 +9,6 @@ than it was last seen with, though no kernel wrote to it; or its memory was hand
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from autograd_lens.trace.graph import (
     TapeIndex,
     leaves_unset,
@@ -32,15 +30,14 @@ def changed_outside(step: Step) -> str | None:
     Args:
         step: A step that was recorded in full, and is not what its tape gives.
     """
-    return _changed(step) or _handed_on(step)
-
-
-def _changed(step: Step) -> str | None:
-    """A tensor that is read with other content than it was last seen with."""
     index = TapeIndex(step)
+    return _changed(index) or _handed_on(index)
+
+
+def _changed(index: TapeIndex) -> str | None:
+    """A tensor that is read with other content than it was last seen with."""
     seen: dict[int, tuple[Value | None, Kernel]] = {}
-    for kernel in step.kernels:
-        own = {use.tensor for use in kernel.outputs}
+    for kernel in index.kernels:
         for use in tensors(kernel.inputs):
             value, last = seen.get(use.tensor, (None, kernel))
             if value is not None and use.value is not None and equal(value, use.value) is False:
@@ -51,7 +48,7 @@ def _changed(step: Step) -> str | None:
         _forget(seen, index, kernel)
         for use in kernel.outputs:
             seen[use.tensor] = None if leaves_unset(kernel) else use.value, kernel
-        if not own:  # it may have written all that it was given
+        if not kernel.outputs:  # it may have written all that it was given
             for use in tensors(kernel.inputs):
                 seen.pop(use.tensor, None)
     return None
@@ -66,34 +63,27 @@ def _forget(seen: dict[int, tuple[Value | None, Kernel]], index: TapeIndex, kern
         del seen[tensor]
 
 
-def _handed_on(step: Step) -> str | None:
+def _handed_on(index: TapeIndex) -> str | None:
     """A tensor that something else may hold, and that a later kernel reads."""
-    index = TapeIndex(step)
-    read = _last_reads(index, step)
-    used = {use.tensor for kernel in step.kernels for use in tensors(kernel.inputs)}
-    for kernel in step.kernels:
+    uses = [
+        (use.tensor, kernel.index) for kernel in index.kernels for use in tensors(kernel.inputs)
+    ]
+    used = {tensor for tensor, _ in uses}
+    last_read = {index.memory(tensor): at for tensor, at in uses}
+    for kernel in index.kernels:
         if operator_name(kernel) != "detach" or not kernel.outputs or kernel.phase == "backward":
             continue
         result, given = kernel.outputs[0], next(tensors(kernel.inputs), None)
         if (
             given is not None
             and result.tensor not in used
-            and read.get(index.memory(given.tensor), -1) > kernel.index
+            and last_read.get(index.memory(given.tensor), -1) > kernel.index
         ):
             name = given.spec.name or "a tensor"
             return (
                 f"The content of {name} may have been {_BY_OTHERS}: it was handed on{_at(kernel)}"
             )
     return None
-
-
-def _last_reads(index: TapeIndex, step: Step) -> Mapping[int, int]:
-    """The last kernel that reads each memory, by the memory."""
-    return {
-        index.memory(use.tensor): kernel.index
-        for kernel in step.kernels
-        for use in tensors(kernel.inputs)
-    }
 
 
 def _at(kernel: Kernel) -> str:

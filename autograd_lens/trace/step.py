@@ -33,7 +33,7 @@ from autograd_lens.trace.values import Entry, Value, as_value, differ
 __all__ = ["LightStep", "merge", "read_loss"]
 
 T = TypeVar("T")
-Change = TypeVar("Change", ParameterUpdate, ZeroGrad)
+Change = TypeVar("Change", GradWrite, ParameterUpdate, ZeroGrad)
 Explain = Callable[[Sequence[Kernel], Sequence[int], str], str]
 """Writes the arithmetic of some kernels as an expression for a parameter."""
 
@@ -287,13 +287,8 @@ def _writes(full: tuple[GradWrite, ...], light: tuple[GradWrite, ...]) -> tuple[
     """Writes of the tape; a parameter written once takes missing values from its row."""
     times = Counter(write.parameter for write in full)
     known = {write.parameter: write for write in light if times[write.parameter] == 1}
-    return tuple(_complete(write, known.get(write.parameter, write)) for write in full)
-
-
-def _complete(write: GradWrite, row: GradWrite) -> GradWrite:
-    before = write.before if write.before is not None else row.before
-    after = write.after if write.after is not None else row.after
-    return replace(write, before=before, after=after)
+    rows = ((write, known.get(write.parameter, write)) for write in full)
+    return tuple(_filled(write, row, row) for write, row in rows)
 
 
 def _fill(full: Sequence[Change], light: Sequence[Change]) -> tuple[Change, ...]:
