@@ -115,7 +115,7 @@ def _slide(event: StepEvent, shown: StepLesson, teller: Teller, board: _Board) -
     rows = tuple(((Run(row.label, "code"),), runs(row.shape), runs(row.text)) for row in told.rows)
     words = teller.words
     head = (words["tensor"], words["shape"], words["numbers"])
-    blocks: list[Block] = [Table(head, rows, wide=2)] if rows else []
+    blocks: list[Block] = [Table(head, tuple(_few(rows)), wide=2)] if rows else []
     equations = tuple(_equations(event, shown, teller))
     blocks += [Formulas(equations)] if equations else []
     name = f"graph-{event.phase}-{event.kind}-{event.backward}-{event.item}"
