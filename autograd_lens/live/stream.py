@@ -393,8 +393,9 @@ class Stream:
             self.slots.append(None)
             return
         if not known or not alias.is_contiguous():
-            stands = self._as_read(entry, alias) if alias.stride() == entry.strides else None
-            self.slots.append(self._read_large(alias, None) if stands is None else stands)
+            stands = self._as_read(entry, alias)
+            same = stands is not None and alias.stride() == entry.strides
+            self.slots.append(stands if same else self._read_large(alias, None))
             return
         value: RawValue = entry.memory.raw
         self.slots.append(entry.last if value == entry.last else value)
