@@ -3,9 +3,9 @@
 What it finds:
     Scores that are masked with a number near 0 before a softmax (``1e-9`` where ``-1e9`` was
     meant): they keep a share; or with a mask that is turned over, so that what is there is hidden
-    and the padding is seen. A mean over losses of which a mask made some 0, in another part of
-    each batch: they are counted; or one whose mask stands below the fraction line alone.
-    Infinities of a mask that decide a hinge for all samples.
+    and the padding is seen; or with one along the axis of the queries. A mean over losses of
+    which a mask made some 0, in another part of each batch: they are counted; or one whose mask
+    stands below the fraction line alone. Infinities of a mask that decide a hinge for all samples.
 
 Why it is bad:
     Padding is attended to; batches with more padding weigh less than others.
@@ -83,6 +83,7 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
     for kernel in tape.kernels:
         if kernel.phase == "forward" and kernel.requires_grad:
             yield _turned_over(tape, kernel)
+            yield _of_queries(tape, kernel)
             yield _below_only(tape, kernel)
             yield _endless(tape, kernel)
 
@@ -109,6 +110,32 @@ def _turned_over(tape: TapeIndex, kernel: Kernel) -> Case | None:
         f"""the softmax is given {number(filled)} at all places that hold something, and its own
         scores at those that are padding: the mask is turned over""",
         "scores.masked_fill(~mask, float('-inf'))",
+    )
+
+
+def _of_queries(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A softmax over keys of which a mask hides all for some queries, and none for others."""
+    given = argument(kernel, "self") if operator_name(kernel) == "_softmax" else None
+    maker = tape.through_views(given.tensor, kernel.index) if given is not None else None
+    if given is None or maker is None or not operator_name(maker).startswith("masked_fill"):
+        return None
+    mask, filled, dim = argument(maker, "mask"), constant(maker, "value"), constant(kernel, "dim")
+    hidden, sizes = _array(mask.value) if mask is not None else None, given.spec.shape
+    if hidden is None or filled is None or filled > _HIDDEN or dim is None:
+        return None
+    if int(dim) % len(sizes) != len(sizes) - 1 or len(sizes) <= _AXES or sizes[-1] != sizes[-2]:
+        return None
+    whole = np.broadcast_to(hidden.astype(bool), sizes)
+    keys = whole.all(-1) | ~whole.any(-1)
+    if not keys.all() or not _some(whole):
+        return None
+    return Case(
+        maker,
+        "the mask hides queries, not keys",
+        f"""for each query it hides either all keys or none: {float(whole.all(-1).mean()):.0%} of the
+        queries see nothing, so that all keys get the same weight, and the others see the padding
+        as before""",
+        "scores.masked_fill(padding[:, None, :], float('-inf'))  # along the axis of the keys",
     )
 
 

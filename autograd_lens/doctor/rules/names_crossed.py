@@ -174,7 +174,7 @@ def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
 def _crossed(given: Sequence[str], names: Sequence[str], one: int, other: int) -> bool | None:
     """Whether two arguments stand in each other's place; None where names do not tell."""
     mine, theirs = given[one], given[other]
-    if not mine or not theirs or mine == theirs:
+    if not mine or not theirs or mine == theirs or {mine, theirs} & {"a", "b", "i", "j"}:
         return None
     if (mine, theirs) == (names[one], names[other]):
         return False
@@ -386,19 +386,36 @@ def _of_result(line: int, given: Sequence[str], order: Sequence[str], name: str)
 
 def _other_order(tree: ast.AST) -> Iterator[_Case]:
     """The same names, three or more, put together in one order and taken apart in another."""
-    made = [
-        [_single(_name(one)) for one in node.elts]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load)
-    ]
+    made = [[_single(_name(one)) for one in node.elts] for node in _handed_on(tree)]
     made = [names for names in made if len(set(names)) == len(names) >= _SEVERAL and all(names)]
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Tuple) or not isinstance(node.ctx, ast.Store):
+    for node in ast.walk(tree) if made else ():
+        if not isinstance(node, ast.Assign | ast.For):
             continue
-        given = [_single(_name(one)) for one in node.elts]
-        alike = [order for order in made if set(order) == set(given) and len(order) == len(given)]
+        target, value = (
+            (node.targets[0], node.value)
+            if isinstance(node, ast.Assign)
+            else (node.target, node.iter)
+        )
+        if not isinstance(target, ast.Tuple) or _SIZES.search(ast.unparse(value)):
+            continue
+        given = [_single(_name(one)) for one in target.elts]
+        alike = [order for order in made if sorted(order) == sorted(given)]
         if alike and given not in alike:
             yield _of_result(node.lineno, given, alike[0], "the program")
+
+
+_SIZES = re.compile(r"\.shape\b|\.size\(")
+_KEEPS = frozenset({"add", "append", "extend", "insert", "push", "put", "store", "yield"})
+
+
+def _handed_on(tree: ast.AST) -> Iterator[ast.Tuple]:
+    """Tuples that are kept or returned."""
+    for node in ast.walk(tree):
+        kept = isinstance(node, ast.Call) and called(node) in _KEEPS
+        parts = node.args if kept and isinstance(node, ast.Call) else []
+        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            parts = [node.value]
+        yield from (one for one in parts if isinstance(one, ast.Tuple))
 
 
 def _single(word: str) -> str:

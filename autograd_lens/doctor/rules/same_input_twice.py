@@ -1,7 +1,7 @@
 """What was to be two inputs is one and the same.
 
 What it finds:
-    Two forward passes through the same weights in a step, of inputs that the program made or
+    Two forward passes through the same weights for one loss, of inputs that the program made or
     stored apart, and that hold the same numbers in every step: the next state is the state, or
     both augmented views are one.
 
@@ -19,7 +19,7 @@ Corrected:
 
 When it is silent:
     One tensor that goes through a model twice, as with dropout, tensors of which one was computed
-    from the other, inputs that are attacked, and inputs that differ in any step.
+    from the other, passes that lead to two backwards, and inputs that differ in any step.
 
 References:
     https://docs.pytorch.org/tutorials/intermediate/reinforcement_q_learning.html
@@ -32,7 +32,6 @@ from collections.abc import Iterator
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
-from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
@@ -52,9 +51,36 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _case(tape: TapeIndex) -> Case | None:
-    trains, seen = training_path(tape.step), dict[int, list[tuple[Kernel, TensorUse]]]()
-    for kernel in tape.kernels:
-        if operator_name(kernel) not in _LAYERS or kernel.index not in trains:
+    for backward in range(len(tape.step.backwards)):
+        root = tape.loss_kernel(backward)
+        found = _pair(tape, _behind(tape, root)) if root is not None else None
+        if found is not None:
+            return found
+    return None
+
+
+def _behind(tape: TapeIndex, root: Kernel) -> list[Kernel]:
+    """The kernels of the forward that a loss was computed by; not those that made parameters."""
+    waiting, found = [root], dict[int, Kernel]()
+    while waiting:
+        kernel = waiting.pop()
+        if kernel.index in found or kernel.phase != "forward":
+            continue
+        found[kernel.index] = kernel
+        makers = (
+            tape.maker(use.tensor, kernel.index)
+            for use in tensors(kernel.inputs)
+            if use.spec.role != "parameter"
+        )
+        waiting += [one for one in makers if one is not None]
+    return [found[index] for index in sorted(found)]
+
+
+def _pair(tape: TapeIndex, behind: list[Kernel]) -> Case | None:
+    """Two passes that lead to one loss."""
+    seen = dict[int, list[tuple[Kernel, TensorUse]]]()
+    for kernel in behind:
+        if operator_name(kernel) not in _LAYERS:
             continue
         weight, data = _sides(tape, kernel)
         if weight is None or data is None:

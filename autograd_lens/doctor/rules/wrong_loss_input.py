@@ -9,7 +9,8 @@ What it finds:
     regression that were cut to integers, until they are all the same, or that the last
     activation of the model cannot give; noise that a model is to predict, drawn evenly from 0
     to 1. Class numbers that were mixed where a map was resized; a softmax of labels that is
-    multiplied with scores.
+    multiplied with scores. The blank of ``ctc_loss`` as a letter of the texts; samples with
+    several labels for a cross-entropy, whose classes compete.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -37,12 +38,21 @@ import ast
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
 from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import LOSSES, compared, divergence
-from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.graph import (
+    TapeIndex,
+    argument,
+    constant,
+    integers,
+    operator_name,
+    tensors,
+)
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 
@@ -114,6 +124,63 @@ def _alignment(tape: TapeIndex, kernel: Kernel) -> Case | None:
         f"""its input{made} goes up to {number(highest)}; no logarithm of a probability is above
         0. The loss can fall for ever by raising all scores together""",
         "ctc_loss(scores.log_softmax(2), ...)  # along the axis of the classes",
+    )
+
+
+def _blank(_tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``ctc_loss`` of texts in which the blank stands as a letter."""
+    texts = argument(kernel, "targets") if operator_name(kernel) == "_ctc_loss" else None
+    value = texts.value if texts is not None else None
+    blank = int(constant(kernel, "blank") or 0)
+    if value is None or not value.complete or not value.numel:
+        return None
+    long = _counts(kernel, "target_lengths")
+    letters = value.array
+    if letters.ndim == _PAIR:
+        if len(long) != len(letters):
+            return None
+        letters = np.concatenate([row[:end] for row, end in zip(letters, long, strict=True)])
+    if not (letters == blank).any():
+        return None
+    return Case(
+        kernel,
+        "the blank of ctc_loss stands in the texts",
+        f"""{number(100 * float((letters == blank).mean()))} % of the letters are {blank}, which is
+        the blank: it means that nothing is said, and cannot be told from a letter""",
+        "text + 1  # letters from 1 on; 0 is the blank",
+    )
+
+
+def _counts(kernel: Kernel, name: str) -> list[int]:
+    """Lengths, given as a tensor or as numbers."""
+    use = argument(kernel, name)
+    if use is None:
+        return integers(kernel, name)
+    known = use.value is not None and use.value.complete
+    return use.value.array.ravel().astype(int).tolist() if known and use.value else []
+
+
+def _several(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``cross_entropy`` of labels of which a sample has several, or none."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    makers = [tape.maker(use.tensor, kernel.index) for use in pair]
+    soft = makers[0] if len(makers) == _PAIR else None
+    if soft is None or operator_name(soft) != "_log_softmax" or soft.source != kernel.source:
+        return None  # by hand: a likelihood of counts, say
+    value = pair[1].value
+    axis = int(constant(soft, "dim") or 0)
+    if value is None or not value.complete or len(value.shape) != len(pair[0].spec.shape):
+        return None
+    sums = value.array.sum(axis)
+    if not set(np.unique(value.array).tolist()) <= {0, 1} or float(np.mean(sums > 1)) < _SHARE:
+        return None
+    return Case(
+        kernel,
+        "samples have several labels, and the loss lets classes compete",
+        f"""its targets are zeros and ones, and {number(100 * float(np.mean(sums > 1)))} % of the
+        samples have more than one label, up to {number(float(sums.max()))}. A softmax shares 1 out
+        among the classes: no two of them can be likely""",
+        "F.binary_cross_entropy_with_logits(logits, tags)",
     )
 
 
@@ -469,6 +536,8 @@ def _always_one(evidence: Evidence) -> set[_Line]:
 
 _LOOKS = (
     _alignment,
+    _blank,
+    _several,
     _focal,
     _rectified,
     _rate,
