@@ -4,7 +4,8 @@ What it finds:
     Inputs that are drawn by one list of rows, and targets that are drawn by another; inputs that
     are mixed in the order of one random permutation, and targets in that of another. Inputs that
     are sorted (by length, say) or shuffled while their targets stay as they were; inputs and
-    targets out of two loaders that shuffle each for itself.
+    targets out of two loaders that shuffle each for itself. Pictures that are turned over, and
+    their targets not; a recurrent state that goes on in a loader that shuffles.
 
 Why it is bad:
     The model is told the answers of other samples: it can learn nothing but their mean.
@@ -38,9 +39,9 @@ import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
-from autograd_lens.doctor.source import called
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import LOSSES
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import VIEWS, TapeIndex, integers, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
 RULE = Rule("AL409", "rows-apart", "error", "full")
@@ -95,6 +96,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         )
     if not mixed and not found:
         yield from _turned_alone(evidence)
+        yield from _mirrored(evidence)
         yield from _in_the_text(evidence)
 
 
@@ -215,6 +217,56 @@ def _turned(tape: TapeIndex) -> Kernel | None:
     return None
 
 
+_TURNS = frozenset({"flip", "roll", "rot90"})
+_PLANE = 2  # axes of a picture
+
+
+def _mirrored(evidence: Evidence) -> Iterator[Finding]:
+    """Pictures that are turned over, with targets for each of their points that are not."""
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
+            sides = list(tensors(kernel.inputs))[:_PAIR]
+            if operator_name(kernel) not in LOSSES or not kernel.requires_grad or len(sides) < _PAIR:
+                continue
+            turn = _turn_of(tape, sides[0], sides[1], kernel)
+            if turn is not None:
+                yield RULE.finding(
+                    title="pictures are turned over, and their targets are not",
+                    message=f"""In step {tape.step.index},
+                        `{evidence.line(turn.source).strip()}` turns over what the model is given,
+                        and the targets, which have a number for each of its points, stay as they
+                        were: left is told what belongs to the right.""",
+                    fix="x, y = x.flip(-1), y.flip(-1)  # both",
+                    step=tape.step.index,
+                    kernel=turn,
+                )
+                return
+
+
+def _turn_of(
+    tape: TapeIndex, model: TensorUse, target: TensorUse, kernel: Kernel
+) -> Kernel | None:
+    """The only turn behind a prediction, of data as large as targets that were not turned."""
+    behind = list(tape.ancestors(model.tensor, kernel.index))
+    turns = [one for one in behind if operator_name(one) in _TURNS]
+    if len(turns) != 1 or turns[0].requires_grad or target.tensor in tape.differentiable:
+        return None
+    given, plane = next(tensors(turns[0].inputs)), target.spec.shape[-_PLANE:]
+    dims = [dim % len(given.spec.shape) for dim in integers(turns[0], "dims")]
+    inner = bool(dims) and min(dims) >= len(given.spec.shape) - _PLANE > 0
+    if not inner or given.spec.shape[-_PLANE:] != plane or min(plane) <= 1:
+        return None
+    others = list(tape.ancestors(target.tensor, kernel.index))
+    from_it = any(one is turns[0] for one in others)
+    turned = any(operator_name(one) in _TURNS for one in others)
+    beside = any(
+        one in behind and one is not turns[0]
+        for one in tape.readers(given.tensor)
+        if operator_name(one) not in VIEWS
+    )
+    return None if from_it or turned or beside else turns[0]
+
+
 def _whole(tape: TapeIndex, side: TensorUse, kernel: Kernel) -> Iterator[Kernel]:
     """Kernels behind a tensor that put all rows of something into another order."""
     for one in tape.ancestors(side.tensor, kernel.index):
@@ -249,7 +301,7 @@ def _in_the_text(evidence: Evidence) -> Iterator[Finding]:
     if source is None or of_a_library(source):
         return
     tree = evidence.code(source).tree
-    case = _shuffled_alone(tree) or _two_loaders(tree)
+    case = _shuffled_alone(tree) or _two_loaders(tree) or _carried_on(tree)
     if case is not None:
         line, title, what, fix = case
         yield RULE.finding(
@@ -386,6 +438,56 @@ def _two_loaders(tree: ast.Module) -> _Case | None:
                 "DataLoader(TensorDataset(x, y), shuffle=True)  # one, of pairs",
             )
     return None
+
+
+def _carried_on(tree: ast.Module) -> _Case | None:
+    """The state of a recurrent layer, kept from batch to batch of a loader that shuffles."""
+    layers = {
+        ast.unparse(target).rpartition(".")[2]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target, value in assignments(node)
+        if isinstance(value, ast.Call) and called(value) in ("GRU", "LSTM", "RNN")
+    }
+    loaders = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and called(node.value) == "DataLoader"
+        and _shuffles(node.value)
+    }
+    for loop in ast.walk(tree):
+        if not isinstance(loop, ast.For) or not {*map(ast.unparse, ast.walk(loop.iter))} & loaders:
+            continue
+        for node in ast.walk(loop):
+            state = _handed_over(node, layers)
+            if state and all(_continues(one, state) for one in ast.walk(loop)):
+                return (
+                    getattr(node, "lineno", loop.lineno),
+                    f"{state} goes on from batch to batch of a loader that shuffles",
+                    f"""The first row of {state} is what a sequence of the last batch left behind, and
+                    that of this one is another sequence: the loader shuffles.""",
+                    f"{state} = None  # at the beginning of each batch",
+                )
+    return None
+
+
+def _handed_over(node: ast.AST, layers: set[str]) -> str:
+    """``h`` for ``out, h = rnn(x, h)``."""
+    call = node.value if isinstance(node, ast.Assign) else None
+    if not isinstance(call, ast.Call) or called(call) not in layers or len(call.args) != _PAIR:
+        return ""
+    state, target = ast.unparse(call.args[1]), getattr(node, "targets", [None])[0]
+    own = isinstance(target, ast.Tuple) and ast.unparse(target.elts[-1]) == state
+    return state if own else ""
+
+
+def _continues(node: ast.AST, state: str) -> bool:
+    """Whether a node leaves a state what it was, or detaches it."""
+    if not isinstance(node, ast.Assign) or state not in map(ast.unparse, node.targets):
+        return True
+    return state in {ast.unparse(one) for one in ast.walk(node.value) if isinstance(one, ast.expr)}
 
 
 def _shuffles(call: ast.Call) -> bool:

@@ -129,7 +129,11 @@ def _apart(
         return False
     makers = [tape.through_views(use.tensor, at.index) for use, at in ((one, kernel), (other, before))]
     names = {operator_name(maker) if maker is not None else "" for maker in makers}
-    if len(names) > 1 or names & _COPIES:
+    given = [
+        [use.tensor for use in tensors(maker.inputs)] for maker in makers if maker is not None
+    ]
+    again = len(given) > 1 and given[0] == given[1] != []  # x[rows], once more
+    if len(names) > 1 or names & _COPIES or again:
         return False
     behind = {
         use.tensor

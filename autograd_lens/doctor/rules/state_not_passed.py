@@ -43,7 +43,7 @@ RULE = Rule("AL231", "state-not-passed", "error", "full")
 
 _CELLS = frozenset({"GRUCell", "LSTMCell", "RNNCell"})
 _LAYERS = frozenset({"GRU", "LSTM", "RNN"})
-_ONE = re.compile(r"unsqueeze\(|\[.*\b(\w+):\s*\1 \+ 1\b|None")
+_ONE = re.compile(r"\b(\w+):\s*\1 \+ 1\b|\[:, \w+\]\.unsqueeze\(|\[:, \w+, None\]")
 _PAIR = 2
 
 

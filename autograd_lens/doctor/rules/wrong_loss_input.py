@@ -10,7 +10,8 @@ What it finds:
     activation of the model cannot give; noise that a model is to predict, drawn evenly from 0
     to 1. Class numbers that were mixed where a map was resized; a softmax of labels that is
     multiplied with scores. The blank of ``ctc_loss`` as a letter of the texts; samples with
-    several labels for a cross-entropy, whose classes compete.
+    several labels for a cross-entropy, whose classes compete; a softmax along another axis than
+    that of the classes.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -59,6 +60,9 @@ from autograd_lens.trace.values import Value
 RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 
 _ROUNDING = 1e-3
+_UNEVEN = 0.02  # off 1
+_MOST = 0.5  # of the items
+_ROWS = 8  # that have no answer in common by chance
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
 _BY_HAND = frozenset({"sigmoid", "_softmax"})
@@ -181,6 +185,55 @@ def _several(tape: TapeIndex, kernel: Kernel) -> Case | None:
         samples have more than one label, up to {number(float(sums.max()))}. A softmax shares 1 out
         among the classes: no two of them can be likely""",
         "F.binary_cross_entropy_with_logits(logits, tags)",
+    )
+
+
+def _other_axis(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``nll_loss`` of logarithms whose probabilities sum to 1 along another axis."""
+    given = argument(kernel, "self") if operator_name(kernel).startswith("nll_loss") else None
+    value = given.value if given is not None else None
+    if given is None or value is None or not value.complete or len(value.shape) < _PAIR:
+        return None
+    maker = tape.through_views(given.tensor, kernel.index)
+    if maker is None or operator_name(maker) != "_log_softmax":
+        return None
+    with np.errstate(over="ignore"):
+        sums = np.exp(value.array.astype(np.float64)).sum(1)
+    if float(np.mean(np.abs(sums - 1) > _UNEVEN)) <= _MOST:
+        return None
+    return Case(
+        maker,
+        "the softmax runs along another axis than that of the classes",
+        f"""the loss takes the classes of each item along axis 1 of {shape(given.spec.shape)}, and
+        the probabilities there add up to anything from {number(float(sums.min()))} to
+        {number(float(sums.max()))}: the softmax went along another axis""",
+        "scores.log_softmax(dim=-1)  # the axis of the classes",
+    )
+
+
+def _one_answer(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A square of similarities, each row against each column, with one answer for all rows."""
+    label = argument(kernel, "target") if operator_name(kernel) == "nll_loss_forward" else None
+    value = label.value if label is not None else None
+    if label is None or value is None or not value.complete or value.numel < _ROWS:
+        return None
+    if np.unique(value.array).size > 1:
+        return None
+    soft = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
+    made = soft
+    while made is not None and operator_name(made) in ("_log_softmax", "div", "mul"):
+        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    pair = list(tensors(made.inputs)) if made is not None and operator_name(made) == "mm" else []
+    square = made is not None and made.outputs[0].spec.shape == (value.numel, value.numel)
+    if soft is None or not square or not all(one.tensor in tape.differentiable for one in pair):
+        return None
+    return Case(
+        kernel,
+        "all rows of a square of similarities have the same answer",
+        f"""each of {value.numel} rows is compared with each of {value.numel} others, and all are to
+        choose number {number(float(value.array.ravel()[0]))}: the partner of row 5 stands at
+        place 5""",
+        "labels = torch.arange(len(scores))",
     )
 
 
@@ -538,6 +591,8 @@ _LOOKS = (
     _alignment,
     _blank,
     _several,
+    _other_axis,
+    _one_answer,
     _focal,
     _rectified,
     _rate,
