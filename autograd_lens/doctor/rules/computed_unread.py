@@ -3,7 +3,8 @@
 What it finds:
     A variable of a function that ran, or of a loop that trains, that is given the result of a
     computation and that nothing reads: scores with a margin beside the plain ones that the loss
-    is given, a normalised copy of what goes on as it was, a layer whose result is left aside.
+    is given, a normalised copy of what goes on as it was, a layer whose result is left aside, a
+    sum of losses that no backward starts from.
     Scores with a gradient that were computed from those that a cross-entropy is given, by several
     kernels, and that are returned and not read.
 
@@ -53,6 +54,7 @@ _PURE = re.compile(
     r"unsqueeze|var|view|where"
 )
 _LOOKS = re.compile(r".*(acc|pred|prob|metric|count|norm|rmse|mae|shape|size|num|log|vis|debug).*")
+_TOTAL = re.compile(r"loss|total|objective")
 _TENSORS = (ast.BinOp, ast.Call)
 _FEWEST = 3  # kernels, and steps
 _ENDS = frozenset({"mul", "add", "sub", "div", "where"})
@@ -79,7 +81,7 @@ def _named(evidence: Evidence, source: Source) -> Iterator[Finding]:
         read = _read(scope or tree)
         for statement in block:
             name = _unread(statement, read, layers=getattr(scope, "name", "") == "forward")
-            if name and isinstance(statement, ast.Assign):
+            if name:
                 place = Source.at(source.file, statement.lineno, end_line=statement.end_lineno)
                 yield RULE.finding(
                     title=f"{name} is computed and never read",
@@ -113,25 +115,35 @@ def _scopes(tree: ast.Module, line: int) -> Iterator[tuple[ast.FunctionDef | Non
 
 
 def _read(scope: ast.AST) -> set[str]:
-    """Names that a scope reads, hands on or deletes."""
-    found = set[str]()
+    """Names that a scope reads, hands on or deletes; not those that only add to themselves."""
+    found, own = set[str](), set[int]()
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            within = [one for one in ast.walk(node.value) if isinstance(one, ast.Name)]
+            own |= {id(one) for one in within if one.id == name}
     for node in ast.walk(scope):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            found |= {node.id} - ({node.id} if id(node) in own else set())
         elif isinstance(node, ast.Global | ast.Nonlocal):
             found.update(node.names)
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            found.add(node.target.id)
     return found
 
 
 def _unread(statement: ast.stmt, read: set[str], *, layers: bool) -> str:
     """The name that a statement gives a result that nothing reads; ``""`` for none."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        name = statement.target.id
+        adds = isinstance(statement.value, ast.Name | ast.BinOp) and _TOTAL.search(name)
+        return name if adds and name not in read else ""
     one = isinstance(statement, ast.Assign) and len(statement.targets) == 1
     target = statement.targets[0] if one and isinstance(statement, ast.Assign) else None
     if not isinstance(target, ast.Name) or not isinstance(statement, ast.Assign):
         return ""
     name = target.id
+    if isinstance(statement.value, ast.BinOp) and _TOTAL.search(name) and name not in read:
+        if name in {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}:
+            return name if "item()" not in ast.unparse(statement) else ""
     if name in read or name.startswith("_") or {"locals", "eval", "exec"} & read:
         return ""
     if _LOOKS.fullmatch(name) or not isinstance(statement.value, _TENSORS):

@@ -11,7 +11,7 @@ What it finds:
     is minimised; a head whose only loss stands behind a minus, while one optimizer trains all.
     A ratio of policies that is clipped before it meets the advantage; a critic's scores that go
     through a sigmoid and are subtracted from each other as they are. The smaller of a value's
-    error and of its clipped twin.
+    error and of its clipped twin; the larger of two critics' values in a target.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -82,8 +82,28 @@ def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
         yield _lowered(evidence, tape, terms, backward)
         yield _certain(tape, terms)
         yield _squeezed(tape, terms)
+        yield from (_larger_of_two(tape, one) for one in tape.kernels)
         if _alone(evidence, tape):
             yield _maximised(tape, terms) or _adversary(tape, terms) or _apart(tape, terms)
+
+
+def _larger_of_two(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A target with the larger of what two networks say of the next state."""
+    target = bootstrapped(tape, kernel)
+    for one in tape.ancestors(target.tensor, kernel.index) if target is not None else ():
+        if operator_name(one) != "maximum":
+            continue
+        sides = [made_of(tape, use.tensor, one.index) for use in tensors(one.inputs)]
+        if all(sides) and not set.intersection(*sides):
+            return Case(
+                one,
+                "the target takes the larger of two networks' values",
+                """two networks judge the next state so that the smaller of their values can be
+                taken, which keeps them from believing their own errors; the target takes the
+                larger one""",
+                "torch.min(first, second)",
+            )
+    return None
 
 
 def _alone(evidence: Evidence, tape: TapeIndex) -> bool:
