@@ -129,7 +129,10 @@ def _last_place(tape: TapeIndex) -> Case | None:
                 continue
             for kernel in tape.ancestors(given.tensor, loss.index):
                 for use in tensors(kernel.inputs):
-                    if _ends_with(use, value.array.ravel()) and use.tensor not in tape.differentiable:
+                    if (
+                        _ends_with(use, value.array.ravel())
+                        and use.tensor not in tape.differentiable
+                    ):
                         return Case(
                             loss,
                             "the forecast's target is the last number of its input",

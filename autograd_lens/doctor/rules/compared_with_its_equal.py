@@ -67,7 +67,7 @@ def _blended(tape: TapeIndex, kernel: Kernel) -> Case | None:
     """``a * x + (1 - a) * x``, which is x, whatever a is."""
     pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "add" else []
     parts = [tape.maker(use.tensor, kernel.index) for use in pair]
-    if len(parts) != 2 or kernel.phase != "forward":  # noqa: PLR2004  both sides
+    if len(parts) != 2 or kernel.phase != "forward":
         return None
     products = [one for one in parts if one is not None and operator_name(one) == "mul"]
     given = [list(tensors(one.inputs)) for one in products]
@@ -75,7 +75,10 @@ def _blended(tape: TapeIndex, kernel: Kernel) -> Case | None:
         return None
     for first in given[0]:
         for second in given[1]:
-            share, rest = (next(u for u in g if u is not x) for g, x in zip(given, (first, second), strict=True))
+            share, rest = (
+                next(u for u in g if u is not x)
+                for g, x in zip(given, (first, second), strict=True)
+            )
             if _equal(first, second) and _complement(tape, share, rest, kernel):
                 return Case(
                     kernel,

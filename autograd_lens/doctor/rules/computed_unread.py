@@ -127,6 +127,9 @@ def _read(scope: ast.AST) -> set[str]:
             found |= {node.id} - ({node.id} if id(node) in own else set())
         elif isinstance(node, ast.Global | ast.Nonlocal):
             found.update(node.names)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id  # may be a view, which is written for the sake of its base
+            found |= set() if _TOTAL.search(name) else {name}
     return found
 
 
@@ -165,7 +168,9 @@ def _computes(value: ast.expr) -> bool:
     text = ast.unparse(value)
     names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
     sizes = re.search(r"\.shape|\.size\(|\blen\(|//|%|math\.|np\.|time|[\"']", text)
-    return bool(names) and sizes is None and any(isinstance(one, ast.Call) for one in ast.walk(value))
+    return (
+        bool(names) and sizes is None and any(isinstance(one, ast.Call) for one in ast.walk(value))
+    )
 
 
 def _case(tape: TapeIndex) -> Case | None:

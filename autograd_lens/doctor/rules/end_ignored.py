@@ -74,7 +74,9 @@ def _recursion(evidence: Evidence) -> Iterator[Finding]:
     for loop in ast.walk(evidence.code(source).tree):
         if not isinstance(loop, ast.For):
             continue
-        guarded = any(isinstance(one, ast.If) and _ENDS.search(ast.unparse(one)) for one in loop.body)
+        guarded = any(
+            isinstance(one, ast.If) and _ENDS.search(ast.unparse(one)) for one in loop.body
+        )
         asked = any(_ENDS.search(ast.unparse(one)) for one in loop.body)
         for one in loop.body if asked and not guarded else ():
             name = _recurs(one)

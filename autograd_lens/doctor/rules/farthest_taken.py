@@ -48,12 +48,14 @@ _CHOOSES = frozenset({"argmax", "argmin", "max", "min", "topk"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such table."""
-    yield from told(RULE, evidence, lambda tape: map(lambda one: _case(tape, one), tape.kernels))
+    yield from told(RULE, evidence, lambda tape: (_case(tape, one) for one in tape.kernels))
 
 
 def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:
-    given = list(tensors(kernel.inputs))[:2] if operator_name(kernel) in ("embedding", "index") else []
-    if len(given) < 2 or kernel.phase != "forward":  # noqa: PLR2004  a table and places
+    given = (
+        list(tensors(kernel.inputs))[:2] if operator_name(kernel) in ("embedding", "index") else []
+    )
+    if len(given) < 2 or kernel.phase != "forward":
         return None
     table, places = given
     chooser = tape.through_views(places.tensor, kernel.index)

@@ -87,9 +87,7 @@ def _shares(tape: TapeIndex, kernel: Kernel) -> tuple[float, float] | None:
         return None
     by = [factor(one) for one in scaled]
     bases = [next(tensors(one.inputs)) for one in scaled]
-    picked = [
-        _picked(tape, base, one) for base, one in zip(bases, scaled, strict=True)
-    ]
+    picked = [_picked(tape, base, one) for base, one in zip(bases, scaled, strict=True)]
     if sorted(map(bool, picked)) != [False, True] or by[0] is None or by[1] is None:
         return None
     own, other = (by[1], by[0]) if picked[0] else (by[0], by[1])

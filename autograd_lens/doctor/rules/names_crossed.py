@@ -146,7 +146,9 @@ def _definitions(tree: ast.AST) -> Iterator[tuple[str, list[str], list[ast.stmt]
         elif isinstance(node, ast.ClassDef) and not any(
             isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in node.body
         ):
-            fields = [ast.unparse(one.target) for one in node.body if isinstance(one, ast.AnnAssign)]
+            fields = [
+                ast.unparse(one.target) for one in node.body if isinstance(one, ast.AnnAssign)
+            ]
             if fields:
                 yield node.name, fields, []
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
@@ -180,7 +182,9 @@ def _crossed(given: Sequence[str], names: Sequence[str], one: int, other: int) -
         return False
     if (mine, theirs) == (names[other], names[one]):
         return True
-    roles = [[_role(word) for word in pair] for pair in ((mine, theirs), (names[one], names[other]))]
+    roles = [
+        [_role(word) for word in pair] for pair in ((mine, theirs), (names[one], names[other]))
+    ]
     if {"", *roles[0], *roles[1]} != {"", "predicted", "wanted"} or "" in (*roles[0], *roles[1]):
         return None
     return roles[0] == roles[1][::-1] if roles[0][0] != roles[0][1] else None

@@ -44,7 +44,9 @@ _HALVES = frozenset({"float16", "bfloat16"})
 _SMALL = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 _LOST = 0.05  # of the different numbers
 _FEWEST = 16  # different numbers
-_CHOICES = frozenset({"embedding", "gather", "index", "index_select", "nll_loss_forward", "scatter"})
+_CHOICES = frozenset(
+    {"embedding", "gather", "index", "index_select", "nll_loss_forward", "scatter"}
+)
 _ARITHMETIC = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
 
 
@@ -53,7 +55,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     fewest = min(2, len(evidence.tapes))
     yield from told(RULE, evidence, lambda tape: map(_whole, tape.kernels))
     yield from told(RULE, evidence, lambda tape: map(_wrapped, tape.kernels))
-    yield from told(RULE, evidence, lambda tape: (_cut(tape, k) for k in tape.kernels), fewest=fewest)
+    yield from told(
+        RULE, evidence, lambda tape: (_cut(tape, k) for k in tape.kernels), fewest=fewest
+    )
 
 
 def _whole(kernel: Kernel) -> Case | None:
@@ -94,7 +98,7 @@ def _wrapped(kernel: Kernel) -> Case | None:
         return None
     sides = [_operand(one.value) for one in kernel.inputs[:2]]
     after = _numbers(made.value)
-    if len(sides) < 2 or sides[0] is None or sides[1] is None or after is None:  # noqa: PLR2004
+    if len(sides) < 2 or sides[0] is None or sides[1] is None or after is None:
         return None
     true = compute(sides[0], sides[1])
     over = (true < limits[0]) | (true > limits[1])

@@ -119,10 +119,7 @@ def _made_of(loop: ast.For, names: set[str]) -> set[str]:
 def _arguments(value: ast.expr) -> list[set[str]]:
     """The names in each argument of a call."""
     given = value.args if isinstance(value, ast.Call) else []
-    return [
-        {node.id for node in ast.walk(one) if isinstance(node, ast.Name)}
-        for one in given
-    ]
+    return [{node.id for node in ast.walk(one) if isinstance(node, ast.Name)} for one in given]
 
 
 def _starts(after: list[ast.stmt], name: str) -> bool:

@@ -48,7 +48,9 @@ _BAD = re.compile(
     r"(.*_)?(neg(atives?)?|an|different|rejected|losers?|corrupted|dispreferred)(_.*)?|.*neg"
 )
 _FAR = re.compile(r".*(dist|energy|(^|_)d(_|$)).*|d_?(pos|neg|ap|an)")
-_NEAR = re.compile(r".*(sim|score|logit|logp|log_prob|reward|cos|(^|_)s(_|$)).*|s_?(pos|neg)|pos|neg")
+_NEAR = re.compile(
+    r".*(sim|score|logit|logp|log_prob|reward|cos|(^|_)s(_|$)).*|s_?(pos|neg)|pos|neg"
+)
 _DISTANCES = frozenset({"linalg_vector_norm", "norm", "_euclidean_dist", "_cdist_forward", "sqrt"})
 _FEWEST = 2
 
@@ -97,7 +99,9 @@ def _side(name: str) -> Literal["good", "bad"] | None:
 def _kind(tape: TapeIndex, kernel: Kernel, name: str) -> Literal["far", "near"] | None:
     """Whether numbers are larger for what is far apart, or for what is near; None for others."""
     maker = tape.through_views(kernel.outputs[0].tensor, kernel.index + 1)
-    if maker is None or len(kernel.outputs[0].spec.shape) > 1 and kernel.outputs[0].spec.shape[-1] > 1:
+    if maker is None or (
+        len(kernel.outputs[0].spec.shape) > 1 and kernel.outputs[0].spec.shape[-1] > 1
+    ):
         return None
     made = operator_name(maker)
     if made == "sum":

@@ -226,7 +226,11 @@ def _mirrored(evidence: Evidence) -> Iterator[Finding]:
     for tape in evidence.tapes:
         for kernel in tape.kernels:
             sides = list(tensors(kernel.inputs))[:_PAIR]
-            if operator_name(kernel) not in LOSSES or not kernel.requires_grad or len(sides) < _PAIR:
+            if (
+                operator_name(kernel) not in LOSSES
+                or not kernel.requires_grad
+                or len(sides) < _PAIR
+            ):
                 continue
             turn = _turn_of(tape, sides[0], sides[1], kernel)
             if turn is not None:
@@ -243,9 +247,7 @@ def _mirrored(evidence: Evidence) -> Iterator[Finding]:
                 return
 
 
-def _turn_of(
-    tape: TapeIndex, model: TensorUse, target: TensorUse, kernel: Kernel
-) -> Kernel | None:
+def _turn_of(tape: TapeIndex, model: TensorUse, target: TensorUse, kernel: Kernel) -> Kernel | None:
     """The only turn behind a prediction, of data as large as targets that were not turned."""
     behind = list(tape.ancestors(model.tensor, kernel.index))
     turns = [one for one in behind if operator_name(one) in _TURNS]
@@ -325,10 +327,7 @@ def _shuffled_alone(tree: ast.Module) -> _Case | None:
             moved = dict(_moved(tree, statement))
             for name, order in moved.items():
                 same = {
-                    other
-                    for one in statements
-                    for other, by in _moved(tree, one)
-                    if by == order
+                    other for one in statements for other, by in _moved(tree, one) if by == order
                 }
                 made = {_bound(one) for one in statements[:place]}
                 for partner in _partners(statements[place + 1 :], name):
@@ -421,9 +420,11 @@ def _two_loaders(tree: ast.Module) -> _Case | None:
         if called(over) == "enumerate" and over.args and isinstance(over.args[0], ast.Call):
             over = over.args[0]
         loaders = [made.get(ast.unparse(one)) for one in over.args]
-        target = loop.target.elts[-1] if called(loop.iter) == "enumerate" and isinstance(
-            loop.target, ast.Tuple
-        ) else loop.target
+        target = (
+            loop.target.elts[-1]
+            if called(loop.iter) == "enumerate" and isinstance(loop.target, ast.Tuple)
+            else loop.target
+        )
         names = [one for one in getattr(target, "elts", []) if isinstance(one, ast.Name)]
         if called(over) != "zip" or len(loaders) != _PAIR or len(names) != _PAIR:
             continue
@@ -498,9 +499,7 @@ def _shuffles(call: ast.Call) -> bool:
 def _answers(loop: ast.For, given: str, wanted: str) -> bool:
     """Whether a loop compares what a model makes of one name with the other, as it is."""
     read = [node for node in ast.walk(loop) if isinstance(node, ast.Call)]
-    models = [
-        one for one in read if [ast.unparse(arg) for arg in one.args] == [given]
-    ]
+    models = [one for one in read if [ast.unparse(arg) for arg in one.args] == [given]]
     fed = any([ast.unparse(arg) for arg in one.args] == [wanted] for one in read)
     compares = any(
         isinstance(node, ast.BinOp) and wanted in (ast.unparse(node.left), ast.unparse(node.right))

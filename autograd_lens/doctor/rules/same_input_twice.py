@@ -118,7 +118,9 @@ def _of_parameter(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> bool:
     maker = tape.maker(use.tensor, kernel.index)
     base = next(tensors(maker.inputs), None) if maker is not None else None
     own = use.spec.role == "parameter"
-    return own or (base is not None and base.spec.role == "parameter" and operator_name(maker) == "t")
+    return own or (
+        base is not None and base.spec.role == "parameter" and operator_name(maker) == "t"
+    )
 
 
 def _apart(
@@ -127,11 +129,11 @@ def _apart(
     """Whether two tensors were made apart: the same way, and neither from the other."""
     if tape.memory(tape.itself(one.tensor)) == tape.memory(tape.itself(other.tensor)):
         return False
-    makers = [tape.through_views(use.tensor, at.index) for use, at in ((one, kernel), (other, before))]
-    names = {operator_name(maker) if maker is not None else "" for maker in makers}
-    given = [
-        [use.tensor for use in tensors(maker.inputs)] for maker in makers if maker is not None
+    makers = [
+        tape.through_views(use.tensor, at.index) for use, at in ((one, kernel), (other, before))
     ]
+    names = {operator_name(maker) if maker is not None else "" for maker in makers}
+    given = [[use.tensor for use in tensors(maker.inputs)] for maker in makers if maker is not None]
     again = len(given) > 1 and given[0] == given[1] != []  # x[rows], once more
     if len(names) > 1 or names & _COPIES or again:
         return False

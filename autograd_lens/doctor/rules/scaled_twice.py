@@ -224,5 +224,3 @@ def _soft(value: Value | None) -> bool:
     rows = np.sort(value.array, axis=1)
     low, high = rows[:, :-1], rows[:, -1]
     return bool(low.min() > 0 and np.ptp(low) < _NEAR and np.ptp(high) < _NEAR)
-
-

@@ -76,7 +76,9 @@ def _left(tree: ast.Module) -> _Case | None:
         and isinstance(node.slice, ast.Constant)
     }
     asked = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
-    read |= {ast.unparse(one.args[0]).strip("'\"") for one in asked if called(one) in ("get", "pop")}
+    read |= {
+        ast.unparse(one.args[0]).strip("'\"") for one in asked if called(one) in ("get", "pop")
+    }
     for node in ast.walk(tree):
         parts = _parts(node) if isinstance(node, ast.Dict) else {}
         lost = {key: owner for key, owner in parts.items() if key not in read}
