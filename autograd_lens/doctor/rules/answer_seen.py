@@ -125,7 +125,9 @@ def _last_place(tape: TapeIndex) -> Case | None:
             value = target.value
             if target.tensor in tape.differentiable or value is None or not value.complete:
                 continue
-            if value.numel != target.spec.shape[0] or np.unique(value.array).size < _LONG:
+            if not target.spec.shape or value.numel != target.spec.shape[0]:
+                continue
+            if np.unique(value.array).size < _LONG:
                 continue
             for kernel in tape.ancestors(given.tensor, loss.index):
                 for use in tensors(kernel.inputs):

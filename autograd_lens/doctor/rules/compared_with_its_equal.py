@@ -95,9 +95,9 @@ def _complement(tape: TapeIndex, share: TensorUse, rest: TensorUse, kernel: Kern
     """Whether one of two tensors is 1 minus the other."""
     for one, other in ((share, rest), (rest, share)):
         maker = tape.maker(one.tensor, kernel.index)
-        if maker is not None and operator_name(maker) == "rsub":
-            if next(tensors(maker.inputs)).tensor == other.tensor:
-                return True
+        turned = maker is not None and operator_name(maker) == "rsub"
+        if maker is not None and turned and next(tensors(maker.inputs)).tensor == other.tensor:
+            return True
     return False
 
 

@@ -144,9 +144,9 @@ def _unread(statement: ast.stmt, read: set[str], *, layers: bool) -> str:
     if not isinstance(target, ast.Name) or not isinstance(statement, ast.Assign):
         return ""
     name = target.id
-    if isinstance(statement.value, ast.BinOp) and _TOTAL.search(name) and name not in read:
-        if name in {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}:
-            return name if "item()" not in ast.unparse(statement) else ""
+    own = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+    if isinstance(statement.value, ast.BinOp) and name in own - read and _TOTAL.search(name):
+        return name if "item()" not in ast.unparse(statement) else ""
     if name in read or name.startswith("_") or {"locals", "eval", "exec"} & read:
         return ""
     if _LOOKS.fullmatch(name) or not isinstance(statement.value, _TENSORS):

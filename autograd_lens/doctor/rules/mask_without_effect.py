@@ -119,10 +119,10 @@ def _hides(kernel: Kernel) -> tuple[np.ndarray | None, float]:
         given = list(tensors(kernel.inputs))
         kept = [_array(one.value) for one in given]
         if len(given) > _AXES and all(one is not None for one in kept):
-            mask, inside, outside = kept[:3]
+            keeps, inside, outside = kept[:3]
             single = outside is not None and outside.size == 1 == getattr(inside, "size", 0)
-            if mask is not None and outside is not None and single and not np.any(inside):
-                return ~mask.astype(bool), float(outside.ravel()[0])
+            if keeps is not None and outside is not None and single and not np.any(inside):
+                return ~keeps.astype(bool), float(outside.ravel()[0])
     return None, 0.0
 
 
@@ -145,7 +145,7 @@ def _of_queries(tape: TapeIndex, kernel: Kernel) -> Case | None:
     return Case(
         maker,
         "the mask hides queries, not keys",
-        f"""for each query it hides either all keys or none: {float(whole.all(-1).mean()):.0%} of the
+        f"""for each query it hides either all keys or none: {whole.all(-1).mean():.0%} of the
         queries see nothing, so that all keys get the same weight, and the others see the padding
         as before""",
         "scores.masked_fill(padding[:, None, :], float('-inf'))  # along the axis of the keys",

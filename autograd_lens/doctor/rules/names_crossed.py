@@ -91,7 +91,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _own_calls(tree: ast.AST) -> Iterator[_Case]:
     """Calls of the program's functions and classes."""
     for name, (parameters, body) in _signatures(tree).items():
-        found, right = list[tuple[ast.Call, tuple[int, int]]](), False
+        found, right = list[tuple[ast.Call, tuple[int, ...]]](), False
         for call in _calls(tree, name):
             given = [_name(one) for one in call.args]
             for places in combinations(range(min(len(given), len(parameters))), _PAIR):
@@ -168,9 +168,9 @@ def _fields(call: ast.Call) -> list[str]:
 
 def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node) == name:
-            if not any(isinstance(one, ast.Starred) for one in node.args):
-                yield node
+        named = isinstance(node, ast.Call) and called(node) == name
+        if isinstance(node, ast.Call) and named:
+            yield from [] if any(isinstance(one, ast.Starred) for one in node.args) else [node]
 
 
 def _crossed(given: Sequence[str], names: Sequence[str], one: int, other: int) -> bool | None:
@@ -291,7 +291,7 @@ def _swapped(mine: str, theirs: str, one: str, other: str) -> bool:
 
 def _turned(state: ast.Tuple) -> bool:
     words = [_name(one) for one in state.elts]
-    return len(words) == _PAIR and _swapped(*words, *_STATES)
+    return len(words) == _PAIR and _swapped(words[0], words[1], *_STATES)
 
 
 def _of_states(line: int, text: str) -> _Case:

@@ -126,9 +126,9 @@ def _starts(after: list[ast.stmt], name: str) -> bool:
     """Whether a backward starts from a name before that is given another value."""
     for one in after:
         for node in ast.walk(one):
-            if isinstance(node, ast.Call) and called(node) == "backward":
-                if isinstance(node.func, ast.Attribute):
-                    return ast.unparse(node.func.value) == name
+            method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if isinstance(node, ast.Call) and method and called(node) == "backward":
+                return ast.unparse(node.func) == f"{name}.backward"
         if isinstance(one, ast.Assign) and name in map(ast.unparse, one.targets):
             return False
     return False
@@ -142,7 +142,9 @@ def _turns(tape: TapeIndex, loop: Source) -> list[Kernel]:
     ran: dict[tuple[int, int, str], list[Kernel]] = {}
     for kernel in tape.kernels:
         source = kernel.source
-        if kernel.phase == "forward" and kernel.requires_grad and source is not None:
-            if source.file == loop.file and loop.line <= source.line <= loop.end_line:
-                ran.setdefault((source.line, source.column, kernel.op), []).append(kernel)
+        grown = kernel.phase == "forward" and kernel.requires_grad
+        if source is None or not grown or source.file != loop.file:
+            continue
+        if loop.line <= source.line <= loop.end_line:
+            ran.setdefault((source.line, source.column, kernel.op), []).append(kernel)
     return max(ran.values(), key=len, default=[])

@@ -368,9 +368,9 @@ def _moved(tree: ast.AST, statement: ast.stmt) -> Iterator[tuple[str, str]]:
             if ast.unparse(value.value) == target.id and _is_order(tree, value.slice):
                 yield target.id, order
     call = statement.value if isinstance(statement, ast.Expr) else None
-    if isinstance(call, ast.Call) and called(call) == "shuffle" and len(call.args) == 1:
-        if ast.unparse(call.func).endswith("random.shuffle") and isinstance(call.args[0], ast.Name):
-            yield call.args[0].id, f"shuffle in line {statement.lineno}"
+    if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("random.shuffle"):
+        names = [one.id for one in call.args if isinstance(one, ast.Name)]
+        yield from ((name, f"shuffle in line {statement.lineno}") for name in names)
 
 
 def _is_order(tree: ast.AST, order: ast.expr) -> bool:
@@ -467,8 +467,8 @@ def _carried_on(tree: ast.Module) -> _Case | None:
                 return (
                     getattr(node, "lineno", loop.lineno),
                     f"{state} goes on from batch to batch of a loader that shuffles",
-                    f"""The first row of {state} is what a sequence of the last batch left behind, and
-                    that of this one is another sequence: the loader shuffles.""",
+                    f"""The first row of {state} is what a sequence of the last batch left behind,
+                    and that of this one is another sequence: the loader shuffles.""",
                     f"{state} = None  # at the beginning of each batch",
                 )
     return None

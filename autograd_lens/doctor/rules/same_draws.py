@@ -89,9 +89,9 @@ def _kept(tape: TapeIndex) -> Iterator[tuple[tuple[str, int, str], tuple[Kernel,
             rows = use.spec.shape[:1] == other.spec.shape[:1] and len(use.spec.shape) > 1
             outside = tape.maker(use.tensor, kernel.index) is None and use.spec.role == "input"
             value, source = use.value, kernel.source
-            if rows and outside and source is not None and _random(value) and value is not None:
-                if other.tensor in tape.differentiable:
-                    yield (source.file, source.line, kernel.op), (kernel, value)
+            grown = other.tensor in tape.differentiable and rows and outside
+            if grown and source is not None and value is not None and _random(value):
+                yield (source.file, source.line, kernel.op), (kernel, value)
 
 
 def _random(value: Value | None) -> bool:

@@ -90,7 +90,7 @@ def _pair(tape: TapeIndex, behind: list[Kernel]) -> Case | None:
                 return Case(
                     kernel,
                     "two inputs of one network are the same numbers",
-                    f"""{operator_name(kernel)} is given a tensor {shape(data.spec.shape)} that holds
+                    f"""{operator_name(kernel)} is given a tensor {shape(data.spec.shape)} with
                     the very numbers of another one, which the same weights were given before
                     (`kernel {other.index}`); the program made the two apart""",
                     "# what is stored or drawn second has to be another one",
@@ -117,10 +117,8 @@ def _sides(tape: TapeIndex, kernel: Kernel) -> tuple[int | None, TensorUse | Non
 def _of_parameter(tape: TapeIndex, use: TensorUse, kernel: Kernel) -> bool:
     maker = tape.maker(use.tensor, kernel.index)
     base = next(tensors(maker.inputs), None) if maker is not None else None
-    own = use.spec.role == "parameter"
-    return own or (
-        base is not None and base.spec.role == "parameter" and operator_name(maker) == "t"
-    )
+    turned = maker is not None and operator_name(maker) == "t"
+    return "parameter" in (use.spec.role, base.spec.role if base is not None and turned else "")
 
 
 def _apart(

@@ -2,7 +2,8 @@
 
 What it finds:
     A buffer of momentum, or of squares, that each step makes anew as zeros and then decays, or that
-    stays zero, because what comes of it is not kept; and one that each step divides by the correction of its bias in place.
+    stays zero, because what comes of it is not kept; and one that each step divides by the
+    correction of its bias in place.
 
 Why it is bad:
     What was learned of the gradients before is lost. Momentum is none, and an average of squares
@@ -93,9 +94,9 @@ def _zeros_from_before(step: Step) -> Iterator[Kernel]:
             continue
         outside = tape.maker(target.tensor, kernel.index) is None
         own = target.spec.role not in ("gradient", "parameter") and target.value.numel > 1
-        if outside and own and constant(kernel, "other") and is_zero(target.value):
-            if not tape.writers(target.tensor):
-                yield kernel
+        decays = outside and own and bool(constant(kernel, "other"))
+        if decays and is_zero(target.value) and not tape.writers(target.tensor):
+            yield kernel
 
 
 def _corrected(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
@@ -79,8 +80,8 @@ def _left(tree: ast.Module) -> _Case | None:
     read |= {
         ast.unparse(one.args[0]).strip("'\"") for one in asked if called(one) in ("get", "pop")
     }
-    for node in ast.walk(tree):
-        parts = _parts(node) if isinstance(node, ast.Dict) else {}
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Dict)):
+        parts = _parts(node)
         lost = {key: owner for key, owner in parts.items() if key not in read}
         for key, owner in lost.items() if len(lost) < len(parts) else ():
             load = next((one for one in _loads(tree) if _key(one) in parts), None)
@@ -187,13 +188,18 @@ def _anew(tree: ast.Module) -> _Case | None:
 def _makes(tree: ast.AST, statement: ast.stmt, owner: str, depth: int = 1) -> bool:
     """Whether a statement binds an optimizer to a name, itself or in a method that it calls."""
     for node in ast.walk(statement):
-        if isinstance(node, ast.Assign) and owner in map(ast.unparse, node.targets):
-            if isinstance(node.value, ast.Call) and called(node.value) in _OPTIMIZERS:
+        value = node.value if isinstance(node, ast.Assign) else None
+        made = isinstance(value, ast.Call) and called(value) in _OPTIMIZERS
+        if made and owner in map(ast.unparse, getattr(node, "targets", [])):
+            return True
+        own = isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self.")
+        if isinstance(node, ast.Call) and own and depth:
+            bodies = [one.body for one in ast.walk(tree) if _is_method(one, called(node))]
+            if any(_makes(tree, inner, owner, 0) for body in bodies for inner in body):
                 return True
-        calls = isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self.")
-        for one in ast.walk(tree) if calls and depth else ():
-            if isinstance(one, ast.FunctionDef) and isinstance(node, ast.Call):
-                if one.name == called(node) and one.name != "__init__":
-                    if any(_makes(tree, inner, owner, 0) for inner in one.body):
-                        return True
     return False
+
+
+def _is_method(node: ast.AST, name: str) -> TypeGuard[ast.FunctionDef]:
+    """Whether a node defines a function of that name, other than a constructor."""
+    return isinstance(node, ast.FunctionDef) and node.name == name != "__init__"

@@ -97,8 +97,8 @@ def _pair(body: list[ast.stmt]) -> tuple[str, ast.Call, ast.Call] | None:
 
 def _owner(node: ast.AST) -> str:
     """``dist`` for ``dist.sample()``."""
-    plain = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    base = node.func.value if plain and isinstance(node.func, ast.Attribute) else None
+    function = node.func if isinstance(node, ast.Call) else None
+    base = function.value if isinstance(function, ast.Attribute) else None
     return ast.unparse(base) if isinstance(base, ast.Name | ast.Attribute) else ""
 
 
