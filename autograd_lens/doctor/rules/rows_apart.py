@@ -186,7 +186,7 @@ _ORDERS = frozenset({"sort", "argsort", "randperm"})
 def _turned_alone(evidence: Evidence) -> Iterator[Finding]:
     """A loss whose prediction goes back to rows in another order, and whose targets do not."""
     found = [(step, taken) for step in evidence.full if (taken := _turned(TapeIndex(step)))]
-    if len(found) >= min(_FEWEST_STEPS, len(evidence.full)):
+    if found and len(found) >= min(_FEWEST_STEPS, len(evidence.full)):
         step, kernel = found[0]
         yield RULE.finding(
             title="inputs are in another order than their targets",
