@@ -83,6 +83,14 @@ def _changes(body: list[ast.stmt]) -> Iterator[tuple[str, str, ast.stmt]]:
             if base and base != target.id:
                 shared[target.id] = base
             continue
+        if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try):
+            bound = {
+                node.id
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+            shared = {alias: one for alias, one in shared.items() if not bound & {alias, one}}
+            continue
         changed = _changed(statement)
         base = shared.get(changed, "")
         if base and _read_next(body[place + 1 :], base):

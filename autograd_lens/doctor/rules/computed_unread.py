@@ -122,6 +122,7 @@ def _read(scope: ast.AST) -> set[str]:
             name = node.targets[0].id
             within = [one for one in ast.walk(node.value) if isinstance(one, ast.Name)]
             own |= {id(one) for one in within if one.id == name}
+    given = {node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)}
     for node in ast.walk(scope):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
             found |= {node.id} - ({node.id} if id(node) in own else set())
@@ -129,7 +130,7 @@ def _read(scope: ast.AST) -> set[str]:
             found.update(node.names)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             name = node.target.id  # may be a view, which is written for the sake of its base
-            found |= set() if _TOTAL.search(name) else {name}
+            found |= set() if _TOTAL.search(name) and name not in given else {name}
     return found
 
 
@@ -137,7 +138,8 @@ def _unread(statement: ast.stmt, read: set[str], *, layers: bool) -> str:
     """The name that a statement gives a result that nothing reads; ``""`` for none."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
         name = statement.target.id
-        adds = isinstance(statement.value, ast.Name | ast.BinOp) and _TOTAL.search(name)
+        summed = isinstance(statement.op, ast.Add) and _TOTAL.search(name)
+        adds = summed and isinstance(statement.value, ast.Name | ast.BinOp)
         return name if adds and name not in read else ""
     one = isinstance(statement, ast.Assign) and len(statement.targets) == 1
     target = statement.targets[0] if one and isinstance(statement, ast.Assign) else None

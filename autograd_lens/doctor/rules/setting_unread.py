@@ -3,7 +3,8 @@
 What it finds:
     An attribute with the name of a coefficient, a weight or a temperature that a class of the
     program keeps, and that nothing in the program ever reads. A function that is given a mask,
-    lengths, weights of samples, ends of episodes or such a setting, and never reads it.
+    lengths, weights of samples, ends of episodes or such a setting, and never reads it. A dropout
+    or a loss that is made and never used, a number of the program with such a name.
 
 Why it is bad:
     Whatever it is set to, the training is the same.
@@ -75,6 +76,53 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             )
             return
     yield from _arguments(evidence, source, tree)
+    yield from _made(source, tree, read)
+
+
+_PARTS = re.compile(r"(Alpha)?Dropout[123]?d?|\w+Loss")
+_NUMBERS = re.compile(
+    _SETTING.pattern
+    + r"|weight_decay|momentum|dropout|(grad_)?clip(_norm)?|max_(grad_)?norm|warmup\w*"
+)
+
+
+def _made(source: Source, tree: ast.Module, read: set[str]) -> Iterator[Finding]:
+    """The first dropout, loss or number of the program that is made and never read."""
+    names = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    text = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    for name, line in _parts(tree):
+        if name not in names | read and name not in text:
+            yield RULE.finding(
+                title=f"{name} is made and never used",
+                message=f"""Line {line} makes {name}, and nothing in the program reads it: the
+                    training is the same without it.""",
+                fix=f"# use {name} where it was meant to count",
+                events=("the program's text",),
+                source=Source.at(source.file, line),
+            )
+            return
+
+
+def _parts(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names that hold a dropout or a loss of torch, and settings of the whole program."""
+    for node in ast.walk(tree):
+        call = node.value if isinstance(node, ast.Assign) else None
+        made = isinstance(call, ast.Call) and _PARTS.fullmatch(called(call))
+        target = node.targets[0] if isinstance(node, ast.Assign) and made else None
+        if isinstance(target, ast.Name | ast.Attribute):
+            yield ast.unparse(target).rpartition(".")[2], target.lineno
+    for block in (tree, *(one for one in tree.body if isinstance(one, ast.ClassDef))):
+        for one in block.body:
+            bound = one.target if isinstance(one, ast.AnnAssign) else None
+            bound = one.targets[0] if isinstance(one, ast.Assign) else bound
+            value = getattr(one, "value", None)
+            number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+            if isinstance(bound, ast.Name) and number and _NUMBERS.fullmatch(bound.id.lower()):
+                yield bound.id, one.lineno
 
 
 def _arguments(evidence: Evidence, source: Source, tree: ast.Module) -> Iterator[Finding]:
@@ -101,7 +149,7 @@ def _arguments(evidence: Evidence, source: Source, tree: ast.Module) -> Iterator
 
 
 _GIVEN = re.compile(
-    r"(\w+_)?(masks?|lengths?|lens|dones?|terminals?|sample_weights?|(class_|loss_)?weights?)(_\w+)?"
+    r"(\w+_)?(masks?|lengths|lens|dones?|terminals?|sample_weights?|(class_|loss_)?weights?)(_\w+)?"
 )
 
 
