@@ -464,10 +464,12 @@ def _taken_by(function: ast.FunctionDef, order: str) -> Iterator[tuple[str, int]
 def _siblings(function: ast.FunctionDef) -> Iterator[list[str]]:
     """Names that came together: out of ``zip(*items)``."""
     for node in ast.walk(function):
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Tuple) and isinstance(node, ast.Assign):
-            if isinstance(node.value, ast.Call) and called(node.value) == "zip":
-                yield [one.id for one in target.elts if isinstance(one, ast.Name)]
+        zipped = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        target = node.targets[0] if isinstance(node, ast.Assign) and zipped else None
+        if isinstance(target, ast.Tuple) and ast.unparse(node).partition("=")[2].startswith(
+            " zip("
+        ):
+            yield [one.id for one in target.elts if isinstance(one, ast.Name)]
 
 
 def _two_loaders(tree: ast.Module) -> _Case | None:

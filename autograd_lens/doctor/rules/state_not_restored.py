@@ -46,6 +46,7 @@ from autograd_lens.trace.records import Source
 
 RULE = Rule("AL618", "state-not-restored", "warning", "light", explains=("AL511",))
 
+_PAIR = 2  # words of a name, the model's left out
 _DEEP = 3  # calls that are followed
 _OPTIMIZERS = frozenset({"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adamax"})
 _Case = tuple[int, str, str, str]  # line, title, what happens, fix
@@ -172,19 +173,19 @@ def _trains(tree: ast.Module, statement: ast.AST, depth: int = _DEEP) -> bool:
 
 def _other_order(evidence: Evidence, tree: ast.Module) -> _Case | None:
     """An optimizer that is given the state of one with the same parameters in another order."""
-    loads = {ast.unparse(one.func).removesuffix(".load_state_dict"): one for one in _loads(tree)}
+    loads = [one for one in _loads(tree) if "opt" in ast.unparse(one.func)]
+    load = loads[0] if loads and len(evidence.optimizers) > 1 else None
     known = [(one, _order(evidence, one)) for one in evidence.optimizers]
     for one, mine in known:
         for other, theirs in known:
-            load = loads.get(other.name)
             same = sorted(mine) == sorted(theirs) and len(set(mine)) == len(mine) > 1
             if one is not other and load is not None and same and mine != theirs:
                 return (
                     load.lineno,
-                    f"{other.name} gets a state in another order",
-                    f"""{one.name} holds {", ".join(mine[:3])}, ..., and {other.name} holds
-                    {", ".join(theirs[:3])}, ...: states go by place, so `{ast.unparse(load)}`
-                    gives each parameter the moments of another one.""",
+                    "an optimizer gets a state that is in another order",
+                    f"""one optimizer of the program holds {", ".join(mine[:3])}, ..., and another
+                    one {", ".join(theirs[:3])}, ...: states go by place, so
+                    `{ast.unparse(load)}` gives parameters the moments of others.""",
                     "# make both optimizers from the parameters in the same order",
                 )
     return None
@@ -193,7 +194,7 @@ def _other_order(evidence: Evidence, tree: ast.Module) -> _Case | None:
 def _order(evidence: Evidence, optimizer: Optimizer) -> list[str]:
     """The names of an optimizer's parameters within their models, in order."""
     held = [evidence.parameters[index].name for index in optimizer.holds if index is not None]
-    return [name.partition(".")[2] for name in held]
+    return [".".join(name.split(".")[-_PAIR:]) for name in held]
 
 
 def _anew(tree: ast.Module) -> _Case | None:

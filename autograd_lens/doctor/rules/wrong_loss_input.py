@@ -249,12 +249,13 @@ def _not_whole(tape: TapeIndex, kernel: Kernel) -> Case | None:
         if not value.complete or len(value.shape) != _PAIR or value.array.min() < 0:
             continue
         sums = value.array.sum(1)
-        whole, lost = np.abs(sums - 1) < _UNEVEN, sums < 1 - _LOST
-        if whole.mean() >= _SHARE and lost.mean() >= _UNEVEN and float(sums.max()) < 1 + _UNEVEN:
+        lost = sums < 1 - _LOST
+        bounded = 1 - _LOST < float(sums.max()) < 1 + _UNEVEN
+        if lost.mean() >= _UNEVEN and bounded:
             return Case(
                 kernel,
                 "a part of the target distributions is lost",
-                f"""most rows of the target add up to 1, and {number(100 * float(lost.mean()))} %
+                f"""rows of the target add up to 1 at most, and {number(100 * float(lost.mean()))} %
                 to less, down to {number(float(sums.min()))}: where it was spread over its
                 neighbours, something fell between them""",
                 "# where both neighbours are one, give it all that there is",
