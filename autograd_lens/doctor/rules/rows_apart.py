@@ -421,15 +421,16 @@ def _sorted_apart(tree: ast.Module) -> _Case | None:
                 last = target.elts[-1] if isinstance(target, ast.Tuple) else target
                 orders |= {last.id} if isinstance(last, ast.Name) else set()
         moved = {name: at for order in orders for name, at in _taken_by(function, order)}
-        last = [one for one in function.body if isinstance(one, ast.Return)]
-        parts = last[-1].value.elts if last and isinstance(last[-1].value, ast.Tuple) else []
+        returns = [one for one in function.body if isinstance(one, ast.Return)]
+        given = returns[-1].value if returns else None
+        parts = given.elts if isinstance(given, ast.Tuple) else []
         names = {one.id for one in parts if isinstance(one, ast.Name)}
         for group in _siblings(function):
             left = [one for one in group if one in names and one not in moved]
             others = [one for one in group if one in moved]
             if left and others and not orders & names and len(function.body) > 1:
                 return (
-                    last[-1].lineno,
+                    returns[-1].lineno,
                     f"{others[0]} is put into another order, and {left[0]} is not",
                     f"""{function.name} takes {others[0]} in another order (line
                     {moved[others[0]]}) and returns {left[0]}, which came together with it, as it
@@ -453,8 +454,9 @@ def _taken_by(function: ast.FunctionDef, order: str) -> Iterator[tuple[str, int]
     }
     for node in ast.walk(function):
         row = isinstance(node, ast.Subscript) and ast.unparse(node.slice) in turning | {order}
-        if isinstance(node, ast.Subscript) and row and isinstance(node.value, ast.Name):
-            yield node.value.id, node.lineno
+        if isinstance(node, ast.Subscript) and row:  # of torch.tensor(labels)[order], too
+            names = (one for one in ast.walk(node.value) if isinstance(one, ast.Name))
+            yield from ((one.id, node.lineno) for one in names)
         elif isinstance(node, ast.Call) and called(node) == "index_select":
             owner = getattr(node.func, "value", None)
             if isinstance(owner, ast.Name) and order in map(ast.unparse, node.args):

@@ -68,19 +68,21 @@ def _last_place(tape: TapeIndex, kernel: Kernel) -> Case | None:
     if place not in (-1, places - 1) or any("pack" in operator_name(one) for one in tape.kernels):
         return None
     recurrent = any("weight_hh" in use.spec.name for k in tape.kernels for use in tensors(k.inputs))
-    for reader in tape.ancestors(given.tensor, kernel.index) if not recurrent else ():
+    behind = list(tape.ancestors(given.tensor, kernel.index))
+    attends = any("softmax" in one.op or "scaled_dot" in one.op for one in behind)
+    for reader in behind if not recurrent and not attends else ():
         tokens = argument(reader, "indices") if operator_name(reader) == "embedding" else None
         padding, value = constant(reader, "padding_idx"), tokens.value if tokens else None
         if value is None or not value.complete or value.shape != (rows, places):
             continue
         if padding is None or padding < 0:
             return None
-        behind = _behind(value.array, int(padding), 1)
-        if behind[:, -1].mean() >= _MOST:
+        empty = _behind(value.array, int(padding), 1)[:, -1]
+        if empty.mean() >= _MOST:
             return Case(
                 kernel,
                 "the last place is read, and it is padding",
-                f"""{behind[:, -1].mean():.0%} of the texts end in padding, and what the model says
+                f"""{empty.mean():.0%} of the texts end in padding, and what the model says
                 of a text is read at the last of {places} places: behind its end""",
                 "last = (ids != pad).sum(1) - 1; values.gather(1, last[:, None])",
             )
