@@ -2,7 +2,7 @@
 
 NOTE 1 [Long steps]: of a step with more events than a lecture has room for, each slide shows a
 *stretch*: what ran one after the other in one box of the drawing, and in one phase. Where that is
-too much as well, what ran in one frame of the drawing, in any of its repetitions.
+too much as well, what ran in one frame of the drawing, such as a layer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from autograd_lens.analysis.events import StepEvent, step_events
 from autograd_lens.analysis.lesson import StepLesson
@@ -22,7 +23,7 @@ from autograd_lens.render.handout.blocks import Block, Cell, Figure, Formulas, R
 from autograd_lens.render.handout.graph import folds, lesson_graph, sheet_graph
 from autograd_lens.render.handout.player import Teller, Told
 from autograd_lens.render.handout.wording import reason
-from autograd_lens.render.rooms import Rooms
+from autograd_lens.render.rooms import Box, Rooms
 from autograd_lens.render.worked import worked_node, worked_update
 from autograd_lens.trace.expr import TEXTBOOK, Equation, write
 from autograd_lens.trace.reader import Trace
@@ -40,7 +41,13 @@ _TEXT = re.compile(r"(<text [^>]*>)[^<]*</text>")
 
 
 _Happening = tuple[StepEvent, Told]
-_Place = tuple[int, int]  # of a box among those of a sheet, and of one of its repetitions
+
+
+class _Place(NamedTuple):
+    """A box of the drawing in one of its repetitions: its name there, and which."""
+
+    name: str
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +127,31 @@ class _Board:
         place = self._place(node)
         if place is None or self._sheet is None:
             return None
-        turns = self._sheet.turns()[place]
-        return place, next((turn for turn, nodes in enumerate(turns) if node in nodes), 0)
+        box, turns = self._sheet.leaves[place], self._sheet.turns()[place]
+        turn = _turn(node, turns)
+        frame = self._around(box)
+        if box.kind == "room" and frame.kind == "room" and frame is not box:
+            first, this = frame.names[0], frame.names[turn]
+            return _Place(box.name.replace(first, this, 1), turn)
+        return _Place(self._title(box, turn), turn)
 
     def frame(self, node: int | None) -> _Place | None:
-        """The frame that a node stands in, by the first of its boxes."""
+        """The frame that a node stands in, and in which of its repetitions."""
         place = self._place(node)
         if place is None or self._sheet is None:
             return None
-        leaf = self._sheet.leaves[place]
-        inside = (list(one.leaves()) for one in self._sheet.boxes)
-        first = next(leaves[0] for leaves in inside if any(each is leaf for each in leaves))
-        return next(at for at, each in enumerate(self._sheet.leaves) if each is first), 0
+        frame = self._around(self._sheet.leaves[place])
+        turn = _turn(node, frame.copies)
+        return _Place(self._title(frame, turn), turn)
 
-    def title(self, place: _Place, words: Mapping[str, str]) -> str:
-        """The name of a box in one of its repetitions."""
-        if self._sheet is None or self.outline is None:
-            return ""
-        box = self._sheet.leaves[place[0]]
-        names = box.names if box.kind == "room" and len(box.names) == len(box.copies) else ()
-        title = names[place[1]] if names else box_title(self.outline, box)
-        return words["slide_module"].format(name=title) if title[:1].isdecimal() else title
+    def _around(self, leaf: Box) -> Box:
+        boxes = self._sheet.boxes if self._sheet else ()
+        return next(one for one in boxes if any(each is leaf for each in one.leaves()))
+
+    def _title(self, box: Box, turn: int) -> str:
+        if box.kind == "room" and len(box.names) == len(box.copies):
+            return box.names[turn]
+        return box_title(self.outline, box) if self.outline else ""
 
     def _place(self, node: int | None) -> int | None:
         return self._sheet.box_of.get(node) if self._sheet and node is not None else None
@@ -195,6 +206,10 @@ def _slide(event: StepEvent, shown: StepLesson, teller: Teller, board: _Board) -
 # --- long steps (NOTE 1) -------------------------------------------------------------------
 
 
+def _turn(node: int | None, turns: Sequence[Sequence[int]]) -> int:
+    return next((turn for turn, nodes in enumerate(turns) if node in nodes), 0)
+
+
 def _stretches(
     found: Sequence[_Happening], board: _Board, where: Callable[[int | None], _Place | None]
 ) -> list[tuple[_Place | None, list[_Happening]]]:
@@ -216,7 +231,9 @@ def _part(
 ) -> Slide:
     """One slide for what ran in one place: its events, the first and the last of them."""
     words, phase = teller.words, found[0][0].phase
-    what = board.title(place, words) if place else found[0][1].title
+    what = place.name if place else found[0][1].title
+    if place and what[:1].isdecimal():
+        what = words["slide_module"].format(name=what)
     kinds = {"forward": "event_forward", "backward": "event_backward"}
     title = words[kinds[phase]].format(what=what) if place and phase in kinds else what
     if len(found) > 1 and phase not in kinds:
