@@ -291,7 +291,7 @@ class Execution:
             if settings is None:
                 self._one_by_one(block)
                 continue
-            self._put_in_place(self.plan.since(self._number, block[0].index), settings.parameters)
+            self._put_in_place(self._number, block[0].index, settings.parameters)
             update = Update(self.plan, block, settings)
             found = update.found(self.leaves, self.registers)
             if found is None:  # it may be in another part of the step
@@ -315,11 +315,11 @@ class Execution:
         options = (group.options for one in settings for group in one.groups)
         return bool(settings) and (not stage.grad or any(map(_DIFFERENTIABLE, options)))
 
-    def _put_in_place(self, calls: Sequence[Call], names: Container[str]) -> None:
+    def _put_in_place(self, number: int, end: int, names: Container[str]) -> None:
         """Assign to ``.grad`` of some parameters what the program made for it."""
         leaves = self.leaves
         with _disable_current_modes():
-            for tensor, name in self.plan.put_in_place(calls):
+            for tensor, name in self.plan.put_in_place(number, end):
                 if name in names and name in leaves and self.registers[tensor] is not None:
                     _give(leaves[name], self.registers[tensor].detach())
 
@@ -550,8 +550,7 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
-        since = self.plan.since(number - 1, backward.position)
-        self._put_in_place(since, self.leaves)
+        self._put_in_place(number - 1, backward.position, self.leaves)
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -677,9 +676,6 @@ class Execution:
     def _left(self, backward: TapeBackward, results: Sequence[object]) -> None:
         """Put what the engine has left into its registers (NOTE 2)."""
         registers, leaves = self.registers, self.leaves
-        for arg, result in zip(backward.results, results, strict=False):
-            if isinstance(arg, TensorSlot):
-                registers[arg.tensor] = result
         written = [(use, one.parameter) for one in backward.writes for use in tensors_in(one.after)]
         named = [*self.plan.named_gradients, *((use.tensor, name) for use, name in written)]
         for number, name in named:
@@ -688,6 +684,9 @@ class Execution:
         for number, leaf in self.plan.unnamed_gradients(backward):
             if registers[leaf] is not None:
                 registers[number] = registers[leaf].grad
+        for arg, result in zip(backward.results, results, strict=False):
+            if isinstance(arg, TensorSlot):  # one that ``.grad`` is set to is not there before
+                registers[arg.tensor] = result
 
 
 @contextlib.contextmanager

@@ -581,20 +581,24 @@ class Plan:
         """Slots of the numbers that the update computes with."""
         return self.numbers_of("update")
 
-    def put_in_place(self, calls: Sequence[Call]) -> Iterator[tuple[int, str]]:
-        """What the program itself made the ``.grad`` of a parameter, among some kernels.
+    def put_in_place(self, number: int, end: int) -> Iterator[tuple[int, str]]:
+        """What the program itself made the ``.grad`` of a parameter, between a run and a position.
 
-        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows.
+        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows;
+        ``p.grad = torch.autograd.grad(loss, p)[0]`` is the assignment alone.
+
+        Args:
+            number: The run of the engine, -1 for what stands before the first one.
+            end: The position of a kernel.
         """
         named = dict(self.named_gradients)
-        for call in calls:
+        if number >= 0:
+            returned = tensors_in(*self.backwards[number].results)
+            yield from ((use.tensor, named[use.tensor]) for use in returned if use.tensor in named)
+        for call in self.calls[self.backwards[number].position if number >= 0 else 0 : end]:
             if not call.engine:
                 new = (one for one in call.makes if one not in call.reads)
                 yield from ((one, named[one]) for one in new if one in named)
-
-    def since(self, number: int, end: int) -> Sequence[Call]:
-        """The kernels behind the start of a run of the engine, -1 for none, up to a position."""
-        return self.calls[self.backwards[number].position if number >= 0 else 0 : end]
 
     @cached_property
     def hooks(self) -> tuple[str, ...]:
