@@ -189,12 +189,13 @@ class Optimizers:
         return Settings(one.name, one.kind, one.attributes, groups, next(iter(one.holds), None))
 
     def _latest(self, one: Settings, row: int) -> Sequence[Mapping[str, float]]:
-        """What was noted of an optimizer last, up to a row."""
+        """What was noted of an optimizer last, up to a row; of fewer groups before it got more."""
         noted = self._noted.get(one.first, [])
         place = bisect_right(noted, row, key=lambda entry: entry[0])
         mine = [group.numbers.keys() for group in one.groups]
-        told = (groups for _, groups in reversed(noted[:place]))
-        return next((them for them in told if [each.keys() for each in them] == mine), ())
+        told = (groups for _, groups in reversed(noted[:place]) if groups)
+        fits = (them for them in told if [each.keys() for each in them] == mine[: len(them)])
+        return next(fits, ())
 
     @cached_property
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
@@ -213,7 +214,7 @@ def _share(one: Settings, other: Settings) -> bool:
 def _with(one: Settings, numbers: Sequence[Mapping[str, float]]) -> Settings:
     if not numbers:
         return one
-    pairs = zip(one.groups, numbers, strict=True)
+    pairs = zip(one.groups, numbers, strict=False)
     groups = tuple(replace(group, numbers=now) for group, now in pairs)
     return replace(one, numbers=numbers[0], groups=groups)
 
