@@ -531,6 +531,8 @@ class Execution:
             call = self.plan.calls[index]
             if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
                 continue  # the engine's, of what this node and another one gave
+            if index in self.plan.retaining:
+                continue  # it has run before the node
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue

@@ -497,16 +497,17 @@ class Plan:
                 one,
                 self._needed_hooks,
                 frozenset(use.tensor for _, use in foreign),
-                self._retaining(one),
+                self.retaining,
             )
             for one, foreign in zip(self.backwards, self._foreign, strict=True)
         )
 
-    def _retaining(self, backward: TapeBackward) -> frozenset[int]:
+    @cached_property
+    def retaining(self) -> frozenset[int]:
         """Indexes of the kernels that keep gradients which ``retain_grad()`` asked for."""
         tensors, kernels = self.template.tensors, self.template.kernels
         found: set[int] = set()
-        for run in backward.runs:
+        for backward, run in ((one, run) for one in self.backwards for run in one.runs):
             maker = backward.nodes[run.node].kernel
             made = kernels[maker].makes if maker is not None else ()
             for use, gradient in zip(made, run.grad_outputs, strict=False):
