@@ -32,6 +32,7 @@ from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
 from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.operators import is_view
 from autograd_lens.replay.optimizer import Settings, Update
 from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
 from autograd_lens.replay.sizes import SIZED, fitted
@@ -162,6 +163,18 @@ class Execution:
             off = [n for n in reads if leaves.get(n) in known and leaves[n] not in through]
             if off:
                 found[index] = off
+        return self._with_views(found)
+
+    def _with_views(self, found: dict[int, Sequence[int]]) -> Mapping[int, Sequence[int]]:
+        """The same for what reads views of such leaves: these require grad when the leaf does."""
+        views: dict[int, Sequence[int]] = {}
+        for call in self.plan.calls if found else ():
+            through = [leaf for number in call.reads for leaf in views.get(number, ())]
+            off = [*found.get(call.index, ()), *through]
+            if off and call.grad and not call.engine:
+                found[call.index] = off
+                if call.operator is not None and is_view(call.operator):
+                    views |= dict.fromkeys(call.makes, off)
         return found
 
     # -- what it leaves -------------------------------------------------------------------

@@ -982,7 +982,7 @@ def _seems_maker(template: Template, clone: Call, behind: Call) -> bool:
 
 
 def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
-    """Mark views that nothing outside of backward reads."""
+    """Mark views that nothing reads outside of backward, nor hooks within."""
     read = {number for number, one in enumerate(template.tensors) if one.name}
     roots = (use for one in template.backwards for use in tensors_in(*one.roots, *one.inputs))
     read.update(use.tensor for use in roots)
@@ -991,7 +991,7 @@ def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
         candidate = call.op in _ECHOES and not call.engine and bool(call.makes)
         if candidate and read.isdisjoint(call.makes):
             found[call.index] = replace(call, echo=True, plain=False)
-        elif not call.engine:
+        elif call.kernel.hooked or not call.engine:
             read.update(call.reads)
     return found
 
