@@ -54,7 +54,7 @@ class _Reading:
         handed: What it was handed.
         outside: Everything else that no kernel made, and the numbers it computed with.
         update: The numbers that its update computed with.
-        inside: Those that code of the program computed with while a backward ran.
+        inside: The kernels that code of the program ran in a backward, and their numbers.
         serving: What was read, handed things apart, by the kernels that a loss follows from, and
             these kernels: without a validation or an episode that was played before it.
     """
@@ -167,7 +167,9 @@ class Needs:
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return
-        self.backwards = len(now.inside) == len(before.inside) and now.inside != before.inside
+        # Behind the first step, where a hook may have begun its state, also how many they are.
+        same = len(now.inside) == len(before.inside)
+        self.backwards = now.inside != before.inside and (same or first > 0)
         self.tapes = (
             other
             or self.backwards
@@ -197,7 +199,9 @@ def _reading(template: Template, slots: Sequence[object]) -> _Reading:
             *(slots[number] for kernel in forward for number in _numbers(kernel)),
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
-        inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
+        inside=tuple(
+            [one for k in _own_code(template) for one in (k.op, *(slots[n] for n in _numbers(k)))]
+        ),
         serving=tuple(_serving(template, slots, handed)),
     )
 
@@ -329,7 +333,7 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
         read(*(argument.value for argument in kernel.args))
         made = {use.tensor for use in kernel.makes}
         met |= made
-        filled = filled | made if kernel.op.startswith(UNSET) else filled - made
+        filled = filled | made if kernel.op.startswith(_NOTHING_SET) else filled - made
         if kernel.generator is not None:
             kept.add(kernel.generator)
     for backward in template.backwards:
