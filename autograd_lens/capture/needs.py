@@ -14,6 +14,10 @@ steps behind it are recorded lean, too, until it comes again, but not for ever. 
 only at its backward whether it does, what they compute is read until then, and the step that
 brings it is recorded in full. What stands before the training loop is not recorded, so the run's
 first step is no measure for others.
+
+NOTE 3 [Until it is sure]: that two steps read the same may be chance, as where something comes in
+every fifth step, or where a batch has the size of the last one. The few steps up to the second
+comparison are recorded lean, too.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ __all__ = ["Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
+_EARLY = 12  # steps, behind which one comparison has to do (NOTE 3)
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
@@ -91,6 +96,7 @@ class Needs:
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
+    _compared: int = 0  # how often a full step was compared with another than the run's first
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     @property
@@ -101,7 +107,8 @@ class Needs:
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self.tapes or self.waits_in(step)
+        unsure = 0 < self._compared < _ENOUGH and step < _EARLY
+        return self.tapes or self.waits_in(step) or unsure
 
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
@@ -155,6 +162,7 @@ class Needs:
             self._alone[graphs] = step
             return
         first = self._alone.pop(graphs, step)
+        self._compared += bool(first)
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}

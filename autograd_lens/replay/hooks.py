@@ -155,7 +155,8 @@ def hooked_nodes(
         )
         arriving, leaving = _ids(run.grad_outputs, followed), _ids(run.grad_inputs, followed)
         there = (*arriving, *leaving, grad)
-        copied = node.leaf is not None and any(one.op.startswith(_COPIES) for one in own)
+        made = (one.op for one in own if not one.kernel.hooked)
+        copied = node.leaf is not None and any(op.startswith(_COPIES) for op in made)
         if before or behind or empty or copied or not wanted.union(foreign).isdisjoint(there):
             ends = (node.leaf, grad, empty, foreign, copied)
             found.append(HookedNode(run.node, arriving, leaving, before, behind, *ends))
