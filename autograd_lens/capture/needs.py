@@ -83,8 +83,8 @@ class Needs:
     Attributes:
         inputs: Whether what modules and data loaders are handed has to be kept.
         tapes: Whether every step has to be recorded, at least lean.
-        backwards: Whether that goes for the kernels of its backward, too: hooks and custom
-            Functions compute with numbers that change.
+        backwards: Whether that goes for the kernels of its backward, too: code of the program
+            runs in it, hooks or custom Functions.
         opaque: Whether a full step did what a replay may not make again: custom Functions,
             hooks, operators that are none of PyTorch's own, sparse tensors.
     """
@@ -150,11 +150,13 @@ class Needs:
                 that is not known.
         """
         if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
-            self.opaque = _is_opaque(template, slots)
+            self.backwards = _has_foreign_gradients(template, slots)
+            self.opaque = self.backwards or _is_opaque(template)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
         now = _reading(template, slots)
+        self.backwards = self.backwards or bool(now.inside)
         before = self._known.get(graphs)
         self._known[graphs] = now
         if before is None:
@@ -177,10 +179,10 @@ class Needs:
             return
         # Behind the first step, where a hook may have begun its state, also how many they are.
         same = len(now.inside) == len(before.inside)
-        self.backwards = now.inside != before.inside and (same or first > 0)
+        otherwise = now.inside != before.inside and (same or first > 0)
         self.tapes = (
             other
-            or self.backwards
+            or otherwise
             or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
@@ -245,7 +247,7 @@ def _own_code(template: Template) -> Iterator[TapeKernel]:
             yield kernel
 
 
-def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
+def _is_opaque(template: Template) -> bool:
     """Whether a step did what a replay may not make again; see ``Needs.opaque``."""
     nodes = (node.name for backward in template.backwards for node in backward.nodes)
     return (
@@ -253,7 +255,6 @@ def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
         or any(True for _ in _own_code(template))
         or not all(kernel.op.startswith(_PLAIN_OPERATORS) for kernel in template.kernels)
         or any(tensor.layout for tensor in template.tensors)
-        or _has_foreign_gradients(template, slots)
     )
 
 

@@ -114,12 +114,15 @@ class Optimizers:
 
         It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
         """
-        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
         names = list(self._trace.parameters)
-        rates = {learning_rate(step, names) for step in steps if step.updates}
-        if len(rates) != 1 or (rate := rates.pop()) is None:
-            return []
-        return [Settings("the update", "", {"lr": rate}, (), None)]
+        rates: set[float] = set()
+        for number in self._trace.full_steps[:_LOOKED_AT]:
+            step = self._trace.steps[number]
+            rate = learning_rate(step, names) if step.updates else next(iter(rates), None)
+            rates |= {rate} if rate is not None else set()
+            if len(rates) > 1 or (rate is None and step.updates):
+                return []
+        return [Settings("the update", "", {"lr": rate}, (), None) for rate in rates]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step, as far as they are known."""
