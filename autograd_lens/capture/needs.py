@@ -14,6 +14,10 @@ steps behind it are recorded lean, too, until it comes again, but not for ever. 
 only at its backward whether it does, what they compute is read until then, and the step that
 brings it is recorded in full. What stands before the training loop is not recorded, so the run's
 first step is no measure for others.
+
+NOTE 3 [Until it is sure]: that two steps read the same may be chance, as where something comes in
+every fifth step, or where a batch has the size of the last one. The few steps up to the second
+comparison are recorded lean, too.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ __all__ = ["Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
+_EARLY = 12  # steps, behind which one comparison has to do (NOTE 3)
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
@@ -54,7 +59,7 @@ class _Reading:
         handed: What it was handed.
         outside: Everything else that no kernel made, and the numbers it computed with.
         update: The numbers that its update computed with.
-        inside: Those that code of the program computed with while a backward ran.
+        inside: The kernels that code of the program ran in a backward, and their numbers.
         serving: What was read, handed things apart, by the kernels that a loss follows from, and
             these kernels: without a validation or an episode that was played before it.
     """
@@ -78,8 +83,8 @@ class Needs:
     Attributes:
         inputs: Whether what modules and data loaders are handed has to be kept.
         tapes: Whether every step has to be recorded, at least lean.
-        backwards: Whether that goes for the kernels of its backward, too: hooks and custom
-            Functions compute with numbers that change.
+        backwards: Whether that goes for the kernels of its backward, too: code of the program
+            runs in it, hooks or custom Functions.
         opaque: Whether a full step did what a replay may not make again: custom Functions,
             hooks, operators that are none of PyTorch's own, sparse tensors.
     """
@@ -91,6 +96,7 @@ class Needs:
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
+    _compared: int = 0  # how often a full step was compared with another than the run's first
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     @property
@@ -101,7 +107,8 @@ class Needs:
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self.tapes or self.waits_in(step)
+        unsure = 0 < self._compared < _ENOUGH and step < _EARLY
+        return self.tapes or self.waits_in(step) or unsure
 
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
@@ -143,11 +150,13 @@ class Needs:
                 that is not known.
         """
         if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
-            self.opaque = _is_opaque(template, slots)
+            self.backwards = _has_foreign_gradients(template, slots)
+            self.opaque = self.backwards or _is_opaque(template)
         if self.tapes:
             return
         graphs = tuple([backward.fingerprint for backward in template.backwards])
         now = _reading(template, slots)
+        self.backwards = self.backwards or bool(now.inside)
         before = self._known.get(graphs)
         self._known[graphs] = now
         if before is None:
@@ -155,6 +164,7 @@ class Needs:
             self._alone[graphs] = step
             return
         first = self._alone.pop(graphs, step)
+        self._compared += bool(first)
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
@@ -167,10 +177,12 @@ class Needs:
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return
-        self.backwards = len(now.inside) == len(before.inside) and now.inside != before.inside
+        # Behind the first step, where a hook may have begun its state, also how many they are.
+        same = len(now.inside) == len(before.inside)
+        otherwise = now.inside != before.inside and (same or first > 0)
         self.tapes = (
             other
-            or self.backwards
+            or otherwise
             or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
@@ -197,7 +209,9 @@ def _reading(template: Template, slots: Sequence[object]) -> _Reading:
             *(slots[number] for kernel in forward for number in _numbers(kernel)),
         ),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
-        inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
+        inside=tuple(
+            [one for k in _own_code(template) for one in (k.op, *(slots[n] for n in _numbers(k)))]
+        ),
         serving=tuple(_serving(template, slots, handed)),
     )
 
@@ -233,7 +247,7 @@ def _own_code(template: Template) -> Iterator[TapeKernel]:
             yield kernel
 
 
-def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
+def _is_opaque(template: Template) -> bool:
     """Whether a step did what a replay may not make again; see ``Needs.opaque``."""
     nodes = (node.name for backward in template.backwards for node in backward.nodes)
     return (
@@ -241,7 +255,6 @@ def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
         or any(True for _ in _own_code(template))
         or not all(kernel.op.startswith(_PLAIN_OPERATORS) for kernel in template.kernels)
         or any(tensor.layout for tensor in template.tensors)
-        or _has_foreign_gradients(template, slots)
     )
 
 
@@ -329,7 +342,7 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
         read(*(argument.value for argument in kernel.args))
         made = {use.tensor for use in kernel.makes}
         met |= made
-        filled = filled | made if kernel.op.startswith(UNSET) else filled - made
+        filled = filled | made if kernel.op.startswith(_NOTHING_SET) else filled - made
         if kernel.generator is not None:
             kept.add(kernel.generator)
     for backward in template.backwards:

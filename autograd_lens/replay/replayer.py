@@ -320,9 +320,9 @@ class Replayer:
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
                 first = attempt
-            if attempt.complete or attempt.own:
+            if attempt.complete or (attempt.own and not donor.plan.template.lean):
                 break
-        if first is None:
+        if first is None or (obstacle and step in self.donors.own and not first.proved):
             raise obstacle or ReplayError("No tape is there.")
         self._hand_on(step, first)
         return first

@@ -460,8 +460,13 @@ def update_formula(kernels: Sequence[Kernel], indexes: Sequence[int], parameter:
 def learning_rate(step: Step, names: Sequence[str]) -> float | None:
     """The one number that plain gradient descent multiplies all gradients by, or None."""
     updates = {update.parameter: update for update in step.updates}
-    rates = {_rate(updates.get(name), step.kernels) for name in names}
-    return rates.pop() if len(rates) == 1 else None
+    rate: float | None = None
+    for name in names:  # the first that says otherwise decides: formulas of long tapes take long
+        found = _rate(updates.get(name), step.kernels)
+        if found is None or rate not in {None, found}:
+            return None
+        rate = found
+    return rate
 
 
 def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
