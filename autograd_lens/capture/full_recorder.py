@@ -29,7 +29,7 @@ from autograd_lens.capture.updates import KnownUpdates
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
-from autograd_lens.live.graph_walk import SavedFields
+from autograd_lens.live.graph_walk import SavedFields, saved_at
 from autograd_lens.live.guard import Guard
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
@@ -333,6 +333,17 @@ class FullRecorder:
         """
         first = self._needs.stands_first(fingerprint) and not self._needs.tape_of(step)
         return first and self._chase.begins_anew((fingerprint,))
+
+    def saved_by(self, outputs: Sequence[object], fingerprint: str) -> list[torch.Tensor]:
+        """What light rows keep of what nodes of a graph have saved.
+
+        Args:
+            outputs: What backward is called on.
+            fingerprint: The graph.
+        """
+        places = self._needs.saved.get(fingerprint, ())
+        found = (saved_at(outputs, place) for place in places)
+        return [tensor for tensor in found if tensor is not None]
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -673,6 +684,7 @@ class FullRecorder:
                 segment.slots,
                 described=self.described(),
                 state=self._states[0],
+                carried=[n for n, one in enumerate(segment.tensors) if one.made >= 0],
             )
             self._hold(written.template, segment)
             self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)

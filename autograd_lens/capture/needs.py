@@ -14,6 +14,13 @@ steps behind it are recorded lean, too, until it comes again, but not for ever. 
 only at its backward whether it does, what they compute is read until then, and the step that
 brings it is recorded in full. What stands before the training loop is not recorded, so the run's
 first step is no measure for others.
+
+NOTE 3 [What the graph has saved]: a batch that is cut by hand is made by kernels whose numbers
+change, and its labels are handed to no module. But a node of the graph saves them, as that of a
+cross entropy does. Where everything that changes ends in tensors that were handed to a module or
+that nodes have saved, these are kept with light rows, read off the graph at each backward; what
+made them is of no account then. So it is only where no step reads what an earlier one has made:
+such a step is not the same with the first one, which has nothing yet to go on from.
 """
 
 from __future__ import annotations
@@ -21,13 +28,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from autograd_lens.live.graph_walk import SavedPlace
 from autograd_lens.live.mode import UNSET
 from autograd_lens.trace.tape import (
     Arg,
     ArgList,
     Const,
+    TapeBackward,
     TapeKernel,
     Template,
+    makers_of,
     numbers_in,
     tensors_in,
 )
@@ -45,6 +55,10 @@ _IN_ROWS = frozenset({"parameter", "gradient"})
 _RUNNING = frozenset({"running_mean", "running_var"})
 
 
+# A kernel whose number it is, else -1; else the tensor that is read, else -1.
+_Place = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """What the forward of one full step read.
@@ -57,6 +71,9 @@ class _Reading:
         inside: Those that code of the program computed with while a backward ran.
         serving: What was read, handed things apart, by the kernels that a loss follows from, and
             these kernels: without a validation or an episode that was played before it.
+        template: Its structure.
+        places: Where each of ``outside`` was read.
+        given: Ids of the tensors that light rows keep.
     """
 
     kernels: tuple[object, ...]
@@ -65,10 +82,49 @@ class _Reading:
     update: tuple[object, ...]
     inside: tuple[object, ...]
     serving: tuple[object, ...]
+    template: Template
+    places: tuple[_Place, ...]
+    given: frozenset[int]
 
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
         return len(self.update) == len(other.update) and self.update != other.update
+
+    def rest(self) -> tuple[object, ...]:
+        """The kernels that do more than make what light rows keep, and what they read."""
+        dropped = _makers(self.template, self.given)
+        kernels = [
+            (index, kernel)
+            for index, kernel in enumerate(self.template.kernels)
+            if kernel.phase == "forward" and index not in dropped
+        ]
+        read = {use.tensor for _, kernel in kernels for use in kernel.reads}
+        pairs = zip(self.places, self.outside, strict=True)
+        return (
+            *((kernel.op, tuple(_constants(kernel))) for _, kernel in kernels),
+            *(value for (i, t), value in pairs if (t in read if i < 0 else i not in dropped)),
+        )
+
+    def saved(self, before: _Reading) -> dict[int, tuple[str, SavedPlace]]:
+        """What nodes have saved that holds all that changed since a step (NOTE 3).
+
+        Returns:
+            By tensor the backward's fingerprint, and the place in its graph; nothing where there
+            is no such thing.
+        """
+        if self.kernels != before.kernels or len(self.outside) != len(before.outside):
+            return {}
+        values = zip(self.places, self.outside, before.outside, strict=True)
+        changed = [place for place, now, then in values if now != then]
+        following = _following(self.template, changed, self.given)
+        found = _saved_in(self.template, following)
+        dropped = _makers(self.template, self.given | found.keys())
+        for index, kernel in enumerate(self.template.kernels):
+            reads = {use.tensor for use in kernel.reads} - found.keys()
+            stays = kernel.phase == "forward" and index not in dropped
+            if stays and any(index == i or t in reads for i, t in changed):
+                return {}
+        return found
 
 
 @dataclass(slots=True)
@@ -82,12 +138,15 @@ class Needs:
             Functions compute with numbers that change.
         opaque: Whether a full step did what a replay may not make again: custom Functions,
             hooks, operators that are none of PyTorch's own, sparse tensors.
+        saved: By fingerprint of a backward, where in its graph stands what is to be kept with
+            light rows (NOTE 3).
     """
 
     inputs: bool = False
     tapes: bool = False
     backwards: bool = False
     opaque: bool = False
+    saved: dict[str, tuple[SavedPlace, ...]] = field(default_factory=dict)
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
@@ -131,6 +190,7 @@ class Needs:
         *,
         described: bool,
         state: bytes | None,
+        carried: Collection[int] = (),
     ) -> None:
         """Compare a full step with the one before it of the same graph.
 
@@ -141,6 +201,7 @@ class Needs:
             described: Whether the numbers of its update are kept beside light rows.
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
+            carried: Ids of tensors that kernels have made, be it in this step or in an earlier one.
         """
         if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
             self.opaque = _is_opaque(template, slots)
@@ -163,6 +224,8 @@ class Needs:
             return
         self.inputs = self.inputs or now.handed != before.handed
         other = (now.kernels, now.outside) != (before.kernels, before.outside)
+        if other and first:
+            other = not self._keeps(graphs, now, before, slots, carried)
         self._alike = 0 if other else self._alike + 1
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
@@ -174,6 +237,31 @@ class Needs:
             or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
+        if self.tapes:
+            self.saved.clear()
+
+    def _keeps(
+        self,
+        graphs: tuple[str, ...],
+        now: _Reading,
+        before: _Reading,
+        slots: Sequence[object],
+        carried: Collection[int],
+    ) -> bool:
+        """Whether light rows hold, or can hold from now on, all that changes (NOTE 3)."""
+        template = now.template
+        if any(tensor in carried for tensor, _ in _outside(template)):
+            return False
+        found = {}
+        if now.rest() != before.rest():
+            found = now.saved(before)
+            if not found:
+                return False
+            self._known[graphs] = _reading(template, slots, found.keys())
+            for fingerprint, place in found.values():
+                self.saved[fingerprint] = (*self.saved.get(fingerprint, ()), place)
+        self.inputs = True
+        return True
 
     def _searches(self, now: _Reading, before: _Reading) -> bool:
         """Whether updates go on to take now more and now fewer kernels, as a line search does.
@@ -184,22 +272,72 @@ class Needs:
         return self._lengths > 1
 
 
-def _reading(template: Template, slots: Sequence[object]) -> _Reading:
+def _reading(
+    template: Template, slots: Sequence[object], saved: Collection[int] = ()
+) -> _Reading:
     forward = [kernel for kernel in template.kernels if kernel.phase == "forward"]
     update = [kernel for kernel in template.kernels if kernel.phase == "update"]
-    handed = {number for number in template.handed if number is not None}
+    handed = {number for number in (*template.handed, *saved) if number is not None}
     outside = dict(_outside(template))
+    places = [((-1, number), slot) for number, slot in outside.items() if number not in handed]
+    places += [
+        ((index, -1), slot)
+        for index, kernel in enumerate(template.kernels)
+        if kernel.phase == "forward"
+        for slot in _numbers(kernel)
+    ]
     return _Reading(
         kernels=tuple([(kernel.op, tuple(_constants(kernel))) for kernel in forward]),
         handed=tuple([slots[outside[number]] for number in sorted(handed) if number in outside]),
-        outside=(
-            *(slots[slot] for number, slot in outside.items() if number not in handed),
-            *(slots[number] for kernel in forward for number in _numbers(kernel)),
-        ),
+        outside=tuple([slots[slot] for _, slot in places]),
         update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
         inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
         serving=tuple(_serving(template, slots, handed)),
+        template=template,
+        places=tuple([place for place, _ in places]),
+        given=frozenset(handed),
     )
+
+
+def _makers(template: Template, given: Collection[int]) -> frozenset[int]:
+    draws = {i for i, kernel in enumerate(template.kernels) if kernel.generator is not None}
+    return makers_of(template, given, draws)
+
+
+def _following(
+    template: Template, changed: Sequence[_Place], given: Collection[int]
+) -> frozenset[int]:
+    """The tensors that follow from what changed, up to what is given and to the graph's own."""
+    found = {tensor for _, tensor in changed if tensor not in given}
+    kernels = {kernel for kernel, _ in changed}
+    for index, kernel in enumerate(template.kernels):
+        if kernel.phase != "forward" or kernel.node is not None:
+            continue
+        if index in kernels or any(use.tensor in found for use in kernel.reads):
+            found.update(use.tensor for use in kernel.makes if use.tensor not in given)
+    return frozenset(found - {-1})
+
+
+def _saved_in(template: Template, wanted: Collection[int]) -> dict[int, tuple[str, SavedPlace]]:
+    """Where nodes have saved some tensors: each in the place that is nearest to a root."""
+    found: dict[int, tuple[str, SavedPlace]] = {}
+    for backward in template.backwards:
+        paths = _paths(backward)
+        for number, node in enumerate(backward.nodes):
+            for one in node.saved:
+                if one.tensor in wanted and one.tensor not in found and number in paths:
+                    place = SavedPlace(paths[number], node.name, one.name)
+                    found[one.tensor] = backward.fingerprint, place
+    return found
+
+
+def _paths(backward: TapeBackward) -> dict[int, tuple[int, ...]]:
+    """The way from the root to each node of a graph; none where it has several roots."""
+    found: dict[int, tuple[int, ...]] = {0: ()} if len(backward.roots) == 1 else {}
+    for start, position, end, _ in backward.edges:
+        if start in found and end not in found:
+            found[end] = (*found[start], position)
+    return found
 
 
 def _serving(

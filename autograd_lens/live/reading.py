@@ -27,7 +27,6 @@ __all__ = [
     "bytes_at",
     "is_opaque",
     "is_plain",
-    "is_small_and_plain",
     "read",
     "read_memory",
     "read_scalar",
@@ -125,11 +124,6 @@ def is_plain(tensor: torch.Tensor) -> bool:
         and not tensor._is_zerotensor()
         and tensor.data_ptr() != 0
     )
-
-
-def is_small_and_plain(tensor: torch.Tensor) -> bool:
-    """The same, and whether copying them costs less than deciding."""
-    return is_plain(tensor) and tensor.nbytes <= SMALL
 
 
 def read_memory(address: int, size: int, dtype: torch.dtype, limit: int) -> RawValue:

@@ -32,7 +32,7 @@ from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import Parameter, TensorSpec
 from autograd_lens.trace.rows import LightGraph, LightRow
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.tape import TensorSlot, numbers_in, tensors_in
+from autograd_lens.trace.tape import TensorSlot, makers_of, numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, differ, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
@@ -334,7 +334,8 @@ class Donors:
         own = donor.step == step
         given = {} if own or updates else self._given(step, donor)
         held = _held(donor) if own else {}
-        dropped = _forward(plan) if updates else _makers_of(plan, given)
+        draws = {call.index for call in plan.draws}
+        dropped = _forward(plan) if updates else makers_of(plan.template, given, draws)
         if not own or plan.template.lean:
             dropped |= _settled(plan)
         dropped |= self.cut_off(step, donor)
@@ -694,27 +695,6 @@ def _held(donor: Donor) -> dict[int, torch.Tensor]:
 def _forward(plan: Plan) -> frozenset[int]:
     """The kernels that no update consists of."""
     return frozenset(call.index for call in plan.calls if call.kernel.phase != "update")
-
-
-def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
-    """The kernels that serve for nothing but making what is given (NOTE 1)."""
-    since = {
-        number: max(call.index for call in plan.calls if number in call.makes)
-        for number in given
-        if number not in plan.outside
-    }
-    used = {use.tensor for one in plan.backwards for use in tensors_in(*one.roots)}
-    last = max(since.values(), default=-1)
-    dropped: set[int] = set()
-    for call in reversed(plan.calls):
-        live = any(n in used and since.get(n, -1) < call.index for n in call.makes)
-        serves = bool(dropped) or any(n in since for n in call.makes)
-        idle = call.index <= last and call.kernel.phase == "forward" and serves and not live
-        if idle and not call.draws:  # a draw moves the random generator on
-            dropped.add(call.index)
-        else:
-            used.update(call.reads)
-    return frozenset(dropped)
 
 
 def _settled(plan: Plan) -> frozenset[int]:
