@@ -701,10 +701,10 @@ class FullRecorder:
         if not lean and self._keyframes.starts(step):
             self.anchors.append(step)
         if lean:
-            slots = [
-                None if i not in written.keeps else self._afford(v, follows=i in written.state)
-                for i, v in enumerate(slots)
-            ]
+            kept: list[Any] = [None] * len(slots)
+            for place in written.keeps:
+                kept[place] = self._afford(slots[place], follows=place in written.state)
+            slots = kept
         self._writer.full(step, written.number, slots, lean=lean)
 
     def forget(self, before: int, most: int) -> tuple[frozenset[int], tuple[int, ...]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 from torch.nn import Parameter
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -25,6 +26,7 @@ __all__ = [
     "SMALL",
     "RawValue",
     "bytes_at",
+    "content_digest",
     "is_opaque",
     "is_plain",
     "read",
@@ -124,6 +126,12 @@ def is_plain(tensor: torch.Tensor) -> bool:
         and not tensor._is_zerotensor()
         and tensor.data_ptr() != 0
     )
+
+
+def content_digest(tensor: torch.Tensor) -> bytes:
+    """XXH3-128 of the bytes of a contiguous tensor on the CPU, without a copy of them."""
+    memory: Any = (ctypes.c_char * tensor.nbytes).from_address(tensor.data_ptr())
+    return xxhash.xxh3_128_digest(memory)
 
 
 def read_memory(address: int, size: int, dtype: torch.dtype, limit: int) -> RawValue:

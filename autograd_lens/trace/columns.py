@@ -29,7 +29,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ _COMPLEX = struct.Struct("<2d")
 _SUMMARY = struct.Struct("<16sdBB")  # digest, norm, which optional fields, size of sample
 _OPTIONAL = ("minimum", "maximum", "mean", "nan_count", "inf_count")
 _FORMATS = ("d", "d", "d", "q", "q")
+_optional = attrgetter(*_OPTIONAL)
 
 _DIRECTORY = np.dtype(
     [
@@ -211,16 +213,15 @@ def _pack_number(entry: Entry) -> tuple[int, bytes]:
 
 def _pack_summary(summary: Summary) -> bytes:
     digest = bytes.fromhex(summary.digest)
-    values = [getattr(summary, name) for name in _OPTIONAL]
+    values = _optional(summary)
+    there = [value for value in values if value is not None]
     present = sum(1 << bit for bit, value in enumerate(values) if value is not None)
     fixed = _SUMMARY.pack(digest, summary.norm, present, len(summary.sample))
-    return fixed + struct.pack(
-        _summary_layout(present, len(summary.sample)),
-        *(value for value in values if value is not None),
-        *summary.sample,
-    )
+    layout = _summary_layout(present, len(summary.sample))
+    return fixed + struct.pack(layout, *there, *summary.sample)
 
 
+@lru_cache(1024)
 def _summary_layout(present: int, samples: int) -> str:
     fields = "".join(form for bit, form in enumerate(_FORMATS) if present >> bit & 1)
     return f"<{fields}{samples}d"

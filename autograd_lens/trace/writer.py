@@ -613,8 +613,8 @@ def _full_bytes(steps: Sequence[Full]) -> int:
 
 def _values_of(steps: Sequence[Full]) -> list[bytes]:
     """The values of full steps, each object once."""
-    found = {id(entry): entry for _, _, slots in steps for entry in slots}
-    return [entry for entry in found.values() if type(entry) is bytes]
+    there = (entry for _, _, slots in steps for entry in slots if type(entry) is bytes)
+    return list({id(entry): entry for entry in there}.values())
 
 
 def _take(queue: deque[T], number: int) -> list[T]:
