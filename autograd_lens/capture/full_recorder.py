@@ -5,12 +5,13 @@ from __future__ import annotations
 import linecache
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from msgspec import structs
 from torch.optim.optimizer import Optimizer
 
 from autograd_lens.capture.chase import Chase, Graphs
@@ -571,9 +572,16 @@ class FullRecorder:
         self._note_optimizers(step, chain, anew=new)
         self._step_dots.append(dot)
 
-    def describe(self, step: int, frame: FrameType) -> None:
-        """An optimizer that was not known makes its first update in a step."""
-        if not (self.on and self._hooked):
+    def describe(self, step: int, frame: FrameType, *, replaces: bool) -> None:
+        """An optimizer that was not known makes its first update in a step.
+
+        Args:
+            step: The step.
+            frame: Where the program is.
+            replaces: Whether another one has updated its parameters before: then the tapes that
+                there are show that one's updates, and this step's how a state is made.
+        """
+        if replaces or not (self.on and self._hooked):
             self._chase.restarts()
         with self._guard:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
@@ -678,7 +686,7 @@ class FullRecorder:
         self._put(done)
         if not self._lean:
             self._pace.ended(step)
-            self._needs.see(
+            saved = self._needs.see(
                 step,
                 written.template,
                 segment.slots,
@@ -686,9 +694,18 @@ class FullRecorder:
                 state=self._states[0],
                 carried=[n for n, one in enumerate(segment.tensors) if one.made >= 0],
             )
+            if saved:
+                self._hand(segment, written, saved)
             self._hold(written.template, segment)
             self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)
             self.inputs.keeping = self._aside is None or self._needs.inputs
+
+    def _hand(self, segment: Segment, written: _Written, saved: tuple[int, ...]) -> None:
+        """Light steps keep from here on what nodes save: a step of this structure is handed it."""
+        segment = replace(segment, handed=(*segment.handed, *saved))
+        template = structs.replace(written.template, handed=segment.handed)
+        self._writer.template(template, written.number)
+        self._templates[False, segment.key] = written._replace(template=template)
 
     def _hold(self, template: Template, segment: Segment) -> None:
         """Watch what a full step read from outside (NOTE 2)."""

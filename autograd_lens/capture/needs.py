@@ -112,12 +112,16 @@ class _Reading:
             By tensor the backward's fingerprint, and the place in its graph; nothing where there
             is no such thing.
         """
-        if self.kernels != before.kernels or len(self.outside) != len(before.outside):
+        alone = len(self.template.backwards) == 1
+        same = self.kernels == before.kernels and len(self.outside) == len(before.outside)
+        if not (alone and same):
             return {}
         values = zip(self.places, self.outside, before.outside, strict=True)
         changed = [place for place, now, then in values if now != then]
         following = _following(self.template, changed, self.given)
-        found = _saved_in(self.template, following)
+        unset = (one for one in self.template.kernels if one.op.startswith(UNSET))
+        filled = {use.tensor for kernel in unset for use in kernel.makes}  # by NumPy, it may be
+        found = _saved_in(self.template, following - filled)
         dropped = _makers(self.template, self.given | found.keys())
         for index, kernel in enumerate(self.template.kernels):
             reads = {use.tensor for use in kernel.reads} - found.keys()
@@ -191,7 +195,7 @@ class Needs:
         described: bool,
         state: bytes | None,
         carried: Collection[int] = (),
-    ) -> None:
+    ) -> tuple[int, ...]:
         """Compare a full step with the one before it of the same graph.
 
         Args:
@@ -202,11 +206,14 @@ class Needs:
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
             carried: Ids of tensors that kernels have made, be it in this step or in an earlier one.
+
+        Returns:
+            Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
         """
         if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
             self.opaque = _is_opaque(template, slots)
         if self.tapes:
-            return
+            return ()
         graphs = tuple([backward.fingerprint for backward in template.backwards])
         now = _reading(template, slots)
         before = self._known.get(graphs)
@@ -214,22 +221,23 @@ class Needs:
         if before is None:
             self.tapes = len(self._known) > _STRUCTURES
             self._alone[graphs] = step
-            return
+            return ()
         first = self._alone.pop(graphs, step)
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
             self.inputs = self.inputs or read != {*before.handed, *before.outside}
             self.tapes = bool(first) and now.serving != before.serving
-            return
+            return ()
         self.inputs = self.inputs or now.handed != before.handed
         other = (now.kernels, now.outside) != (before.kernels, before.outside)
-        if other and first:
-            other = not self._keeps(graphs, now, before, slots, carried)
+        saved: tuple[int, ...] = ()
+        if other and first and self._keeps(now, before, carried):
+            other, saved = False, self._save(graphs, now, before, slots)
         self._alike = 0 if other else self._alike + 1
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
-            return
+            return ()
         self.backwards = len(now.inside) == len(before.inside) and now.inside != before.inside
         self.tapes = (
             other
@@ -239,29 +247,26 @@ class Needs:
         )
         if self.tapes:
             self.saved.clear()
+        return () if self.tapes else saved
 
-    def _keeps(
-        self,
-        graphs: tuple[str, ...],
-        now: _Reading,
-        before: _Reading,
-        slots: Sequence[object],
-        carried: Collection[int],
-    ) -> bool:
+    def _keeps(self, now: _Reading, before: _Reading, carried: Collection[int]) -> bool:
         """Whether light rows hold, or can hold from now on, all that changes (NOTE 3)."""
-        template = now.template
-        if any(tensor in carried for tensor, _ in _outside(template)):
+        if any(tensor in carried for tensor, _ in _outside(now.template)):
             return False
-        found = {}
-        if now.rest() != before.rest():
-            found = now.saved(before)
-            if not found:
-                return False
-            self._known[graphs] = _reading(template, slots, found.keys())
-            for fingerprint, place in found.values():
-                self.saved[fingerprint] = (*self.saved.get(fingerprint, ()), place)
+        return now.rest() == before.rest() or bool(now.saved(before))
+
+    def _save(
+        self, graphs: tuple[str, ...], now: _Reading, before: _Reading, slots: Sequence[object]
+    ) -> tuple[int, ...]:
+        """Keep with light rows what they do not hold yet of what changes; returns what that is."""
         self.inputs = True
-        return True
+        if now.rest() == before.rest():
+            return ()
+        found = now.saved(before)
+        self._known[graphs] = _reading(now.template, slots, found)
+        for fingerprint, place in found.values():
+            self.saved[fingerprint] = (*self.saved.get(fingerprint, ()), place)
+        return tuple(found)
 
     def _searches(self, now: _Reading, before: _Reading) -> bool:
         """Whether updates go on to take now more and now fewer kernels, as a line search does.

@@ -189,9 +189,17 @@ class TraceWriter:
         """Define what rows of one graph have in common; returns the id that rows give."""
         return self._number("graph", to_bytes(graph))
 
-    def template(self, template: Template) -> int:
-        """Define the structure of full steps; returns the id that ``full`` takes."""
-        return self._number("template", to_bytes(template))
+    def template(self, template: Template, number: int | None = None) -> int:
+        """Define the structure of full steps; returns the id that ``full`` takes.
+
+        Args:
+            template: The structure.
+            number: The id of the one that it replaces.
+        """
+        if number is None:
+            return self._number("template", to_bytes(template))
+        self._define("template", number, to_bytes(template))
+        return number
 
     def full(self, step: int, template: int, slots: list[Entry], *, lean: bool = False) -> None:
         """Add a full step, or a lean one. Waits while too much is queued."""
