@@ -25,7 +25,7 @@ such a step is not the same with the first one, which has nothing yet to go on f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autograd_lens.live.graph_walk import SavedPlace
@@ -47,6 +47,7 @@ __all__ = ["Needs", "read_from_outside"]
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
+_OUTLINES = 8  # structures
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
 _NOTHING_SET = (*UNSET, "aten.lift_fresh.")  # the second returns what it is given
 _PLAIN_OPERATORS = ("aten.", "prims.")
@@ -60,68 +61,85 @@ _Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What the forward of one full step read.
+class _Outline:
+    """Where the steps of one structure hold what is compared, found once.
 
     Attributes:
-        kernels: Its operators and constants.
-        handed: What it was handed.
-        outside: Everything else that no kernel made, and the numbers it computed with.
-        update: The numbers that its update computed with.
-        inside: Those that code of the program computed with while a backward ran.
-        serving: What was read, handed things apart, by the kernels that a loss follows from, and
-            these kernels: without a validation or an episode that was played before it.
-        template: Its structure.
-        places: Where each of ``outside`` was read.
+        template: The structure.
         given: Ids of the tensors that light rows keep.
+        kernels: Operators and constants of the forward.
+        handed: Slots of what it was handed.
+        places: Where all else is read that no kernel made, and the numbers it computes with.
+        outside: The slot of each.
+        update: Slots of the numbers of the update.
+        inside: Slots of those of the program's code that ran in a backward.
+        serves: The kernels that a loss follows from: those of a validation, or of an episode that
+            was played before it, are none.
+        serving: Slots of what these read, handed things apart.
+        rest: The kernels that do more than make what light rows keep.
+        remaining: Positions in ``places`` of what these read.
     """
 
-    kernels: tuple[object, ...]
-    handed: tuple[object, ...]
-    outside: tuple[object, ...]
-    update: tuple[object, ...]
-    inside: tuple[object, ...]
-    serving: tuple[object, ...]
     template: Template
-    places: tuple[_Place, ...]
     given: frozenset[int]
+    kernels: tuple[object, ...]
+    handed: tuple[int, ...]
+    places: tuple[_Place, ...]
+    outside: tuple[int, ...]
+    update: tuple[int, ...]
+    inside: tuple[int, ...]
+    serves: tuple[object, ...]
+    serving: tuple[int, ...]
+    rest: tuple[object, ...]
+    remaining: tuple[int, ...]
 
-    def update_differs(self, other: _Reading) -> bool:
-        """Whether updates of as many numbers computed with others."""
-        return len(self.update) == len(other.update) and self.update != other.update
-
-    def rest(self) -> tuple[object, ...]:
-        """The kernels that do more than make what light rows keep, and what they read."""
-        dropped = _makers(self.template, self.given)
-        kernels = [
-            (index, kernel)
-            for index, kernel in enumerate(self.template.kernels)
-            if kernel.phase == "forward" and index not in dropped
-        ]
-        read = {use.tensor for _, kernel in kernels for use in kernel.reads}
-        pairs = zip(self.places, self.outside, strict=True)
-        return (
-            *((kernel.op, tuple(_constants(kernel))) for _, kernel in kernels),
-            *(value for (i, t), value in pairs if (t in read if i < 0 else i not in dropped)),
+    @classmethod
+    def of(cls, template: Template, saved: Collection[int] = ()) -> _Outline:
+        """The outline of a structure, of which light rows keep some things that nodes save."""
+        given = frozenset({*template.handed, *saved} - {None})
+        forward = [k for k in enumerate(template.kernels) if k[1].phase == "forward"]
+        outside = dict(_outside(template))
+        places = [((-1, number), slot) for number, slot in outside.items() if number not in given]
+        places += [((index, -1), slot) for index, kernel in forward for slot in _numbers(kernel)]
+        serving, wanted = _serving(template)
+        dropped = _makers(template, given)
+        rest = [(index, kernel) for index, kernel in forward if index not in dropped]
+        read = {use.tensor for _, kernel in rest for use in kernel.reads}
+        return cls(
+            template=template,
+            given=given,
+            kernels=tuple([_told(kernel) for _, kernel in forward]),
+            handed=tuple([outside[number] for number in sorted(given) if number in outside]),
+            places=tuple([place for place, _ in places]),
+            outside=tuple([slot for _, slot in places]),
+            update=_numbers_of(k for k in template.kernels if k.phase == "update"),
+            inside=_numbers_of(_own_code(template)),
+            serves=tuple([_told(kernel) for kernel in serving]),
+            serving=(
+                *_numbers_of(serving),
+                *(slot for t, slot in outside.items() if t in wanted and t not in given),
+            ),
+            rest=tuple([_told(kernel) for _, kernel in rest]),
+            remaining=tuple(
+                n
+                for n, ((index, tensor), _) in enumerate(places)
+                if (tensor in read if index < 0 else index not in dropped)
+            ),
         )
 
-    def saved(self, before: _Reading) -> dict[int, tuple[str, SavedPlace]]:
+    def saved(self, changed: Collection[_Place]) -> dict[int, tuple[str, SavedPlace]]:
         """What nodes have saved that holds all that changed since a step (NOTE 3).
 
         Returns:
             By tensor the backward's fingerprint, and the place in its graph; nothing where there
             is no such thing.
         """
-        alone = len(self.template.backwards) == 1
-        same = self.kernels == before.kernels and len(self.outside) == len(before.outside)
-        if not (alone and same):
+        if len(self.template.backwards) != 1:
             return {}
-        values = zip(self.places, self.outside, before.outside, strict=True)
-        changed = [place for place, now, then in values if now != then]
-        following = _following(self.template, changed, self.given)
         unset = (one for one in self.template.kernels if one.op.startswith(UNSET))
         filled = {use.tensor for kernel in unset for use in kernel.makes}  # by NumPy, it may be
-        found = _saved_in(self.template, following - filled)
+        following = _following(self.template, changed, self.given) - filled
+        found = _saved_in(self.template, following)
         dropped = _makers(self.template, self.given | found.keys())
         for index, kernel in enumerate(self.template.kernels):
             reads = {use.tensor for use in kernel.reads} - found.keys()
@@ -129,6 +147,55 @@ class _Reading:
             if stays and any(index == i or t in reads for i, t in changed):
                 return {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the forward of one full step read.
+
+    Attributes:
+        outline: Of its structure.
+        handed: What it was handed.
+        outside: Everything else that no kernel made, and the numbers it computed with.
+        update: The numbers that its update computed with.
+        inside: Those that code of the program computed with while a backward ran.
+        serving: What was read, handed things apart, by the kernels that a loss follows from.
+    """
+
+    outline: _Outline
+    handed: tuple[object, ...]
+    outside: tuple[object, ...]
+    update: tuple[object, ...]
+    inside: tuple[object, ...]
+    serving: tuple[object, ...]
+
+    @classmethod
+    def of(cls, outline: _Outline, slots: Sequence[object]) -> _Reading:
+        """What stands in the slots of a step."""
+        parts = (outline.handed, outline.outside, outline.update, outline.inside, outline.serving)
+        return cls(outline, *(tuple([slots[place] for place in part]) for part in parts))
+
+    def update_differs(self, other: _Reading) -> bool:
+        """Whether updates of as many numbers computed with others."""
+        return len(self.update) == len(other.update) and self.update != other.update
+
+    def serves_otherwise(self, other: _Reading) -> bool:
+        """Whether its loss follows from other kernels, or from what these read otherwise."""
+        mine, theirs = (self.outline.serves, self.serving), (other.outline.serves, other.serving)
+        return mine != theirs
+
+    def differs(self, other: _Reading) -> bool:
+        """Whether its forward ran other kernels, or read something else than it was handed."""
+        return (self.outline.kernels, self.outside) != (other.outline.kernels, other.outside)
+
+    def changed(self, other: _Reading) -> list[_Place]:
+        """Where it read something else than another step of the same kernels."""
+        values = zip(self.outline.places, self.outside, other.outside, strict=True)
+        return [place for place, now, then in values if now != then]
+
+    def rest(self) -> tuple[object, ...]:
+        """The kernels that do more than make what light rows keep, and what they read."""
+        return self.outline.rest, *(self.outside[place] for place in self.outline.remaining)
 
 
 @dataclass(slots=True)
@@ -152,6 +219,7 @@ class Needs:
     opaque: bool = False
     saved: dict[str, tuple[SavedPlace, ...]] = field(default_factory=dict)
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
+    _outlines: dict[int, _Outline] = field(default_factory=dict)  # by ``id`` of the template
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
@@ -215,7 +283,7 @@ class Needs:
         if self.tapes:
             return ()
         graphs = tuple([backward.fingerprint for backward in template.backwards])
-        now = _reading(template, slots)
+        now = _Reading.of(self._outline(template), slots)
         before = self._known.get(graphs)
         self._known[graphs] = now
         if before is None:
@@ -227,13 +295,12 @@ class Needs:
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
             self.inputs = self.inputs or read != {*before.handed, *before.outside}
-            self.tapes = bool(first) and now.serving != before.serving
+            self.tapes = bool(first) and now.serves_otherwise(before)
             return ()
         self.inputs = self.inputs or now.handed != before.handed
-        other = (now.kernels, now.outside) != (before.kernels, before.outside)
-        saved: tuple[int, ...] = ()
-        if other and first and self._keeps(now, before, carried):
-            other, saved = False, self._save(graphs, now, before, slots)
+        other, saved = now.differs(before), None
+        if other and first and (saved := self._saves(now, before, carried)) is not None:
+            other, self.inputs = False, True
         self._alike = 0 if other else self._alike + 1
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
@@ -247,26 +314,35 @@ class Needs:
         )
         if self.tapes:
             self.saved.clear()
-        return () if self.tapes else saved
-
-    def _keeps(self, now: _Reading, before: _Reading, carried: Collection[int]) -> bool:
-        """Whether light rows hold, or can hold from now on, all that changes (NOTE 3)."""
-        if any(tensor in carried for tensor, _ in _outside(now.template)):
-            return False
-        return now.rest() == before.rest() or bool(now.saved(before))
-
-    def _save(
-        self, graphs: tuple[str, ...], now: _Reading, before: _Reading, slots: Sequence[object]
-    ) -> tuple[int, ...]:
-        """Keep with light rows what they do not hold yet of what changes; returns what that is."""
-        self.inputs = True
-        if now.rest() == before.rest():
             return ()
-        found = now.saved(before)
-        self._known[graphs] = _reading(now.template, slots, found)
-        for fingerprint, place in found.values():
-            self.saved[fingerprint] = (*self.saved.get(fingerprint, ()), place)
-        return tuple(found)
+        if saved:
+            self._known[graphs] = _Reading.of(_Outline.of(template, saved), slots)
+            for fingerprint, place in saved.values():
+                self.saved[fingerprint] = (*self.saved.get(fingerprint, ()), place)
+        return tuple(saved or ())
+
+    def _outline(self, template: Template) -> _Outline:
+        if id(template) not in self._outlines:
+            if len(self._outlines) >= _OUTLINES:
+                self._outlines.clear()
+            self._outlines[id(template)] = _Outline.of(template)
+        return self._outlines[id(template)]
+
+    def _saves(
+        self, now: _Reading, before: _Reading, carried: Collection[int]
+    ) -> dict[int, tuple[str, SavedPlace]] | None:
+        """What light rows are to keep that they do not hold yet of all that changes (NOTE 3).
+
+        None where they cannot hold it.
+        """
+        outline = now.outline
+        if any(tensor in carried for tensor, _ in _outside(outline.template)):
+            return None
+        if now.rest() == before.rest():
+            return {}
+        same = len(now.outside) == len(before.outside)
+        same = same and outline.kernels == before.outline.kernels
+        return (outline.saved(now.changed(before)) or None) if same else None
 
     def _searches(self, now: _Reading, before: _Reading) -> bool:
         """Whether updates go on to take now more and now fewer kernels, as a line search does.
@@ -275,33 +351,6 @@ class Needs:
         """
         self._lengths += len(now.update) != len(before.update)
         return self._lengths > 1
-
-
-def _reading(
-    template: Template, slots: Sequence[object], saved: Collection[int] = ()
-) -> _Reading:
-    forward = [kernel for kernel in template.kernels if kernel.phase == "forward"]
-    update = [kernel for kernel in template.kernels if kernel.phase == "update"]
-    handed = {number for number in (*template.handed, *saved) if number is not None}
-    outside = dict(_outside(template))
-    places = [((-1, number), slot) for number, slot in outside.items() if number not in handed]
-    places += [
-        ((index, -1), slot)
-        for index, kernel in enumerate(template.kernels)
-        if kernel.phase == "forward"
-        for slot in _numbers(kernel)
-    ]
-    return _Reading(
-        kernels=tuple([(kernel.op, tuple(_constants(kernel))) for kernel in forward]),
-        handed=tuple([slots[outside[number]] for number in sorted(handed) if number in outside]),
-        outside=tuple([slots[slot] for _, slot in places]),
-        update=tuple([slots[number] for kernel in update for number in _numbers(kernel)]),
-        inside=tuple([slots[n] for kernel in _own_code(template) for n in _numbers(kernel)]),
-        serving=tuple(_serving(template, slots, handed)),
-        template=template,
-        places=tuple([place for place, _ in places]),
-        given=frozenset(handed),
-    )
 
 
 def _makers(template: Template, given: Collection[int]) -> frozenset[int]:
@@ -345,18 +394,15 @@ def _paths(backward: TapeBackward) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def _serving(
-    template: Template, slots: Sequence[object], handed: Collection[int]
-) -> Iterator[object]:
+def _serving(template: Template) -> tuple[list[TapeKernel], set[int]]:
+    """The kernels that a loss follows from, the last one first, and what they read."""
     wanted = {use.tensor for one in template.backwards for use in tensors_in(*one.roots)}
     kernels = []
     for kernel in reversed(template.kernels):
         if kernel.phase == "forward" and not wanted.isdisjoint(use.tensor for use in kernel.makes):
             wanted.update(use.tensor for use in kernel.reads)
             kernels.append(kernel)
-    yield from ((kernel.op, *_constants(kernel)) for kernel in kernels)
-    yield from (slots[number] for kernel in kernels for number in _numbers(kernel))
-    yield from (slots[n] for t, n in _outside(template) if t in wanted and t not in handed)
+    return kernels, wanted
 
 
 def _own_code(template: Template) -> Iterator[TapeKernel]:
@@ -398,7 +444,7 @@ def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
                 known = template.tensors[use.tensor].alias
                 if use.tensor not in made and use.tensor not in given and known is None:
                     return True
-                if use.tensor in made and str(slots[made[use.tensor]]) != str(slots[use.slot]):
+                if use.tensor in made and slots[made[use.tensor]] != slots[use.slot]:
                     return True
     return False
 
@@ -435,6 +481,14 @@ def _constants(kernel: TapeKernel) -> Iterator[object]:
             yield argument.value.value
         elif sizes and isinstance(argument.value, ArgList):
             yield from (one.value for one in argument.value.items if isinstance(one, Const))
+
+
+def _told(kernel: TapeKernel) -> object:
+    return kernel.op, tuple(_constants(kernel))
+
+
+def _numbers_of(kernels: Iterable[TapeKernel]) -> tuple[int, ...]:
+    return tuple([slot for kernel in kernels for slot in _numbers(kernel)])
 
 
 def _numbers(kernel: TapeKernel) -> Iterator[int]:
