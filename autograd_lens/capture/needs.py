@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from autograd_lens.live.graph_walk import SavedPlace
 from autograd_lens.live.mode import UNSET
@@ -60,9 +61,11 @@ _RUNNING = frozenset({"running_mean", "running_var"})
 _Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Outline:
     """Where the steps of one structure hold what is compared, found once.
+
+    It has no slots, so that what is seldom asked for is found when it is.
 
     Attributes:
         template: The structure.
@@ -76,8 +79,6 @@ class _Outline:
         serves: The kernels that a loss follows from: those of a validation, or of an episode that
             was played before it, are none.
         serving: Slots of what these read, handed things apart.
-        rest: The kernels that do more than make what light rows keep.
-        remaining: Positions in ``places`` of what these read.
     """
 
     template: Template
@@ -90,8 +91,6 @@ class _Outline:
     inside: tuple[int, ...]
     serves: tuple[object, ...]
     serving: tuple[int, ...]
-    rest: tuple[object, ...]
-    remaining: tuple[int, ...]
 
     @classmethod
     def of(cls, template: Template, saved: Collection[int] = ()) -> _Outline:
@@ -102,9 +101,6 @@ class _Outline:
         places = [((-1, number), slot) for number, slot in outside.items() if number not in given]
         places += [((index, -1), slot) for index, kernel in forward for slot in _numbers(kernel)]
         serving, wanted = _serving(template)
-        dropped = _makers(template, given)
-        rest = [(index, kernel) for index, kernel in forward if index not in dropped]
-        read = {use.tensor for _, kernel in rest for use in kernel.reads}
         return cls(
             template=template,
             given=given,
@@ -119,13 +115,24 @@ class _Outline:
                 *_numbers_of(serving),
                 *(slot for t, slot in outside.items() if t in wanted and t not in given),
             ),
-            rest=tuple([_told(kernel) for _, kernel in rest]),
-            remaining=tuple(
-                n
-                for n, ((index, tensor), _) in enumerate(places)
-                if (tensor in read if index < 0 else index not in dropped)
-            ),
         )
+
+    @cached_property
+    def rest(self) -> tuple[tuple[object, ...], tuple[int, ...]]:
+        """The kernels that do more than make what light rows keep, and where these read."""
+        dropped = _makers(self.template, self.given)
+        kernels = [
+            kernel
+            for index, kernel in enumerate(self.template.kernels)
+            if kernel.phase == "forward" and index not in dropped
+        ]
+        read = {use.tensor for kernel in kernels for use in kernel.reads}
+        places = [
+            position
+            for position, (index, tensor) in enumerate(self.places)
+            if (tensor in read if index < 0 else index not in dropped)
+        ]
+        return tuple([_told(kernel) for kernel in kernels]), tuple(places)
 
     def saved(self, changed: Collection[_Place]) -> dict[int, tuple[str, SavedPlace]]:
         """What nodes have saved that holds all that changed since a step (NOTE 3).
@@ -195,7 +202,8 @@ class _Reading:
 
     def rest(self) -> tuple[object, ...]:
         """The kernels that do more than make what light rows keep, and what they read."""
-        return self.outline.rest, *(self.outside[place] for place in self.outline.remaining)
+        kernels, places = self.outline.rest
+        return kernels, *(self.outside[place] for place in places)
 
 
 @dataclass(slots=True)

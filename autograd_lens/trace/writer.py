@@ -196,9 +196,10 @@ class TraceWriter:
             template: The structure.
             number: The id of the one that it replaces.
         """
+        data = to_bytes(template, finite=True)  # it has words for numbers that are not
         if number is None:
-            return self._number("template", to_bytes(template))
-        self._define("template", number, to_bytes(template))
+            return self._number("template", data)
+        self._define("template", number, data)
         return number
 
     def full(self, step: int, template: int, slots: list[Entry], *, lean: bool = False) -> None:
