@@ -425,6 +425,8 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
+        if self.inputs.active:  # behind the end of a step, which tells what is wanted
+            self.inputs.collect(self._full.saved_by(outputs, self._graphs.fingerprints[graph]))
         if met:
             self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
