@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NamedTuple
@@ -73,13 +73,15 @@ class Services:
 class _Written(NamedTuple):
     """A template that the trace holds, its number there, and which slots lean steps keep.
 
-    Of those in ``state`` the values follow from earlier steps.
+    Of those in ``state`` the values follow from earlier steps; those in ``anew`` are kept where
+    they are not what the slot before has.
     """
 
     number: int
     template: Template
     keeps: frozenset[int]
     state: frozenset[int]
+    anew: Mapping[int, int]
 
 
 class _Aside(NamedTuple):
@@ -117,6 +119,7 @@ class FullRecorder:
         notes: What is known of them.
         inputs: What observes the inputs of light steps.
         described: Tells whether the numbers of all updates are kept beside light rows.
+        foreign: Tells whether an optimizer is the program's own.
         mode: The dispatch mode.
         on: Whether it is on.
         anchors: Steps recorded in full from which others may be executed, the newest ones.
@@ -134,6 +137,7 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
+        self.foreign: Callable[[], bool] = lambda: False
         self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
         self._pace, self._schedule = Pace(schedule), schedule
@@ -672,6 +676,7 @@ class FullRecorder:
                 written.template,
                 segment.slots,
                 described=self.described(),
+                foreign=self.foreign(),
                 state=self._states[0],
             )
             self._hold(written.template, segment)
@@ -689,8 +694,10 @@ class FullRecorder:
         if not lean and self._keyframes.starts(step):
             self.anchors.append(step)
         if lean:
+            same = {i for i, before in written.anew.items() if slots[i] == slots[before]}
+            kept = written.keeps - same
             slots = [
-                None if i not in written.keeps else self._afford(v, follows=i in written.state)
+                None if i not in kept else self._afford(v, follows=i in written.state)
                 for i, v in enumerate(slots)
             ]
         self._writer.full(step, written.number, slots, lean=lean)
@@ -762,7 +769,7 @@ class FullRecorder:
             if dot:
                 self._writer.dot(number, position, dot)
         if not self._lean:
-            return _Written(number, template, frozenset(), frozenset())
+            return _Written(number, template, frozenset(), frozenset(), {})
         return _Written(number, template, *read_from_outside(template))
 
     def _replaced(self) -> list[tuple[int, int]]:

@@ -15,14 +15,14 @@ only at its backward whether it does, what they compute is read until then, and 
 brings it is recorded in full. What stands before the training loop is not recorded, so the run's
 first step is no measure for others.
 
-NOTE 3 [Until it is sure]: that two steps read the same may be chance, as where something comes in
-every fifth step, or where a batch has the size of the last one. The few steps up to the second
+NOTE 3 [Until it is sure]: that two steps are alike may be chance where an optimizer is the
+program's own: one of them looks back at every fifth step. There the few steps up to the second
 comparison are recorded lean, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograd_lens.live.mode import UNSET
@@ -96,7 +96,7 @@ class Needs:
     _known: dict[tuple[str, ...], _Reading] = field(default_factory=dict)
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
-    _compared: int = 0  # how often a full step was compared with another than the run's first
+    _unsure: bool = False  # whether one comparison is not enough (NOTE 3)
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     @property
@@ -107,8 +107,7 @@ class Needs:
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        unsure = 0 < self._compared < _ENOUGH and step < _EARLY
-        return self.tapes or self.waits_in(step) or unsure
+        return self.tapes or self.waits_in(step) or (self._unsure and step < _EARLY)
 
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
@@ -137,6 +136,7 @@ class Needs:
         slots: Sequence[object],
         *,
         described: bool,
+        foreign: bool,
         state: bytes | None,
     ) -> None:
         """Compare a full step with the one before it of the same graph.
@@ -146,6 +146,7 @@ class Needs:
             template: Its structure.
             slots: Its values.
             described: Whether the numbers of its update are kept beside light rows.
+            foreign: Whether an optimizer is the program's own.
             state: The state of the random generator that light rows hold for it; None where
                 that is not known.
         """
@@ -164,7 +165,7 @@ class Needs:
             self._alone[graphs] = step
             return
         first = self._alone.pop(graphs, step)
-        self._compared += bool(first)
+        self._unsure = foreign and first > 0 and not self._alike
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
@@ -312,16 +313,21 @@ def _numbers(kernel: TapeKernel) -> Iterator[int]:
         yield from (number.slot for number in numbers_in(argument.value))
 
 
-def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int]]:
+def read_from_outside(
+    template: Template,
+) -> tuple[frozenset[int], frozenset[int], Mapping[int, int]]:
     """What a lean step keeps: first readings of what nothing made, and numbers.
 
     Parameters and ``.grad`` are known from the light rows.
 
     Returns:
-        These slots, and among them those of optimizer state.
+        These slots, among them those of optimizer state, and those that are read anew as NumPy may
+        have changed them: by slot the one before.
     """
     kept: set[int] = set()
     state: set[int] = set()
+    anew: dict[int, int] = {}
+    last: dict[int, int] = {}
     roles = [tensor.role for tensor in template.tensors]
     results = (tensors_in(*backward.results) for backward in template.backwards)
     met = {use.tensor for found in results for use in found}
@@ -334,6 +340,9 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
         for use in tensors_in(*args):
             if use.tensor not in met or use.tensor in filled:
                 kept.add(use.slot)
+                if use.tensor in last:
+                    anew[use.slot] = last[use.tensor]
+                last[use.tensor] = use.slot
                 if roles[use.tensor] == "state":
                     state.add(use.slot)
             met.add(use.tensor)
@@ -347,4 +356,4 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
             kept.add(kernel.generator)
     for backward in template.backwards:
         read(*backward.gradients, *backward.inputs)
-    return frozenset(kept), frozenset(state)
+    return frozenset(kept), frozenset(state), anew

@@ -98,7 +98,8 @@ class Donor:
                 before, now = last.get(place.tensor), slots[place.slot]
                 if differ(before, now):
                     found.setdefault(call.index, []).append(place)
-                if plan.specs[place.tensor].role != "gradient" and place.tensor in plan.outside:
+                of_step = plan.specs[place.tensor].role != "gradient"
+                if of_step and place.tensor in plan.outside and now is not None:
                     last[place.tensor] = now
             touched = {plan.memory[number] for number in call.changes}
             if touched:
