@@ -48,6 +48,7 @@ class OptimizerHooks:
         self._seen: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._frames: list[int] = []  # of the updates that run, one within another
         self._new = 0
+        self._held: set[int] = set()  # ``id`` of all that optimizers have updated
         full.state_names = self._state_names
         full.notes.stepped = lambda: list(self._seen)
 
@@ -112,7 +113,9 @@ class OptimizerHooks:
         with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
             self._full.update_begins(_parameters(optimizer), frame)
             if new and self._new <= _LOOKED_FOR:
-                self._full.describe(self._steps.index, frame)
+                held = {*map(id, _parameters(optimizer))}
+                replaces, self._held = not self._held.isdisjoint(held), self._held | held
+                self._full.describe(self._steps.index, frame, replaces=replaces)
         self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, optimizer: Optimizer, _args: object, _kwargs: object) -> None:

@@ -24,6 +24,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, Literal
 
 import torch
+from msgspec import structs
 
 from autograd_lens.live.backward import (
     UNWATCHED,
@@ -235,8 +236,7 @@ class _Kernel:
 
     def set(self, **changes: Any) -> None:
         """Change what is known."""
-        known = {name: getattr(self.one, name) for name in TapeKernel.__struct_fields__}
-        self.one = TapeKernel(**{**known, **changes})
+        self.one = structs.replace(self.one, **changes)
 
 
 @dataclass(slots=True)

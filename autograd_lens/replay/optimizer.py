@@ -13,7 +13,15 @@ from __future__ import annotations
 import inspect
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Container,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import accumulate, pairwise
@@ -247,6 +255,28 @@ class Update:
             Where they stand in the block, and the arguments that choose the implementation seen
             there; None where it runs other kernels.
         """
+        key = self._outline(leaves, registers)
+        if key not in self.plan.rehearsed:
+            self.plan.rehearsed[key] = self._found(leaves, registers)
+        return self.plan.rehearsed[key]
+
+    def _outline(self, leaves: Leaves, registers: Registers) -> Hashable:
+        """What decides which kernels it runs: options, what is zero, and what is there."""
+        groups = [
+            (
+                group.names,
+                tuple(group.options.items()),
+                tuple([(name, number != 0) for name, number in group.numbers.items()]),
+            )
+            for group in self.settings.groups
+        ]
+        grads = [name for name, leaf in leaves.items() if leaf.is_leaf and leaf.grad is not None]
+        state = [n for n, one in enumerate(self.plan.specs) if one.role == "state"]
+        there = [number for number in state if registers[number] is not None]
+        first, last = self.block[0].index, self.block[-1].index
+        return first, last, self.settings.kind, tuple(groups), tuple(grads), tuple(there)
+
+    def _found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Implementation] | None:
         recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
             seen = self._rehearse(leaves, registers, implementation)
@@ -312,8 +342,9 @@ class Update:
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.settings.kind} cannot be built again: {error}"
             raise ReplayError(msg) from error
+        fresh = self._fresh()
         for number, owner, what in self._states(names):
-            if number in self.plan.outside and number not in self._fresh():
+            if number in self.plan.outside and number not in fresh:
                 optimizer.state[leaves[owner]][what] = registers[number]
         return optimizer
 

@@ -18,7 +18,7 @@ a node from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from operator import attrgetter, itemgetter
@@ -255,6 +255,11 @@ class Plan:
         return self.template.backwards
 
     @cached_property
+    def rehearsed(self) -> dict[Hashable, Any]:
+        """Where optimizers were found to make its updates; see ``Update.found``."""
+        return {}
+
+    @cached_property
     def allowance(self) -> int:
         """Bytes that executing it may take; 0 where it cannot take many."""
         tame = all(is_tame(kernel, self.specs) for kernel in self.template.kernels)
@@ -426,6 +431,20 @@ class Plan:
             read(tensors_in(*one.roots, *one.gradients, *one.inputs))
             read(use for _, use in self._foreign[number])
             made.update(use.tensor for use in tensors_in(*one.results))
+
+    @cached_property
+    def readings(self) -> Sequence[tuple[Call, Sequence[TensorSlot], frozenset[int]]]:
+        """The kernels that read or change something: what they read, and what of it is outside.
+
+        What the engine reads is left out, and each ``.grad`` is none of what is there.
+        """
+        outside = {n for n in self.outside if self.specs[n].role != "gradient"}
+        found = ((call, [] if call.engine else call.kernel.reads) for call in self.calls)
+        return [
+            (call, reads, frozenset(one.tensor for one in reads if one.tensor in outside))
+            for call, reads in found
+            if reads or call.changes
+        ]
 
     @cached_property
     def sparse(self) -> Mapping[int, str]:

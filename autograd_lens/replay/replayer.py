@@ -281,10 +281,14 @@ class Replayer:
 
     def unknown_update(self, attempt: Attempt) -> str:
         """Why parameters are not what the update's kernels make of them."""
-        if attempt.own:
-            names = ", ".join(one.name for one in attempt.check.updates)
-            return f"Something that is no kernel changed {names}, as NumPy does."
         names = ", ".join(one.name for one in attempt.check.updates)
+        if self._trace.extra("elsewhere") is not None:
+            return (
+                f"Something outside of the recorded thread seems to have changed {names}: another "
+                "thread of the program trained as well, and only one is recorded."
+            )
+        if attempt.own:
+            return f"Something that is no kernel changed {names}, as NumPy does."
         return (
             f"The update that step {attempt.donor.step} made does not give {names}: this one "
             "computed with numbers that were not kept, or something else changed them."
