@@ -155,6 +155,7 @@ class ParameterReader:
             slot.end.moved(parameter)
         if (memory := self._memory_of(parameter)) is not None:
             slot.address, slot.memory = parameter.data_ptr(), memory
+            return memory.raw
         return read(parameter, self.limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
@@ -167,15 +168,16 @@ class ParameterReader:
             return read(grad, self.limit, brief=True)
         if (memory := self._memory_of(grad)) is not None:
             slot.grad_address, slot.grad_memory = grad.data_ptr(), memory
+            return memory.raw
         return read(grad, self.limit, brief=True)
 
     def _memory_of(self, tensor: torch.Tensor) -> _Memory | None:
         """What gives a tensor's value from its address on; None where it is asked each time."""
         if not is_plain(tensor):
             return None
-        if tensor.nbytes <= SMALL:
-            return _memory(tensor)
-        return _Large(tensor) if tensor.nbytes > self.limit else None
+        if tensor.nbytes > self.limit:
+            return _Large(tensor)
+        return _memory(tensor) if tensor.nbytes <= SMALL else None
 
 
 def _size(reference: Reference) -> int:
