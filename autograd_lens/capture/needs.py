@@ -21,6 +21,10 @@ cross entropy does. Where everything that changes ends in tensors that were hand
 that nodes have saved, these are kept with light rows, read off the graph at each backward; what
 made them is of no account then. So it is only where no step reads what an earlier one has made:
 such a step is not the same with the first one, which has nothing yet to go on from.
+
+NOTE 4 [Until it is sure]: that two steps read the same may be chance, as where something comes in
+every fifth step, or where a batch has the size of the last one. The few steps up to the second
+comparison are recorded lean, too.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ __all__ = ["Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
+_EARLY = 12  # steps, behind which one comparison has to do (NOTE 4)
 _ALONE = 32  # steps for which a graph may wait for its like (NOTE 2)
 _OUTLINES = 8  # structures
 _STRUCTURES = 4  # graphs, beyond which a program is taken to make a new one in every step
@@ -75,7 +80,8 @@ class _Outline:
         places: Where all else is read that no kernel made, and the numbers it computes with.
         outside: The slot of each.
         update: Slots of the numbers of the update.
-        inside: Slots of those of the program's code that ran in a backward.
+        own: Operators of the program's code that ran in a backward.
+        inside: Slots of the numbers of these.
         serves: The kernels that a loss follows from: those of a validation, or of an episode that
             was played before it, are none.
         serving: Slots of what these read, handed things apart.
@@ -88,6 +94,7 @@ class _Outline:
     places: tuple[_Place, ...]
     outside: tuple[int, ...]
     update: tuple[int, ...]
+    own: tuple[str, ...]
     inside: tuple[int, ...]
     serves: tuple[object, ...]
     serving: tuple[int, ...]
@@ -109,6 +116,7 @@ class _Outline:
             places=tuple([place for place, _ in places]),
             outside=tuple([slot for _, slot in places]),
             update=_numbers_of(k for k in template.kernels if k.phase == "update"),
+            own=tuple([kernel.op for kernel in _own_code(template)]),
             inside=_numbers_of(_own_code(template)),
             serves=tuple([_told(kernel) for kernel in serving]),
             serving=(
@@ -182,6 +190,10 @@ class _Reading:
         parts = (outline.handed, outline.outside, outline.update, outline.inside, outline.serving)
         return cls(outline, *(tuple([slots[place] for place in part]) for part in parts))
 
+    def own(self) -> tuple[object, ...]:
+        """The kernels that code of the program ran in a backward, and their numbers."""
+        return (*self.outline.own, *self.inside)
+
     def update_differs(self, other: _Reading) -> bool:
         """Whether updates of as many numbers computed with others."""
         return len(self.update) == len(other.update) and self.update != other.update
@@ -213,8 +225,8 @@ class Needs:
     Attributes:
         inputs: Whether what modules and data loaders are handed has to be kept.
         tapes: Whether every step has to be recorded, at least lean.
-        backwards: Whether that goes for the kernels of its backward, too: hooks and custom
-            Functions compute with numbers that change.
+        backwards: Whether that goes for the kernels of its backward, too: code of the program
+            runs in it, hooks or custom Functions.
         opaque: Whether a full step did what a replay may not make again: custom Functions,
             hooks, operators that are none of PyTorch's own, sparse tensors.
         saved: By fingerprint of a backward, where in its graph stands what is to be kept with
@@ -230,6 +242,7 @@ class Needs:
     _outlines: dict[int, _Outline] = field(default_factory=dict)  # by ``id`` of the template
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
+    _compared: int = 0  # how often a full step was compared with another than the run's first
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     @property
@@ -240,7 +253,8 @@ class Needs:
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        return self.tapes or self.waits_in(step)
+        unsure = 0 < self._compared < _ENOUGH and step < _EARLY
+        return self.tapes or self.waits_in(step) or unsure
 
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
@@ -287,11 +301,13 @@ class Needs:
             Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
         """
         if not self.opaque and (self._alike < _LOOKED or step % _LOOK_AGAIN == 0):
-            self.opaque = _is_opaque(template, slots)
+            self.backwards = _has_foreign_gradients(template, slots)
+            self.opaque = self.backwards or _is_opaque(template)
         if self.tapes:
             return ()
         graphs = tuple([backward.fingerprint for backward in template.backwards])
         now = _Reading.of(self._outline(template), slots)
+        self.backwards = self.backwards or bool(now.own())
         before = self._known.get(graphs)
         self._known[graphs] = now
         if before is None:
@@ -299,6 +315,7 @@ class Needs:
             self._alone[graphs] = step
             return ()
         first = self._alone.pop(graphs, step)
+        self._compared += bool(first)
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
@@ -313,10 +330,12 @@ class Needs:
         if other and not first:
             self._alone[graphs] = step  # it was compared with the run's first step
             return ()
-        self.backwards = len(now.inside) == len(before.inside) and now.inside != before.inside
+        # Behind the first step, where a hook may have begun its state, also how many they are.
+        same = len(now.own()) == len(before.own())
+        otherwise = now.own() != before.own() and (same or first > 0)
         self.tapes = (
             other
-            or self.backwards
+            or otherwise
             or (not described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, state)
         )
@@ -430,7 +449,7 @@ def _own_code(template: Template) -> Iterator[TapeKernel]:
             yield kernel
 
 
-def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
+def _is_opaque(template: Template) -> bool:
     """Whether a step did what a replay may not make again; see ``Needs.opaque``."""
     nodes = (node.name for backward in template.backwards for node in backward.nodes)
     return (
@@ -438,7 +457,6 @@ def _is_opaque(template: Template, slots: Sequence[object]) -> bool:
         or any(True for _ in _own_code(template))
         or not all(kernel.op.startswith(_PLAIN_OPERATORS) for kernel in template.kernels)
         or any(tensor.layout for tensor in template.tensors)
-        or _has_foreign_gradients(template, slots)
     )
 
 
@@ -534,7 +552,7 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
         read(*(argument.value for argument in kernel.args))
         made = {use.tensor for use in kernel.makes}
         met |= made
-        filled = filled | made if kernel.op.startswith(UNSET) else filled - made
+        filled = filled | made if kernel.op.startswith(_NOTHING_SET) else filled - made
         if kernel.generator is not None:
             kept.add(kernel.generator)
     for backward in template.backwards:

@@ -44,7 +44,8 @@ class OptimizerHooks:
         self._order = calls
         self.numbers = numbers
         self._full = full
-        self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        # Those that made updates, with how many groups of parameters they had.
+        self._seen: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._frames: list[int] = []  # of the updates that run, one within another
         self._new = 0
         self._held: set[int] = set()  # ``id`` of all that optimizers have updated
@@ -103,9 +104,10 @@ class OptimizerHooks:
     def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         frame = sys._getframe(1)
         self._frames.append(id(frame))
-        new = optimizer not in self._seen
+        size = len(optimizer.param_groups)  # one may be added: then it holds more than was noted
+        new = self._seen.get(optimizer) != size
         self._new += new
-        self._seen.add(optimizer)
+        self._seen[optimizer] = size
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
         with torch._C.DisableTorchFunction():  # a mode of the program must not see us look

@@ -360,6 +360,7 @@ class Recorder:
             self.other_thread = True
             message = "backward was called in another thread; only one thread is recorded"
             self._writer.event(Event("warning", None, message))
+            self._writer.extra("elsewhere", b"a backward in another thread")
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""

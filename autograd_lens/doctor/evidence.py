@@ -225,7 +225,8 @@ class Evidence:
         if len(self.trace.steps[recorded[0]].kernels) > _QUICK:
             return recorded
         later = {last // 2, last - 1} - set(recorded)
-        return (*recorded, *(step for step in sorted(later) if _linked(self.full_step(step))))
+        opened = (self.experiments.opened(step, self.full_step) for step in sorted(later))
+        return (*recorded, *(step.index for step in opened if step is not None and _linked(step)))
 
     def full_step(self, step: int) -> Step | None:
         """A step, where it was recorded in full or the trace can open it by replay."""
@@ -276,11 +277,11 @@ class Evidence:
         return [self.parameters[index].name for index in indexes]
 
 
-def _linked(step: Step | None) -> bool:
+def _linked(step: Step) -> bool:
     """Whether it is known of every backward of a step which kernels made its nodes."""
-    made = (one for one in step.kernels if one.phase == "forward") if step is not None else ()
+    made = (one for one in step.kernels if one.phase == "forward")
     known = {one.backward for one in made if one.node is not None}
-    return step is not None and known >= {one.index for one in step.backwards if one.graph}
+    return known >= {one.index for one in step.backwards if one.graph}
 
 
 def _gap(run: EngineRun, following: EngineRun, index: int, parameter: Parameter) -> Gap:

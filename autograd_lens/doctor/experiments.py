@@ -13,6 +13,7 @@ from typing import TypeVar
 from autograd_lens.doctor.finding import number
 from autograd_lens.errors import LensError
 from autograd_lens.trace.outcomes import Disturbance, Laboratory, Slope, WhatIf
+from autograd_lens.trace.records import Step
 
 __all__ = ["SECONDS", "Experiments"]
 
@@ -43,6 +44,7 @@ class Experiments:
     ) -> None:
         self._laboratory = laboratory
         self._left = seconds
+        self._opening = 0.0  # seconds that the last opened step took
         self._on_way = on_way or _silent
 
     @property
@@ -63,6 +65,18 @@ class Experiments:
         finally:
             self._left -= time.perf_counter() - start
             self._on_way("")
+
+    def opened(self, step: int, one: Callable[[int], Step | None]) -> Step | None:
+        """A step that is opened by replay, in the time of the experiments.
+
+        Nothing stops a replay on its way: it is begun where the one before took less than is left.
+        """
+        if not self.possible or self._left <= self._opening:
+            return None
+        left = self._left
+        opened = self._tried(f"opening step {step}", lambda _: one(step))
+        self._opening = left - self._left
+        return opened
 
     def spread(self, disturbance: Disturbance) -> tuple[int, ...] | None:
         """The rows of a result that change when one row of a tensor is overwritten."""

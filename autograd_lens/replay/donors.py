@@ -180,15 +180,22 @@ class Donors:
     def of(self, step: int) -> Iterator[Donor]:
         """The steps by whose tape a step may be executed, the likeliest first.
 
+        Its own is all there is where it holds every value. A lean one lacks what a hook had from
+        elsewhere, which another step's tape may have.
+
         Raises:
             ReplayError: There is none.
         """
         if step < self.trace.first_kept:
             raise ReplayError(_let_go(self.trace, step))
         if step in self.own:
-            yield self._donor(step)
-            return
+            own = self._donor(step)
+            yield own
+            if not own.plan.template.lean:
+                return
         alike = self._structures.get(self._structure(step), ()) or self._alike(step)
+        if not alike and step in self.own:
+            return
         if not alike:
             nodes = sum(graph.nodes for graph in self.light(step).graphs)
             runs = len(self._structure(step))

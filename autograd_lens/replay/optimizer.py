@@ -122,12 +122,15 @@ class Optimizers:
 
         It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
         """
-        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
         names = list(self._trace.parameters)
-        rates = {learning_rate(step, names) for step in steps if step.updates}
-        if len(rates) != 1 or (rate := rates.pop()) is None:
-            return []
-        return [Settings("the update", "", {"lr": rate}, (), None)]
+        rates: set[float] = set()
+        for number in self._trace.full_steps[:_LOOKED_AT]:
+            step = self._trace.steps[number]
+            rate = learning_rate(step, names) if step.updates else next(iter(rates), None)
+            rates |= {rate} if rate is not None else set()
+            if len(rates) > 1 or (rate is None and step.updates):
+                return []
+        return [Settings("the update", "", {"lr": rate}, (), None) for rate in rates]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step, as far as they are known."""
@@ -197,12 +200,13 @@ class Optimizers:
         return Settings(one.name, one.kind, one.attributes, groups, next(iter(one.holds), None))
 
     def _latest(self, one: Settings, row: int) -> Sequence[Mapping[str, float]]:
-        """What was noted of an optimizer last, up to a row."""
+        """What was noted of an optimizer last, up to a row; of fewer groups before it got more."""
         noted = self._noted.get(one.first, [])
         place = bisect_right(noted, row, key=lambda entry: entry[0])
         mine = [group.numbers.keys() for group in one.groups]
-        told = (groups for _, groups in reversed(noted[:place]))
-        return next((them for them in told if [each.keys() for each in them] == mine), ())
+        told = (groups for _, groups in reversed(noted[:place]) if groups)
+        fits = (them for them in told if [each.keys() for each in them] == mine[: len(them)])
+        return next(fits, ())
 
     @cached_property
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
@@ -221,7 +225,7 @@ def _share(one: Settings, other: Settings) -> bool:
 def _with(one: Settings, numbers: Sequence[Mapping[str, float]]) -> Settings:
     if not numbers:
         return one
-    pairs = zip(one.groups, numbers, strict=True)
+    pairs = zip(one.groups, numbers, strict=False)
     groups = tuple(replace(group, numbers=now) for group, now in pairs)
     return replace(one, numbers=numbers[0], groups=groups)
 

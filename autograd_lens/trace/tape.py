@@ -409,9 +409,7 @@ class Template(Struct, frozen=True):
         return TensorSpec(one.name, shape, dtype, device, one.role)
 
 
-def makers_of(
-    template: Template, given: Collection[int], draws: Container[int]
-) -> frozenset[int]:
+def makers_of(template: Template, given: Collection[int], draws: Container[int]) -> frozenset[int]:
     """The kernels that serve for nothing but making tensors that are known without them.
 
     Args:

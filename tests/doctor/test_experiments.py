@@ -89,6 +89,16 @@ def test_what_is_tried_is_told_and_time_ends_it() -> None:
     assert told == ["overwriting a sample in step 3", ""]
 
 
+def test_steps_are_opened_while_there_is_time_for_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 4.0, 4.0, 8.0))
+    monkeypatch.setattr("autograd_lens.doctor.experiments.time.perf_counter", lambda: next(clock))
+    asked: list[int] = []
+    experiments = Experiments(_Bench().laboratory, 10.0)
+    for step in (3, 5, 7):
+        assert experiments.opened(step, asked.append) is None
+    assert asked == [3, 5]  # 2 of 10 seconds were left for the third, which would take 4
+
+
 def test_findings_carry_what_was_shown(diagnose: Diagnose, tmp_path: Path) -> None:
     (rate,) = diagnose(PROGRAMS / "learning_rate_too_high" / "bad.py")
     assert "with lr 0.15 the loss falls" in rate.message

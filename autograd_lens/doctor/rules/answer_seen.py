@@ -6,7 +6,7 @@ What it finds:
     layer that reads in both directions. Or one that reads from left to right, and whose targets
     are its inputs as they are. Targets that are the inputs two places later, because they were
     shifted twice. A forecast whose targets are its inputs one place later, and that changes
-    with the number it is to say.
+    with the number it is to say; one whose target is the last number that it reads.
 
 Why it is bad:
     Copying what it sees is the easiest way to a low loss. Where the next token has yet to be
@@ -39,6 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.tape import LOSSES, compared
@@ -52,6 +53,7 @@ _LOSSES = frozenset({"nll_loss_forward", "nll_loss2d_forward"})
 _FEWEST = 4  # places of a text
 _LONG = 5  # places that tell a shift
 _PAIR = 2
+_SEVERAL = 3  # steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class _Text:
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first text whose scores change with what is to be said."""
+    yield from told(RULE, evidence, lambda tape: [_last_place(tape)], fewest=_SEVERAL)
     for step in evidence.full:
         text = _text(TapeIndex(step))
         if text is None:
@@ -112,6 +115,43 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         elif not text.own and last - 1 in early:
             yield _finding(evidence, TapeIndex(step), text, early)
         return  # one step tells: the mask is the same in all of them
+
+
+def _last_place(tape: TapeIndex) -> Case | None:
+    """A forecast whose target is the last number of what the model reads."""
+    for loss in tape.kernels:
+        sides = compared(tape, loss) if loss.phase == "forward" and loss.requires_grad else None
+        for given, target in (sides, sides[::-1]) if sides is not None else ():
+            value = target.value
+            if target.tensor in tape.differentiable or value is None or not value.complete:
+                continue
+            if not target.spec.shape or value.numel != target.spec.shape[0]:
+                continue
+            if np.unique(value.array).size < _LONG:
+                continue
+            for kernel in tape.ancestors(given.tensor, loss.index):
+                for use in tensors(kernel.inputs):
+                    if (
+                        _ends_with(use, value.array.ravel())
+                        and use.tensor not in tape.differentiable
+                    ):
+                        return Case(
+                            loss,
+                            "the forecast's target is the last number of its input",
+                            """for each sample, the number that is to be foretold is the last one of
+                            the sequence that the model reads: it has only to copy it""",
+                            "x, y = series[i : i + n], series[i + n]  # the one behind the window",
+                        )
+    return None
+
+
+def _ends_with(use: TensorUse, wanted: npt.NDArray[np.float64]) -> bool:
+    """Whether the last places of sequences, (samples, places, 1), are just these numbers."""
+    value, sizes = use.value, use.spec.shape
+    series = len(sizes) > _PAIR and sizes[0] == wanted.size and sizes[1] >= _LONG and sizes[2] == 1
+    if not series or value is None or not value.complete or value.array.dtype.kind != "f":
+        return False
+    return bool(np.array_equal(value.array[:, -1, 0], wanted))
 
 
 def _copies(step: int, text: _Text) -> Finding:

@@ -37,6 +37,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
+from autograd_lens.doctor.tape import made_of
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 
@@ -48,6 +49,7 @@ _BY_ELEMENT = frozenset(
     (
         "abs",
         "add",
+        "detach",
         "clamp",
         "clamp_min",
         "div",
@@ -267,8 +269,10 @@ def _stretched(tape: TapeIndex, kernel: Kernel) -> tuple[TensorUse, TensorUse] |
 
 
 def _sides(tape: TapeIndex, operands: list[TensorUse]) -> tuple[TensorUse, TensorUse] | None:
-    """The model's and the other operand, where only one carries a gradient."""
+    """The model's and the other operand, where only one carries a gradient, or could have."""
     grown = [operand.tensor in tape.differentiable for operand in operands]
+    if not any(grown):  # an advantage, computed without a gradient
+        grown = [bool(made_of(tape, one.tensor, len(tape.kernels))) for one in operands]
     if sum(grown) != 1:
         return None
     return (operands[0], operands[1]) if grown[0] else (operands[1], operands[0])
@@ -312,7 +316,8 @@ def _ends_in_loss(tape: TapeIndex, kernel: Kernel, step: Step) -> bool:
         output = kernel.outputs[0]
         if output.spec.shape == ():
             return any(backward.kind == "backward" for backward in step.backwards)
-        readers = [one for one in tape.readers(output.tensor) if one.node is not None]
+        readers = list(tape.readers(output.tensor))
+        readers = [one for one in readers if one.node is not None] or readers
         if not readers:
             return False
         kernel = readers[0]

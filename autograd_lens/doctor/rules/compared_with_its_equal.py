@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import LOSSES, compared, divergence
@@ -59,6 +60,45 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 yield _finding(evidence, tape, kernel, sides[0])
                 return
     yield from _always_equal(evidence)
+    yield from told(RULE, evidence, lambda tape: (_blended(tape, one) for one in tape.kernels))
+
+
+def _blended(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``a * x + (1 - a) * x``, which is x, whatever a is."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "add" else []
+    parts = [tape.maker(use.tensor, kernel.index) for use in pair]
+    if len(parts) != 2 or kernel.phase != "forward":
+        return None
+    products = [one for one in parts if one is not None and operator_name(one) == "mul"]
+    given = [list(tensors(one.inputs)) for one in products]
+    if [len(one) for one in given] != [2, 2]:
+        return None
+    for first in given[0]:
+        for second in given[1]:
+            share, rest = (
+                next(u for u in g if u is not x)
+                for g, x in zip(given, (first, second), strict=True)
+            )
+            if _equal(first, second) and _complement(tape, share, rest, kernel):
+                return Case(
+                    kernel,
+                    "two shares of the same numbers are added",
+                    """what is weighed with a share and with one minus that share are the same
+                    numbers: their sum is these, and the share does not count""",
+                    "share * one + (1 - share) * other",
+                    products[1].source,
+                )
+    return None
+
+
+def _complement(tape: TapeIndex, share: TensorUse, rest: TensorUse, kernel: Kernel) -> bool:
+    """Whether one of two tensors is 1 minus the other."""
+    for one, other in ((share, rest), (rest, share)):
+        maker = tape.maker(one.tensor, kernel.index)
+        turned = maker is not None and operator_name(maker) == "rsub"
+        if maker is not None and turned and next(tensors(maker.inputs)).tensor == other.tensor:
+            return True
+    return False
 
 
 def _always_equal(evidence: Evidence) -> Iterator[Finding]:

@@ -29,16 +29,18 @@ References:
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autograd_lens.doctor.cases import Case, told
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import bootstrapped, made_of
 from autograd_lens.doctor.terms import factor
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
-from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL424", "end-ignored", "warning", "full")
@@ -50,7 +52,8 @@ _FEW = 0.3  # of the steps are ends
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Find ends that are drawn and read nowhere, in every full step."""
+    """Find ends that are drawn and read nowhere, in every full step, or not by a recursion."""
+    yield from _recursion(evidence)
     for look in (_case, _added, _turned):
         cases = [look(tape) for tape in evidence.tapes]
         known = cases[1:] if len(cases) > _STEPS else cases  # who has weights is told by step 0
@@ -58,6 +61,49 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if len(known) >= _STEPS and always:
             yield from told(RULE, evidence, lambda tape, look=look: [look(tape)])  # type: ignore[misc]
             return
+
+
+_ENDS = re.compile(r"\b(\w*dones?|\w*mask|\w*terminal\w*|not_done\w*|alive|continues?)\b")
+
+
+def _recursion(evidence: Evidence) -> Iterator[Finding]:
+    """``a = delta + gamma * lam * a`` beside a delta that the ends of episodes are part of."""
+    source = evidence.loop
+    if source is None or of_a_library(source):
+        return
+    for loop in ast.walk(evidence.code(source).tree):
+        if not isinstance(loop, ast.For):
+            continue
+        guarded = any(
+            isinstance(one, ast.If) and _ENDS.search(ast.unparse(one)) for one in loop.body
+        )
+        asked = any(_ENDS.search(ast.unparse(one)) for one in loop.body)
+        for one in loop.body if asked and not guarded else ():
+            name = _recurs(one)
+            if name and not _ENDS.search(ast.unparse(one)):
+                yield RULE.finding(
+                    title=f"{name} goes on across the ends of episodes",
+                    message=f"""`{ast.unparse(one)}` adds what came of the next step, whether or not
+                        an episode ended in between; other lines of the loop ask for the ends. What
+                        is earned in one episode is credited to the one before.""",
+                    fix=f"{ast.unparse(one)} * (1 - done)",
+                    events=("the program's text",),
+                    source=Source.at(source.file, one.lineno),
+                )
+                return
+
+
+def _recurs(statement: ast.stmt) -> str:
+    """The name that a statement gives a sum of something and a multiple of itself."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    value = statement.value if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Name) or not isinstance(value, ast.BinOp):
+        return ""
+    factors = [node.id for node in ast.walk(value.right) if isinstance(node, ast.Name)]
+    product = isinstance(value.right, ast.BinOp) and isinstance(value.right.op, ast.Mult)
+    own = isinstance(value.op, ast.Add) and product and target.id in factors
+    discounts = any("gamma" in one.lower() or "lam" in one.lower() for one in factors)
+    return target.id if own and discounts else ""
 
 
 def _case(tape: TapeIndex) -> Case | None:

@@ -19,7 +19,8 @@ Corrected:
 
 When it is silent:
     Gradients that are zero already, were not kept whole, or that cancel in some steps only; a
-    largest element that is subtracted and added again, as in a logarithm of summed exponentials.
+    largest element that is subtracted and added again, as in a logarithm of summed exponentials;
+    logarithms of a scale in the difference of two densities.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
@@ -42,6 +43,7 @@ from autograd_lens.trace.values import Value
 RULE = Rule("AL306", "gradients-cancel", "error", "full", explains=("AL502", "AL506"))
 
 _SHIFT = re.compile(r"A?(max|min)", re.IGNORECASE)  # subtracted for range alone
+_LOG = "LogBackward0"  # of a scale, which two densities of one distribution have in common
 _STEPS = 2
 _WEIGHED = 2  # elements: single numbers may be opposite by chance
 _Meeting = tuple[Node, Kernel, Value, tuple[Node, Node]]  # where, its kernel, one, from where
@@ -75,6 +77,8 @@ def _meetings(step: Step) -> Iterator[_Meeting]:
             for output in range(len(run.grad_outputs)):
                 edges = tape.arriving(run.node, output, number)
                 for one, other in combinations(edges, 2):
+                    if graph.nodes[one.from_node].name == graph.nodes[other.from_node].name == _LOG:
+                        continue
                     value = _opposite(tape, one, other, number)
                     if value is not None:
                         yield (

@@ -3,9 +3,9 @@
 What it finds:
     Scores that are masked with a number near 0 before a softmax (``1e-9`` where ``-1e9`` was
     meant): they keep a share; or with a mask that is turned over, so that what is there is hidden
-    and the padding is seen. A mean over losses of which a mask made some 0, in another part of
-    each batch: they are counted; or one whose mask stands below the fraction line alone.
-    Infinities of a mask that decide a hinge for all samples.
+    and the padding is seen; or with one along the axis of the queries. A mean over losses of
+    which a mask made some 0, in another part of each batch: they are counted; or one whose mask
+    stands below the fraction line alone. Infinities of a mask that decide a hinge for all samples.
 
 Why it is bad:
     Padding is attended to; batches with more padding weigh less than others.
@@ -48,6 +48,7 @@ from autograd_lens.trace.values import Value
 RULE = Rule("AL408", "mask-without-effect", "error", "full")
 
 _SHARE = 1e-3
+_MANY = 0.3  # of the rows
 _AXES = 2
 _HINGES = frozenset({"clamp", "clamp_min", "relu", "softplus"})
 _CHOICES = frozenset({"amax", "amin", "max", "min", "sort", "topk"})
@@ -81,34 +82,73 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _cases(tape: TapeIndex) -> Iterator[Case | None]:
     for kernel in tape.kernels:
-        if kernel.phase == "forward" and kernel.requires_grad:
+        if kernel.phase == "forward":
             yield _turned_over(tape, kernel)
+        if kernel.phase == "forward" and kernel.requires_grad:
+            yield _of_queries(tape, kernel)
             yield _below_only(tape, kernel)
             yield _endless(tape, kernel)
 
 
 def _turned_over(tape: TapeIndex, kernel: Kernel) -> Case | None:
-    """A softmax that hides just the places at which the data hold something."""
-    given = argument(kernel, "self") if operator_name(kernel) == "_softmax" else None
-    maker = tape.through_views(given.tensor, kernel.index) if given is not None else None
-    if maker is None or not operator_name(maker).startswith("masked_fill"):
+    """Scores that are hidden just at the places at which the data hold something."""
+    mask, filled = _hides(kernel)
+    hidden = _of_places(mask)
+    if hidden is None or filled > _HIDDEN or not _some(hidden):
         return None
-    mask, filled = argument(maker, "mask"), constant(maker, "value")
-    hidden = _of_places(_array(mask.value)) if mask is not None else None
-    if hidden is None or filled is None or filled > _HIDDEN or not _some(hidden):
-        return None
-    before = tape.kernels[: kernel.index]
-    empty = [one for other in before for one in _empty(tape, other, hidden.shape)]
+    empty = [one for other in tape.kernels for one in _empty(tape, other, hidden.shape)]
     if not any(np.array_equal(hidden, ~one) for one in empty):
         return None
     if any(np.array_equal(hidden, one) for one in empty):
         return None
     return Case(
-        maker,
+        kernel,
         "the mask hides what is there and leaves the padding",
         f"""the softmax is given {number(filled)} at all places that hold something, and its own
         scores at those that are padding: the mask is turned over""",
         "scores.masked_fill(~mask, float('-inf'))",
+    )
+
+
+def _hides(kernel: Kernel) -> tuple[np.ndarray | None, float]:
+    """Where a kernel hides scores, and the number that it puts there."""
+    if operator_name(kernel).startswith("masked_fill"):
+        mask = argument(kernel, "mask")
+        return (_array(mask.value) if mask is not None else None), constant(kernel, "value") or 0.0
+    if operator_name(kernel) == "where":  # scaled_dot_product_attention with a mask of booleans
+        given = list(tensors(kernel.inputs))
+        kept = [_array(one.value) for one in given]
+        if len(given) > _AXES and all(one is not None for one in kept):
+            keeps, inside, outside = kept[:3]
+            single = outside is not None and outside.size == 1 == getattr(inside, "size", 0)
+            if keeps is not None and outside is not None and single and not np.any(inside):
+                return ~keeps.astype(bool), float(outside.ravel()[0])
+    return None, 0.0
+
+
+def _of_queries(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A softmax over keys of which a mask hides all for some queries, and none for others."""
+    given = argument(kernel, "self") if operator_name(kernel) == "_softmax" else None
+    maker = tape.through_views(given.tensor, kernel.index) if given is not None else None
+    if given is None or maker is None or not operator_name(maker).startswith("masked_fill"):
+        return None
+    mask, filled, dim = argument(maker, "mask"), constant(maker, "value"), constant(kernel, "dim")
+    hidden, sizes = _array(mask.value) if mask is not None else None, given.spec.shape
+    if hidden is None or filled is None or filled > _HIDDEN or dim is None:
+        return None
+    if int(dim) % len(sizes) != len(sizes) - 1 or len(sizes) <= _AXES or sizes[-1] != sizes[-2]:
+        return None
+    whole = np.broadcast_to(hidden.astype(bool), sizes)
+    keys = whole.all(-1) | ~whole.any(-1)
+    if not keys.all() or not _some(whole):
+        return None
+    return Case(
+        maker,
+        "the mask hides queries, not keys",
+        f"""for each query it hides either all keys or none: {whole.all(-1).mean():.0%} of the
+        queries see nothing, so that all keys get the same weight, and the others see the padding
+        as before""",
+        "scores.masked_fill(padding[:, None, :], float('-inf'))  # along the axis of the keys",
     )
 
 
@@ -136,6 +176,15 @@ def _empty(tape: TapeIndex, kernel: Kernel, shape: tuple[int, ...]) -> Iterator[
             yield np.asarray(~array.reshape(*shape, -1).any(-1))
         elif padding is not None and padding >= 0:
             yield np.equal(array, int(padding))
+        elif operator_name(kernel) == "embedding" and _ends_empty(array):
+            yield np.equal(array, 0)
+
+
+def _ends_empty(words: np.ndarray) -> bool:
+    """Whether zeros stand at the ends of rows alone, and at those of many."""
+    zeros = np.equal(words, 0)
+    ends = bool(np.all(np.diff(zeros.astype(np.int8), axis=1) >= 0))
+    return ends and float(zeros[:, -1].mean()) >= _MANY
 
 
 def _below_only(tape: TapeIndex, kernel: Kernel) -> Case | None:

@@ -30,7 +30,7 @@ References:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -134,14 +134,12 @@ def _zero(gap: Gap) -> bool:
     return gap.grad is not None and is_zero(gap.grad)
 
 
-def _reason(numbers: object) -> str:
-    get = getattr(numbers, "get", dict[str, float]().get)
-    words = []
-    if get("weight_decay"):
-        words.append(f"weight_decay={get('weight_decay')}")
-    if get("momentum"):
-        words.append(f"momentum={get('momentum')}")
-    if get("betas[0]"):
+def _reason(numbers: Mapping[str, float]) -> str:
+    """What moves a parameter without a gradient, by the numbers of its group."""
+    words = [
+        f"{name}={numbers[name]}" for name in ("weight_decay", "momentum") if numbers.get(name)
+    ]
+    if numbers.get("betas[0]"):
         words.append("the momentum of its state")
     return " and ".join(words)
 

@@ -41,7 +41,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.doctor.tape import compared
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import VIEWS, TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Floats
 
@@ -54,6 +54,7 @@ _CLOSE = 1e-5
 _NOTHING = 0.01  # of the data
 _NEARLY_ALL = 0.8
 _SAMPLES = 16
+_TIMES = 8
 _INSIDE = (0.02, 0.98)
 
 
@@ -69,6 +70,44 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
             yield _weighed(tape, kernel)
             yield _shared(tape, kernel)
             yield _drowned(tape, kernel)
+            yield _falling(tape, kernel)
+
+
+def _falling(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A table of how much of the data is left, looked up by the time, that grows with it."""
+    given = list(tensors(kernel.inputs)) if operator_name(kernel) in ("index", "gather") else []
+    table = given[0].value if len(given) == _PAIR else None
+    if table is None or not table.complete or len(table.shape) != 1 or table.numel < _TIMES:
+        return None
+    shares = table.array
+    inside = shares.min() > 0 and shares.max() <= 1 and bool(np.all(np.diff(shares) > 0))
+    mixes = _roots(tape, kernel)
+    if not inside or not mixes or shares[-1] < _NEARLY_ALL or shares[0] > shares[-1] / _PAIR:
+        return None
+    return Case(
+        kernel,
+        "the noise falls with the time",
+        f"""the share of the data that is left is looked up in a table that grows from
+        {shares[0]:.3g} to {shares[-1]:.3g}: the first times are noise, and the last ones are the
+        data""",
+        "torch.cumprod(1 - betas, 0)  # falls from almost 1 to almost 0",
+    )
+
+
+def _roots(tape: TapeIndex, kernel: Kernel) -> bool:
+    """Whether the root of a tensor is taken, and the root of 1 minus it."""
+    names, waiting = set[str](), [kernel.outputs[0].tensor]
+    while waiting:
+        for reader in tape.readers(waiting.pop()):
+            name = operator_name(reader)
+            if name in VIEWS:
+                waiting.append(reader.outputs[0].tensor)
+            elif name == "rsub":
+                after = tape.readers(reader.outputs[0].tensor)
+                names |= {"rest" for one in after if operator_name(one) == "sqrt"}
+            elif name == "sqrt":
+                names.add("share")
+    return len(names) == _PAIR
 
 
 def _draw(tape: TapeIndex, use: TensorUse, before: Kernel) -> Kernel | None:

@@ -3,7 +3,8 @@
 What it finds:
     ``x - x.mean() / x.std()``, where brackets are missing, so that neither the mean is taken off
     nor the size changed; a standard deviation along an axis of size 1, which is 0 whatever comes
-    in.
+    in. Data that are almost one number behind a normalisation, because its mean and deviation
+    are those of other data.
 
 Why it is bad:
     What was to be centred around 0 with a spread of 1 is neither.
@@ -30,7 +31,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence, is_zero
-from autograd_lens.doctor.finding import Finding, Rule, shape
+from autograd_lens.doctor.finding import Finding, Rule, number, shape
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
@@ -39,6 +40,9 @@ RULE = Rule("AL436", "normalised-by-half", "error", "full")
 _SPREADS = frozenset({"std", "var", "std_mean", "var_mean"})
 _BESIDE = frozenset({"add", "clamp", "clamp_min", "sqrt", "maximum"})
 _PAIR = 2
+_MANY = 16  # numbers
+_NARROW = 0.05  # a deviation that is to be 1
+_OFF = 10.0  # deviations from 0
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -51,6 +55,32 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
         if kernel.phase == "forward":
             yield _bracket(tape, kernel)
             yield _of_one(tape, kernel)
+            yield _of_others(tape, kernel)
+
+
+def _of_others(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """Data from which a number far off is subtracted, and that are divided until little is left."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel).rstrip("_") == "div" else []
+    made = tape.through_views(pair[0].tensor, kernel.index) if pair else None
+    if made is None or operator_name(made).rstrip("_") != "sub" or kernel.requires_grad:
+        return None
+    before, after = next(tensors(made.inputs)).value, kernel.outputs[0].value
+    if before is None or after is None or not (before.complete and after.complete):
+        return None
+    if after.array.dtype.kind != "f" or after.numel < _MANY or kernel.module:
+        return None
+    centre, spread = abs(float(after.array.mean())), float(after.array.std())
+    own = float(before.array.std())
+    if not 0 < spread < _NARROW or centre < _OFF * spread or own < spread:
+        return None
+    return Case(
+        kernel,
+        "data are normalised with numbers that are not theirs",
+        f"""before, they had the mean {number(float(before.array.mean()))} and the deviation
+        {number(own)}; afterwards they have {number(float(after.array.mean()))} and
+        {number(spread)}: all of them are almost the same""",
+        "(x - x.mean(0)) / x.std(0)  # the statistics of these very data",
+    )
 
 
 def _bracket(tape: TapeIndex, kernel: Kernel) -> Case | None:

@@ -10,7 +10,8 @@ What it finds:
     penalty on weights behind a minus; an overlap (Dice, IoU) or a cosine with the target that
     is minimised; a head whose only loss stands behind a minus, while one optimizer trains all.
     A ratio of policies that is clipped before it meets the advantage; a critic's scores that go
-    through a sigmoid and are subtracted from each other as they are.
+    through a sigmoid and are subtracted from each other as they are. The smaller of a value's
+    error and of its clipped twin; the larger of two critics' values in a target.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -61,6 +62,7 @@ _MATRICES = {"mm": "mat2", "addmm": "mat2", "convolution": "weight", "bmm": "mat
 _CLAMPS = frozenset({"clamp", "clamp_max", "clamp_min"})
 _GAIN = re.compile(r"reward|return|advantage|\badv|gain|payoff", re.IGNORECASE)
 _PAIR = 2
+_ERRORS = frozenset({"pow", "mse_loss", "smooth_l1_loss", "huber_loss", "abs"})
 _SIZES = frozenset({"pow", "abs", "linalg_vector_norm", "norm", "square"})
 _PASSED = frozenset({"add", "sub", "mul", "clamp", "clamp_min", "rsub"})
 
@@ -80,8 +82,28 @@ def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
         yield _lowered(evidence, tape, terms, backward)
         yield _certain(tape, terms)
         yield _squeezed(tape, terms)
+        yield from (_larger_of_two(tape, one) for one in tape.kernels)
         if _alone(evidence, tape):
             yield _maximised(tape, terms) or _adversary(tape, terms) or _apart(tape, terms)
+
+
+def _larger_of_two(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A target with the larger of what two networks say of the next state."""
+    target = bootstrapped(tape, kernel)
+    for one in tape.ancestors(target.tensor, kernel.index) if target is not None else ():
+        if operator_name(one) != "maximum":
+            continue
+        sides = [made_of(tape, use.tensor, one.index) for use in tensors(one.inputs)]
+        if all(sides) and not set.intersection(*sides):
+            return Case(
+                one,
+                "the target takes the larger of two networks' values",
+                """two networks judge the next state so that the smaller of their values can be
+                taken, which keeps them from believing their own errors; the target takes the
+                larger one""",
+                "torch.min(first, second)",
+            )
+    return None
 
 
 def _alone(evidence: Evidence, tape: TapeIndex) -> bool:
@@ -253,13 +275,21 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
     """The smaller of ``ratio * gain`` and its clipped twin has to be maximised."""
     name, ratio = operator_name(term.kernel), _ratio(tape, term.kernel)
     if ratio is None or not term.weight:
-        return _before_gain(tape, term)
+        return _before_gain(tape, term) or _smaller_error(tape, term)
     if _inverted(tape, ratio):
         return Case(
             ratio,
             "the ratio of the policies is upside down",
             """the probability that is trained stands below the fraction line: where an action
             earned much, the loss falls with its probability""",
+            "ratio = torch.exp(new_log_prob - old_log_prob)",
+        )
+    if operator_name(ratio) in ("sub", "add", "sum"):
+        return Case(
+            ratio,
+            "what is clipped around 1 is a difference, not a ratio",
+            """the difference of two logarithms of probabilities is clipped and multiplied with the
+            advantage as if it were their ratio: it lies around 0, not around 1""",
             "ratio = torch.exp(new_log_prob - old_log_prob)",
         )
     if (name == "minimum") == (term.weight < 0):
@@ -271,6 +301,33 @@ def _clipped(tape: TapeIndex, term: Term) -> Case | None:
         {term.weight:.4g}. So of both it takes what makes it smaller: where the ratio is too far
         off, clipping no longer limits it""",
         "loss = -torch.min(ratio * gain, ratio.clamp(1 - eps, 1 + eps) * gain).mean()",
+    )
+
+
+def _smaller_error(tape: TapeIndex, term: Term) -> Case | None:
+    """``min(error, clipped error)`` is minimised: clipping lets the larger one out."""
+    if operator_name(term.kernel) != "minimum" or term.weight <= 0:
+        return None
+    makers = [tape.maker(use.tensor, term.kernel.index) for use in tensors(term.kernel.inputs)]
+    errors = [one for one in makers if one is not None and operator_name(one) in _ERRORS]
+    if len(errors) != _PAIR:
+        return None
+    clipped = [
+        any(
+            operator_name(one) in _CLAMPS and one.requires_grad
+            for one in islice(tape.ancestors(next(tensors(error.inputs)).tensor, error.index), 4)
+        )
+        for error in errors
+    ]
+    if sorted(clipped) != [False, True]:
+        return None
+    return Case(
+        term.kernel,
+        "of an error and its clipped twin the smaller one is minimised",
+        """a value is clipped to stay near the old one, and the loss takes the smaller of both
+        errors: where the value has gone too far in the right direction nothing holds it, and
+        where the clipped one is nearer there is no gradient""",
+        "loss = torch.max(error, clipped_error).mean()",
     )
 
 

@@ -49,6 +49,33 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
     for kernel in tape.kernels:
         if kernel.phase == "forward" and operator_name(kernel) in _NORMS:
             yield _case(tape, kernel)
+            yield _unbounded(tape, kernel)
+
+
+def _unbounded(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``(length - 1).mean()``: nothing squares the distance from 1."""
+    given = next(tensors(kernel.inputs), None)
+    maker = tape.maker(given.tensor, kernel.index) if given is not None else None
+    if maker is None or maker.phase != "backward" or not kernel.requires_grad:
+        return None
+    waiting = [kernel]
+    while waiting:
+        for reader in tape.readers(waiting.pop().outputs[0].tensor):
+            name, other = operator_name(reader), constant(reader, "other")
+            if name == "pow":
+                waiting.append(reader)
+            if (name == "sub" and other == 1) or (name == "add" and other == -1):
+                after = [operator_name(one) for one in tape.readers(reader.outputs[0].tensor)]
+                if after and set(after) <= {"mean", "sum"}:
+                    return Case(
+                        reader,
+                        "a penalty falls below 0 where gradients are short",
+                        """the distance of a gradient's length from 1 goes into the mean as it is,
+                        with its sign: the shorter the gradients, the lower the loss, and nothing
+                        holds them at 1""",
+                        "((gradient.norm(2, dim=1) - 1) ** 2).mean()",
+                    )
+    return None
 
 
 def _case(tape: TapeIndex, kernel: Kernel) -> Case | None:

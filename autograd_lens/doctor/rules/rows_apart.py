@@ -2,7 +2,10 @@
 
 What it finds:
     Inputs that are drawn by one list of rows, and targets that are drawn by another; inputs that
-    are mixed in the order of one random permutation, and targets in that of another.
+    are mixed in the order of one random permutation, and targets in that of another. Inputs that
+    are sorted (by length, say) or shuffled while their targets stay as they were; inputs and
+    targets out of two loaders that shuffle each for itself. Pictures that are turned over, and
+    their targets not; a recurrent state that goes on in a loader that shuffles.
 
 Why it is bad:
     The model is told the answers of other samples: it can learn nothing but their mean.
@@ -27,17 +30,19 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import LOSSES
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, Step, TensorUse
+from autograd_lens.trace.graph import VIEWS, TapeIndex, integers, operator_name, tensors
+from autograd_lens.trace.records import Kernel, Source, Step, TensorUse
 
 RULE = Rule("AL409", "rows-apart", "error", "full")
 
@@ -89,6 +94,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             step=step.index,
             kernel=kernel,
         )
+    if not mixed and not found:
+        yield from _turned_alone(evidence)
+        yield from _mirrored(evidence)
+        yield from _in_the_text(evidence)
 
 
 def _apart(step: Step) -> Kernel | None:
@@ -167,3 +176,333 @@ def _pick(kernel: Kernel) -> _Pick | None:
     if not whole or rows.value is None or not base.spec.shape:
         return None
     return _Pick(base.tensor, base.spec.shape[0], rows.value.array)
+
+
+# -- inputs in another order, targets as they were --------------------------------------------
+
+_ORDERS = frozenset({"sort", "argsort", "randperm"})
+
+
+def _turned_alone(evidence: Evidence) -> Iterator[Finding]:
+    """A loss whose prediction goes back to rows in another order, and whose targets do not."""
+    found = [(step, taken) for step in evidence.full if (taken := _turned(TapeIndex(step)))]
+    if found and len(found) >= min(_FEWEST_STEPS, len(evidence.full)):
+        step, kernel = found[0]
+        yield RULE.finding(
+            title="inputs are in another order than their targets",
+            message=f"""In step {step.index}, `{evidence.line(kernel.source).strip()}` puts the rows
+                of what the model is given into another order, and nothing puts the results back,
+                or the targets into the same order: each sample is told the answer of another
+                one.""",
+            fix="y = y[order]  # the targets as well",
+            step=step.index,
+            kernel=kernel,
+        )
+
+
+def _turned(tape: TapeIndex) -> Kernel | None:
+    for kernel in tape.kernels:
+        sides = list(tensors(kernel.inputs))[:_PAIR]
+        if operator_name(kernel) not in LOSSES or not kernel.requires_grad or len(sides) != _PAIR:
+            continue
+        model, target = sides
+        taken = list(_whole(tape, model, kernel))
+        if len(taken) == 1 and _plain(tape, target, kernel, taken[0].outputs[0].spec.shape[0]):
+            base = next(tensors(taken[0].inputs))
+            behind = {one.index for one in tape.ancestors(model.tensor, kernel.index)}
+            if not any(
+                one.index in behind and one is not taken[0] for one in tape.readers(base.tensor)
+            ):
+                return taken[0]
+    return None
+
+
+_TURNS = frozenset({"flip", "roll", "rot90"})
+_PLANE = 2  # axes of a picture
+
+
+def _mirrored(evidence: Evidence) -> Iterator[Finding]:
+    """Pictures that are turned over, with targets for each of their points that are not."""
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
+            sides = list(tensors(kernel.inputs))[:_PAIR]
+            if (
+                operator_name(kernel) not in LOSSES
+                or not kernel.requires_grad
+                or len(sides) < _PAIR
+            ):
+                continue
+            turn = _turn_of(tape, sides[0], sides[1], kernel)
+            if turn is not None:
+                yield RULE.finding(
+                    title="pictures are turned over, and their targets are not",
+                    message=f"""In step {tape.step.index},
+                        `{evidence.line(turn.source).strip()}` turns over what the model is given,
+                        and the targets, which have a number for each of its points, stay as they
+                        were: left is told what belongs to the right.""",
+                    fix="x, y = x.flip(-1), y.flip(-1)  # both",
+                    step=tape.step.index,
+                    kernel=turn,
+                )
+                return
+
+
+def _turn_of(tape: TapeIndex, model: TensorUse, target: TensorUse, kernel: Kernel) -> Kernel | None:
+    """The only turn behind a prediction, of data as large as targets that were not turned."""
+    behind = list(tape.ancestors(model.tensor, kernel.index))
+    turns = [one for one in behind if operator_name(one) in _TURNS]
+    if len(turns) != 1 or turns[0].requires_grad or target.tensor in tape.differentiable:
+        return None
+    given, plane = next(tensors(turns[0].inputs)), target.spec.shape[-_PLANE:]
+    dims = [dim % len(given.spec.shape) for dim in integers(turns[0], "dims")]
+    inner = bool(dims) and min(dims) >= len(given.spec.shape) - _PLANE > 0
+    if not inner or given.spec.shape[-_PLANE:] != plane or min(plane) <= 1:
+        return None
+    others = list(tape.ancestors(target.tensor, kernel.index))
+    from_it = any(one is turns[0] for one in others)
+    turned = any(operator_name(one) in _TURNS for one in others)
+    beside = any(
+        one in behind and one is not turns[0]
+        for one in tape.readers(given.tensor)
+        if operator_name(one) not in VIEWS
+    )
+    return None if from_it or turned or beside else turns[0]
+
+
+def _whole(tape: TapeIndex, side: TensorUse, kernel: Kernel) -> Iterator[Kernel]:
+    """Kernels behind a tensor that put all rows of something into another order."""
+    for one in tape.ancestors(side.tensor, kernel.index):
+        given = list(tensors(one.inputs)) if operator_name(one) in _TAKES else []
+        if operator_name(one) in ("scatter", "scatter_", "index_put_", "index_copy_"):
+            yield one
+            yield one  # may put them back
+        if len(given) == _PAIR and given[1].spec.shape == given[0].spec.shape[:1]:
+            order = tape.through_views(given[1].tensor, one.index)
+            if order is None or operator_name(order) not in _ORDERS:
+                yield one  # it is not known what this does: two are no case
+                yield one
+            else:
+                yield one
+
+
+def _plain(tape: TapeIndex, target: TensorUse, kernel: Kernel, rows: int) -> bool:
+    """Whether targets are data of as many rows in the order in which they came."""
+    if target.tensor in tape.differentiable or target.spec.shape[:1] != (rows,):
+        return False
+    value = target.value
+    varied = value is not None and value.complete and np.unique(value.array).size > 1
+    behind = [operator_name(one) for one in tape.ancestors(target.tensor, kernel.index)]
+    return varied and not {*behind} & (_TAKES | _ORDERS | {"arange", "scatter_", "scatter"})
+
+
+# -- what the text shows ----------------------------------------------------------------------
+
+
+def _in_the_text(evidence: Evidence) -> Iterator[Finding]:
+    source = evidence.loop
+    if source is None or of_a_library(source):
+        return
+    tree = evidence.code(source).tree
+    case = _shuffled_alone(tree) or _two_loaders(tree) or _carried_on(tree)
+    if case is not None:
+        line, title, what, fix = case
+        yield RULE.finding(
+            title=title,
+            message=what,
+            fix=fix,
+            events=("the program's text",),
+            source=Source.at(source.file, line),
+        )
+
+
+_Case = tuple[int, str, str, str]
+
+
+def _shuffled_alone(tree: ast.Module) -> _Case | None:
+    """``x = x[order]`` without its partner, of which rows are paired with those of x later."""
+    for block in ast.walk(tree):
+        body = getattr(block, "body", None)
+        statements = body if isinstance(body, list) else []
+        for place, statement in enumerate(statements):
+            moved = dict(_moved(tree, statement))
+            for name, order in moved.items():
+                same = {
+                    other for one in statements for other, by in _moved(tree, one) if by == order
+                }
+                made = {_bound(one) for one in statements[:place]}
+                for partner in _partners(statements[place + 1 :], name):
+                    before = any(partner in names for names in made)
+                    again = any(partner in _bound(one) for one in statements[place:])
+                    if partner not in same and before and not again:
+                        return (
+                            statement.lineno,
+                            f"{name} is put into another order, and {partner} is not",
+                            f"""`{ast.unparse(statement)}` changes the order of {name}'s rows, and
+                            {partner}, whose rows are paired with them, keeps its own: each sample
+                            has the answer of another one.""",
+                            f"{name}, {partner} = {name}[{order}], {partner}[{order}]",
+                        )
+    return None
+
+
+def _bound(statement: ast.stmt) -> frozenset[str]:
+    nodes = ast.walk(statement) if isinstance(statement, ast.Assign | ast.AugAssign) else ()
+    return frozenset(
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+
+
+def _moved(tree: ast.AST, statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Names whose rows a statement puts into another order, and the order."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = statement.targets[0], statement.value
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=False))
+        else:
+            pairs = [(target, value)]
+    for target, value in pairs:
+        own = isinstance(target, ast.Name) and isinstance(value, ast.Subscript)
+        if own and isinstance(value, ast.Subscript) and isinstance(target, ast.Name):
+            order = ast.unparse(value.slice)
+            if ast.unparse(value.value) == target.id and _is_order(tree, value.slice):
+                yield target.id, order
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("random.shuffle"):
+        names = [one.id for one in call.args if isinstance(one, ast.Name)]
+        yield from ((name, f"shuffle in line {statement.lineno}") for name in names)
+
+
+def _is_order(tree: ast.AST, order: ast.expr) -> bool:
+    """Whether rows are taken by a permutation: made by the expression itself or by its name."""
+    made = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(order) in map(ast.unparse, node.targets)
+    ]
+    calls = [node for one in (made or [order]) for node in [one] if isinstance(node, ast.Call)]
+    return bool(calls) and all(
+        called(one) in ("randperm", "permutation", "argsort") for one in calls
+    )
+
+
+def _partners(after: list[ast.stmt], name: str) -> Iterator[str]:
+    """Names whose rows are paired with those of a name: in a data set, or by the same index."""
+    for statement in after:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and called(node) in ("TensorDataset", "zip"):
+                names = [one.id for one in node.args if isinstance(one, ast.Name)]
+                if name in names:
+                    yield from (one for one in names if one != name)
+        if isinstance(statement, ast.For | ast.FunctionDef | ast.While):
+            rows = [
+                (ast.unparse(node.value), ast.unparse(node.slice))
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+            ]
+            mine = {index for base, index in rows if base == name}
+            yield from (base for base, index in rows if index in mine and base != name)
+
+
+def _two_loaders(tree: ast.Module) -> _Case | None:
+    """``zip`` of two loaders that shuffle, of which one gives inputs and the other targets."""
+    made = {
+        ast.unparse(node.targets[0]): node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and called(node.value) == "DataLoader"
+    }
+    for loop in ast.walk(tree):
+        if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
+            continue
+        over = loop.iter
+        if called(over) == "enumerate" and over.args and isinstance(over.args[0], ast.Call):
+            over = over.args[0]
+        loaders = [made.get(ast.unparse(one)) for one in over.args]
+        target = (
+            loop.target.elts[-1]
+            if called(loop.iter) == "enumerate" and isinstance(loop.target, ast.Tuple)
+            else loop.target
+        )
+        names = [one for one in getattr(target, "elts", []) if isinstance(one, ast.Name)]
+        if called(over) != "zip" or len(loaders) != _PAIR or len(names) != _PAIR:
+            continue
+        shuffling = [one for one in loaders if one is not None and _shuffles(one)]
+        if len(shuffling) == _PAIR and _answers(loop, names[0].id, names[1].id):
+            return (
+                shuffling[1].lineno,
+                "inputs and targets come out of two loaders that shuffle",
+                f"""`{ast.unparse(loop.iter)}` pairs what two loaders give, and each of them
+                shuffles for itself: {names[1].id} is that of other samples than
+                {names[0].id}.""",
+                "DataLoader(TensorDataset(x, y), shuffle=True)  # one, of pairs",
+            )
+    return None
+
+
+def _carried_on(tree: ast.Module) -> _Case | None:
+    """The state of a recurrent layer, kept from batch to batch of a loader that shuffles."""
+    layers = {
+        ast.unparse(target).rpartition(".")[2]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target, value in assignments(node)
+        if isinstance(value, ast.Call) and called(value) in ("GRU", "LSTM", "RNN")
+    }
+    loaders = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and called(node.value) == "DataLoader"
+        and _shuffles(node.value)
+    }
+    for loop in ast.walk(tree):
+        if not isinstance(loop, ast.For) or not {*map(ast.unparse, ast.walk(loop.iter))} & loaders:
+            continue
+        for node in ast.walk(loop):
+            state = _handed_over(node, layers)
+            if state and all(_continues(one, state) for one in ast.walk(loop)):
+                return (
+                    getattr(node, "lineno", loop.lineno),
+                    f"{state} goes on from batch to batch of a loader that shuffles",
+                    f"""The first row of {state} is what a sequence of the last batch left behind,
+                    and that of this one is another sequence: the loader shuffles.""",
+                    f"{state} = None  # at the beginning of each batch",
+                )
+    return None
+
+
+def _handed_over(node: ast.AST, layers: set[str]) -> str:
+    """``h`` for ``out, h = rnn(x, h)``."""
+    call = node.value if isinstance(node, ast.Assign) else None
+    if not isinstance(call, ast.Call) or called(call) not in layers or len(call.args) != _PAIR:
+        return ""
+    state, target = ast.unparse(call.args[1]), getattr(node, "targets", [None])[0]
+    own = isinstance(target, ast.Tuple) and ast.unparse(target.elts[-1]) == state
+    return state if own else ""
+
+
+def _continues(node: ast.AST, state: str) -> bool:
+    """Whether a node leaves a state what it was, or detaches it."""
+    if not isinstance(node, ast.Assign) or state not in map(ast.unparse, node.targets):
+        return True
+    return state in {ast.unparse(one) for one in ast.walk(node.value) if isinstance(one, ast.expr)}
+
+
+def _shuffles(call: ast.Call) -> bool:
+    words = {one.arg: ast.unparse(one.value) for one in call.keywords}
+    return words.get("shuffle") == "True" and "generator" not in words
+
+
+def _answers(loop: ast.For, given: str, wanted: str) -> bool:
+    """Whether a loop compares what a model makes of one name with the other, as it is."""
+    read = [node for node in ast.walk(loop) if isinstance(node, ast.Call)]
+    models = [one for one in read if [ast.unparse(arg) for arg in one.args] == [given]]
+    fed = any([ast.unparse(arg) for arg in one.args] == [wanted] for one in read)
+    compares = any(
+        isinstance(node, ast.BinOp) and wanted in (ast.unparse(node.left), ast.unparse(node.right))
+        for node in ast.walk(loop)
+    ) or any(wanted in [ast.unparse(arg) for arg in one.args[1:]] for one in read)
+    return bool(models) and compares and not fed

@@ -1,7 +1,8 @@
 """Every step draws the same random numbers.
 
 What it finds:
-    Dropout masks or noise that are the same, element for element, in different steps.
+    Dropout masks or noise that are the same, element for element, in different steps; noise that
+    was drawn once, one row for each sample of a batch, and that every batch gets.
 
 Why it is bad:
     A seed is set anew in every turn of the loop. Dropout then cuts the same units for good, and
@@ -19,7 +20,8 @@ Corrected:
     for x, y in loader:
 
 When it is silent:
-    Few numbers, steps of different shapes, and draws that do not lead to the loss.
+    Few numbers, steps of different shapes, draws that do not lead to the loss, and batches that
+    are the same themselves.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/randomness.html
@@ -27,13 +29,16 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+
+import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
 from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import DROPOUT, training_path
-from autograd_lens.trace.graph import operator_name
+from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source, Step
 from autograd_lens.trace.values import Value
 
@@ -42,10 +47,96 @@ RULE = Rule("AL608", "same-draws", "warning", "full")
 _DRAWS = DROPOUT | {"normal", "normal_", "uniform_", "rand", "randn", "rand_like", "randn_like"}
 _FEWEST_STEPS = 3
 _FEWEST = 32  # numbers that are no chance
+_LAYERS = frozenset({"addmm", "mm", "convolution", "embedding"})
+_DRAWERS = frozenset({"randn", "rand", "randn_like", "rand_like", "normal", "bernoulli", "normal_"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Compare the draws of all full steps."""
+    """Compare the draws of all full steps, and look for noise from before them."""
+    yield from _redrawn(evidence)
+    yield from _drawn_once(evidence)
+
+
+def _drawn_once(evidence: Evidence) -> Iterator[Finding]:
+    """Noise for each row of a batch that no step draws, while the batches change."""
+    found = [dict(_kept(tape)) for tape in evidence.tapes[1:]]
+    for place in set.intersection(*map(set, found)) if len(found) >= _FEWEST_STEPS else ():
+        values = {value for one in found for value in [one[place][1]]}
+        kernel = found[0][place][0]
+        line = _drawing_line(evidence, kernel)
+        if len(values) == 1 and line is not None and _batches_change(evidence):
+            yield RULE.finding(
+                title="noise was drawn once, and every batch gets it",
+                message=f"""`{evidence.line(kernel.source).strip()}` combines each row of the batch
+                    with the same random numbers in every step: `{evidence.line(line).strip()}` drew
+                    them once, and the batches are others each time.""",
+                fix="noise = torch.randn_like(x)  # in every step",
+                step=evidence.tapes[1].step.index,
+                kernel=kernel,
+                source=line,
+            )
+            return
+
+
+def _kept(tape: TapeIndex) -> Iterator[tuple[tuple[str, int, str], tuple[Kernel, Value]]]:
+    """Random numbers that no kernel of a step made, and what they are combined with."""
+    path = training_path(tape.step)
+    for kernel in tape.kernels:
+        pair = list(tensors(kernel.inputs)) if operator_name(kernel) in ("mul", "add") else []
+        if kernel.index not in path or len(pair) <= 1 or not kernel.requires_grad:
+            continue
+        for use, other in (pair, pair[::-1]):
+            rows = use.spec.shape[:1] == other.spec.shape[:1] and len(use.spec.shape) > 1
+            outside = tape.maker(use.tensor, kernel.index) is None and use.spec.role == "input"
+            value, source = use.value, kernel.source
+            grown = other.tensor in tape.differentiable and rows and outside
+            if grown and source is not None and value is not None and _random(value):
+                yield (source.file, source.line, kernel.op), (kernel, value)
+
+
+def _random(value: Value | None) -> bool:
+    """Whether all numbers are there, and no two are the same."""
+    if value is None or not value.complete or value.numel < _FEWEST or "float" not in value.dtype:
+        return False
+    return bool(np.unique(value.array).size == value.numel)
+
+
+def _drawing_line(evidence: Evidence, kernel: Kernel) -> Source | None:
+    """The line, read on the kernel's, that keeps random numbers under a name."""
+    source = kernel.source
+    code = evidence.code(source)
+    statement = code.statement(source.line) if source is not None else None
+    read = {
+        ast.unparse(node)
+        for node in ast.walk(statement or ast.Module([], []))
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+    for node in ast.walk(code.tree):
+        kept = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in read
+        if kept and isinstance(node, ast.Assign) and source is not None:
+            calls = [one for one in ast.walk(node.value) if isinstance(one, ast.Call)]
+            if any(called(one) in _DRAWERS for one in calls):
+                return Source.at(source.file, node.lineno)
+    return None
+
+
+def _batches_change(evidence: Evidence) -> bool:
+    """Whether layers are given other data from step to step."""
+    given = [
+        {
+            use.value
+            for kernel in tape.kernels
+            if operator_name(kernel) in _LAYERS and kernel.phase == "forward"
+            for use in tensors(kernel.inputs)
+            if use.tensor not in tape.differentiable and use.spec.role != "parameter"
+            if use.value is not None and use.value.complete
+        }
+        for tape in evidence.tapes[1:]
+    ]
+    return bool(given) and all(given) and not set.intersection(*given)
+
+
+def _redrawn(evidence: Evidence) -> Iterator[Finding]:
     drawn = [(step, found) for step in evidence.full if (found := _draws(step))]
     values = [tuple(value for _, value in found) for _, found in drawn]
     if len(values) < _FEWEST_STEPS or len(set(values)) > 1:

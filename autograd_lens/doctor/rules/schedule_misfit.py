@@ -4,7 +4,7 @@ What it finds:
     A cosine that is over long before the run and comes up again, a scheduler whose first call
     comes before the first update, a rate that jumps back up where training is resumed, a
     LambdaLR whose function returns the rate instead of a factor, a cycle that counts batches and
-    is stepped once an epoch.
+    is stepped once an epoch, steps that raise the rate.
 
 Why it is bad:
     The run has other learning rates than were planned: an annealed model is shaken up again, or
@@ -68,6 +68,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             _jump(evidence, source, lrs, rates),
             _squared(evidence, source, lrs, rates),
             _slow(evidence, source, lrs, rates),
+            _rises(evidence, source, lrs, rates),
         ):
             if case is not None:
                 yield _finding(source, case)
@@ -210,6 +211,22 @@ def _slow(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) ->
         f"{name}.step()  # after the update of every batch",
         rates.steps[-1],
         steps[0],
+    )
+
+
+def _rises(evidence: Evidence, source: Source, lrs: list[float], rates: Rates) -> _Case | None:
+    """A schedule in steps, made to lower the rate, that raises it again and again."""
+    code = evidence.code(source)
+    made = code.makes({"StepLR", "MultiStepLR"})
+    if len(made) != 1 or len(set(lrs)) <= _TURNS or not all(a <= b for a, b in pairwise(lrs)):
+        return None
+    return (
+        f"the rate rises from {number(lrs[0])} to {number(lrs[-1])}",
+        f"""`{ast.unparse(made[0])}` multiplies the rate with gamma at each of its steps, and gamma
+        is above 1: it grew {plural(len(set(lrs)) - 1, "time")}, and never fell.""",
+        "gamma=0.1  # a factor below 1",
+        rates.steps[-1],
+        made[0].lineno,
     )
 
 

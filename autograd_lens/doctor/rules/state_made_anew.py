@@ -1,8 +1,9 @@
 """An optimizer forgets its state, or spoils it: zeros in every update, or a correction that stays.
 
 What it finds:
-    A buffer of momentum, or of squares, that each step makes anew as zeros and then decays; and one
-    that each step divides by the correction of its bias in place.
+    A buffer of momentum, or of squares, that each step makes anew as zeros and then decays, or that
+    stays zero, because what comes of it is not kept; and one that each step divides by the
+    correction of its bias in place.
 
 Why it is bad:
     What was learned of the gradients before is lost. Momentum is none, and an average of squares
@@ -34,7 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, is_zero
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name
 from autograd_lens.trace.records import Kernel, Step
@@ -50,6 +51,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find zeros that every update decays."""
     steps = [step for step in evidence.full if step.updates]
     yield from _corrected(evidence, steps)
+    yield from _left_at_zero(evidence, steps[1:])
     found = [_decayed(step) for step in steps]
     if len(steps) < _FEWEST or not all(found):
         return
@@ -64,6 +66,37 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         events=(f"kernel {made.index} {made.op}", f"kernel {used.index} {used.op}"),
         source=made.source,
     )
+
+
+def _left_at_zero(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:
+    """A buffer that each update decays and adds to, and that no update ever writes."""
+    found = [next(_zeros_from_before(step), None) for step in steps]
+    known = [one for one in found if one is not None]
+    if len(known) < max(len(found), _FEWEST):
+        return
+    yield RULE.finding(
+        title="a buffer of the optimizer stays zero",
+        message=f"""In step {steps[-1].index} and all others that were recorded in full,
+            `{evidence.line(known[-1].source).strip()}` decays a buffer from before that is all
+            zero: what comes of it is used and not kept, so the steps before leave nothing.""",
+        fix="buffer.mul_(0.9).add_(p.grad)  # in place: the buffer itself",
+        step=steps[-1].index,
+        kernel=known[-1],
+    )
+
+
+def _zeros_from_before(step: Step) -> Iterator[Kernel]:
+    """Kernels of an update that decay zeros which no kernel of the step made."""
+    tape = TapeIndex(step)
+    for kernel in step.kernels:
+        target = argument(kernel, "self") if operator_name(kernel) == "mul" else None
+        if target is None or kernel.phase != "update" or target.value is None:
+            continue
+        outside = tape.maker(target.tensor, kernel.index) is None
+        own = target.spec.role not in ("gradient", "parameter") and target.value.numel > 1
+        decays = outside and own and bool(constant(kernel, "other"))
+        if decays and is_zero(target.value) and not tape.writers(target.tensor):
+            yield kernel
 
 
 def _corrected(evidence: Evidence, steps: list[Step]) -> Iterator[Finding]:

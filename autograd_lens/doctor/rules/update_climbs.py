@@ -32,6 +32,8 @@ import numpy as np
 
 from autograd_lens.doctor.evidence import Evidence, Gap
 from autograd_lens.doctor.finding import Finding, Rule, listed, number
+from autograd_lens.doctor.terms import factor
+from autograd_lens.trace.graph import constant, operator_name, tensors
 
 RULE = Rule("AL514", "update-climbs", "error", "light", explains=("AL501",))
 
@@ -41,7 +43,8 @@ _UPWARDS = 0.1  # of an optimizer that has a memory
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Find parameters that go up."""
+    """Find parameters that go up, or away from 0."""
+    yield from _grows(evidence)
     losses = evidence.losses[np.isfinite(evidence.losses)]
     if len(losses) < _FEWEST_UPDATES or not losses[-1] > losses[0]:
         return
@@ -67,6 +70,30 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             events=("values and gradients of all steps",),
             source=source,
         )
+
+
+def _grows(evidence: Evidence) -> Iterator[Finding]:
+    """A decay with the wrong sign: the weights are subtracted from the gradient."""
+    for tape in evidence.tapes:
+        for kernel in tape.kernels:
+            pair = list(tensors(kernel.inputs)) if operator_name(kernel).startswith("sub") else []
+            if kernel.phase != "update" or len(pair) <= 1 or pair[0].spec.role != "gradient":
+                continue
+            made = tape.maker(pair[1].tensor, kernel.index)
+            scaled = made is not None and operator_name(made) == "mul" and (factor(made) or 0) > 0
+            base = next(tensors(made.inputs)) if made is not None and scaled else pair[1]
+            if base.spec.role == "parameter" and (constant(kernel, "alpha") or 1) > 0:
+                yield RULE.finding(
+                    title=f"weight decay makes {base.spec.name} grow",
+                    message=f"""In step {tape.step.index},
+                        `{evidence.line(kernel.source).strip()}` takes a share of the weights off
+                        their gradient, before the update takes that off the weights: they grow by
+                        that share in every step.""",
+                    fix="grad + decay * weight",
+                    step=tape.step.index,
+                    kernel=kernel,
+                )
+                return
 
 
 def _down(line: str) -> str:

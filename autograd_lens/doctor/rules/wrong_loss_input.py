@@ -9,7 +9,9 @@ What it finds:
     regression that were cut to integers, until they are all the same, or that the last
     activation of the model cannot give; noise that a model is to predict, drawn evenly from 0
     to 1. Class numbers that were mixed where a map was resized; a softmax of labels that is
-    multiplied with scores.
+    multiplied with scores. The blank of ``ctc_loss`` as a letter of the texts; samples with
+    several labels for a cross-entropy, whose classes compete; a softmax along another axis than
+    that of the classes.
 
 Why it is bad:
     ``kl_div`` of probabilities is no divergence and can fall below 0. Scores that cannot be
@@ -37,18 +39,30 @@ import ast
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number, shape
 from autograd_lens.doctor.source import called
 from autograd_lens.doctor.tape import LOSSES, compared, divergence
-from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.graph import (
+    TapeIndex,
+    argument,
+    constant,
+    integers,
+    operator_name,
+    tensors,
+)
 from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 
 _ROUNDING = 1e-3
+_UNEVEN = 0.02  # off 1
+_MOST = 0.5  # of the items
+_ROWS = 8  # that have no answer in common by chance
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
 _BY_HAND = frozenset({"sigmoid", "_softmax"})
@@ -114,6 +128,112 @@ def _alignment(tape: TapeIndex, kernel: Kernel) -> Case | None:
         f"""its input{made} goes up to {number(highest)}; no logarithm of a probability is above
         0. The loss can fall for ever by raising all scores together""",
         "ctc_loss(scores.log_softmax(2), ...)  # along the axis of the classes",
+    )
+
+
+def _blank(_tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``ctc_loss`` of texts in which the blank stands as a letter."""
+    texts = argument(kernel, "targets") if operator_name(kernel) == "_ctc_loss" else None
+    value = texts.value if texts is not None else None
+    blank = int(constant(kernel, "blank") or 0)
+    if value is None or not value.complete or not value.numel:
+        return None
+    long = _counts(kernel, "target_lengths")
+    letters = value.array
+    if letters.ndim == _PAIR:
+        if len(long) != len(letters):
+            return None
+        letters = np.concatenate([row[:end] for row, end in zip(letters, long, strict=True)])
+    if not (letters == blank).any():
+        return None
+    return Case(
+        kernel,
+        "the blank of ctc_loss stands in the texts",
+        f"""{number(100 * float((letters == blank).mean()))} % of the letters are {blank}, which is
+        the blank: it means that nothing is said, and cannot be told from a letter""",
+        "text + 1  # letters from 1 on; 0 is the blank",
+    )
+
+
+def _counts(kernel: Kernel, name: str) -> list[int]:
+    """Lengths, given as a tensor or as numbers."""
+    use = argument(kernel, name)
+    if use is None:
+        return integers(kernel, name)
+    known = use.value is not None and use.value.complete
+    return use.value.array.ravel().astype(int).tolist() if known and use.value else []
+
+
+def _several(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``cross_entropy`` of labels of which a sample has several, or none."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    makers = [tape.maker(use.tensor, kernel.index) for use in pair]
+    soft = makers[0] if len(makers) == _PAIR else None
+    if soft is None or operator_name(soft) != "_log_softmax" or soft.source != kernel.source:
+        return None  # by hand: a likelihood of counts, say
+    value = pair[1].value
+    axis = int(constant(soft, "dim") or 0)
+    if value is None or not value.complete or len(value.shape) != len(pair[0].spec.shape):
+        return None
+    sums = value.array.sum(axis)
+    if not set(np.unique(value.array).tolist()) <= {0, 1} or float(np.mean(sums > 1)) < _SHARE:
+        return None
+    return Case(
+        kernel,
+        "samples have several labels, and the loss lets classes compete",
+        f"""its targets are zeros and ones, and {number(100 * float(np.mean(sums > 1)))} % of the
+        samples have more than one label, up to {number(float(sums.max()))}. A softmax shares 1 out
+        among the classes: no two of them can be likely""",
+        "F.binary_cross_entropy_with_logits(logits, tags)",
+    )
+
+
+def _other_axis(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``nll_loss`` of logarithms whose probabilities sum to 1 along another axis."""
+    given = argument(kernel, "self") if operator_name(kernel).startswith("nll_loss") else None
+    value = given.value if given is not None else None
+    if given is None or value is None or not value.complete or len(value.shape) < _PAIR:
+        return None
+    maker = tape.through_views(given.tensor, kernel.index)
+    if maker is None or operator_name(maker) != "_log_softmax":
+        return None
+    with np.errstate(over="ignore"):
+        sums = np.exp(value.array.astype(np.float64)).sum(1)
+    if float(np.mean(np.abs(sums - 1) > _UNEVEN)) <= _MOST:
+        return None
+    return Case(
+        maker,
+        "the softmax runs along another axis than that of the classes",
+        f"""the loss takes the classes of each item along axis 1 of {shape(given.spec.shape)}, and
+        the probabilities there add up to anything from {number(float(sums.min()))} to
+        {number(float(sums.max()))}: the softmax went along another axis""",
+        "scores.log_softmax(dim=-1)  # the axis of the classes",
+    )
+
+
+def _one_answer(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A square of similarities, each row against each column, with one answer for all rows."""
+    label = argument(kernel, "target") if operator_name(kernel) == "nll_loss_forward" else None
+    value = label.value if label is not None else None
+    if label is None or value is None or not value.complete or value.numel < _ROWS:
+        return None
+    if np.unique(value.array).size > 1:
+        return None
+    soft = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
+    made = soft
+    while made is not None and operator_name(made) in ("_log_softmax", "div", "mul"):
+        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    pair = list(tensors(made.inputs)) if made is not None and operator_name(made) == "mm" else []
+    square = made is not None and made.outputs[0].spec.shape == (value.numel, value.numel)
+    if soft is None or not square or not all(one.tensor in tape.differentiable for one in pair):
+        return None
+    return Case(
+        kernel,
+        "all rows of a square of similarities have the same answer",
+        f"""each of {value.numel} rows is compared with each of {value.numel} others, and all are to
+        choose number {number(float(value.array.ravel()[0]))}: the partner of row 5 stands at
+        place 5""",
+        "labels = torch.arange(len(scores))",
     )
 
 
@@ -469,6 +589,10 @@ def _always_one(evidence: Evidence) -> set[_Line]:
 
 _LOOKS = (
     _alignment,
+    _blank,
+    _several,
+    _other_axis,
+    _one_answer,
     _focal,
     _rectified,
     _rate,
