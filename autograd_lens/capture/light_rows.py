@@ -230,7 +230,7 @@ class _Slot:
         self.spec = (parameter.dtype, parameter.shape) if plain else None  # type: ignore[union-attr]
         self.address = self.grad_address = -1
         self.memory: _Memory = ctypes.create_string_buffer(0)
-        self.grad_memory = self.memory
+        self.grad_memory: _Memory = self.memory
 
 
 def _memory(tensor: torch.Tensor) -> ctypes.Array[ctypes.c_char]:

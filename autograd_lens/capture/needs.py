@@ -102,7 +102,8 @@ class _Outline:
     @classmethod
     def of(cls, template: Template, saved: Collection[int] = ()) -> _Outline:
         """The outline of a structure, of which light rows keep some things that nodes save."""
-        given = frozenset({*template.handed, *saved} - {None})
+        handed = [number for number in template.handed if number is not None]
+        given = frozenset((*handed, *saved))
         forward = [k for k in enumerate(template.kernels) if k[1].phase == "forward"]
         outside = dict(_outside(template))
         places = [((-1, number), slot) for number, slot in outside.items() if number not in given]
@@ -142,7 +143,7 @@ class _Outline:
         ]
         return tuple([_told(kernel) for kernel in kernels]), tuple(places)
 
-    def saved(self, changed: Collection[_Place]) -> dict[int, tuple[str, SavedPlace]]:
+    def saved(self, changed: Sequence[_Place]) -> dict[int, tuple[str, SavedPlace]]:
         """What nodes have saved that holds all that changed since a step (NOTE 3).
 
         Returns:
@@ -406,9 +407,10 @@ def _saved_in(template: Template, wanted: Collection[int]) -> dict[int, tuple[st
         paths = _paths(backward)
         for number, node in enumerate(backward.nodes):
             for one in node.saved:
-                if one.tensor in wanted and one.tensor not in found and number in paths:
+                tensor = one.tensor
+                if tensor is not None and tensor in wanted and number in paths:
                     place = SavedPlace(paths[number], node.name, one.name)
-                    found[one.tensor] = backward.fingerprint, place
+                    found.setdefault(tensor, (backward.fingerprint, place))
     return found
 
 
