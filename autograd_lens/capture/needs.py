@@ -47,7 +47,7 @@ from autograd_lens.trace.tape import (
     tensors_in,
 )
 
-__all__ = ["Needs", "read_from_outside"]
+__all__ = ["Known", "Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
@@ -219,6 +219,20 @@ class _Reading:
         return kernels, *(self.outside[place] for place in places)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a full step beside its tape.
+
+    Attributes:
+        state: The state of the random generator that light rows hold for it; None where that is
+            not known.
+        made: Ids of tensors that kernels have made, be it in this step or in an earlier one.
+    """
+
+    state: bytes | None
+    made: Collection[int] = ()
+
+
 @dataclass(slots=True)
 class Needs:
     """Notices what changes from step to step.
@@ -284,8 +298,7 @@ class Needs:
         slots: Sequence[object],
         *,
         described: bool,
-        state: bytes | None,
-        carried: Collection[int] = (),
+        known: Known,
     ) -> tuple[int, ...]:
         """Compare a full step with the one before it of the same graph.
 
@@ -294,9 +307,7 @@ class Needs:
             template: Its structure.
             slots: Its values.
             described: Whether the numbers of its update are kept beside light rows.
-            state: The state of the random generator that light rows hold for it; None where
-                that is not known.
-            carried: Ids of tensors that kernels have made, be it in this step or in an earlier one.
+            known: What else is known of it.
 
         Returns:
             Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
@@ -325,7 +336,7 @@ class Needs:
             return ()
         self.inputs = self.inputs or now.handed != before.handed
         other, saved = now.differs(before), None
-        if other and first and (saved := self._saves(now, before, carried)) is not None:
+        if other and first and (saved := self._saves(now, before, known.made)) is not None:
             other, self.inputs = False, True
         self._alike = 0 if other else self._alike + 1
         if other and not first:
@@ -338,7 +349,7 @@ class Needs:
             other
             or otherwise
             or (not described and (now.update_differs(before) or self._searches(now, before)))
-            or _draws_otherwise(template, slots, state)
+            or _draws_otherwise(template, slots, known.state)
         )
         if self.tapes:
             self.saved.clear()
@@ -357,14 +368,14 @@ class Needs:
         return self._outlines[id(template)]
 
     def _saves(
-        self, now: _Reading, before: _Reading, carried: Collection[int]
+        self, now: _Reading, before: _Reading, made: Collection[int]
     ) -> dict[int, tuple[str, SavedPlace]] | None:
         """What light rows are to keep that they do not hold yet of all that changes (NOTE 3).
 
         None where they cannot hold it.
         """
         outline = now.outline
-        if any(tensor in carried for tensor, _ in _outside(outline.template)):
+        if any(tensor in made for tensor, _ in _outside(outline.template)):
             return None
         if now.rest() == before.rest():
             return {}
