@@ -17,7 +17,7 @@ from torch.optim.optimizer import Optimizer
 from autograd_lens.capture.chase import Chase, Graphs
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.needs import Needs, read_from_outside
+from autograd_lens.capture.needs import Known, Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
@@ -694,10 +694,12 @@ class FullRecorder:
                 step,
                 written.template,
                 segment.slots,
-                described=self.described(),
-                foreign=self.foreign(),
-                state=self._states[0],
-                carried=[n for n, one in enumerate(segment.tensors) if one.made >= 0],
+                Known(
+                    self._states[0],
+                    _made(segment),
+                    described=self.described(),
+                    foreign=self.foreign(),
+                ),
             )
             if saved:
                 self._hand(segment, written, saved)
@@ -815,6 +817,10 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _made(segment: Segment) -> frozenset[int]:
+    return frozenset(n for n, one in enumerate(segment.tensors) if one.made >= 0)
 
 
 def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:
