@@ -20,7 +20,14 @@ import numpy as np
 
 from autograd_lens.analysis.alignment import Side
 from autograd_lens.analysis.nearness import Same, close, distance, the_same
-from autograd_lens.analysis.parting import Found, Kind, first_difference, kept_apart, made_otherwise
+from autograd_lens.analysis.parting import (
+    Found,
+    Kind,
+    first_difference,
+    given_otherwise,
+    kept_apart,
+    made_otherwise,
+)
 from autograd_lens.trace.kept import noted_numbers, stored_optimizers
 from autograd_lens.trace.reader import Trace
 from autograd_lens.trace.records import Step
@@ -190,13 +197,23 @@ def _kept_apart(pair: _Pair, steps: int) -> Parting | None:
     for step in range(1, min(_SETTLED, steps)):
         found = kept_apart(pair.one.steps[step], pair.other.steps[step], pair.partners)
         if found is not None:
-            kind, one, other = found
+            first, (kind, one, other) = _given_before(pair, step, found) or (step, found)
             judged = Judgement(
                 rounding=False, why="All losses, gradients and parameters are the same."
             )
             sides = _with_lines(pair, one, other)
-            return Parting(step, kind, *sides, distance(one.value, other.value), judged, ())
+            return Parting(first, kind, *sides, distance(one.value, other.value), judged, ())
     return None
+
+
+def _given_before(pair: _Pair, step: int, found: Found) -> tuple[int, Found] | None:
+    """The step before, where a constant was another one already and nothing shows it yet."""
+    kind, one, other = found
+    if kind != "constant" or one.kernel is None or other.kernel is None:
+        return None
+    steps = pair.one.steps[step - 1], pair.other.steps[step - 1]
+    earlier = given_otherwise(*steps, pair.partners, (one.kernel, other.kernel))
+    return None if earlier is None else (step - 1, earlier)
 
 
 def _first(pair: _Pair, place: int, judge: Judge) -> Parting:

@@ -22,7 +22,7 @@ from autograd_lens.trace.graph import VIEWS, operator_name, tensors
 from autograd_lens.trace.records import Constant, GradWrite, Kernel, Phase, Source, Step, TensorUse
 from autograd_lens.trace.values import Value
 
-__all__ = ["Found", "Kind", "first_difference", "kept_apart", "made_otherwise"]
+__all__ = ["Found", "Kind", "first_difference", "given_otherwise", "kept_apart", "made_otherwise"]
 
 Kind = Literal[
     "start",
@@ -107,6 +107,26 @@ def kept_apart(one: Step, other: Step, partners: Names) -> Found | None:
                     return _sides(pair, "constant", (kernel, partner), words)
                 return _given(pair, (a, kernel), (b, partner))
     return None
+
+
+def given_otherwise(
+    one: Step, other: Step, partners: Names, readers: tuple[Kernel, Kernel]
+) -> Found | None:
+    """The constant by which like kernels of earlier steps wrote what these read otherwise.
+
+    Args:
+        one: A step in full.
+        other: The other run's.
+        partners: Parameters of the second run by name of the first.
+        readers: The kernels of a later step.
+    """
+    pair = Alignment(one, other, partners, the_same)
+    kernel = next((each for each in one.kernels if _reads_there(each, readers[0])), None)
+    partner = pair.other_of(kernel) if kernel is not None else None
+    if kernel is None or partner is None or kernel.op != partner.op:
+        return None
+    words = _constants_apart(kernel, partner)
+    return None if words is None else _sides(pair, "constant", (kernel, partner), words)
 
 
 def made_otherwise(one: Step, other: Step, readers: tuple[Kernel, Kernel]) -> Found | None:

@@ -126,8 +126,10 @@ def find_rates(trace: Trace, curvatures: Curvatures | None = None) -> Rates:
 
 
 def _groups(trace: Trace) -> Iterator[RateGroup]:
-    noted, names, written = _noted(trace), list(trace.parameters), _written(trace)
-    described = _optimizers(trace)
+    noted, names, described = _noted(trace), list(trace.parameters), _optimizers(trace)
+    # Read off full steps, which takes long where they are: only where nothing else tells it.
+    told_all = described and all(one.holds[0] in noted for one in described)
+    written = () if told_all or (noted and not described) else _written(trace)
     for one in described:
         held = [names[at] if at is not None and at < len(names) else "" for at in one.holds]
         changes, start = noted.pop(one.holds[0], ()), 0

@@ -102,9 +102,9 @@ class CheckingWriter:
         self._graphs.append(graph.fingerprint)
         return len(self._graphs) - 1
 
-    def template(self, template: Template) -> int:
+    def template(self, template: Template, number: int | None = None) -> int:
         """Define a structure in the file."""
-        return self._target.template(template)
+        return self._target.template(template, number)
 
     def full(self, step: int, template: int, slots: list[Any], *, lean: bool = False) -> None:
         """Pass an asked step on."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import linecache
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from msgspec import structs
 from torch.optim.optimizer import Optimizer
 
 from autograd_lens.capture.chase import Chase, Graphs
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.needs import Needs, read_from_outside
+from autograd_lens.capture.needs import Known, Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
@@ -29,7 +30,7 @@ from autograd_lens.capture.updates import KnownUpdates
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable
 from autograd_lens.live.frames import Site, UserFrames, frame_names, traceback_entries
-from autograd_lens.live.graph_walk import SavedFields
+from autograd_lens.live.graph_walk import SavedFields, saved_at
 from autograd_lens.live.guard import Guard
 from autograd_lens.live.mode import TapeMode, Target, switch_off, switch_on
 from autograd_lens.live.reading import SMALL, is_opaque
@@ -73,13 +74,15 @@ class Services:
 class _Written(NamedTuple):
     """A template that the trace holds, its number there, and which slots lean steps keep.
 
-    Of those in ``state`` the values follow from earlier steps.
+    Of those in ``state`` the values follow from earlier steps; those in ``anew`` are kept where
+    they are not what the slot before has.
     """
 
     number: int
     template: Template
     keeps: frozenset[int]
     state: frozenset[int]
+    anew: Mapping[int, int]
 
 
 class _Aside(NamedTuple):
@@ -117,6 +120,7 @@ class FullRecorder:
         notes: What is known of them.
         inputs: What observes the inputs of light steps.
         described: Tells whether the numbers of all updates are kept beside light rows.
+        foreign: Tells whether an optimizer is the program's own.
         mode: The dispatch mode.
         on: Whether it is on.
         anchors: Steps recorded in full from which others may be executed, the newest ones.
@@ -134,6 +138,7 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
+        self.foreign: Callable[[], bool] = lambda: False
         self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
         self._pace, self._schedule = Pace(schedule), schedule
@@ -333,6 +338,17 @@ class FullRecorder:
         """
         first = self._needs.stands_first(fingerprint) and not self._needs.tape_of(step)
         return first and self._chase.begins_anew((fingerprint,))
+
+    def saved_by(self, outputs: Sequence[object], fingerprint: str) -> list[torch.Tensor]:
+        """What light rows keep of what nodes of a graph have saved.
+
+        Args:
+            outputs: What backward is called on.
+            fingerprint: The graph.
+        """
+        places = self._needs.saved.get(fingerprint, ())
+        found = (saved_at(outputs, place) for place in places)
+        return [tensor for tensor in found if tensor is not None]
 
     def records_all(self) -> None:
         """No step can be executed again: all that are to open are recorded in full."""
@@ -560,9 +576,16 @@ class FullRecorder:
         self._note_optimizers(step, chain, anew=new)
         self._step_dots.append(dot)
 
-    def describe(self, step: int, frame: FrameType) -> None:
-        """An optimizer that was not known makes its first update in a step."""
-        if not (self.on and self._hooked):
+    def describe(self, step: int, frame: FrameType, *, replaces: bool) -> None:
+        """An optimizer that was not known makes its first update in a step.
+
+        Args:
+            step: The step.
+            frame: Where the program is.
+            replaces: Whether another one has updated its parameters before: then the tapes that
+                there are show that one's updates, and this step's how a state is made.
+        """
+        if replaces or not (self.on and self._hooked):
             self._chase.restarts()
         with self._guard:
             self._note_optimizers(max(step, 0), list(self._frames.chain(frame)), anew=True)
@@ -667,16 +690,30 @@ class FullRecorder:
         self._put(done)
         if not self._lean:
             self._pace.ended(step)
-            self._needs.see(
+            saved = self._needs.see(
                 step,
                 written.template,
                 segment.slots,
-                described=self.described(),
-                state=self._states[0],
+                Known(
+                    self._states[0],
+                    _made(segment),
+                    described=self.described(),
+                    foreign=self.foreign(),
+                ),
             )
+            if saved:
+                self._hand(segment, written, saved)
             self._hold(written.template, segment)
             self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)
-            self.inputs.keeping = self._aside is None or self._needs.inputs
+            kept = self._aside is None or self._needs.inputs
+            self.inputs.keeping = kept and not self._needs.tapes  # which hold what they read
+
+    def _hand(self, segment: Segment, written: _Written, saved: tuple[int, ...]) -> None:
+        """Light steps keep from here on what nodes save: a step of this structure is handed it."""
+        segment = replace(segment, handed=(*segment.handed, *saved))
+        template = structs.replace(written.template, handed=segment.handed)
+        self._writer.template(template, written.number)
+        self._templates[False, segment.key] = written._replace(template=template)
 
     def _hold(self, template: Template, segment: Segment) -> None:
         """Watch what a full step read from outside (NOTE 2)."""
@@ -689,10 +726,11 @@ class FullRecorder:
         if not lean and self._keyframes.starts(step):
             self.anchors.append(step)
         if lean:
-            slots = [
-                None if i not in written.keeps else self._afford(v, follows=i in written.state)
-                for i, v in enumerate(slots)
-            ]
+            same = {n for n, before in written.anew.items() if slots[n] == slots[before]}
+            kept: list[Any] = [None] * len(slots)
+            for place in written.keeps - same:
+                kept[place] = self._afford(slots[place], follows=place in written.state)
+            slots = kept
         self._writer.full(step, written.number, slots, lean=lean)
 
     def forget(self, before: int, most: int) -> tuple[frozenset[int], tuple[int, ...]]:
@@ -762,7 +800,7 @@ class FullRecorder:
             if dot:
                 self._writer.dot(number, position, dot)
         if not self._lean:
-            return _Written(number, template, frozenset(), frozenset())
+            return _Written(number, template, frozenset(), frozenset(), {})
         return _Written(number, template, *read_from_outside(template))
 
     def _replaced(self) -> list[tuple[int, int]]:
@@ -779,6 +817,10 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _made(segment: Segment) -> frozenset[int]:
+    return frozenset(n for n, one in enumerate(segment.tensors) if one.made >= 0)
 
 
 def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:

@@ -10,8 +10,9 @@ import ctypes
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import xxhash
 
@@ -22,11 +23,12 @@ from autograd_lens.live.reading import (
     SMALL,
     RawValue,
     is_opaque,
-    is_small_and_plain,
+    is_plain,
     read,
 )
 from autograd_lens.trace.records import Source
 from autograd_lens.trace.rows import LightGraph
+from autograd_lens.trace.values import summarize
 
 __all__ = [
     "Flags",
@@ -57,8 +59,8 @@ class ParameterReader:
     NOTE 1 [Memory that is read without asking twice]: a parameter keeps its memory for the
     whole run, and ``.grad`` often does. Where the address is the one of last time and the
     tensor is contiguous, the bytes are read through a ctypes view made then, which costs a
-    third of asking the tensor for everything. The view owns nothing and is only used while
-    a living tensor says that the address is its own.
+    third of asking the tensor for everything; of a large one the view is summed up. It owns nothing
+    and is only used while a living tensor says that the address is its own.
 
     NOTE 3 [Another in its place]: a parameter to which the program gives another dtype or shape
     (``model.half()``) is another one from then on, as a row holds values of one kind alone.
@@ -151,8 +153,9 @@ class ParameterReader:
     def _value(self, slot: _Slot, parameter: torch.Tensor) -> RawValue:
         if slot.end is not None:
             slot.end.moved(parameter)
-        if is_small_and_plain(parameter):
-            slot.address, slot.memory = parameter.data_ptr(), _memory(parameter)
+        if (memory := self._memory_of(parameter)) is not None:
+            slot.address, slot.memory = parameter.data_ptr(), memory
+            return memory.raw
         return read(parameter, self.limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
@@ -163,9 +166,18 @@ class ParameterReader:
                 return slot.grad_memory.raw
         except RuntimeError:  # it has no memory of its own, as a sparse one
             return read(grad, self.limit, brief=True)
-        if is_small_and_plain(grad):
-            slot.grad_address, slot.grad_memory = grad.data_ptr(), _memory(grad)
+        if (memory := self._memory_of(grad)) is not None:
+            slot.grad_address, slot.grad_memory = grad.data_ptr(), memory
+            return memory.raw
         return read(grad, self.limit, brief=True)
+
+    def _memory_of(self, tensor: torch.Tensor) -> _Memory | None:
+        """What gives a tensor's value from its address on; None where it is asked each time."""
+        if not is_plain(tensor):
+            return None
+        if tensor.nbytes > self.limit:
+            return _Large(tensor)
+        return _memory(tensor) if tensor.nbytes <= SMALL else None
 
 
 def _size(reference: Reference) -> int:
@@ -174,6 +186,25 @@ def _size(reference: Reference) -> int:
     if parameter is None or is_opaque(parameter) or parameter.layout is not torch.strided:
         return 0
     return parameter.nbytes
+
+
+class _Large:
+    """The memory of a large tensor, of which a summary is kept."""
+
+    __slots__ = ("_array", "_dtype")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        memory: Any = _memory(tensor)
+        self._array = np.ndarray((tensor.nbytes,), np.dtype(np.uint8), memory)
+        self._dtype = DTYPE_NAMES[tensor.dtype]
+
+    @property
+    def raw(self) -> RawValue:
+        """What is there now."""
+        return summarize(self._array, self._dtype, brief=True)
+
+
+_Memory = ctypes.Array[ctypes.c_char] | _Large
 
 
 class _Slot:
@@ -198,7 +229,8 @@ class _Slot:
         plain = parameter is not None and not self.opaque
         self.spec = (parameter.dtype, parameter.shape) if plain else None  # type: ignore[union-attr]
         self.address = self.grad_address = -1
-        self.memory = self.grad_memory = ctypes.create_string_buffer(0)
+        self.memory: _Memory = ctypes.create_string_buffer(0)
+        self.grad_memory: _Memory = self.memory
 
 
 def _memory(tensor: torch.Tensor) -> ctypes.Array[ctypes.c_char]:

@@ -44,9 +44,11 @@ class OptimizerHooks:
         self._order = calls
         self.numbers = numbers
         self._full = full
-        self._seen: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        # Those that made updates, with how many groups of parameters they had.
+        self._seen: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._frames: list[int] = []  # of the updates that run, one within another
         self._new = 0
+        self._held: set[int] = set()  # ``id`` of all that optimizers have updated
         full.state_names = self._state_names
         full.notes.stepped = lambda: list(self._seen)
 
@@ -102,15 +104,18 @@ class OptimizerHooks:
     def _begins(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         frame = sys._getframe(1)
         self._frames.append(id(frame))
-        new = optimizer not in self._seen
+        size = len(optimizer.param_groups)  # one may be added: then it holds more than was noted
+        new = self._seen.get(optimizer) != size
         self._new += new
-        self._seen.add(optimizer)
+        self._seen[optimizer] = size
         self.numbers.step(optimizer)
         closed = len(args) == 1 and not kwargs  # no closure
         with torch._C.DisableTorchFunction():  # a mode of the program must not see us look
             self._full.update_begins(_parameters(optimizer), frame)
             if new and self._new <= _LOOKED_FOR:
-                self._full.describe(self._steps.index, frame)
+                held = {*map(id, _parameters(optimizer))}
+                replaces, self._held = not self._held.isdisjoint(held), self._held | held
+                self._full.describe(self._steps.index, frame, replaces=replaces)
         self.begins("update", optimizer, frame if closed else None)
 
     def _ended(self, optimizer: Optimizer, _args: object, _kwargs: object) -> None:

@@ -55,6 +55,9 @@ class ParameterRegistry:
         self.records: list[Parameter] = []
         self.version = 0
         self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self._prefixes: weakref.WeakKeyDictionary[nn.Module, tuple[str, str]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._index: dict[int, int] = {}
         # The last parameter of a name of the program's, which need not be unique, and spec.
         self._called: dict[tuple[str, tuple[int, ...], torch.dtype], int] = {}
@@ -85,13 +88,18 @@ class ParameterRegistry:
     def add_module(self, module: nn.Module, prefix: str, alias: str, step: int) -> None:
         """Register a module's parameters under the module's own names."""
         self.roots.add(module)
+        self._prefixes[module] = (prefix, alias)
         for name, parameter in module.named_parameters():
             if self.index_of(parameter) is not None or is_lazy(parameter):
                 continue
-            long = f"{alias}.{name}" if alias else name
-            # "0.weight", a name in a Sequential, would read like a number in a formula.
-            short = long if name[0].isdigit() else f"{prefix}.{name}" if prefix else name
+            short, long = _names_in(name, prefix, alias)
             self._add(parameter, short, tuple({long, name} - {short}), step)
+
+    def buffers(self) -> Iterator[tuple[torch.Tensor, str]]:
+        """The buffers of all modules, each with its name, as their parameters are named."""
+        for module, names in list(self._prefixes.items()):
+            for name, buffer in module.named_buffers():
+                yield buffer, _names_in(name, *names)[0]
 
     def discover(self, tensors: Iterable[torch.Tensor], frame: FrameType | None, step: int) -> None:
         """Register leaves that the graph reached, named and ordered as the program names them."""
@@ -248,6 +256,13 @@ class ParameterRegistry:
         return candidate
 
 
+def _names_in(name: str, prefix: str, alias: str) -> tuple[str, str]:
+    """What a module's tensor is called, and its name with that of the module's variable."""
+    long = f"{alias}.{name}" if alias else name
+    # "0.weight", a name in a Sequential, would read like a number in a formula.
+    return long if name[0].isdigit() else f"{prefix}.{name}" if prefix else name, long
+
+
 def _address(tensor: torch.Tensor) -> int:
     """Where a parameter's memory is; 0 where it has none that could be shared."""
     if is_opaque(tensor) or tensor.layout is not torch.strided or not tensor.nbytes:
@@ -284,7 +299,8 @@ def name_entries(
         id(state): f"{parameters.get(id(parameter), 'parameter')}.{name}"
         for parameter, state, name in states
     }
-    variables = name_tensors(frames)
+    variables = {id(buffer): name for buffer, name in registry.buffers()}
+    variables |= {key: name for key, name in name_tensors(frames).items() if key not in variables}
     for entry in entries:
         tensor = entry.reference()
         if tensor is None or entry.name:

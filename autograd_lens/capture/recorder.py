@@ -154,6 +154,7 @@ class Recorder:
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
         self._full.described = lambda: self._numbers.tell
+        self._full.foreign = lambda: self._numbers.others
         self._rolling = (
             Rolling(writer, limits.last, full, self._full, self._numbers) if limits.last else None
         )
@@ -360,6 +361,7 @@ class Recorder:
             self.other_thread = True
             message = "backward was called in another thread; only one thread is recorded"
             self._writer.event(Event("warning", None, message))
+            self._writer.extra("elsewhere", b"a backward in another thread")
 
     def _before(self, outputs: Sequence[Any], args: Any, kwargs: Any) -> _Pending:
         """Record the state before the engine runs; this and ``_after`` are the hot path."""
@@ -424,6 +426,8 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
+        if self.inputs.active:  # behind the end of a step, which tells what is wanted
+            self.inputs.collect(self._full.saved_by(outputs, self._graphs.fingerprints[graph]))
         if met:
             self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls

@@ -41,8 +41,8 @@ class Sink(Protocol):
     def graph(self, graph: LightGraph) -> int:
         """Define what rows of one graph have in common."""
 
-    def template(self, template: Template) -> int:
-        """Define the structure of a full step."""
+    def template(self, template: Template, number: int | None = None) -> int:
+        """Define the structure of a full step, or more of the one that has a number."""
 
     def full(self, step: int, template: int, slots: list[Any], *, lean: bool = False) -> None:
         """Write a full step, or a lean one."""

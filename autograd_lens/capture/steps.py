@@ -193,8 +193,9 @@ def _parted(before: Stack, now: Stack, began: Stack) -> bool:
     around = [*began, *[(None, 0)] * len(before)]
     shared = False
     for depth, ((code, at), (other, then)) in enumerate(zip(before, now, strict=False)):
-        if code is not other:
-            return False
+        if code is not other:  # one line has called either, as one that runs a list of scripts
+            one, two = _in_loops(before[depth:]), _in_loops(now[depth:])
+            return (one and two) or ((one or two) and not shared)
         start = around[depth][1] if around[depth][0] is code else -1
         loops = [one for one in _loops(code) if start not in one]
         shared = shared or any(at in one and then in one for one in loops)

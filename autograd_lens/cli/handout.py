@@ -35,7 +35,11 @@ _FACTORS = (0.1, 10.0)
 @speaks()
 @click.option("--title", default="", help="Title of the handout.")
 @click.option("--worksheet", is_flag=True, help="Make an exercise and, beside it, its answers.")
-@click.option("--slides", is_flag=True, help="One slide for each event of a step: .pdf or .png.")
+@click.option(
+    "--slides",
+    is_flag=True,
+    help="A slide for each event of a step, or each part of a long one: .pdf or .png.",
+)
 @click.option("--seed", default=0, show_default=True, help="Which points the exercise uses.")
 @click.option(
     "--points", default=5, show_default=True, type=click.IntRange(2, 12), help="How many points."

@@ -15,8 +15,10 @@ __all__ = [
     "GraphWalk",
     "SavedField",
     "SavedFields",
+    "SavedPlace",
     "leaf_outline",
     "root_nodes",
+    "saved_at",
     "sequence_number",
     "signed",
     "walk_graph",
@@ -111,6 +113,37 @@ def walk_graph(roots: Iterable[AutogradNode]) -> GraphWalk:
     numbers = [node._sequence_nr() for node in nodes]
     sequence = tuple([-1 if number == _NO_SEQUENCE else number for number in numbers])
     return GraphWalk(nodes, index, tuple(edges), sequence, variables)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlace:
+    """Where in a graph a tensor is saved.
+
+    Attributes:
+        path: The position of the edge to follow from the root, and from each node behind it.
+        node: Name of the type of the node there.
+        name: Name of the tensor in PyTorch's formula.
+    """
+
+    path: tuple[int, ...]
+    node: str
+    name: str
+
+
+def saved_at(outputs: Sequence[Any], place: SavedPlace) -> torch.Tensor | None:
+    """The tensor that stands in a place of the graph of one root; None where none does.
+
+    Raises:
+        RuntimeError: It was freed already.
+    """
+    node: AutogradNode = root_nodes(outputs)[0] if len(outputs) == 1 else None
+    for position in place.path:
+        following = () if node is None else node.next_functions
+        node = following[position][0] if position < len(following) else None
+    held = getattr(node, f"_raw_saved_{place.name}", None)
+    if type(node).__name__ != place.node or isinstance(held, tuple):
+        return None
+    return doors.saved_data(held)
 
 
 def sequence_number(node: AutogradNode) -> int:

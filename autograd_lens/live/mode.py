@@ -437,12 +437,16 @@ class TapeMode(TorchDispatchMode):
                 position, anew, call = self._place(frame, call)
                 if call is not None:
                     module = self._modules.path_of(call)
-                if stream.lean and 0 <= position < self.turns_at + anew:
+                if stream.lean and position < self.turns_at + anew:  # or the loop was left
                     self.turns_at = -1
                     stream.turn()  # what the last step made comes from outside from here on
-                    if not (operator.mutated or operator.draws):
+                    if not operator.mutated:
+                        state = slots[drawn_at] if operator.draws else None
                         stream.undo(first_slot, first_use)
                         pattern, keywords = self._read(args, kwargs)
+                        if operator.draws:
+                            drawn_at = len(slots)
+                            slots.append(state)
                         results = stream.make(result)
                 if operator.draws and self._turned:
                     slots[drawn_at], self._turned = self._draws.found, False

@@ -38,7 +38,14 @@ import xxhash
 from torch.nn import Parameter
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from autograd_lens.live.reading import SMALL, RawValue, bytes_at, is_opaque, read
+from autograd_lens.live.reading import (
+    SMALL,
+    RawValue,
+    bytes_at,
+    content_digest,
+    is_opaque,
+    read,
+)
 from autograd_lens.trace.records import Role
 from autograd_lens.trace.values import Summary
 
@@ -127,6 +134,7 @@ class TensorEntry:
         plain: Whether its memory can be read directly while it stays contiguous on the CPU.
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
         moment: When a large value was read last that is not read every time.
+        digest: That of a large value from outside as it was read last; ``b""`` of any other.
         memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
         made: The turn of the stream in which a kernel made it, -1 where none did.
@@ -140,6 +148,7 @@ class TensorEntry:
     __slots__ = (
         "address",
         "alias",
+        "digest",
         "home",
         "last",
         "layout",
@@ -165,6 +174,7 @@ class TensorEntry:
         self.home = self.size = -1
         self.address = 0
         self.moment: Moment | None = None
+        self.digest = b""
         self.made = self.unset = -1
         self.alias: TensorEntry | None = None
         self.retains = False
@@ -404,9 +414,13 @@ class Stream:
         """A large value that no kernel makes again, read once between two backwards (NOTE 3)."""
         moment = self._moment(tensor)
         if entry.moment != moment:
-            value = read(tensor, self._outside_limit, known=self._summaries)
             # Where it is as it was, it stays one object: then it is stored and counted once.
-            entry.last = entry.last if value == entry.last else value
+            there = tensor.is_contiguous() and tensor.data_ptr()
+            digest = content_digest(tensor) if there else b""
+            if not digest or digest != entry.digest:
+                value = read(tensor, self._outside_limit, known=self._summaries)
+                entry.last = entry.last if value == entry.last else value
+                entry.digest = digest
             entry.moment = moment
         return entry.last
 
@@ -459,7 +473,7 @@ class Stream:
     def _remember(self, tensor: torch.Tensor, entry: TensorEntry | None, value: Summary) -> None:
         if entry is not None and entry.plain and entry.made == self._turn:
             with contextlib.suppress(RuntimeError):  # made in inference mode: it has no version
-                entry.last, entry.moment = value, self._moment(tensor)
+                entry.last, entry.moment, entry.digest = value, self._moment(tensor), b""
 
     def _is_outside(self, entry: TensorEntry) -> bool:
         """Whether a value comes from outside: no kernel makes it again."""

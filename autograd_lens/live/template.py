@@ -24,6 +24,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, Literal
 
 import torch
+from msgspec import structs
 
 from autograd_lens.live.backward import (
     UNWATCHED,
@@ -235,8 +236,7 @@ class _Kernel:
 
     def set(self, **changes: Any) -> None:
         """Change what is known."""
-        known = {name: getattr(self.one, name) for name in TapeKernel.__struct_fields__}
-        self.one = TapeKernel(**{**known, **changes})
+        self.one = structs.replace(self.one, **changes)
 
 
 @dataclass(slots=True)
@@ -655,19 +655,38 @@ class _Builder:
             if write.event in self._kernel_of_event:
                 yield write._replace(event=self._kernel_of_event[write.event])
         for parameter, address in self._around.replaced:
-            maker = self._maker_at(address)
+            maker = self._maker_at(address, self._around.parameter(parameter))
             if maker is not None:
                 yield Write(maker, "p", parameter, -1, -1)
 
-    def _maker_at(self, address: int) -> int | None:
-        """The last kernel outside of backward that made memory there, rather than viewed it."""
-        here = {i for i, entry in enumerate(self._segment.tensors) if entry.address == address}
-        for index in reversed(range(len(self._kernels))):
+    def _maker_at(self, address: int, name: str) -> int | None:
+        """The last kernel outside of backward that made what is at an address now.
+
+        That is what made the memory, rather than viewed it; or, as where a parameter is a part of
+        a long vector, what cut just that part.
+
+        Args:
+            address: The address.
+            name: The parameter that stands there now.
+        """
+        tensors = self._segment.tensors
+        here = {i for i, entry in enumerate(tensors) if entry.address == address}
+        makers = [
+            index
+            for index, kernel in enumerate(self._kernels)
+            if kernel.one.phase != "backward" and not here.isdisjoint(kernel.makes)
+        ]
+        own = [index for index in makers if not self._kernels[index].views]
+        stands = {i for i, entry in enumerate(tensors) if entry.name == name}
+        spec = next((tensors[i].spec for i in stands), None)
+        for index in reversed(makers):
             kernel = self._kernels[index]
-            made = not here.isdisjoint(kernel.makes)
-            if made and kernel.one.phase != "backward" and not kernel.views:
+            base = kernel.reads[0] if kernel.views else -1
+            if tensors[kernel.makes[0]].spec == spec and base not in stands:
+                if base in here and tensors[base].spec == spec:
+                    continue  # it views what another kernel has made
                 return index
-        return None
+        return own[-1] if own else None
 
     def _mark(self, indexes: set[int], phase: Phase) -> None:
         for index in indexes:

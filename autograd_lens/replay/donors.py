@@ -28,15 +28,17 @@ from autograd_lens.errors import ReplayError
 from autograd_lens.replay.execute import Situation
 from autograd_lens.replay.plan import Call, Plan
 from autograd_lens.replay.values import as_tensor, laid_out, matches
+from autograd_lens.trace.cache import Recent
 from autograd_lens.trace.reader import EncodedStep, Trace
 from autograd_lens.trace.records import Parameter, TensorSpec
 from autograd_lens.trace.rows import LightGraph, LightRow
 from autograd_lens.trace.step import LightStep
-from autograd_lens.trace.tape import TensorSlot, numbers_in, tensors_in
+from autograd_lens.trace.tape import TensorSlot, makers_of, numbers_in, tensors_in
 from autograd_lens.trace.values import Entry, differ, item_size
 
 __all__ = ["Carried", "Donor", "Donors", "Key"]
 
+_RECENT = 32  # lean steps, as many as lie between two keyframes
 _FAR = 64  # rows behind a step in which the next state of the generator is looked for
 
 Key = tuple[str, str, tuple[int, ...]]
@@ -93,15 +95,15 @@ class Donor:
         plan, slots = self.plan, self.slots
         last: dict[int, Entry] = {}
         found: dict[int, list[TensorSlot]] = {}
-        for call in plan.calls:
-            for place in call.kernel.reads if not call.engine else ():
+        for call, reads, held in plan.readings:
+            for place in reads:
                 before, now = last.get(place.tensor), slots[place.slot]
                 if differ(before, now):
                     found.setdefault(call.index, []).append(place)
-                if plan.specs[place.tensor].role != "gradient" and place.tensor in plan.outside:
+                if place.tensor in held and now is not None:
                     last[place.tensor] = now
-            touched = {plan.memory[number] for number in call.changes}
-            if touched:
+            if call.changes:
+                touched = {plan.memory[number] for number in call.changes}
                 last = {n: one for n, one in last.items() if plan.memory[n] not in touched}
                 made = ((place.tensor, slots[place.slot]) for place in call.kernel.makes)
                 last |= {number: one for number, one in made if number in call.changes}
@@ -162,6 +164,9 @@ class Donors:
         self.left_out: dict[int, Sequence[LightGraph]] = {}
         self._plans: dict[int, Plan] = {}
         self._donors: dict[int, Donor] = {}
+        self._lean = Recent[int, Donor](_RECENT)
+        self._starts: dict[int, bool] = {}
+        self._makers: dict[tuple[int, frozenset[int]], frozenset[int]] = {}
         self._light: tuple[int, LightStep] | None = None
         self._outlines: dict[int, tuple[tuple[tuple[bool, ...], ...], int]] = {}
 
@@ -175,15 +180,22 @@ class Donors:
     def of(self, step: int) -> Iterator[Donor]:
         """The steps by whose tape a step may be executed, the likeliest first.
 
+        Its own is all there is where it holds every value. A lean one lacks what a hook had from
+        elsewhere, which another step's tape may have.
+
         Raises:
             ReplayError: There is none.
         """
         if step < self.trace.first_kept:
             raise ReplayError(_let_go(self.trace, step))
         if step in self.own:
-            yield self._donor(step)
-            return
+            own = self._donor(step)
+            yield own
+            if not own.plan.template.lean:
+                return
         alike = self._structures.get(self._structure(step), ()) or self._alike(step)
+        if not alike and step in self.own:
+            return
         if not alike:
             nodes = sum(graph.nodes for graph in self.light(step).graphs)
             runs = len(self._structure(step))
@@ -237,6 +249,8 @@ class Donors:
         return [(one.source, one.reached, one.roots) for one in self.light(step).graphs]
 
     def _donor(self, step: int) -> Donor:
+        if (lean := self._lean.get(step)) is not None:
+            return lean
         if step not in self._donors:
             encoded = self.trace.encoded(step)
             if encoded is None:
@@ -245,8 +259,8 @@ class Donors:
             if encoded.number not in self._plans:
                 self._plans[encoded.number] = Plan.of(encoded.template)
             donor = Donor(step, encoded, self._plans[encoded.number], self.trace.whole)
-            if encoded.template.lean:
-                return donor  # there may be thousands, each for one step alone
+            if encoded.template.lean:  # there may be thousands, each for one step alone
+                return self._lean.put(step, donor)
             self._donors[step] = donor
         return self._donors[step]
 
@@ -334,7 +348,7 @@ class Donors:
         own = donor.step == step
         given = {} if own or updates else self._given(step, donor)
         held = _held(donor) if own else {}
-        dropped = _forward(plan) if updates else _makers_of(plan, given)
+        dropped = _forward(plan) if updates else self._makers_of(donor, given)
         if not own or plan.template.lean:
             dropped |= _settled(plan)
         dropped |= self.cut_off(step, donor)
@@ -364,6 +378,16 @@ class Donors:
                 for graph in light.graphs
             ],
         )
+
+    def _makers_of(self, donor: Donor, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
+        """The kernels that serve for nothing but making what is given (NOTE 1)."""
+        if not given:
+            return frozenset()
+        key = donor.encoded.number, frozenset(given)
+        if key not in self._makers:
+            draws = {call.index for call in donor.plan.draws}
+            self._makers[key] = makers_of(donor.plan.template, given, draws)
+        return self._makers[key]
 
     def _left(self, row: LightRow, known: Sequence[Parameter]) -> dict[str, torch.Tensor | None]:
         """Every ``.grad`` behind a run of the engine.
@@ -558,7 +582,10 @@ class Donors:
 
     def starts(self, step: int) -> bool:
         """Whether all that a step found was kept whole, so that carrying can begin there."""
-        return step in self.own and not self.needs_carried(step, self._donor(step))
+        if step not in self._starts:
+            own = step in self.own
+            self._starts[step] = own and not self.needs_carried(step, self._donor(step))
+        return self._starts[step]
 
     # -- what is not known ----------------------------------------------------------------------
 
@@ -694,27 +721,6 @@ def _held(donor: Donor) -> dict[int, torch.Tensor]:
 def _forward(plan: Plan) -> frozenset[int]:
     """The kernels that no update consists of."""
     return frozenset(call.index for call in plan.calls if call.kernel.phase != "update")
-
-
-def _makers_of(plan: Plan, given: Mapping[int, torch.Tensor]) -> frozenset[int]:
-    """The kernels that serve for nothing but making what is given (NOTE 1)."""
-    since = {
-        number: max(call.index for call in plan.calls if number in call.makes)
-        for number in given
-        if number not in plan.outside
-    }
-    used = {use.tensor for one in plan.backwards for use in tensors_in(*one.roots)}
-    last = max(since.values(), default=-1)
-    dropped: set[int] = set()
-    for call in reversed(plan.calls):
-        live = any(n in used and since.get(n, -1) < call.index for n in call.makes)
-        serves = bool(dropped) or any(n in since for n in call.makes)
-        idle = call.index <= last and call.kernel.phase == "forward" and serves and not live
-        if idle and not call.draws:  # a draw moves the random generator on
-            dropped.add(call.index)
-        else:
-            used.update(call.reads)
-    return frozenset(dropped)
 
 
 def _settled(plan: Plan) -> frozenset[int]:

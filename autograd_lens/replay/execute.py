@@ -32,6 +32,7 @@ from autograd_lens.replay.generator import drawing_from, generator_state
 from autograd_lens.replay.hooks import executed_hooks
 from autograd_lens.replay.limits import allowance, memory_of_at_most
 from autograd_lens.replay.observe import Observer
+from autograd_lens.replay.operators import is_view
 from autograd_lens.replay.optimizer import Settings, Update
 from autograd_lens.replay.plan import Adopt, Apply, Call, Calls, Engine, Plan, Registers, flat, keep
 from autograd_lens.replay.sizes import SIZED, fitted
@@ -162,6 +163,18 @@ class Execution:
             off = [n for n in reads if leaves.get(n) in known and leaves[n] not in through]
             if off:
                 found[index] = off
+        return self._with_views(found)
+
+    def _with_views(self, found: dict[int, Sequence[int]]) -> Mapping[int, Sequence[int]]:
+        """The same for what reads views of such leaves: these require grad when the leaf does."""
+        views: dict[int, Sequence[int]] = {}
+        for call in self.plan.calls if found else ():
+            through = [leaf for number in call.reads for leaf in views.get(number, ())]
+            off = [*found.get(call.index, ()), *through]
+            if off and call.grad and not call.engine:
+                found[call.index] = off
+                if call.operator is not None and is_view(call.operator):
+                    views |= dict.fromkeys(call.makes, off)
         return found
 
     # -- what it leaves -------------------------------------------------------------------
@@ -291,7 +304,7 @@ class Execution:
             if settings is None:
                 self._one_by_one(block)
                 continue
-            self._put_in_place(self.plan.since(self._number, block[0].index), settings.parameters)
+            self._put_in_place(self._number, block[0].index, settings.parameters)
             update = Update(self.plan, block, settings)
             found = update.found(self.leaves, self.registers)
             if found is None:  # it may be in another part of the step
@@ -315,11 +328,11 @@ class Execution:
         options = (group.options for one in settings for group in one.groups)
         return bool(settings) and (not stage.grad or any(map(_DIFFERENTIABLE, options)))
 
-    def _put_in_place(self, calls: Sequence[Call], names: Container[str]) -> None:
+    def _put_in_place(self, number: int, end: int, names: Container[str]) -> None:
         """Assign to ``.grad`` of some parameters what the program made for it."""
         leaves = self.leaves
         with _disable_current_modes():
-            for tensor, name in self.plan.put_in_place(calls):
+            for tensor, name in self.plan.put_in_place(number, end):
                 if name in names and name in leaves and self.registers[tensor] is not None:
                     _give(leaves[name], self.registers[tensor].detach())
 
@@ -531,6 +544,8 @@ class Execution:
             call = self.plan.calls[index]
             if call.op in _SUMS and not (given.isdisjoint(call.reads) or given & {*call.makes}):
                 continue  # the engine's, of what this node and another one gave
+            if index in self.plan.retaining:
+                continue  # it has run before the node
             if call.kernel.hooked:
                 made |= dict.fromkeys(call.makes)
                 continue
@@ -550,8 +565,7 @@ class Execution:
         if backward.error:
             msg = f"The recorded backward raised an error: {backward.error}"
             raise ReplayError(msg)
-        since = self.plan.since(number - 1, backward.position)
-        self._put_in_place(since, self.leaves)
+        self._put_in_place(number - 1, backward.position, self.leaves)
         for name in self.situation.cleared[number]:
             if name in self.leaves:
                 self.leaves[name].grad = None
@@ -677,9 +691,6 @@ class Execution:
     def _left(self, backward: TapeBackward, results: Sequence[object]) -> None:
         """Put what the engine has left into its registers (NOTE 2)."""
         registers, leaves = self.registers, self.leaves
-        for arg, result in zip(backward.results, results, strict=False):
-            if isinstance(arg, TensorSlot):
-                registers[arg.tensor] = result
         written = [(use, one.parameter) for one in backward.writes for use in tensors_in(one.after)]
         named = [*self.plan.named_gradients, *((use.tensor, name) for use, name in written)]
         for number, name in named:
@@ -688,6 +699,9 @@ class Execution:
         for number, leaf in self.plan.unnamed_gradients(backward):
             if registers[leaf] is not None:
                 registers[number] = registers[leaf].grad
+        for arg, result in zip(backward.results, results, strict=False):
+            if isinstance(arg, TensorSlot):  # one that ``.grad`` is set to is not there before
+                registers[arg.tensor] = result
 
 
 @contextlib.contextmanager

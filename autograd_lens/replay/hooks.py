@@ -41,6 +41,7 @@ __all__ = [
     "needed_hooks",
 ]
 
+_COPIES = ("aten.clone.", "aten.new_empty_strided.")
 RETAINS = frozenset({"aten.add.Tensor", "aten.clone.default"})
 """What keeps a gradient that ``retain_grad()`` asked for: alone, or added to the one before."""
 
@@ -60,6 +61,7 @@ class HookedNode:
         grad: Id of that ``.grad``, where it is known.
         cleared: Whether a hook set that ``.grad`` to None.
         foreign: Ids of gradients that the engine did not make: a hook returned what it had.
+        copied: Whether ``.grad`` is a copy of what arrived, as somebody else held that.
     """
 
     node: int
@@ -71,6 +73,7 @@ class HookedNode:
     grad: int | None
     cleared: bool
     foreign: frozenset[int]
+    copied: bool
 
 
 def foreign_gradients(
@@ -135,7 +138,8 @@ def hooked_nodes(
         retaining: The kernels that keep gradients which ``retain_grad()`` asked for.
     """
     wanted = _wanted(calls, backward, needed)
-    if not (needed or wanted or foreign or retaining):
+    copied = {run.node for run in backward.runs if _is_copied(calls, backward, run)}
+    if not (needed or wanted or foreign or retaining or copied):
         return ()
     cleared = {write.parameter for write in backward.writes if write.after is None}
     found = []
@@ -151,10 +155,18 @@ def hooked_nodes(
         )
         arriving, leaving = _ids(run.grad_outputs, followed), _ids(run.grad_inputs, followed)
         there = (*arriving, *leaving, grad)
-        if before or behind or empty or not wanted.union(foreign).isdisjoint(there):
-            ends = (node.leaf, grad, empty, foreign)
+        copy = run.node in copied
+        if before or behind or empty or copy or not wanted.union(foreign).isdisjoint(there):
+            ends = (node.leaf, grad, empty, foreign, copy)
             found.append(HookedNode(run.node, arriving, leaving, before, behind, *ends))
     return tuple(found)
+
+
+def _is_copied(calls: Sequence[Call], backward: TapeBackward, run: TapeRun) -> bool:
+    """Whether a ``.grad`` is a copy of what arrived, as a hook of the program may hold that."""
+    made = (calls[index] for index in run.kernels)
+    copies = (not one.kernel.hooked and one.op.startswith(_COPIES) for one in made)
+    return backward.nodes[run.node].leaf is not None and any(copies)
 
 
 def _ids(args: Sequence[Arg], chosen: Collection[int] | None = None) -> tuple[int | None, ...]:
@@ -226,6 +238,7 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         self._registers = registers
         self._execute = execute
         self._handles: list[Any] = []
+        self._held: list[object] = []
         with _disable_current_modes():
             live = walk_graph(root_nodes(roots)).nodes if nodes else []
         if nodes and [type(one).__name__ for one in live] != [n.name for n in backward.nodes]:
@@ -243,6 +256,7 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         """Unhook them."""
         for handle in self._handles:
             handle.remove()
+        self._held.clear()
 
     def _before(
         self, place: HookedNode
@@ -255,6 +269,8 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
             result = self._handed_on(place.arriving, gradients, made)
             if place.leaf is not None:  # AccumulateGrad takes what nobody else holds
                 self._forget(place.arriving)
+            if place.copied:
+                self._held += (one for one in result or gradients if one is not None)
             return result
 
         return before

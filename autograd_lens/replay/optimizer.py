@@ -13,7 +13,15 @@ from __future__ import annotations
 import inspect
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Container,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import accumulate, pairwise
@@ -114,12 +122,15 @@ class Optimizers:
 
         It has a name only where it is one number, in each of them: ``w - lr * w.grad``.
         """
-        steps = [self._trace.steps[step] for step in self._trace.full_steps[:_LOOKED_AT]]
         names = list(self._trace.parameters)
-        rates = {learning_rate(step, names) for step in steps if step.updates}
-        if len(rates) != 1 or (rate := rates.pop()) is None:
-            return []
-        return [Settings("the update", "", {"lr": rate}, (), None)]
+        rates: set[float] = set()
+        for number in self._trace.full_steps[:_LOOKED_AT]:
+            step = self._trace.steps[number]
+            rate = learning_rate(step, names) if step.updates else next(iter(rates), None)
+            rates |= {rate} if rate is not None else set()
+            if len(rates) > 1 or (rate is None and step.updates):
+                return []
+        return [Settings("the update", "", {"lr": rate}, (), None) for rate in rates]
 
     def at(self, step: int) -> Sequence[Settings]:
         """The optimizers with the numbers that they had in a step, as far as they are known."""
@@ -189,12 +200,13 @@ class Optimizers:
         return Settings(one.name, one.kind, one.attributes, groups, next(iter(one.holds), None))
 
     def _latest(self, one: Settings, row: int) -> Sequence[Mapping[str, float]]:
-        """What was noted of an optimizer last, up to a row."""
+        """What was noted of an optimizer last, up to a row; of fewer groups before it got more."""
         noted = self._noted.get(one.first, [])
         place = bisect_right(noted, row, key=lambda entry: entry[0])
         mine = [group.numbers.keys() for group in one.groups]
-        told = (groups for _, groups in reversed(noted[:place]))
-        return next((them for them in told if [each.keys() for each in them] == mine), ())
+        told = (groups for _, groups in reversed(noted[:place]) if groups)
+        fits = (them for them in told if [each.keys() for each in them] == mine[: len(them)])
+        return next(fits, ())
 
     @cached_property
     def _noted(self) -> Mapping[int | None, list[tuple[int, Sequence[Mapping[str, float]]]]]:
@@ -213,7 +225,7 @@ def _share(one: Settings, other: Settings) -> bool:
 def _with(one: Settings, numbers: Sequence[Mapping[str, float]]) -> Settings:
     if not numbers:
         return one
-    pairs = zip(one.groups, numbers, strict=True)
+    pairs = zip(one.groups, numbers, strict=False)
     groups = tuple(replace(group, numbers=now) for group, now in pairs)
     return replace(one, numbers=numbers[0], groups=groups)
 
@@ -243,6 +255,28 @@ class Update:
             Where they stand in the block, and the arguments that choose the implementation seen
             there; None where it runs other kernels.
         """
+        key, known = self._outline(leaves, registers), self.plan.rehearsed
+        if key not in known:
+            known[key] = self._found(leaves, registers)
+        return known[key]
+
+    def _outline(self, leaves: Leaves, registers: Registers) -> Hashable:
+        """What decides which kernels it runs: options, what is zero, and what is there."""
+        groups = [
+            (
+                group.names,
+                tuple(group.options.items()),
+                tuple([(name, number != 0) for name, number in group.numbers.items()]),
+            )
+            for group in self.settings.groups
+        ]
+        grads = [name for name, leaf in leaves.items() if leaf.is_leaf and leaf.grad is not None]
+        state = [n for n, one in enumerate(self.plan.specs) if one.role == "state"]
+        there = [number for number in state if registers[number] is not None]
+        first, last = self.block[0].index, self.block[-1].index
+        return first, last, self.settings.kind, tuple(groups), tuple(grads), tuple(there)
+
+    def _found(self, leaves: Leaves, registers: Registers) -> tuple[slice, Implementation] | None:
         recorded = [call.op for call in self.block]
         for implementation in self._implementations(recorded):
             seen = self._rehearse(leaves, registers, implementation)
@@ -308,8 +342,9 @@ class Update:
         except (TypeError, ValueError, KeyError) as error:
             msg = f"{self.settings.kind} cannot be built again: {error}"
             raise ReplayError(msg) from error
+        fresh = self._fresh()
         for number, owner, what in self._states(names):
-            if number in self.plan.outside and number not in self._fresh():
+            if number in self.plan.outside and number not in fresh:
                 optimizer.state[leaves[owner]][what] = registers[number]
         return optimizer
 

@@ -18,7 +18,7 @@ a node from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from operator import attrgetter, itemgetter
@@ -255,6 +255,11 @@ class Plan:
         return self.template.backwards
 
     @cached_property
+    def rehearsed(self) -> dict[Hashable, tuple[slice, Mapping[str, bool]] | None]:
+        """Where optimizers were found to make its updates, and how; see ``Update.found``."""
+        return {}
+
+    @cached_property
     def allowance(self) -> int:
         """Bytes that executing it may take; 0 where it cannot take many."""
         tame = all(is_tame(kernel, self.specs) for kernel in self.template.kernels)
@@ -428,6 +433,20 @@ class Plan:
             made.update(use.tensor for use in tensors_in(*one.results))
 
     @cached_property
+    def readings(self) -> Sequence[tuple[Call, Sequence[TensorSlot], frozenset[int]]]:
+        """The kernels that read or change something: what they read, and what of it is outside.
+
+        What the engine reads is left out, and each ``.grad`` is none of what is there.
+        """
+        outside = {n for n in self.outside if self.specs[n].role != "gradient"}
+        found = ((call, [] if call.engine else call.kernel.reads) for call in self.calls)
+        return [
+            (call, reads, frozenset(one.tensor for one in reads if one.tensor in outside))
+            for call, reads in found
+            if reads or call.changes
+        ]
+
+    @cached_property
     def sparse(self) -> Mapping[int, str]:
         """The layout of those of them that are not strided: their elements alone are known."""
         tensors = self.template.tensors
@@ -497,16 +516,17 @@ class Plan:
                 one,
                 self._needed_hooks,
                 frozenset(use.tensor for _, use in foreign),
-                self._retaining(one),
+                self.retaining,
             )
             for one, foreign in zip(self.backwards, self._foreign, strict=True)
         )
 
-    def _retaining(self, backward: TapeBackward) -> frozenset[int]:
+    @cached_property
+    def retaining(self) -> frozenset[int]:
         """Indexes of the kernels that keep gradients which ``retain_grad()`` asked for."""
         tensors, kernels = self.template.tensors, self.template.kernels
         found: set[int] = set()
-        for run in backward.runs:
+        for backward, run in ((one, run) for one in self.backwards for run in one.runs):
             maker = backward.nodes[run.node].kernel
             made = kernels[maker].makes if maker is not None else ()
             for use, gradient in zip(made, run.grad_outputs, strict=False):
@@ -581,20 +601,24 @@ class Plan:
         """Slots of the numbers that the update computes with."""
         return self.numbers_of("update")
 
-    def put_in_place(self, calls: Sequence[Call]) -> Iterator[tuple[int, str]]:
-        """What the program itself made the ``.grad`` of a parameter, among some kernels.
+    def put_in_place(self, number: int, end: int) -> Iterator[tuple[int, str]]:
+        """What the program itself made the ``.grad`` of a parameter, between a run and a position.
 
-        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows.
+        ``p.grad = torch.zeros_like(p.grad)`` is one kernel, and an assignment that no tape shows;
+        ``p.grad = torch.autograd.grad(loss, p)[0]`` is the assignment alone.
+
+        Args:
+            number: The run of the engine, -1 for what stands before the first one.
+            end: The position of a kernel.
         """
         named = dict(self.named_gradients)
-        for call in calls:
+        if number >= 0:
+            returned = tensors_in(*self.backwards[number].results)
+            yield from ((use.tensor, named[use.tensor]) for use in returned if use.tensor in named)
+        for call in self.calls[self.backwards[number].position if number >= 0 else 0 : end]:
             if not call.engine:
                 new = (one for one in call.makes if one not in call.reads)
                 yield from ((one, named[one]) for one in new if one in named)
-
-    def since(self, number: int, end: int) -> Sequence[Call]:
-        """The kernels behind the start of a run of the engine, -1 for none, up to a position."""
-        return self.calls[self.backwards[number].position if number >= 0 else 0 : end]
 
     @cached_property
     def hooks(self) -> tuple[str, ...]:
@@ -977,7 +1001,7 @@ def _seems_maker(template: Template, clone: Call, behind: Call) -> bool:
 
 
 def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
-    """Mark views that nothing outside of backward reads."""
+    """Mark views that nothing reads outside of backward, nor hooks within."""
     read = {number for number, one in enumerate(template.tensors) if one.name}
     roots = (use for one in template.backwards for use in tensors_in(*one.roots, *one.inputs))
     read.update(use.tensor for use in roots)
@@ -986,7 +1010,7 @@ def _with_echoes(template: Template, calls: Sequence[Call]) -> list[Call]:
         candidate = call.op in _ECHOES and not call.engine and bool(call.makes)
         if candidate and read.isdisjoint(call.makes):
             found[call.index] = replace(call, echo=True, plain=False)
-        elif not call.engine:
+        elif call.kernel.hooked or not call.engine:
             read.update(call.reads)
     return found
 

@@ -281,10 +281,14 @@ class Replayer:
 
     def unknown_update(self, attempt: Attempt) -> str:
         """Why parameters are not what the update's kernels make of them."""
-        if attempt.own:
-            names = ", ".join(one.name for one in attempt.check.updates)
-            return f"Something that is no kernel changed {names}, as NumPy does."
         names = ", ".join(one.name for one in attempt.check.updates)
+        if self._trace.extra("elsewhere") is not None:
+            return (
+                f"Something outside of the recorded thread seems to have changed {names}: another "
+                "thread of the program trained as well, and only one is recorded."
+            )
+        if attempt.own:
+            return f"Something that is no kernel changed {names}, as NumPy does."
         return (
             f"The update that step {attempt.donor.step} made does not give {names}: this one "
             "computed with numbers that were not kept, or something else changed them."
@@ -316,9 +320,9 @@ class Replayer:
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
                 first = attempt
-            if attempt.complete or attempt.own:
+            if attempt.complete or (attempt.own and not donor.plan.template.lean):
                 break
-        if first is None:
+        if first is None or (obstacle and step in self.donors.own and not first.proved):
             raise obstacle or ReplayError("No tape is there.")
         self._hand_on(step, first)
         return first

@@ -29,7 +29,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ _COMPLEX = struct.Struct("<2d")
 _SUMMARY = struct.Struct("<16sdBB")  # digest, norm, which optional fields, size of sample
 _OPTIONAL = ("minimum", "maximum", "mean", "nan_count", "inf_count")
 _FORMATS = ("d", "d", "d", "q", "q")
+_optional = attrgetter(*_OPTIONAL)
 
 _DIRECTORY = np.dtype(
     [
@@ -211,16 +213,15 @@ def _pack_number(entry: Entry) -> tuple[int, bytes]:
 
 def _pack_summary(summary: Summary) -> bytes:
     digest = bytes.fromhex(summary.digest)
-    values = [getattr(summary, name) for name in _OPTIONAL]
+    values = _optional(summary)
+    there = [value for value in values if value is not None]
     present = sum(1 << bit for bit, value in enumerate(values) if value is not None)
     fixed = _SUMMARY.pack(digest, summary.norm, present, len(summary.sample))
-    return fixed + struct.pack(
-        _summary_layout(present, len(summary.sample)),
-        *(value for value in values if value is not None),
-        *summary.sample,
-    )
+    layout = _summary_layout(present, len(summary.sample))
+    return fixed + struct.pack(layout, *there, *summary.sample)
 
 
+@lru_cache(1024)
 def _summary_layout(present: int, samples: int) -> str:
     fields = "".join(form for bit, form in enumerate(_FORMATS) if present >> bit & 1)
     return f"<{fields}{samples}d"
@@ -293,8 +294,14 @@ class Column:
             start = 5 * self.rows + (int(ends[row - 1]) if row else 0)
             return self._unpack(int(kinds[row]), bytes(self._payload[start : self._end(row)]))
         if self.layout == _Layout.CONST:
-            return self._unpack(self.kind, bytes(self._payload))
+            if self.kind == _Kind.BLOB:  # kept elsewhere, as many as memory should hold
+                return self._unpack(self.kind, bytes(self._payload))
+            return self._constant
         return self._unpack(self.kind, self._rows[row].tobytes())
+
+    @cached_property
+    def _constant(self) -> Entry:
+        return self._unpack(self.kind, bytes(self._payload))
 
     def matrix(self, width: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """All entries that are ``width`` bytes, and which rows have such an entry.
@@ -381,6 +388,7 @@ class Block:
         self._bodies = view[4 + head_size :]
         self._opened: dict[int, memoryview] = {}
         self._columns: dict[int, Column] = {}
+        self._integers: dict[int, npt.NDArray[np.int64]] = {}
 
     def _parse(self, head: bytes, note_size: int, sections: int) -> None:
         start = _HEAD.size + note_size
@@ -408,10 +416,13 @@ class Block:
 
     def integers(self, position: int) -> npt.NDArray[np.int64]:
         """A column of 64-bit integers, of shape (rows,)."""
-        table, there = self.column(position).matrix(8)
-        if not there.all():
-            damaged("a column of numbers has gaps")
-        return np.ascontiguousarray(table).view("<i8").reshape(self.rows)
+        if position not in self._integers:
+            table, there = self.column(position).matrix(8)
+            if not there.all():
+                damaged("a column of numbers has gaps")
+            numbers = np.ascontiguousarray(table).view("<i8").reshape(self.rows)
+            self._integers[position] = numbers
+        return self._integers[position]
 
     def _open(self, position: int) -> Column:
         if not 0 <= position < len(self):

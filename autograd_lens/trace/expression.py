@@ -11,7 +11,8 @@ NOTE [how the kernels of an update become one formula]
 3. From first to last, each kernel's formula is built from those of its arguments. What no kept
    kernel made (parameters, gradients, the optimizer's state) is a name.
 4. A formula that has grown long is given a name of its own and defined behind ``where``, so
-   that repeated squaring (Newton's iteration in an update) does not double it each time.
+   that repeated squaring (Newton's iteration in an update) does not double it each time. So is
+   a gradient that was rewritten by means of others, as clipping does, and the norm of them all.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from autograd_lens.trace.expr import (
     product,
     quotient,
     sum_of,
+    walk,
     write,
 )
 from autograd_lens.trace.graph import is_spoken, operator_name, tensors
@@ -178,6 +180,46 @@ def _addmm(arguments: Arguments) -> Expr:
     return sum_of(product(beta, start), product(alpha, left @ right))
 
 
+def _norm(arguments: Arguments) -> Expr:
+    """The 2-norm of 2-norms is that of all numbers together, as clipping takes it."""
+    given, *degree = _operands(arguments)
+    if degree and not (isinstance(degree[0], Number) and degree[0].value == 2):
+        return Call(_NORM, (given, degree[0]))
+    inner = _normed(given)
+    return Call(_NORM, (_shortened(inner) if inner else given,))
+
+
+def _normed(given: Expr) -> tuple[Expr, ...]:
+    """What the norms in a stack of norms are of; empty for anything else."""
+    match given:
+        case Call(Function("stack"), (Listed(parts), *_)):
+            inner = [each for part in parts for each in _of_norm(part)]
+            return tuple(inner) if len(inner) == len(parts) else ()
+    return ()
+
+
+def _of_norm(part: Expr) -> tuple[Expr, ...]:
+    match part:
+        case Call(function, (given,)) if function == _NORM:
+            return (given,)
+    return ()
+
+
+def _shortened(items: Sequence[Expr]) -> Listed:
+    """The first and the last of many."""
+    return Listed((items[0], Word("…"), items[-1]) if len(items) > _FEW else tuple(items))
+
+
+def _clamp(arguments: Arguments) -> Expr:
+    """One bound alone is the smaller, or the larger, of two."""
+    given, *bounds = _operands(arguments, 3)
+    if len(bounds) == 1 and "max" in arguments:
+        return Call(_ALONE["minimum"], (given, *bounds))
+    if len(bounds) == 1 and "min" in arguments:
+        return Call(_ALONE["maximum"], (given, *bounds))
+    return _call("clamp", arguments)
+
+
 def _item(operator: str, arguments: Arguments) -> Expr:
     whole, dim, *bounds = arguments.values()
     if not isinstance(dim, Number) or dim.text.startswith("-"):
@@ -192,9 +234,13 @@ def _is_open(bound: Expr) -> bool:
     return isinstance(bound, Number) and bound.value in _OPEN_ENDS
 
 
+_FEW = 3  # items of a list that are all written
+_NORM = Function("norm")
+
 _ALONE: Mapping[str, Function] = {
     "abs": Function("abs", lambda _, number: np.abs(number), pointwise=True),
     "maximum": Function("maximum", lambda _, *both: np.maximum(*both), pointwise=True),
+    "minimum": Function("minimum", lambda _, *both: np.minimum(*both), pointwise=True),
 }
 
 _RULES: Mapping[str, Rule] = {
@@ -204,16 +250,19 @@ _RULES: Mapping[str, Rule] = {
     "addcmul": _addcmul,
     "addmm": _addmm,
     "bmm": _matmul,
+    "clamp": _clamp,
     "clone": _same,
     "copy": _other,
     "div": _div,
     "dot": _matmul,
     "fill": _other,
     "lerp": _lerp,
+    "linalg_vector_norm": _norm,
     "matmul": _matmul,
     "mm": _matmul,
     "mul": _mul,
     "mv": _matmul,
+    "norm": _norm,
     "neg": lambda arguments: negative(_same(arguments)),
     "pow": lambda arguments: power(*_operands(arguments)),
     "reciprocal": lambda arguments: quotient(ONE, _same(arguments)),
@@ -411,8 +460,13 @@ def update_formula(kernels: Sequence[Kernel], indexes: Sequence[int], parameter:
 def learning_rate(step: Step, names: Sequence[str]) -> float | None:
     """The one number that plain gradient descent multiplies all gradients by, or None."""
     updates = {update.parameter: update for update in step.updates}
-    rates = {_rate(updates.get(name), step.kernels) for name in names}
-    return rates.pop() if len(rates) == 1 else None
+    rate: float | None = None
+    for name in names:  # the first that says otherwise decides: formulas of long tapes take long
+        found = _rate(updates.get(name), step.kernels)
+        if found is None or rate not in {None, found}:
+            return None
+        rate = found
+    return rate
 
 
 def _rate(update: ParameterUpdate | None, kernels: Sequence[Kernel]) -> float | None:
@@ -559,7 +613,8 @@ class _Writer:
         elif whole is not None:
             self._patch(whole, root, term)
             return
-        self.terms[root] = term
+        clipped = use.spec.role == "gradient" and _is_of_others(use.spec.name, term)
+        self.terms[root] = self._defined(term) if clipped else term
         self.written.add(root)
 
     def _place(self, made: _Call) -> Expr:
@@ -617,6 +672,12 @@ class _Writer:
         if use.spec.role != "state":
             return f"t{use.tensor}"
         return self.states.setdefault(root, f"state{len(self.states) + 1}")
+
+
+def _is_of_others(name: str, term: Expr) -> bool:
+    """Whether a gradient was rewritten by means of the gradients of other parameters."""
+    read = (part.text for part in walk(term) if isinstance(part, Name))
+    return any(each != name and each.endswith(".grad") for each in read)
 
 
 def _plain(operator: str) -> str:

@@ -44,11 +44,7 @@ def slots_bytes(slots: Sequence[Entry]) -> tuple[int, int]:
     Returns:
         Bytes stored inside the batch, and all bytes.
     """
-    sizes = [
-        len(entry)
-        for entry in {id(entry): entry for entry in slots}.values()
-        if type(entry) is bytes
-    ]
+    sizes = {id(entry): len(entry) for entry in slots if type(entry) is bytes}.values()
     return sum(size for size in sizes if size <= INLINE), sum(sizes)
 
 

@@ -348,9 +348,13 @@ class Rows:
     def of_step(self, step: int) -> range:
         """The rows of a step; empty, at the place where they would be, where it has none."""
         first, last = self._first_row(step), self._first_row(step + 1)
-        while last > first and self.row(last - 1).graph == END:
+        while last > first and self._graph(last - 1) == END:
             last -= 1
         return range(first, last)
+
+    def _graph(self, row: int) -> int:
+        block, inside = self._find(row)
+        return int(block.integers(1)[inside])
 
     def _first_row(self, step: int) -> int:
         """The first row whose step is ``step`` or later."""

@@ -38,11 +38,17 @@ _SUSPECT = re.compile(
 )
 
 
-def to_bytes(record: object) -> bytes:
-    """A record as JSON (NOTE 2)."""
+def to_bytes(record: object, *, finite: bool = False) -> bytes:
+    """A record as JSON (NOTE 2).
+
+    Args:
+        record: The record.
+        finite: Whether all numbers in it are sure to be finite: the other way of writing takes a
+            hundred times as long.
+    """
     with suppress(UnicodeEncodeError):
         data = msgspec.json.encode(record, enc_hook=_plain)
-        if b"null" not in data:
+        if finite or b"null" not in data:
             return data
     plain = msgspec.to_builtins(record, enc_hook=_plain)
     return json.dumps(plain, separators=(",", ":")).encode()

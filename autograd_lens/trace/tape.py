@@ -14,7 +14,7 @@ they are used.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +66,7 @@ __all__ = [
     "ValueSlot",
     "check_slots",
     "checked",
+    "makers_of",
     "numbers_in",
     "records_of",
     "tensors_in",
@@ -406,6 +407,36 @@ class Template(Struct, frozen=True):
         one = self.tensors[tensor]
         dtype, shape, device = self.specs[one.spec]
         return TensorSpec(one.name, shape, dtype, device, one.role)
+
+
+def makers_of(template: Template, given: Collection[int], draws: Container[int]) -> frozenset[int]:
+    """The kernels that serve for nothing but making tensors that are known without them.
+
+    Args:
+        template: The structure.
+        given: Ids of these tensors.
+        draws: Kernels that have to stay, as they move the random generator on.
+    """
+    since: dict[int, int] = {}  # the last kernel that made each
+    outside: set[int] = set()
+    for index, kernel in enumerate(template.kernels):
+        outside.update(use.tensor for use in kernel.reads if use.tensor not in since)
+        since |= {use.tensor: index for use in kernel.makes if use.tensor in given}
+    since = {tensor: index for tensor, index in since.items() if tensor not in outside}
+    used = {use.tensor for one in template.backwards for use in tensors_in(*one.roots)}
+    last = max(since.values(), default=-1)
+    dropped: set[int] = set()
+    for index in reversed(range(len(template.kernels))):
+        kernel = template.kernels[index]
+        makes = [use.tensor for use in kernel.makes]
+        live = any(one in used and since.get(one, -1) < index for one in makes)
+        serves = bool(dropped) or any(one in since for one in makes)
+        idle = index <= last and kernel.phase == "forward" and serves and not live
+        if idle and index not in draws:
+            dropped.add(index)
+        else:
+            used.update(use.tensor for use in kernel.reads)
+    return frozenset(dropped)
 
 
 def checked(template: Template) -> Template:

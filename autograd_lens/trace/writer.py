@@ -189,9 +189,18 @@ class TraceWriter:
         """Define what rows of one graph have in common; returns the id that rows give."""
         return self._number("graph", to_bytes(graph))
 
-    def template(self, template: Template) -> int:
-        """Define the structure of full steps; returns the id that ``full`` takes."""
-        return self._number("template", to_bytes(template))
+    def template(self, template: Template, number: int | None = None) -> int:
+        """Define the structure of full steps; returns the id that ``full`` takes.
+
+        Args:
+            template: The structure.
+            number: The id of the one that it replaces.
+        """
+        data = to_bytes(template, finite=True)  # it has words for numbers that are not
+        if number is None:
+            return self._number("template", data)
+        self._define("template", number, data)
+        return number
 
     def full(self, step: int, template: int, slots: list[Entry], *, lean: bool = False) -> None:
         """Add a full step, or a lean one. Waits while too much is queued."""
@@ -613,8 +622,8 @@ def _full_bytes(steps: Sequence[Full]) -> int:
 
 def _values_of(steps: Sequence[Full]) -> list[bytes]:
     """The values of full steps, each object once."""
-    found = {id(entry): entry for _, _, slots in steps for entry in slots}
-    return [entry for entry in found.values() if type(entry) is bytes]
+    there = (entry for _, _, slots in steps for entry in slots if type(entry) is bytes)
+    return list({id(entry): entry for entry in there}.values())
 
 
 def _take(queue: deque[T], number: int) -> list[T]:

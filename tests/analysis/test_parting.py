@@ -392,7 +392,7 @@ for t in range(4):
 OTHERWISE = {
     "what is kept for the evaluation": (
         {"nn.BatchNorm2d(4),": "nn.BatchNorm2d(4, momentum=0.01),"},
-        "from step 1 on: a constant is momentum = 0.01 instead of 0.1",
+        "from step 0 on: a constant is momentum = 0.01 instead of 0.1",
     ),
     "the first layers frozen": (
         {

@@ -1,7 +1,7 @@
 """What recording real models costs: time, file and memory, and which steps open afterwards.
 
     python tests/bench/models.py [lm lstm resnet transformer large] [--steps 200] [--rounds 1]
-                                 [--open 8] [--max-size 256MB]
+                                 [--open 8] [--seconds 120] [--max-size 256MB]
 
 Each variant of a program runs in a process of its own, one after the other, so that its memory
 is its own. Ratios are to the bare loop of the same round, of the processor's time, which other
@@ -10,7 +10,8 @@ that of the whole process, the writer's thread included, until the file is close
 is the median of the recorded steps whose structure was known already, in bare steps. The largest
 the recording ever was on the disk is looked at from outside while it is written, the log beside
 it included. Then another process opens every step, or ``--open`` of them, evenly spread, from
-the file alone.
+the file alone, as long as that takes no more than ``--seconds`` of its own time. Of the model of
+25 million parameters, a step of which takes a second, 40 steps are run where nothing else is said.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from tests.support.transformer import LanguageModel, Size  # noqa: E402
 
 Turn = Callable[[], Any]  # one step of a training
 _KNOWN = 1  # steps, behind which a full step brings no new structure
-_BARE = 30  # steps of a bare loop at least
+_STEPS = {"large": 40}  # of a program, where nothing else is said
 _LOOK = 0.02  # seconds between two looks at the file
 
 
@@ -271,7 +272,7 @@ class watched:  # noqa: N801  a context manager
 
 
 def opened(options: argparse.Namespace) -> dict[str, Any]:
-    """Open steps from the file alone, ; how many are proved."""
+    """Open steps from the file alone; tells how many are proved."""
     from autograd_lens.errors import ReplayError
     from autograd_lens.replay.replayer import Replayer
     from autograd_lens.trace.reader import Trace
@@ -285,6 +286,8 @@ def opened(options: argparse.Namespace) -> dict[str, Any]:
         replayer = Replayer(trace)
         for step in chosen:
             begin = time.thread_time()
+            if sum(seconds) > options.seconds:
+                break
             try:
                 replayed = replayer.step(step)
                 proved += replayed.step.provenance == "proved" and not replayed.updates
@@ -298,7 +301,7 @@ def opened(options: argparse.Namespace) -> dict[str, Any]:
             seconds.append(time.thread_time() - begin)
         full, lean = list(trace.full_steps), len(trace.lean_steps)
     told = {"proved": proved, "seconds": seconds, "why": reasons, "full": full, "lean": lean}
-    return {"tried": len(chosen), **told}
+    return {"tried": len(seconds), "asked": len(chosen), **told}
 
 
 # -- the table -------------------------------------------------------------------------------
@@ -306,7 +309,8 @@ def opened(options: argparse.Namespace) -> dict[str, Any]:
 
 def variant(name: str, what: str, file: Path, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, name, "--child", what, "--file", str(file)]
-    command += ["--steps", str(options.steps), "--open", str(options.open)]
+    command += ["--steps", str(options.steps or _STEPS.get(name, 200))]
+    command += ["--open", str(options.open), "--seconds", str(options.seconds)]
     if options.max_size:
         command += ["--max-size", str(options.max_size)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -335,7 +339,8 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> None:
                     done["memory"] - bare["memory"],
                 )
             )
-    print(f"\n{name}, {options.steps} steps, {step * 1e3:.1f} ms a bare step", flush=True)
+    steps = len(bare["seconds"])
+    print(f"\n{name}, {steps} steps, {step * 1e3:.1f} ms a bare step", flush=True)
     print(f"{'':10}{'loop':>7}{'written':>9}{'median':>8}{'full step':>11}"
           f"{'file MB':>9}{'largest':>9}{'memory':>8}")  # fmt: skip
     for what, found in rows.items():
@@ -346,7 +351,7 @@ def measure(name: str, options: argparse.Namespace, folder: Path) -> None:
     done = variant(name, "open", folder / f"{name}.default.lens", options)
     longest = max(done["seconds"]) / step
     print(
-        f"opened and proved {done['proved']} of {done['tried']}; "
+        f"opened and proved {done['proved']} of {done['tried']} ({done['asked']} asked for); "
         f"{median(done['seconds']) / step:.1f} bare steps each, {longest:.1f} at most; "
         f"full: {done['full']}, lean: {done['lean']}; {done['why'] or ''}",
         flush=True,
@@ -360,9 +365,10 @@ def megabytes(text: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What recording real models costs.")
     parser.add_argument("programs", nargs="*", default=["lm", "lstm", "resnet", "transformer"])
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=0, help="200, of the largest model 40")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--open", type=int, default=8, help="steps to open; 0 for all")
+    parser.add_argument("--seconds", type=float, default=120, help="that opening may take")
     parser.add_argument("--max-size", type=megabytes, default=0)
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     parser.add_argument("--file", default="", help=argparse.SUPPRESS)

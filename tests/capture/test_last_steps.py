@@ -93,7 +93,7 @@ def test_the_file_stays_within_what_its_window_takes(tmp_path: Path) -> None:
                 w.data -= 0.001 * w.grad
                 w.grad = None
         sizes.append((tmp_path / "last.lens").stat().st_size)
-    assert sizes[1] < sizes[0] + 2100 * 10  # losses
+    assert sizes[1] < sizes[0] + 2100 * 16  # losses, and pages that are not full
 
 
 def test_more_than_fits_is_said_and_the_newest_steps_open(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy, dropout
 
 import autograd_lens as lens
 from autograd_lens.capture import Limits
@@ -18,6 +19,7 @@ from autograd_lens.trace.tape import NumberSlot, Template, TensorSlot, numbers_i
 STEPS = 12
 DATA = torch.arange(40.0).reshape(20, 2) / 20
 TARGETS = DATA @ torch.tensor([[1.0], [-2.0]])
+LABELS = (TARGETS[:, 0] > -0.5).long()
 
 Loss = Callable[[torch.Tensor, int], torch.Tensor]
 
@@ -35,6 +37,21 @@ def train(path: Path, loss_of: Loss, **options: str) -> tuple[lens.Trace, list[f
             w.data -= 0.1 * w.grad
             w.grad.zero_()
     return lens.open(path), losses
+
+
+def classified(w: torch.Tensor, turn: int) -> torch.Tensor:
+    """Its batch and labels are cut by hand, and both are saved by nodes of its graph."""
+    start = turn % 5 * 4
+    scores = DATA[start : start + 4] @ torch.cat([w, -w], 1)
+    return cross_entropy(scores, LABELS[start : start + 4].view(-1))
+
+
+def at_drawn_places(w: torch.Tensor, _turn: int) -> torch.Tensor:
+    """As language models cut their text: at numbers that were drawn and read."""
+    places = torch.randint(0, 16, (3,))
+    rows = torch.stack([DATA[i : i + 2] for i in places]).flatten(0, 1)
+    labels = torch.stack([LABELS[i : i + 2] for i in places])
+    return cross_entropy(dropout(rows @ torch.cat([w, -w], 1)), labels.view(-1))
 
 
 def whole(w: torch.Tensor, _turn: int) -> torch.Tensor:
@@ -58,7 +75,8 @@ def two_graphs(w: torch.Tensor, turn: int) -> torch.Tensor:
 
 def from_numpy(w: torch.Tensor, turn: int) -> torch.Tensor:
     noise = torch.from_numpy(np.random.RandomState(turn).rand(4, 2).astype(np.float32))
-    return ((noise @ w) ** 2).mean()
+    shift = torch.from_numpy(np.random.RandomState(turn).rand(4, 1).astype(np.float32))
+    return ((noise @ w + shift) ** 2).mean()  # no node saves what is added
 
 
 def a_number(w: torch.Tensor, turn: int) -> torch.Tensor:
@@ -98,6 +116,31 @@ def test_a_program_that_reads_and_draws_alike_in_every_step_stays_light(
     assert trace.full_steps == (0, 1, 2, 5, 10)
     assert not trace.lean_steps
     assert all(check.steps and not check.skipped for check in verify(trace, range(STEPS)).checks)
+
+
+@pytest.mark.parametrize("loss_of", [classified, at_drawn_places])
+def test_a_batch_cut_by_hand_is_kept_where_the_graph_has_saved_it(
+    tmp_path: Path, loss_of: Loss
+) -> None:
+    trace, losses = train(tmp_path / "run.lens", loss_of)
+    assert trace.full_steps == (0, 1, 2, 5, 10)
+    assert not trace.lean_steps
+    assert trace.losses.tolist() == losses
+    assert all(check.steps == STEPS for check in verify(trace, range(STEPS)).checks[:3])
+
+
+def test_a_step_that_goes_on_from_an_earlier_one_keeps_its_tape(tmp_path: Path) -> None:
+    state = torch.zeros(4, 2)
+
+    def carried(w: torch.Tensor, turn: int) -> torch.Tensor:
+        nonlocal state
+        start = turn % 5 * 4
+        state = (DATA[start : start + 4] + 0.5 * state.detach()) * w.view(-1)
+        return cross_entropy(state, LABELS[start : start + 4])
+
+    trace, _ = train(tmp_path / "run.lens", carried)
+    assert sorted({*trace.full_steps, *trace.lean_steps}) == list(range(STEPS))
+    assert all(check.steps == STEPS for check in verify(trace, range(STEPS)).checks[:3])
 
 
 def test_a_graph_that_came_once_is_kept_until_it_comes_again(tmp_path: Path) -> None:
@@ -178,7 +221,7 @@ def test_what_the_budget_does_not_reach_is_a_digest(tmp_path: Path) -> None:
     w = torch.ones(2, 1, requires_grad=True)
     with lens.record(tmp_path / "run.lens", limits=Limits(inputs=40_000)):
         for turn in range(STEPS):
-            ((big[turn] @ w - 1) ** 2).mean().backward()
+            ((big[turn] @ w - 0.1 * turn) ** 2).mean().backward()
             w.data -= 0.1 * w.grad
             w.grad.zero_()
     trace = lens.open(tmp_path / "run.lens")

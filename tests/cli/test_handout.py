@@ -98,3 +98,24 @@ def test_slides_come_with_what_a_speaker_may_say(
     again = lens("handout", recorded, "--slides", "-o", "talk.pdf")
     assert again.returncode == 1, "nothing is overwritten"
     assert "talk.docx" in lens("handout", recorded, "--slides", "-o", "talk.docx").stderr
+
+
+def test_a_long_step_has_a_slide_for_each_part_of_the_model(lens: Lens, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("typst")
+    layers = [torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh()) for _ in range(9)]
+    model = torch.nn.Sequential(*layers)
+    path = tmp_path / "deep.lens"
+    with lens_api.record(path):
+        model(torch.ones(2, 4)).sum().backward()
+    done = lens("handout", path, "--slides", "-o", "talk.pdf")
+    assert done.returncode == 0, done.stderr
+    notes = (tmp_path / "talk-notes.md").read_text(encoding="utf-8")
+    titles = [line.split("  ")[1] for line in notes.splitlines() if line.startswith("## ")]
+    blocks = [f"module {number}" for number in range(9)]
+    assert [each for each in titles if "module" in each] == [
+        *(f"Forward: {each}" for each in blocks),
+        *(f"Backward: {each}" for each in reversed(blocks)),
+    ]
+    assert notes.count("weight.grad is set") == 9
+    assert len(titles) <= 80

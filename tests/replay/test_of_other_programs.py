@@ -1223,3 +1223,33 @@ def test_a_temperature_that_is_made_for_the_next_turn_s_loss(tmp_path: Path) -> 
             mean.lerp_(one.detach(), 0.1)
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_gradients_that_grad_returned_and_that_are_put_in_place(tmp_path: Path) -> None:
+    net = small()
+    parameters = list(net.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=0.05)
+
+    def turn(step: int) -> None:
+        loss = (net(X[step % 3 :]) ** 2).mean()
+        for parameter, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = grad
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_parameters_that_become_parts_of_a_vector(tmp_path: Path) -> None:
+    net = small()
+    parameters = list(net.parameters())
+
+    def turn(step: int) -> None:
+        net.zero_grad()
+        (net(X[step % 3 :]) ** 2).mean().backward()
+        grad = torch.cat([one.grad.reshape(-1) for one in parameters if one.grad is not None])
+        vector = nn.utils.parameters_to_vector(parameters) - 0.1 * grad
+        nn.utils.vector_to_parameters(vector, parameters)
+        with torch.no_grad():
+            net(X)
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))

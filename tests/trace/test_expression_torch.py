@@ -88,3 +88,23 @@ def test_evaluating_the_expression_gives_the_updated_parameter(
     functions = {"sqrt": torch.sqrt, "maximum": torch.maximum}
     computed = eval(text.replace("w.grad", "grad"), {**known, **functions})  # noqa: S307
     torch.testing.assert_close(computed, w.detach(), rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_clipped_gradient_is_told_once_with_the_norm_of_all(count: int) -> None:
+    parameters = [torch.nn.Parameter(torch.full((2,), 1.0 + place)) for place in range(count)]
+    names: dict[int, tuple[str, Any]] = {}
+    for place, each in enumerate(parameters):
+        each.grad = torch.ones(2)
+        names |= {
+            id(each): (f"p{place}", "parameter"),
+            id(each.grad): (f"p{place}.grad", "gradient"),
+        }
+    with Recorder(names) as recorded:
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.optim.SGD(parameters, lr=0.1).step()
+    text = update_expression(recorded.kernels, range(len(recorded.kernels)), "p0")
+    among = "p0.grad, p1.grad" if count == 2 else "p0.grad, …, p5.grad"
+    assert text == (
+        f"p0 - 0.1 * u1 where u1 = p0.grad * minimum(1 / (norm([{among}]) + 1e-06), 1.0)"
+    )

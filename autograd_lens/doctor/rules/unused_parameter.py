@@ -22,8 +22,8 @@ Corrected:
     return self.out(x)
 
 When it is silent:
-    Frozen parameters (they are read), copies of a model that stand aside, runs of one or two
-    steps.
+    Frozen parameters (they are read), copies of a model that stand aside, with their optimizer
+    or without, runs of one or two steps.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
@@ -37,6 +37,7 @@ from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, listed, plural
 from autograd_lens.doctor.ledger import ever_reached
 from autograd_lens.trace.graph import tensors
+from autograd_lens.trace.kept import noted_numbers
 from autograd_lens.trace.records import Parameter
 
 RULE = Rule("AL205", "unused-parameter", "warning", "full")
@@ -50,7 +51,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     trained = ever_reached(evidence)
     models = {_model(evidence.parameters[index]) for index in trained} - {""}
-    held = {index for one in evidence.optimizers for index in one.holds}
+    acted = {first for _, first, _ in noted_numbers(evidence.trace)}
+    acting = (
+        one for one in evidence.optimizers if not one.groups or next(iter(one.holds), None) in acted
+    )
+    held = {index for one in acting for index in one.holds}
     read = _read(evidence)
     unused = [
         index

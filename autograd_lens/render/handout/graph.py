@@ -8,7 +8,8 @@ fit whichever engine draws them and whichever fixed-width font shows them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
@@ -21,18 +22,24 @@ from autograd_lens.render.rooms import Sheet
 from autograd_lens.trace.records import Graph, Node
 from autograd_lens.trace.values import Value
 
-__all__ = ["WIDEST", "cleaned", "lesson_graph", "live_dot"]
+__all__ = ["WIDEST", "cleaned", "folds", "lesson_graph", "live_dot", "sheet_graph"]
 
 _ON_PAPER = 40
 _SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)[^"]*"[^>]*? height="([\d.]+)')
-_GROUP = re.compile(r'<g id="[ne]\d.*?</g>', re.DOTALL)
+_GROUP = re.compile(r'<g id="[nge]\d.*?</g>', re.DOTALL)
 _POINT = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
 _LEVEL = re.compile(r'(<text [^>]*?\by=")(-?[\d.]+)"')
-_HEIGHT = re.compile(r'<g id="n(\d+)"(?:(?!</g>).)*?<text [^>]*?\by="(-?[\d.]+)"', re.DOTALL)
+_HEIGHT = re.compile(r'<g id="([ng]\d+)"(?:(?!</g>).)*?<text [^>]*?\by="(-?[\d.]+)"', re.DOTALL)
 _WIDTH, WIDEST = 17, 26  # letters of a box
 _PAGE = (510.0, 310.0)  # points of a page that a drawing may take, across and down
 _NATURAL = 0.85  # letters that can be read: what shows them larger is no better
 _MOST_ROWS = 4
+_CLOSED = {"class": "room", "width": "0", "height": "0.36", "margin": "0.12,0.05"}
+
+
+def folds(graph: Graph) -> bool:
+    """Whether a graph is drawn for paper with boxes that stand for many nodes."""
+    return len(graph.nodes) > _ON_PAPER
 
 
 def lesson_graph(
@@ -58,12 +65,45 @@ def lesson_graph(
     graph = step.backwards[step.main_backward].graph if step.backwards else None
     if graph is None:
         return ""
-    if len(graph.nodes) > _ON_PAPER:
+    if folds(graph):
         return draw(graph_dot(step, step.main_backward, GraphOptions(source=source, fold="always")))
+    nodes, edges = dict(_lesson_nodes(lesson, graph)), list(_lesson_edges(graph))
+    return _in_rows(nodes, edges, draw, room)
+
+
+def sheet_graph(
+    sheet: Sheet, titles: Sequence[str], draw: Callable[[str], str], room: tuple[float, float]
+) -> str:
+    """A sheet as SVG, its boxes ``g0`` and on with their titles alone, for a slide.
+
+    Args:
+        sheet: The sheet.
+        titles: What stands in each of its closed boxes.
+        draw: Draws DOT as SVG.
+        room: Points across and down that it may take.
+    """
+    nodes = {
+        f"g{place}": {"id": f"g{place}", "label": shorten(title, WIDEST), **_CLOSED}
+        for place, title in enumerate(titles)
+    }
+    edges = [
+        DotEdge(f"g{tail}", f"g{head}", {"id": f"e{tail}_{head}", **_way(tail, head, sheet)})
+        for tail, head in sheet.arrows
+    ]
+    return _in_rows(nodes, edges, draw, room)
+
+
+def _in_rows(
+    nodes: Mapping[str, Mapping[str, str]],
+    edges: Sequence[DotEdge],
+    draw: Callable[[str], str],
+    room: tuple[float, float],
+) -> str:
+    """A graph across the page, in as many rows as show it largest."""
     best, largest = "", 0.0
     for count in range(1, _MOST_ROWS + 1):
-        rows = _rows(graph, count)
-        svg = _upright(draw(_lesson_dot(lesson, graph, rows)), rows)
+        rows = _rows(nodes, edges, count)
+        svg = _upright(draw(_dot(nodes, edges, rows)), rows)
         scale = min(_NATURAL, _scale(svg, room)) if svg else 0.0
         if scale > 1.05 * largest:
             best, largest = svg, scale
@@ -76,53 +116,59 @@ def _scale(svg: str, room: tuple[float, float]) -> float:
     return min(room[0] / float(size[1]), room[1] / float(size[2])) if size else 1.0
 
 
-def _lesson_dot(lesson: StepLesson, graph: Graph, rows: Mapping[int, int]) -> str:
+def _lesson_nodes(lesson: StepLesson, graph: Graph) -> Iterator[tuple[str, Mapping[str, str]]]:
     texts = dict(_boxes(lesson))
-    nodes = {
-        f"n{node.index}": {
-            "id": f"n{node.index}",
-            "label": "\n".join(line.ljust(_WIDTH).rstrip() or " " for line in texts[node.index]),
-            "class": "leaf" if node.variable else "op",
-        }
-        for node in graph.nodes
-    }
-    edges = tuple(
-        DotEdge(
-            f"n{edge.to_node}",
-            f"n{edge.from_node}",
-            {
-                "id": f"e{edge.from_node}_{edge.input_position}",
-                **({} if rows[edge.to_node] == rows[edge.from_node] else {"constraint": "false"}),
-            },
-        )
-        for edge in graph.edges
-    )
-    return write(DotGraph(nodes, edges, _look(across=True)))
+    for node in graph.nodes:
+        lines = (line.ljust(_WIDTH).rstrip() or " " for line in texts[node.index])
+        kind = "leaf" if node.variable else "op"
+        key = f"n{node.index}"
+        yield key, {"id": key, "label": "\n".join(lines), "class": kind}
 
 
-def _rows(graph: Graph, count: int) -> dict[int, int]:
-    """The row of each node among so many, as near to its user as it can be."""
-    users: dict[int, list[int]] = {node.index: [] for node in graph.nodes}
+def _lesson_edges(graph: Graph) -> Iterator[DotEdge]:
     for edge in graph.edges:
-        users[edge.to_node].append(edge.from_node)
+        name = f"e{edge.from_node}_{edge.input_position}"
+        yield DotEdge(f"n{edge.to_node}", f"n{edge.from_node}", {"id": name})
+
+
+def _dot(
+    nodes: Mapping[str, Mapping[str, str]], edges: Sequence[DotEdge], rows: Mapping[str, int]
+) -> str:
+    """A graph across the page; an arrow from row to row moves no box."""
+    free = {"constraint": "false"}
+    drawn = tuple(
+        edge
+        if rows[edge.tail] == rows[edge.head]
+        else replace(edge, attributes={**edge.attributes, **free})
+        for edge in edges
+    )
+    return write(DotGraph(nodes, drawn, _look(across=True)))
+
+
+def _rows(nodes: Iterable[str], edges: Sequence[DotEdge], count: int) -> dict[str, int]:
+    """The row of each box among so many, as near to its user as it can be."""
+    users: dict[str, list[str]] = {node: [] for node in nodes}
+    forward = [edge for edge in edges if edge.attributes.get("style") != "dashed"]
+    for edge in forward:
+        users[edge.tail].append(edge.head)
     left = dict.fromkeys(users, 0)  # boxes behind it on the way to the loss
     for node in TopologicalSorter(users).static_order():
         left[node] = max((left[each] + 1 for each in users[node]), default=0)
     most = max(left.values()) + 1
     wide = -(-most // count)
     rows = {node: (most - 1 - behind) // wide for node, behind in left.items()}
-    made = {edge.from_node for edge in graph.edges}
+    made = {edge.head for edge in forward}
     alone = [node for node, given in users.items() if node not in made and given]
     leaves = {node: min(rows[each] for each in users[node]) for node in alone}
     return rows | leaves
 
 
-def _upright(svg: str, rows: Mapping[int, int]) -> str:
+def _upright(svg: str, rows: Mapping[str, int]) -> str:
     """A drawing with its first row on top, or ``""`` where rows lie in one another.
 
     Going across, Graphviz begins at the bottom.
     """
-    heights = {int(node): float(y) for node, y in _HEIGHT.findall(svg)}
+    heights = {node: float(y) for node, y in _HEIGHT.findall(svg)}
     lines = [
         [y for node, y in heights.items() if rows.get(node) == row] for row in {*rows.values()}
     ]
@@ -138,7 +184,7 @@ def _upright(svg: str, rows: Mapping[int, int]) -> str:
 
 def _mirrored(group: str, both: float) -> str:
     """A box moved to where its mirror image is, or an arrow mirrored."""
-    box = group.startswith('<g id="n')
+    box = not group.startswith('<g id="e')
     points = [float(y) for _, y in _POINT.findall(group)]
     shift = both - min(points) - max(points)
 

@@ -546,6 +546,11 @@ class Teller:
                     self._made.setdefault(node.forward_kernel, {})[graph] = node.index
         self._stories: dict[int, Stories] = {}
 
+    def outline(self, backward: int) -> Outline | None:
+        """The graph of a backward, or None where there is none."""
+        graph = self._graph_of.get(backward)
+        return None if graph is None else self.outlines[graph]
+
     def tell(self, event: StepEvent) -> Told:
         """What an event says, for one to read."""
         form, rows, _ = self._told(event)
