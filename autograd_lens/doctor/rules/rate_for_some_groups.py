@@ -66,7 +66,8 @@ def _one_for_all(evidence: Evidence) -> Iterator[Finding]:
     rates: dict[str, float] = {}
     for index, [(optimizer, group), *_] in holders.items():
         groups = [part.attributes for part in optimizer.groups]
-        rates[evidence.parameters[index].name] = groups[group].get("lr", 0.0)
+        rate = groups[group].get("lr") if group < len(groups) else None
+        rates |= {evidence.parameters[index].name: rate} if rate else {}
     used = [_sizes(tape.step, rates) for tape in evidence.tapes[1:]]
     if len(set(rates.values())) <= 1 or len(used) < _FEWEST or not all(used):
         return
