@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, NamedTuple
@@ -74,13 +74,15 @@ class Services:
 class _Written(NamedTuple):
     """A template that the trace holds, its number there, and which slots lean steps keep.
 
-    Of those in ``state`` the values follow from earlier steps.
+    Of those in ``state`` the values follow from earlier steps; those in ``anew`` are kept where
+    they are not what the slot before has.
     """
 
     number: int
     template: Template
     keeps: frozenset[int]
     state: frozenset[int]
+    anew: Mapping[int, int]
 
 
 class _Aside(NamedTuple):
@@ -118,6 +120,7 @@ class FullRecorder:
         notes: What is known of them.
         inputs: What observes the inputs of light steps.
         described: Tells whether the numbers of all updates are kept beside light rows.
+        foreign: Tells whether an optimizer is the program's own.
         mode: The dispatch mode.
         on: Whether it is on.
         anchors: Steps recorded in full from which others may be executed, the newest ones.
@@ -135,6 +138,7 @@ class FullRecorder:
         self.inputs = services.inputs
         self.state_names: Callable[[], Iterator[StateName]] = lambda: iter(())
         self.described: Callable[[], bool] = lambda: False
+        self.foreign: Callable[[], bool] = lambda: False
         self.inputs.on_item, self.inputs.on_loading = self._was_handed, (self.pause, self.resume)
         self._writer = services.writer
         self._pace, self._schedule = Pace(schedule), schedule
@@ -690,8 +694,12 @@ class FullRecorder:
                 step,
                 written.template,
                 segment.slots,
-                described=self.described(),
-                known=Known(self._states[0], _made(segment)),
+                Known(
+                    described=self.described(),
+                    foreign=self.foreign(),
+                    state=self._states[0],
+                    made=_made(segment),
+                ),
             )
             if saved:
                 self._hand(segment, written, saved)
@@ -718,8 +726,9 @@ class FullRecorder:
         if not lean and self._keyframes.starts(step):
             self.anchors.append(step)
         if lean:
+            same = {n for n, before in written.anew.items() if slots[n] == slots[before]}
             kept: list[Any] = [None] * len(slots)
-            for place in written.keeps:
+            for place in written.keeps - same:
                 kept[place] = self._afford(slots[place], follows=place in written.state)
             slots = kept
         self._writer.full(step, written.number, slots, lean=lean)
@@ -791,7 +800,7 @@ class FullRecorder:
             if dot:
                 self._writer.dot(number, position, dot)
         if not self._lean:
-            return _Written(number, template, frozenset(), frozenset())
+            return _Written(number, template, frozenset(), frozenset(), {})
         return _Written(number, template, *read_from_outside(template))
 
     def _replaced(self) -> list[tuple[int, int]]:

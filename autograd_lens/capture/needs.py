@@ -22,14 +22,14 @@ that nodes have saved, these are kept with light rows, read off the graph at eac
 made them is of no account then. So it is only where no step reads what an earlier one has made:
 such a step is not the same with the first one, which has nothing yet to go on from.
 
-NOTE 4 [Until it is sure]: that two steps read the same may be chance, as where something comes in
-every fifth step, or where a batch has the size of the last one. The few steps up to the second
+NOTE 4 [Until it is sure]: that two steps are alike may be chance where an optimizer is the
+program's own: one of them looks back at every fifth step. There the few steps up to the second
 comparison are recorded lean, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -224,13 +224,17 @@ class Known:
     """What is known of a full step beside its tape.
 
     Attributes:
+        described: Whether the numbers of its update are kept beside light rows.
+        foreign: Whether an optimizer is the program's own.
         state: The state of the random generator that light rows hold for it; None where that is
             not known.
         made: Ids of tensors that kernels have made, be it in this step or in an earlier one.
     """
 
+    described: bool
+    foreign: bool
     state: bytes | None
-    made: Collection[int] = ()
+    made: Collection[int]
 
 
 @dataclass(slots=True)
@@ -257,7 +261,7 @@ class Needs:
     _outlines: dict[int, _Outline] = field(default_factory=dict)  # by ``id`` of the template
     _alone: dict[tuple[str, ...], int] = field(default_factory=dict)  # graph -> step
     _alike: int = 0  # how many full steps in a row read what the one before had read
-    _compared: int = 0  # how often a full step was compared with another than the run's first
+    _unsure: bool = False  # whether one comparison is not enough (NOTE 4)
     _lengths: int = 0  # how often an update took more or fewer numbers than the last one
 
     @property
@@ -268,8 +272,7 @@ class Needs:
 
     def tape_of(self, step: int) -> bool:
         """Whether a step has to be recorded, at least lean."""
-        unsure = 0 < self._compared < _ENOUGH and step < _EARLY
-        return self.tapes or self.waits_in(step) or unsure
+        return self.tapes or self.waits_in(step) or (self._unsure and step < _EARLY)
 
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
@@ -296,8 +299,6 @@ class Needs:
         step: int,
         template: Template,
         slots: Sequence[object],
-        *,
-        described: bool,
         known: Known,
     ) -> tuple[int, ...]:
         """Compare a full step with the one before it of the same graph.
@@ -306,8 +307,7 @@ class Needs:
             step: Its number.
             template: Its structure.
             slots: Its values.
-            described: Whether the numbers of its update are kept beside light rows.
-            known: What else is known of it.
+            known: What is known of it beside its tape.
 
         Returns:
             Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
@@ -327,7 +327,7 @@ class Needs:
             self._alone[graphs] = step
             return ()
         first = self._alone.pop(graphs, step)
-        self._compared += bool(first)
+        self._unsure = known.foreign and first > 0 and not self._alike
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
@@ -348,7 +348,7 @@ class Needs:
         self.tapes = (
             other
             or otherwise
-            or (not described and (now.update_differs(before) or self._searches(now, before)))
+            or (not known.described and (now.update_differs(before) or self._searches(now, before)))
             or _draws_otherwise(template, slots, known.state)
         )
         if self.tapes:
@@ -535,16 +535,21 @@ def _numbers(kernel: TapeKernel) -> Iterator[int]:
         yield from (number.slot for number in numbers_in(argument.value))
 
 
-def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int]]:
+def read_from_outside(
+    template: Template,
+) -> tuple[frozenset[int], frozenset[int], Mapping[int, int]]:
     """What a lean step keeps: first readings of what nothing made, and numbers.
 
     Parameters and ``.grad`` are known from the light rows.
 
     Returns:
-        These slots, and among them those of optimizer state.
+        These slots, among them those of optimizer state, and those that are read anew as NumPy may
+        have changed them: by slot the one before.
     """
     kept: set[int] = set()
     state: set[int] = set()
+    anew: dict[int, int] = {}
+    last: dict[int, int] = {}
     roles = [tensor.role for tensor in template.tensors]
     results = (tensors_in(*backward.results) for backward in template.backwards)
     met = {use.tensor for found in results for use in found}
@@ -557,6 +562,9 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
         for use in tensors_in(*args):
             if use.tensor not in met or use.tensor in filled:
                 kept.add(use.slot)
+                if use.tensor in last:
+                    anew[use.slot] = last[use.tensor]
+                last[use.tensor] = use.slot
                 if roles[use.tensor] == "state":
                     state.add(use.slot)
             met.add(use.tensor)
@@ -570,4 +578,4 @@ def read_from_outside(template: Template) -> tuple[frozenset[int], frozenset[int
             kept.add(kernel.generator)
     for backward in template.backwards:
         read(*backward.gradients, *backward.inputs)
-    return frozenset(kept), frozenset(state)
+    return frozenset(kept), frozenset(state), anew

@@ -30,11 +30,12 @@ class OptimizerNumbers:
     Attributes:
         tell: Whether they tell all that the updates computed with: every optimizer so far was
             one of ``torch.optim`` with all of its state in tensors, and there was one.
+        others: Whether there was another one.
     """
 
     def __init__(self, index_of: Callable[[torch.Tensor], int | None]) -> None:
         self.tell = False
-        self._others = False
+        self.others = False
         self._index_of = index_of
         self._last: weakref.WeakKeyDictionary[Optimizer, Hashable] = weakref.WeakKeyDictionary()
         self._changed: list[tuple[int | None, list[Numbers]]] = []
@@ -45,8 +46,8 @@ class OptimizerNumbers:
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer begins its update."""
         self._known[optimizer] = len(optimizer.state)
-        self._others = self._others or _computes_otherwise(optimizer)
-        self.tell = not self._others
+        self.others = self.others or _computes_otherwise(optimizer)
+        self.tell = not self.others
         groups = optimizer.param_groups
         now = tuple([v for group in groups for v in group.values() if type(v) in _NUMBERS])
         if self._last.get(optimizer) != now:

@@ -154,6 +154,7 @@ class Recorder:
         self._calls = OptimizerCalls(self.registry.index_of)
         self._numbers = OptimizerNumbers(self.registry.index_of)
         self._full.described = lambda: self._numbers.tell
+        self._full.foreign = lambda: self._numbers.others
         self._rolling = (
             Rolling(writer, limits.last, full, self._full, self._numbers) if limits.last else None
         )

@@ -100,7 +100,7 @@ class Donor:
                 before, now = last.get(place.tensor), slots[place.slot]
                 if differ(before, now):
                     found.setdefault(call.index, []).append(place)
-                if place.tensor in held:
+                if place.tensor in held and now is not None:
                     last[place.tensor] = now
             if call.changes:
                 touched = {plan.memory[number] for number in call.changes}
