@@ -23,9 +23,7 @@ STEPS = 8
 X = torch.linspace(-1, 1, 32).reshape(8, 4)
 
 
-def checks(
-    path: Path, turn: Callable[[int], object], turns: int = STEPS
-) -> dict[str, CheckResult]:
+def checks(path: Path, turn: Callable[[int], object], turns: int = STEPS) -> dict[str, CheckResult]:
     """Record a loop whose body is ``turn``, and execute all its steps again."""
     with lens.record(path):
         for step in range(turns):
