@@ -695,10 +695,10 @@ class FullRecorder:
                 written.template,
                 segment.slots,
                 Known(
-                    self._states[0],
-                    _made(segment),
                     described=self.described(),
                     foreign=self.foreign(),
+                    state=self._states[0],
+                    made=_made(segment),
                 ),
             )
             if saved:

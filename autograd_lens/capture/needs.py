@@ -46,6 +46,7 @@ from autograd_lens.trace.tape import (
     numbers_in,
     tensors_in,
 )
+from autograd_lens.trace.values import Entry, alike
 
 __all__ = ["Known", "Needs", "read_from_outside"]
 
@@ -224,17 +225,17 @@ class Known:
     """What is known of a full step beside its tape.
 
     Attributes:
+        described: Whether the numbers of its update are kept beside light rows.
+        foreign: Whether an optimizer is the program's own.
         state: The state of the random generator that light rows hold for it; None where that is
             not known.
         made: Ids of tensors that kernels have made, be it in this step or in an earlier one.
-        described: Whether the numbers of its update are kept beside light rows.
-        foreign: Whether an optimizer is the program's own.
     """
 
-    state: bytes | None
-    made: Collection[int]
     described: bool
     foreign: bool
+    state: bytes | None
+    made: Collection[int]
 
 
 @dataclass(slots=True)
@@ -298,7 +299,7 @@ class Needs:
         self,
         step: int,
         template: Template,
-        slots: Sequence[object],
+        slots: Sequence[Entry],
         known: Known,
     ) -> tuple[int, ...]:
         """Compare a full step with the one before it of the same graph.
@@ -307,7 +308,7 @@ class Needs:
             step: Its number.
             template: Its structure.
             slots: Its values.
-            known: What else is known of it.
+            known: What is known of it beside its tape.
 
         Returns:
             Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
@@ -473,7 +474,7 @@ def _is_opaque(template: Template) -> bool:
     )
 
 
-def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
+def _has_foreign_gradients(template: Template, slots: Sequence[Entry]) -> bool:
     """Whether a node was sent what no kernel made, or what was changed behind one."""
     made = {use.tensor: use.slot for kernel in template.kernels for use in kernel.makes}
     for backward in template.backwards:
@@ -483,7 +484,7 @@ def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
                 known = template.tensors[use.tensor].alias
                 if use.tensor not in made and use.tensor not in given and known is None:
                     return True
-                if use.tensor in made and slots[made[use.tensor]] != slots[use.slot]:
+                if use.tensor in made and not alike(slots[made[use.tensor]], slots[use.slot]):
                     return True
     return False
 
