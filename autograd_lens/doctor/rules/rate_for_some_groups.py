@@ -63,6 +63,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _one_for_all(evidence: Evidence) -> Iterator[Finding]:
     """Updates by hand that use one number for groups of different rates."""
     holders = evidence.ledger.holders
+    if len(evidence.optimizers) != 1:  # several have rates of their own, and steps of their own
+        return
     rates: dict[str, float] = {}
     for index, [(optimizer, group), *_] in holders.items():
         groups = [part.attributes for part in optimizer.groups]
