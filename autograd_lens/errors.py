@@ -12,6 +12,7 @@
     │   ├── NoSuchStepError
     │   └── NoSuchParameterError
     ├── ReplayError           a recorded tape cannot be executed again
+    │   └── OtherKernelsError     PyTorch came to other kernels than it did then
     ├── RenderError           a picture cannot be drawn
     └── SelectionError        a step, axis or condition could not be understood
         └── ConditionError        a condition, with the place in it
@@ -32,6 +33,7 @@ __all__ = [
     "NoSuchStepError",
     "NotATraceError",
     "NotRecordedError",
+    "OtherKernelsError",
     "RecordingError",
     "RenderError",
     "ReplayError",
@@ -92,6 +94,10 @@ class NoSuchParameterError(NotRecordedError, KeyError):
 
 class ReplayError(LensError):
     """A recorded tape cannot be executed again."""
+
+
+class OtherKernelsError(ReplayError):
+    """Executing a tape came to other kernels than were recorded."""
 
 
 class RenderError(LensError):

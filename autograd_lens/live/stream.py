@@ -16,7 +16,8 @@ and has the same address and size. What is in the memory is read every time: ``.
 and other threads change it without a word. Only two kinds of large tensors are read once as long
 as torch's count of their changes stays, and no kernel has written to their memory under another
 name: one from outside, as the whole data set is of which every step takes a few rows, between two
-backwards; and one that a kernel has made since the last backward.
+backwards, as long as some of its bytes stay, too; and one that a kernel has made since the last
+backward.
 
 NOTE 4 [Lean]: what a kernel computed follows from what it read. While the stream is lean, it
 therefore reads only what comes from outside: tensors that no kernel has made since the last
@@ -118,6 +119,7 @@ _COMPLEX = frozenset({torch.complex32, torch.complex64, torch.complex128})
 _IN_ROWS = frozenset({"parameter", "gradient"})
 _FOLLOWING = _IN_ROWS | {"state"}
 _OUTSIDE = 8  # times the limit of others may a value have that nothing makes again
+_SAMPLED = 256  # bytes of a large value that are looked at each time
 _REMEMBER = 65536  # bytes; larger values are compared by the writer's digest instead
 
 
@@ -135,6 +137,7 @@ class TensorEntry:
         home: Where its memory was when it was last read directly, and ``size`` its bytes.
         moment: When a large value was read last that is not read every time.
         digest: That of a large value from outside as it was read last; ``b""`` of any other.
+        sample: Some bytes of it then: NumPy may fill it anew, which torch does not count.
         memory: That memory; only looked at while the tensor says that it still is its own.
         address: Where its memory was when it was first met outside of backward, else 0.
         made: The turn of the stream in which a kernel made it, -1 where none did.
@@ -160,6 +163,7 @@ class TensorEntry:
         "reference",
         "retains",
         "role",
+        "sample",
         "size",
         "spec",
         "strides",
@@ -174,6 +178,7 @@ class TensorEntry:
         self.home = self.size = -1
         self.address = 0
         self.moment: Moment | None = None
+        self.sample = b""
         self.digest = b""
         self.made = self.unset = -1
         self.alias: TensorEntry | None = None
@@ -219,6 +224,12 @@ def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
         return strides if all(one.__class__ is int for one in strides) else ()
     except (RuntimeError, ValueError):  # a parameter of a lazy module, before its first forward
         return ()
+
+
+def _sample(address: int, size: int) -> bytes:
+    """Some bytes out of a stretch of memory, at equal distances."""
+    whole = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+    return bytes(whole[:: max(1, size // _SAMPLED)])
 
 
 def _is_one_number(tensor: torch.Tensor, limit: int) -> bool:
@@ -413,15 +424,16 @@ class Stream:
     def _read_outside(self, tensor: torch.Tensor, entry: TensorEntry) -> RawValue:
         """A large value that no kernel makes again, read once between two backwards (NOTE 3)."""
         moment = self._moment(tensor)
-        if entry.moment != moment:
+        there = tensor.is_contiguous() and tensor.data_ptr()
+        sample = _sample(there, tensor.nbytes) if there else b""
+        if entry.moment != moment or entry.sample != sample:
             # Where it is as it was, it stays one object: then it is stored and counted once.
-            there = tensor.is_contiguous() and tensor.data_ptr()
             digest = content_digest(tensor) if there else b""
             if not digest or digest != entry.digest:
                 value = read(tensor, self._outside_limit, known=self._summaries)
                 entry.last = entry.last if value == entry.last else value
                 entry.digest = digest
-            entry.moment = moment
+            entry.moment, entry.sample = moment, sample
         return entry.last
 
     def _moment(self, tensor: torch.Tensor) -> Moment:

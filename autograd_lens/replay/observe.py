@@ -20,7 +20,7 @@ from typing import TypeVar
 import torch
 from msgspec.structs import replace
 
-from autograd_lens.errors import ReplayError
+from autograd_lens.errors import OtherKernelsError, ReplayError
 from autograd_lens.live.backward import BackwardCall, BackwardTape, Flags
 from autograd_lens.live.derivatives import DerivativeTable, Formula
 from autograd_lens.live.frames import UserFrames
@@ -231,14 +231,14 @@ class Observer:
         ours, theirs = _runs(passed), _runs([call.op for call in own])
         for (echoes, op), (its_echoes, its_op) in zip(ours, theirs, strict=False):
             if op != its_op:
-                raise ReplayError(_other_kernels(op, its_op))
+                raise OtherKernelsError(_other_kernels(op, its_op))
             same = len(echoes) == len(its_echoes)
             self._origins += [own[i].index if same else _NOBODY for i in its_echoes[: len(echoes)]]
             self._origins += [_NOBODY] * (len(echoes) - len(its_echoes))
             if op:
                 self._origins.append(own[its_echoes.stop].index)
         if len(ours) != len(theirs):
-            raise ReplayError(_other_kernels("", ""))
+            raise OtherKernelsError(_other_kernels("", ""))
 
     # -- the step -------------------------------------------------------------------------
 

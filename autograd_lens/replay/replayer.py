@@ -22,7 +22,7 @@ from dataclasses import replace as changed
 import torch
 import xxhash
 
-from autograd_lens.errors import ReplayError
+from autograd_lens.errors import OtherKernelsError, ReplayError
 from autograd_lens.live.mode import UNSET
 from autograd_lens.live.reading import SMALL
 from autograd_lens.replay.check import Check, Difference
@@ -260,13 +260,8 @@ class Replayer:
             return ""
         step, donor = attempt.step, attempt.donor
         name = attempt.check.outputs[0].name
-        processes = self._trace.extra("processes")
-        if processes is not None and name.endswith((".grad", ".grad before")):
-            return (
-                f"Its {name} is no result of this process alone: {processes.decode()} processes "
-                "of torch.distributed average their gradients, and what the others computed is "
-                "not in this recording. Record the program as one process to have it checked."
-            )
+        if name.endswith((".grad", ".grad before")) and (reason := self._of_processes(name)):
+            return reason
         if reason := _not_on_the_tape(donor.plan):
             return reason
         if attempt.own:
@@ -278,6 +273,25 @@ class Replayer:
             f"Step {step} was not recorded in full, and the tape of step {donor.step} does not "
             f"give its {name}: it ran other kernels, or read something that was not kept."
         )
+
+    def _of_processes(self, what: str) -> str:
+        """Why gradients of a process among several are not its own; ``""`` of a single one."""
+        processes = self._trace.extra("processes")
+        if processes is None:
+            return ""
+        return (
+            f"Its {what} is no result of this process alone: {processes.decode()} processes "
+            "of torch.distributed average their gradients, and what the others computed is "
+            "not in this recording. Record the program as one process to have it checked."
+        )
+
+    def _obstacle(self, donor: Donor, error: ReplayError) -> ReplayError:
+        """What stands in the way of executing a tape: the program's own code, where it has any."""
+        foreign = any(call.obstacle for call in donor.plan.calls)
+        reason = _own_classes(donor) or ("" if foreign else _own_functions(donor))
+        if not reason and isinstance(error, OtherKernelsError):
+            reason = self._of_processes("backward") or _not_on_the_tape(donor.plan)
+        return ReplayError(reason) if reason else error
 
     def unknown_update(self, attempt: Attempt) -> str:
         """Why parameters are not what the update's kernels make of them."""
@@ -314,9 +328,7 @@ class Replayer:
             try:
                 attempt = self._by(step, donor, observe=observe)
             except ReplayError as error:
-                foreign = any(call.obstacle for call in donor.plan.calls)
-                own = _own_classes(donor) or ("" if foreign else _own_functions(donor))
-                obstacle = obstacle or (ReplayError(own) if own else error)
+                obstacle = obstacle or self._obstacle(donor, error)
                 continue
             if first is None or (attempt.proved and not first.proved) or attempt.complete:
                 first = attempt

@@ -190,3 +190,25 @@ def test_a_large_gradient_that_is_clipped_is_observed_as_it_was(tmp_path: Path) 
     result = checked(tmp_path / "run.lens")
     assert not result.differs
     assert result.complete
+
+
+def test_a_hook_that_runs_an_engine_is_named_where_it_stands_in_the_way(tmp_path: Path) -> None:
+    net, x, _ = made()
+    layer = net[0]
+    with lens.record(tmp_path / "run.lens"):
+        for _ in range(4):
+            net.zero_grad()
+            start = torch.zeros(len(x), layer.out_features, requires_grad=True)
+            again = torch.tanh(0.1 * start + layer(x))
+            point = torch.tanh(layer(x))
+            point.register_hook(
+                lambda grad, again=again, start=start: (
+                    grad + torch.autograd.grad(again, start, grad, retain_graph=True)[0]
+                )
+            )
+            net[1:](point).square().mean().backward()
+    result = checked(tmp_path / "run.lens")
+    assert not result.differs
+    reasons = {skipped.reason for check in result.checks for skipped in check.skipped}
+    assert reasons
+    assert all("hook" in reason for reason in reasons)

@@ -23,12 +23,13 @@ STEPS = 8
 X = torch.linspace(-1, 1, 32).reshape(8, 4)
 
 
-def checks(path: Path, turn: Callable[[int], object]) -> dict[str, CheckResult]:
+def checks(path: Path, turn: Callable[[int], object], turns: int = STEPS) -> dict[str, CheckResult]:
     """Record a loop whose body is ``turn``, and execute all its steps again."""
     with lens.record(path):
-        for step in range(STEPS):
+        for step in range(turns):
             turn(step)
-    return {one.name: one for one in verify(lens.open(path), range(STEPS)).checks}
+    trace = lens.open(path)
+    return {one.name: one for one in verify(trace, range(len(trace.steps))).checks}
 
 
 def all_proved(found: dict[str, CheckResult]) -> bool:
@@ -1253,3 +1254,82 @@ def test_parameters_that_become_parts_of_a_vector(tmp_path: Path) -> None:
             net(X)
 
     assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_a_layer_that_reads_a_frozen_leaf_through_a_view_makes_no_node(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, actor = nn.GRUCell(3, 4), nn.Linear(4, 3)
+    optimizers = [torch.optim.Adam(one.parameters(), lr=0.05) for one in (model, actor)]
+
+    def turn(step: int) -> None:
+        hidden = model(X[step % 3 :, :3], torch.zeros(len(X) - step % 3, 4))
+        optimizers[0].zero_grad()
+        (hidden - 1).square().mean().backward()
+        optimizers[0].step()
+        model.requires_grad_(requires_grad=False)
+        start = hidden.detach()
+        optimizers[1].zero_grad()
+        model(actor(start), start).mean().backward()
+        optimizers[1].step()
+        model.requires_grad_()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_hooks_that_hold_gradients_and_read_what_was_put_aside(tmp_path: Path) -> None:
+    net, kept = small(), []
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net[2].register_full_backward_pre_hook(lambda _module, grads: (grads[0].clamp(-0.1, 0.1),))
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        out = net(X[step % 3 :])
+        out.retain_grad()
+        put_aside = out.detach()
+        out.register_hook(lambda grad: grad + 0.1 * put_aside)
+        last = list(net[2].parameters())
+        torch.autograd.graph.register_multi_grad_hook(last, lambda grads: kept.append(grads[0]))
+        out.square().mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
+def test_what_a_loop_left_and_a_draw_reads_first_comes_from_outside(tmp_path: Path) -> None:
+    """A sampler: where it stands is moved along gradients, with a momentum that is drawn anew."""
+    held = [torch.ones(3, requires_grad=True)]
+
+    def energy(place: torch.Tensor) -> torch.Tensor:
+        return (place**2).sum() + place.exp().sum()
+
+    def turn(_step: int) -> None:
+        (start,) = held
+        momentum = torch.randn_like(start)
+        before = energy(start) + (momentum**2).sum()
+        place = start.detach().clone().requires_grad_()
+        for _ in range(5):
+            momentum = momentum - 0.1 * torch.autograd.grad(energy(place), place)[0]
+            place = (place + 0.1 * momentum).detach().requires_grad_()
+        after = energy(place) + (momentum**2).sum()
+        if torch.rand(()) < torch.exp(before - after).detach():
+            held[0] = place
+
+    found = checks(tmp_path / "run.lens", turn)
+    assert all_proved({name: found[name] for name in ("loss", "gradients")})
+
+
+def test_a_group_that_is_added_later_and_scheduled(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.AdamW(net[2].parameters(), lr=0.05)
+    net[0].requires_grad_(requires_grad=False)
+
+    def turn(step: int) -> None:
+        if step == 9:
+            net[0].requires_grad_()
+            optimizer.add_param_group({"params": net[0].parameters(), "lr": 0.01})
+        optimizer.param_groups[0]["lr"] = 0.05 / (1 + step)
+        optimizer.zero_grad()
+        (net(X[step % 2 :: 2]) ** 2).mean().backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn, 16))

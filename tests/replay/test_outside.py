@@ -10,6 +10,7 @@ from torch import nn
 
 import autograd_lens as lens
 from autograd_lens.replay.verify import verify
+from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.outcomes import Verification
 
 
@@ -48,3 +49,24 @@ def test_where_nothing_was_changed_all_is_proved(tmp_path: Path) -> None:
     found = trained(tmp_path / "run.lens", 16, activations=False, gradients=False)
     assert not found.differs
     assert not any(check.skipped for check in found.checks)
+
+
+def test_a_large_buffer_that_numpy_fills_anew_is_shown_as_it_is_read(tmp_path: Path) -> None:
+    x, w = torch.zeros(200, 200), torch.zeros(200, requires_grad=True)
+    array = x.numpy()
+    with lens.record(tmp_path / "run.lens", full="all"):
+        for step in range(3):
+            _ = x * 1  # it is read, and changed behind that
+            array[:] = step + 1
+            loss = ((x @ w - 1) ** 2).mean()
+            loss.backward()
+            with torch.no_grad():
+                w -= 1e-3 * w.grad
+            w.grad = None
+    with lens.open(tmp_path / "run.lens") as trace:
+        assert not verify(trace, range(3)).differs
+        for number, step in enumerate(trace.steps):
+            product = next(kernel for kernel in step.kernels if kernel.op == "aten.mv.default")
+            value = next(tensors(product.inputs)).value
+            assert value is not None
+            assert value.array.ravel()[0] == number + 1
