@@ -17,7 +17,7 @@ from torch.optim.optimizer import Optimizer
 from autograd_lens.capture.chase import Chase, Graphs
 from autograd_lens.capture.inputs import InputObserver, generator_state
 from autograd_lens.capture.keyframes import Keyframes
-from autograd_lens.capture.needs import Needs, read_from_outside
+from autograd_lens.capture.needs import Known, Needs, read_from_outside
 from autograd_lens.capture.optimizer_notes import OptimizerNotes
 from autograd_lens.capture.pace import Pace
 from autograd_lens.capture.parameters import ParameterRegistry, name_entries
@@ -694,17 +694,18 @@ class FullRecorder:
                 step,
                 written.template,
                 segment.slots,
-                described=self.described(),
-                foreign=self.foreign(),
-                state=self._states[0],
-                carried=[n for n, one in enumerate(segment.tensors) if one.made >= 0],
+                Known(
+                    described=self.described(),
+                    foreign=self.foreign(),
+                    state=self._states[0],
+                    made=_made(segment),
+                ),
             )
             if saved:
                 self._hand(segment, written, saved)
             self._hold(written.template, segment)
             self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)
-            kept = self._aside is None or self._needs.inputs
-            self.inputs.keeping = kept and not self._needs.tapes  # which hold what they read
+            self.inputs.keeping = self._aside is None or self._needs.inputs
 
     def _hand(self, segment: Segment, written: _Written, saved: tuple[int, ...]) -> None:
         """Light steps keep from here on what nodes save: a step of this structure is handed it."""
@@ -815,6 +816,10 @@ class FullRecorder:
         text = source_text(file)
         if text is not None:
             self._writer.source(file, text)
+
+
+def _made(segment: Segment) -> frozenset[int]:
+    return frozenset(n for n, one in enumerate(segment.tensors) if one.made >= 0)
 
 
 def _is_held(number: int, tensor: TapeTensor, template: Template) -> bool:

@@ -155,6 +155,7 @@ class ParameterReader:
             slot.end.moved(parameter)
         if (memory := self._memory_of(parameter)) is not None:
             slot.address, slot.memory = parameter.data_ptr(), memory
+            return memory.raw
         return read(parameter, self.limit, brief=True)
 
     def _grad(self, slot: _Slot, grad: torch.Tensor | None) -> RawValue:
@@ -167,15 +168,16 @@ class ParameterReader:
             return read(grad, self.limit, brief=True)
         if (memory := self._memory_of(grad)) is not None:
             slot.grad_address, slot.grad_memory = grad.data_ptr(), memory
+            return memory.raw
         return read(grad, self.limit, brief=True)
 
     def _memory_of(self, tensor: torch.Tensor) -> _Memory | None:
         """What gives a tensor's value from its address on; None where it is asked each time."""
         if not is_plain(tensor):
             return None
-        if tensor.nbytes <= SMALL:
-            return _memory(tensor)
-        return _Large(tensor) if tensor.nbytes > self.limit else None
+        if tensor.nbytes > self.limit:
+            return _Large(tensor)
+        return _memory(tensor) if tensor.nbytes <= SMALL else None
 
 
 def _size(reference: Reference) -> int:
@@ -228,7 +230,7 @@ class _Slot:
         self.spec = (parameter.dtype, parameter.shape) if plain else None  # type: ignore[union-attr]
         self.address = self.grad_address = -1
         self.memory: _Memory = ctypes.create_string_buffer(0)
-        self.grad_memory = self.memory
+        self.grad_memory: _Memory = self.memory
 
 
 def _memory(tensor: torch.Tensor) -> ctypes.Array[ctypes.c_char]:

@@ -46,8 +46,9 @@ from autograd_lens.trace.tape import (
     numbers_in,
     tensors_in,
 )
+from autograd_lens.trace.values import Entry, alike
 
-__all__ = ["Needs", "read_from_outside"]
+__all__ = ["Known", "Needs", "read_from_outside"]
 
 _ENOUGH = 2  # comparisons
 _LOOKED, _LOOK_AGAIN = 8, 10  # alike steps that are looked at, and how often later ones are
@@ -102,7 +103,8 @@ class _Outline:
     @classmethod
     def of(cls, template: Template, saved: Collection[int] = ()) -> _Outline:
         """The outline of a structure, of which light rows keep some things that nodes save."""
-        given = frozenset({*template.handed, *saved} - {None})
+        handed = [number for number in template.handed if number is not None]
+        given = frozenset((*handed, *saved))
         forward = [k for k in enumerate(template.kernels) if k[1].phase == "forward"]
         outside = dict(_outside(template))
         places = [((-1, number), slot) for number, slot in outside.items() if number not in given]
@@ -142,7 +144,7 @@ class _Outline:
         ]
         return tuple([_told(kernel) for kernel in kernels]), tuple(places)
 
-    def saved(self, changed: Collection[_Place]) -> dict[int, tuple[str, SavedPlace]]:
+    def saved(self, changed: Sequence[_Place]) -> dict[int, tuple[str, SavedPlace]]:
         """What nodes have saved that holds all that changed since a step (NOTE 3).
 
         Returns:
@@ -218,6 +220,24 @@ class _Reading:
         return kernels, *(self.outside[place] for place in places)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a full step beside its tape.
+
+    Attributes:
+        described: Whether the numbers of its update are kept beside light rows.
+        foreign: Whether an optimizer is the program's own.
+        state: The state of the random generator that light rows hold for it; None where that is
+            not known.
+        made: Ids of tensors that kernels have made, be it in this step or in an earlier one.
+    """
+
+    described: bool
+    foreign: bool
+    state: bytes | None
+    made: Collection[int]
+
+
 @dataclass(slots=True)
 class Needs:
     """Notices what changes from step to step.
@@ -279,12 +299,8 @@ class Needs:
         self,
         step: int,
         template: Template,
-        slots: Sequence[object],
-        *,
-        described: bool,
-        foreign: bool,
-        state: bytes | None,
-        carried: Collection[int] = (),
+        slots: Sequence[Entry],
+        known: Known,
     ) -> tuple[int, ...]:
         """Compare a full step with the one before it of the same graph.
 
@@ -292,11 +308,7 @@ class Needs:
             step: Its number.
             template: Its structure.
             slots: Its values.
-            described: Whether the numbers of its update are kept beside light rows.
-            foreign: Whether an optimizer is the program's own.
-            state: The state of the random generator that light rows hold for it; None where
-                that is not known.
-            carried: Ids of tensors that kernels have made, be it in this step or in an earlier one.
+            known: What is known of it beside its tape.
 
         Returns:
             Ids of what its nodes have saved that light rows keep from now on (NOTE 3).
@@ -316,7 +328,7 @@ class Needs:
             self._alone[graphs] = step
             return ()
         first = self._alone.pop(graphs, step)
-        self._unsure = foreign and first > 0 and not self._alike
+        self._unsure = known.foreign and first > 0 and not self._alike
         if len(now.handed) != len(before.handed):
             # The modules of the first step are only known, and asked, behind it.
             read = {*now.handed, *now.outside}
@@ -325,7 +337,7 @@ class Needs:
             return ()
         self.inputs = self.inputs or now.handed != before.handed
         other, saved = now.differs(before), None
-        if other and first and (saved := self._saves(now, before, carried)) is not None:
+        if other and first and (saved := self._saves(now, before, known.made)) is not None:
             other, self.inputs = False, True
         self._alike = 0 if other else self._alike + 1
         if other and not first:
@@ -337,8 +349,8 @@ class Needs:
         self.tapes = (
             other
             or otherwise
-            or (not described and (now.update_differs(before) or self._searches(now, before)))
-            or _draws_otherwise(template, slots, state)
+            or (not known.described and (now.update_differs(before) or self._searches(now, before)))
+            or _draws_otherwise(template, slots, known.state)
         )
         if self.tapes:
             self.saved.clear()
@@ -357,14 +369,14 @@ class Needs:
         return self._outlines[id(template)]
 
     def _saves(
-        self, now: _Reading, before: _Reading, carried: Collection[int]
+        self, now: _Reading, before: _Reading, made: Collection[int]
     ) -> dict[int, tuple[str, SavedPlace]] | None:
         """What light rows are to keep that they do not hold yet of all that changes (NOTE 3).
 
         None where they cannot hold it.
         """
         outline = now.outline
-        if any(tensor in carried for tensor, _ in _outside(outline.template)):
+        if any(tensor in made for tensor, _ in _outside(outline.template)):
             return None
         if now.rest() == before.rest():
             return {}
@@ -407,9 +419,10 @@ def _saved_in(template: Template, wanted: Collection[int]) -> dict[int, tuple[st
         paths = _paths(backward)
         for number, node in enumerate(backward.nodes):
             for one in node.saved:
-                if one.tensor in wanted and one.tensor not in found and number in paths:
+                tensor = one.tensor
+                if tensor is not None and tensor in wanted and number in paths:
                     place = SavedPlace(paths[number], node.name, one.name)
-                    found[one.tensor] = backward.fingerprint, place
+                    found.setdefault(tensor, (backward.fingerprint, place))
     return found
 
 
@@ -461,7 +474,7 @@ def _is_opaque(template: Template) -> bool:
     )
 
 
-def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
+def _has_foreign_gradients(template: Template, slots: Sequence[Entry]) -> bool:
     """Whether a node was sent what no kernel made, or what was changed behind one."""
     made = {use.tensor: use.slot for kernel in template.kernels for use in kernel.makes}
     for backward in template.backwards:
@@ -471,7 +484,7 @@ def _has_foreign_gradients(template: Template, slots: Sequence[object]) -> bool:
                 known = template.tensors[use.tensor].alias
                 if use.tensor not in made and use.tensor not in given and known is None:
                     return True
-                if use.tensor in made and slots[made[use.tensor]] != slots[use.slot]:
+                if use.tensor in made and not alike(slots[made[use.tensor]], slots[use.slot]):
                     return True
     return False
 

@@ -138,8 +138,8 @@ def hooked_nodes(
         retaining: The kernels that keep gradients which ``retain_grad()`` asked for.
     """
     wanted = _wanted(calls, backward, needed)
-    hooks = any(calls[index].kernel.hooked for run in backward.runs for index in run.kernels)
-    if not (needed or wanted or foreign or retaining or hooks):
+    copied = {run.node for run in backward.runs if _is_copied(calls, backward, run)}
+    if not (needed or wanted or foreign or retaining or copied):
         return ()
     cleared = {write.parameter for write in backward.writes if write.after is None}
     found = []
@@ -155,12 +155,18 @@ def hooked_nodes(
         )
         arriving, leaving = _ids(run.grad_outputs, followed), _ids(run.grad_inputs, followed)
         there = (*arriving, *leaving, grad)
-        made = (one.op for one in own if not one.kernel.hooked)
-        copied = node.leaf is not None and any(op.startswith(_COPIES) for op in made)
-        if before or behind or empty or copied or not wanted.union(foreign).isdisjoint(there):
-            ends = (node.leaf, grad, empty, foreign, copied)
+        copy = run.node in copied
+        if before or behind or empty or copy or not wanted.union(foreign).isdisjoint(there):
+            ends = (node.leaf, grad, empty, foreign, copy)
             found.append(HookedNode(run.node, arriving, leaving, before, behind, *ends))
     return tuple(found)
+
+
+def _is_copied(calls: Sequence[Call], backward: TapeBackward, run: TapeRun) -> bool:
+    """Whether a ``.grad`` is a copy of what arrived, as a hook of the program may hold that."""
+    made = (calls[index] for index in run.kernels)
+    copies = (not one.kernel.hooked and one.op.startswith(_COPIES) for one in made)
+    return backward.nodes[run.node].leaf is not None and any(copies)
 
 
 def _ids(args: Sequence[Arg], chosen: Collection[int] | None = None) -> tuple[int | None, ...]:
@@ -275,6 +281,8 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         def behind(
             gradients: tuple[object, ...], _given: tuple[object, ...]
         ) -> tuple[object, ...] | None:
+            if place.copied:
+                self._held.clear()  # another node that was sent the same may keep it
             made = _made(place.behind) | place.foreign
             self._bind(place.leaving, gradients, made)
             leaf = None if place.leaf is None else self._registers[place.leaf]

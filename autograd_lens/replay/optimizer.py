@@ -255,10 +255,10 @@ class Update:
             Where they stand in the block, and the arguments that choose the implementation seen
             there; None where it runs other kernels.
         """
-        key = self._outline(leaves, registers)
-        if key not in self.plan.rehearsed:
-            self.plan.rehearsed[key] = self._found(leaves, registers)
-        return self.plan.rehearsed[key]
+        key, known = self._outline(leaves, registers), self.plan.rehearsed
+        if key not in known:
+            known[key] = self._found(leaves, registers)
+        return known[key]
 
     def _outline(self, leaves: Leaves, registers: Registers) -> Hashable:
         """What decides which kernels it runs: options, what is zero, and what is there."""

@@ -255,8 +255,8 @@ class Plan:
         return self.template.backwards
 
     @cached_property
-    def rehearsed(self) -> dict[Hashable, Any]:
-        """Where optimizers were found to make its updates; see ``Update.found``."""
+    def rehearsed(self) -> dict[Hashable, tuple[slice, Mapping[str, bool]] | None]:
+        """Where optimizers were found to make its updates, and how; see ``Update.found``."""
         return {}
 
     @cached_property

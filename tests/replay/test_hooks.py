@@ -202,8 +202,9 @@ def test_a_hook_that_runs_an_engine_is_named_where_it_stands_in_the_way(tmp_path
             again = torch.tanh(0.1 * start + layer(x))
             point = torch.tanh(layer(x))
             point.register_hook(
-                lambda grad, again=again, start=start: grad
-                + torch.autograd.grad(again, start, grad, retain_graph=True)[0]
+                lambda grad, again=again, start=start: (
+                    grad + torch.autograd.grad(again, start, grad, retain_graph=True)[0]
+                )
             )
             net[1:](point).square().mean().backward()
     result = checked(tmp_path / "run.lens")

@@ -2,7 +2,8 @@
 
 What it finds:
     A variable that is another one under a second name, or a view of it, which is changed in
-    place, while the first name is read afterwards as if it still held the old numbers.
+    place, while the first name is read afterwards as if it still held the old numbers. A setting
+    of the data set of one part of a random split, which is that of all parts.
 
 Why it is bad:
     The clean target is as noisy as the input, what was kept of an old state is the new one.
@@ -48,6 +49,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     source = evidence.loop
     if source is None or of_a_library(source):
         return
+    yield from _shared_data(evidence, source)
     ran = {
         kernel.source.line
         for step in evidence.full
@@ -70,6 +72,34 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     source=Source.at(source.file, change.lineno),
                 )
                 return
+
+
+def _shared_data(evidence: Evidence, source: Source) -> Iterator[Finding]:
+    """An attribute of one part's data set, which all parts of a split have in common."""
+    tree = evidence.code(source).tree
+    parts = {
+        ast.unparse(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and called(node.value) == "random_split"
+        and isinstance(node.targets[0], ast.Tuple)
+        for part in node.targets[0].elts
+    }
+    own = {ast.unparse(t) for n in ast.walk(tree) if isinstance(n, ast.Assign) for t in n.targets}
+    for node in ast.walk(tree):
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        owner, _, rest = ast.unparse(target).partition(".dataset.") if target else ("", "", "")
+        if target is not None and rest and owner in parts and f"{owner}.dataset" not in own:
+            yield RULE.finding(
+                title=f"{owner}.dataset is the data set of all parts",
+                message=f"""random_split() gives parts that refer to one data set:
+                    `{ast.unparse(node)}` sets {rest} for all of them.""",
+                fix=f"{owner}.dataset = copy.copy({owner}.dataset)  # its own, then",
+                events=("the program's text",),
+                source=Source.at(source.file, target.lineno),
+            )
+            return
 
 
 def _changes(body: list[ast.stmt]) -> Iterator[tuple[str, str, ast.stmt]]:

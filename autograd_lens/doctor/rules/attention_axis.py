@@ -41,7 +41,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.terms import factor
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, argument, integers, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL420", "attention-axis", "error", "full")
@@ -51,6 +51,7 @@ _SCALES = frozenset({"add", "div", "div_", "masked_fill", "mul", "mul_", "where"
 _FACTORS = frozenset({"div", "div_", "mul", "mul_"})
 _FEATURES = 4  # the fewest of which the root is no common number
 _PAIR = 2
+_FOLLOWED = 40  # kernels
 _OFF = 1e-3
 
 
@@ -61,6 +62,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
     for kernel in tape.kernels:
+        if kernel.phase == "forward":
+            yield _normed(tape, kernel)
         if operator_name(kernel) == "_softmax" and kernel.phase == "forward":
             yield _inflated(tape, kernel)
         for use, axis in _factors(kernel):
@@ -69,6 +72,35 @@ def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:
                 sums = _sums(use, axis)
                 if sums is not None and _scores(tape, softmax) is not None:
                     yield _across(evidence, kernel, softmax, sums)
+
+
+def _normed(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A layer norm over places and features, whose result attends along the places."""
+    given = next(tensors(kernel.inputs), None)
+    sizes = integers(kernel, "normalized_shape")
+    layer = operator_name(kernel) == "native_layer_norm" and kernel.requires_grad
+    if not layer or given is None or len(given.spec.shape) != _PAIR + 1 or len(sizes) != _PAIR:
+        return None
+    places, read, waiting = sizes[0], set[int](), [kernel.outputs[0].tensor]
+    while waiting and len(read) < _FOLLOWED:
+        for one in tape.readers(waiting.pop()):
+            if one.index in read:
+                continue
+            read.add(one.index)
+            out = one.outputs[0].spec.shape if one.outputs else ()
+            attends = operator_name(one).startswith("_scaled_dot_product")
+            square = operator_name(one) == "_softmax" and out[-_PAIR:] == (places, places)
+            if (attends and argument(one, "key") is not None) or square:
+                return Case(
+                    kernel,
+                    "a layer norm runs over places and features together",
+                    f"""it takes the mean and the deviation of all {places} places of a sequence at
+                    once, and what attends along these places reads the result: a loud place
+                    silences all others""",
+                    "nn.LayerNorm(features)  # the last axis alone",
+                )
+            waiting += [output.tensor for output in one.outputs]
+    return None
 
 
 def _maker(tape: TapeIndex, use: TensorUse, reader: Kernel) -> Kernel | None:

@@ -3,7 +3,8 @@
 What it finds:
     An average of weights that has a part of its distance to them added instead of taken off, or
     whose two factors are swapped, so that it forgets itself at once. The same of an average
-    that is kept apart from any network and made anew each time.
+    that is kept apart from any network and made anew each time. A decay that is overwritten with
+    1 minus itself.
 
 Why it is bad:
     The distance grows by a factor with every update, while the trained model looks well: the
@@ -30,12 +31,15 @@ References:
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, size
+from autograd_lens.doctor.source import assignments
 from autograd_lens.trace.graph import TapeIndex, constant, operator_name, tensors
-from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.records import Kernel, Source, TensorUse
 
 RULE = Rule("AL610", "average-runs-away", "error", "full")
 
@@ -46,8 +50,35 @@ _ROUNDING = 1e-6
 _Mixed = tuple[TensorUse, TensorUse, float]  # the average, the weights, their factor
 
 
+def _flips(evidence: Evidence) -> Iterator[Finding]:
+    """``self.decay = 1 - min(self.decay, ...)``: a setting that becomes its own complement."""
+    source = evidence.loop
+    for node in ast.walk(evidence.code(source).tree) if source is not None else ():
+        for target, value in assignments(node):
+            name = ast.unparse(target)
+            less = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)
+            one = less and isinstance(value, ast.BinOp) and ast.unparse(value.left) in ("1", "1.0")
+            if not one or not isinstance(target, ast.Attribute) or source is None:
+                continue
+            if re.search(r"decay|momentum|beta|tau|rate", name) and _within(value, name):
+                yield RULE.finding(
+                    title=f"{name} is overwritten with 1 minus itself",
+                    message=f"""`{ast.unparse(node)}` runs again with what it wrote the last time:
+                        {name} turns over in every step, and is never again what was set.""",
+                    fix=f"weight = {ast.unparse(value)}  # a name of its own",
+                    events=("the program's text",),
+                    source=Source.at(source.file, value.lineno),
+                )
+                return
+
+
+def _within(value: ast.expr, name: str) -> bool:
+    return name in {ast.unparse(one) for one in ast.walk(value) if isinstance(one, ast.Attribute)}
+
+
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such update."""
+    yield from _flips(evidence)
     trained = set(evidence.names(list(evidence.ledger.holders)))
     for tape in evidence.tapes:
         for kernel in tape.kernels:

@@ -31,21 +31,28 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import numpy as np
+
+from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, shape
 from autograd_lens.doctor.tape import training_path
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL407", "axes-scrambled", "error", "full")
 
 _VIEWS = frozenset({"view", "_unsafe_view", "reshape", "_reshape_alias"})
 _FEWEST = 2  # axes that change places
+_PAIR = 2
+_IMAGES = 4  # axes
+_MOSTLY = 0.9  # of the variance
 _HANDED = frozenset({"clone", "contiguous"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Find the first such view."""
+    """Find the first such view, and grids of rows in front of columns."""
+    yield from told(RULE, evidence, lambda tape: map(_grid, tape.kernels))
     for step in evidence.full:
         path, tape = training_path(step), TapeIndex(step)
         for kernel in step.kernels:
@@ -68,6 +75,40 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                     kernel=kernel,
                 )
                 return
+
+
+def _grid(kernel: Kernel) -> Case | None:
+    """A grid for ``grid_sample`` whose first number is the row, where x is meant."""
+    grid = argument(kernel, "grid") if "grid_sampler" in operator_name(kernel) else None
+    value = grid.value if grid is not None else None
+    if (
+        value is None
+        or not value.complete
+        or len(value.shape) != _IMAGES
+        or value.shape[-1] != _PAIR
+    ):
+        return None
+    places = value.array.astype(np.float64).mean(0)
+    down, across = places.shape[:_PAIR]
+    if min(down, across) < _FEWEST + 1:
+        return None
+    by_row, by_column = (_along(places[..., 0], axis) for axis in (0, 1))
+    other_row, other_column = (_along(places[..., 1], axis) for axis in (0, 1))
+    if min(by_row, other_column) < _MOSTLY or max(by_column, other_row) > 1 - _MOSTLY:
+        return None
+    return Case(
+        kernel,
+        "the grid holds (y, x), and grid_sample wants (x, y)",
+        """the first of the two numbers of each place grows from row to row and the second from
+        column to column: the picture is read with its axes exchanged""",
+        "torch.stack([x, y], dim=-1)",
+    )
+
+
+def _along(numbers: np.ndarray, axis: int) -> float:
+    """Which share of the variance of numbers lies along an axis."""
+    whole = float(numbers.var())
+    return float(numbers.mean(1 - axis).var()) / whole if whole else 0.0
 
 
 def _asked_for(evidence: Evidence, kernel: Kernel) -> bool:

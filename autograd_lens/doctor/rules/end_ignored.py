@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import bootstrapped, made_of
 from autograd_lens.doctor.terms import factor
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
@@ -54,6 +55,7 @@ _FEW = 0.3  # of the steps are ends
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find ends that are drawn and read nowhere, in every full step, or not by a recursion."""
     yield from _recursion(evidence)
+    yield from _out_of_time(evidence)
     for look in (_case, _added, _turned):
         cases = [look(tape) for tape in evidence.tapes]
         known = cases[1:] if len(cases) > _STEPS else cases  # who has weights is told by step 0
@@ -89,6 +91,40 @@ def _recursion(evidence: Evidence) -> Iterator[Finding]:
                     fix=f"{ast.unparse(one)} * (1 - done)",
                     events=("the program's text",),
                     source=Source.at(source.file, one.lineno),
+                )
+                return
+
+
+_KEEPS = frozenset({"append", "add", "push", "put", "store", "insert"})
+
+
+def _out_of_time(evidence: Evidence) -> Iterator[Finding]:
+    """``done = terminated or truncated``, kept with what a value of the next state is added to."""
+    source = evidence.loop
+    if source is None or of_a_library(source):
+        return
+    tree = evidence.code(source).tree
+    kept = {
+        node.id
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and called(call) in _KEEPS
+        for node in ast.walk(call)
+        if isinstance(node, ast.Name)
+    }
+    targets = any(bootstrapped(tape, one) for tape in evidence.tapes for one in tape.kernels)
+    for node in ast.walk(tree) if targets else ():
+        for target, value in assignments(node):
+            both = isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or)
+            text = ast.unparse(value) if both else ""
+            if "termin" in text and "trunc" in text and ast.unparse(target) in kept:
+                yield RULE.finding(
+                    title="episodes that only ran out of time are kept as ended",
+                    message=f"""`{ast.unparse(node)}` is kept with each step, and what comes after
+                        it is left out of the target. Where time ran out the state goes on being
+                        worth something: values come out too low.""",
+                    fix="memory.append((obs, reward, next_obs, terminated))",
+                    events=("the program's text",),
+                    source=Source.at(source.file, value.lineno),
                 )
                 return
 

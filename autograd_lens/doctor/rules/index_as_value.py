@@ -3,7 +3,7 @@
 What it finds:
     The second result of ``max(dim)``, or that of ``argmax``, of what a network says, which is
     computed with as a number on the way to a regression's target: ``q.max(1)[1]`` where
-    ``q.max(1)[0]`` was meant.
+    ``q.max(1)[0]`` was meant. A mask of integers, one for each row, that is used as an index.
 
 Why it is bad:
     The target holds the number of an action and not its value.
@@ -39,11 +39,33 @@ RULE = Rule("AL432", "index-as-value", "error", "full")
 
 _COUNTS = frozenset({"add", "mul", "sub", "div", "rsub", "_to_copy", "mean", "sum"})
 _PAIR = 2
+_ROWS = 8
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such target."""
     yield from told(RULE, evidence, lambda tape: [_case(tape)], fewest=_PAIR)
+    yield from told(RULE, evidence, lambda tape: map(_bits, tape.kernels), fewest=_PAIR)
+
+
+def _bits(kernel: Kernel) -> Case | None:
+    """``x[mask]`` with a mask of zeros and ones: the first two rows, again and again."""
+    given = list(tensors(kernel.inputs)) if operator_name(kernel) == "index" else []
+    if len(given) != _PAIR or kernel.phase != "forward":
+        return None
+    base, places = given
+    value, rows = places.value, base.spec.shape[:1]
+    if value is None or not value.complete or places.spec.shape != rows or value.numel < _ROWS:
+        return None
+    if value.array.dtype.kind not in "iu" or set(value.array.tolist()) != {0, 1}:
+        return None
+    return Case(
+        kernel,
+        "a mask of integers picks the rows 0 and 1",
+        f"""an index of {value.numel} zeros and ones, one for each row, takes row 0 and row 1 over
+        and over; a mask picks the rows at its ones where it is boolean""",
+        "x[mask.bool()]",
+    )
 
 
 def _case(tape: TapeIndex) -> Case | None:

@@ -41,7 +41,14 @@ from autograd_lens.doctor.cases import told as told_of
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.tape import LOSSES, compared, trainable_behind, training_path
-from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
+from autograd_lens.trace.graph import (
+    TapeIndex,
+    argument,
+    constant,
+    integers,
+    operator_name,
+    tensors,
+)
 from autograd_lens.trace.records import Kernel, Step, TensorUse
 from autograd_lens.trace.values import Value
 
@@ -84,6 +91,7 @@ def _cases(tape: TapeIndex) -> Iterator[Case | None]:
     for kernel in tape.kernels:
         if kernel.phase == "forward":
             yield _turned_over(tape, kernel)
+            yield _of_other_heads(tape, kernel)
         if kernel.phase == "forward" and kernel.requires_grad:
             yield _of_queries(tape, kernel)
             yield _below_only(tape, kernel)
@@ -124,6 +132,36 @@ def _hides(kernel: Kernel) -> tuple[np.ndarray | None, float]:
             if keeps is not None and outside is not None and single and not np.any(inside):
                 return ~keeps.astype(bool), float(outside.ravel()[0])
     return None, 0.0
+
+
+def _of_other_heads(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """A mask for each sample and head, laid out as (heads, samples) where heads come last."""
+    mask, _ = _hides(kernel)
+    use = argument(kernel, "mask")
+    made = tape.through_views(use.tensor, kernel.index) if use is not None else None
+    given = next(tensors(made.inputs), None) if made is not None else None
+    if made is None or given is None or mask is None or mask.ndim != _AXES + 1:
+        return None
+    times = integers(made, "repeats")
+    tiled = operator_name(made) == "repeat" and times[:1] > [1] and set(times[1:]) == {1}
+    own = _array(given.value)
+    if not tiled or own is None or len(own) <= 1 or not kernel.module:
+        return None
+    attends = any(
+        operator_name(one) in ("baddbmm", "bmm") and one.outputs[0].spec.shape[0] == len(mask)
+        for one in tape.kernels[kernel.index :]
+        if one.module == kernel.module
+    )
+    if not attends or not bool((own != own[:1]).any()):
+        return None
+    return Case(
+        made,
+        "heads are masked by the masks of other samples",
+        f"""the layer takes a mask for each sample and head with the heads of one sample side by
+        side, and repeat() lays the whole batch of {len(own)} out {times[0]} times: most heads get
+        the mask of another sample""",
+        f"mask.repeat_interleave({times[0]}, dim=0)",
+    )
 
 
 def _of_queries(tape: TapeIndex, kernel: Kernel) -> Case | None:

@@ -1,7 +1,8 @@
 """Numbers that were different are the same after a change of their type.
 
 What it finds:
-    Positions or other whole numbers that half precision cannot tell apart; fractions that a cast
+    Positions or other whole numbers that half precision cannot tell apart, or a table that was
+    made from such; fractions that a cast
     to integers makes one single number; sums and differences of small integers that run over
     the end of their type and come back at the other.
 
@@ -27,15 +28,18 @@ References:
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from autograd_lens.doctor.cases import Case, told
-from autograd_lens.doctor.evidence import Evidence
+from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule, number
+from autograd_lens.doctor.source import assignments
 from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
-from autograd_lens.trace.records import Kernel, TensorUse
+from autograd_lens.trace.records import Kernel, Source, TensorUse
 from autograd_lens.trace.values import Value
 
 RULE = Rule("AL308", "numbers-collapse", "error", "full", explains=("AL302",))
@@ -44,6 +48,9 @@ _HALVES = frozenset({"float16", "bfloat16"})
 _SMALL = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 _LOST = 0.05  # of the different numbers
 _FEWEST = 16  # different numbers
+_MATRIX = 2
+_TOLD = 256  # rows
+_SAME = 0.2  # of the rows
 _CHOICES = frozenset(
     {"embedding", "gather", "index", "index_select", "nll_loss_forward", "scatter"}
 )
@@ -55,6 +62,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     fewest = min(2, len(evidence.tapes))
     yield from told(RULE, evidence, lambda tape: map(_whole, tape.kernels))
     yield from told(RULE, evidence, lambda tape: map(_wrapped, tape.kernels))
+    yield from told(RULE, evidence, lambda tape: map(_repeats, tape.kernels))
+    yield from _bytes_subtracted(evidence)
     yield from told(
         RULE, evidence, lambda tape: (_cut(tape, k) for k in tape.kernels), fewest=fewest
     )
@@ -87,6 +96,61 @@ def _whole(kernel: Kernel) -> Case | None:
         different ones {left} are left""",
         "torch.arange(length, dtype=torch.float32)  # half precision afterwards",
     )
+
+
+def _repeats(kernel: Kernel) -> Case | None:
+    """A table in half precision that is looked up, and whose neighbours are the same."""
+    looks = operator_name(kernel) in ("index", "embedding", "slice", "index_select")
+    table = next(tensors(kernel.inputs), None) if looks and not kernel.requires_grad else None
+    if table is None or table.spec.dtype not in _HALVES or len(table.spec.shape) != _MATRIX:
+        return None
+    rows = _numbers(table.value)
+    if rows is None or len(rows) <= _TOLD or not rows.any():
+        return None
+    same = (rows[1:] == rows[:-1]).all(1)
+    if float(same.mean()) < _SAME or same[: _TOLD // 4].any():
+        return None
+    return Case(
+        kernel,
+        f"a table in {table.spec.dtype} does not tell neighbours apart",
+        f"""{int(same.sum())} of {len(rows)} rows of the table that is looked up are those in front
+        of them, the first after {int(same.argmax())}: what it was made from was counted in a type
+        that cannot tell neighbours apart beyond {256 if "b" in table.spec.dtype else 2048}""",
+        "torch.arange(length, dtype=torch.float32)  # half precision afterwards",
+    )
+
+
+def _bytes_subtracted(evidence: Evidence) -> Iterator[Finding]:
+    """A difference of two arrays that the program keeps as unsigned bytes, by their names."""
+    source = evidence.loop
+    if source is None or of_a_library(source):
+        return
+    tree = evidence.code(source).tree
+    kept: dict[str, list[bool]] = {}
+    for node in ast.walk(tree):
+        for target, value in assignments(node):
+            if isinstance(target, ast.Name):
+                kept.setdefault(target.id, []).append(bool(_BYTES.search(ast.unparse(value))))
+    small = {name for name, found in kept.items() if all(found)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+            continue
+        sides = [one.id for one in (node.left, node.right) if isinstance(one, ast.Name)]
+        if len(sides) == _MATRIX and small.issuperset(sides):
+            yield RULE.finding(
+                title=f"{ast.unparse(node)} is a difference of unsigned bytes",
+                message=f"""{sides[0]} and {sides[1]} are kept as uint8, in which nothing is below
+                    0: where `{ast.unparse(node)}` would be -1 it is 255, and dark is bright.""",
+                fix=f"{sides[0]}.astype(np.float32) - {sides[1]}",
+                events=("the program's text",),
+                source=Source.at(source.file, node.lineno),
+            )
+            return
+
+
+_BYTES = re.compile(
+    r"(\.astype\(|\.to\(|\.type\(|dtype=)(np\.|torch\.|numpy\.)?['\"]?uint8['\"]?\)$|\.byte\(\)$"
+)
 
 
 def _wrapped(kernel: Kernel) -> Case | None:

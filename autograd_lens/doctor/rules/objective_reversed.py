@@ -11,7 +11,8 @@ What it finds:
     is minimised; a head whose only loss stands behind a minus, while one optimizer trains all.
     A ratio of policies that is clipped before it meets the advantage; a critic's scores that go
     through a sigmoid and are subtracted from each other as they are. The smaller of a value's
-    error and of its clipped twin; the larger of two critics' values in a target.
+    error and of its clipped twin; a quantile loss that is turned over; the larger of two
+    critics' values in a target.
 
 Why it is bad:
     The optimizer goes down: what should shrink grows without end, and the number that is printed
@@ -37,6 +38,7 @@ References:
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -45,6 +47,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.numbers import is_unit
+from autograd_lens.doctor.source import assignments, called
 from autograd_lens.doctor.tape import (
     LOSSES,
     bootstrapped,
@@ -54,7 +57,7 @@ from autograd_lens.doctor.tape import (
 )
 from autograd_lens.doctor.terms import Term, is_logarithm, likelihoods, loss_terms
 from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
-from autograd_lens.trace.records import Kernel
+from autograd_lens.trace.records import Kernel, Source
 
 RULE = Rule("AL415", "objective-reversed", "error", "full", explains=("AL501", "AL505"))
 
@@ -69,7 +72,53 @@ _PASSED = frozenset({"add", "sub", "mul", "clamp", "clamp_min", "rsub"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find objectives with a wrong sign."""
+    yield from _pinball(evidence)
     yield from islice(told(RULE, evidence, lambda tape: _cases(evidence, tape)), 1)
+
+
+_SAID = re.compile(r"(y_?)?(pred(iction|s|icted)?s?|outputs?|out|hat|quantiles?|q_hat|yhat)")
+
+
+def _pinball(evidence: Evidence) -> Iterator[Finding]:
+    """``max(q * e, (q - 1) * e)`` of an error e that is the prediction minus the target."""
+    source = evidence.loop
+    tree = evidence.code(source).tree
+    errors = {
+        ast.unparse(target): value
+        for node in ast.walk(tree)
+        for target, value in assignments(node)
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)
+    }
+    for call in ast.walk(tree):
+        known = isinstance(call, ast.Call) and called(call) in ("max", "maximum")
+        sides = call.args if known and isinstance(call, ast.Call) else []
+        found = [_product(one) for one in sides]
+        if len(found) != _PAIR or None in found or source is None:
+            continue
+        (level, error), (less, other) = sorted(filter(None, found), key=lambda one: len(one[0]))
+        value = errors.get(error)
+        if error != other or less != f"{level} - 1" or value is None:
+            continue
+        left, right = (ast.unparse(one).partition("[")[0] for one in (value.left, value.right))
+        if _SAID.fullmatch(left) and not _SAID.fullmatch(right):
+            yield RULE.finding(
+                title="the quantile loss is turned over",
+                message=f"""`{ast.unparse(call)}` counts an error above 0 with {level}, which is to
+                    be the target minus the prediction; {error} is `{ast.unparse(value)}`. So the
+                    level 0.9 trains what is the level 0.1.""",
+                fix=f"{error} = {right} - {left}",
+                events=("the program's text",),
+                source=Source.at(source.file, value.lineno),
+            )
+            return
+
+
+def _product(node: ast.expr) -> tuple[str, str] | None:
+    """The level and the error of ``q * e`` or ``(q - 1) * e``."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult):
+        return None
+    left, right = ast.unparse(node.left), ast.unparse(node.right)
+    return (right, left) if "- 1" in right else (left, right)
 
 
 def _cases(evidence: Evidence, tape: TapeIndex) -> Iterator[Case | None]:

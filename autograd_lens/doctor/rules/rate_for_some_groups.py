@@ -30,19 +30,24 @@ References:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.ledger import Rates
 from autograd_lens.doctor.source import loops_around
-from autograd_lens.trace.records import Source
+from autograd_lens.trace.graph import argument, constant, operator_name
+from autograd_lens.trace.records import Kernel, Source, Step
 
 RULE = Rule("AL515", "rate-for-some-groups", "error", "light")
+
+_FEWEST = 3  # full steps
+_TIMES = 2.0
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find groups that keep their first rate while a group like them does not."""
+    yield from _one_for_all(evidence)
     source = evidence.loop
     tree = evidence.code(source).tree if source is not None else None
     for rates in evidence.ledger.rates if tree is not None else ():
@@ -53,6 +58,47 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if line and source is not None and _alike(evidence, rates, still, moved):
             yield _finding(Source.at(source.file, line), every)
             return
+
+
+def _one_for_all(evidence: Evidence) -> Iterator[Finding]:
+    """Updates by hand that use one number for groups of different rates."""
+    holders = evidence.ledger.holders
+    rates: dict[str, float] = {}
+    for index, [(optimizer, group), *_] in holders.items():
+        groups = [part.attributes for part in optimizer.groups]
+        rate = groups[group].get("lr") if group < len(groups) else None
+        rates |= {evidence.parameters[index].name: rate} if rate else {}
+    used = [_sizes(tape.step, rates) for tape in evidence.tapes[1:]]
+    if len(set(rates.values())) <= 1 or len(used) < _FEWEST or not all(used):
+        return
+    if all(len({size for size, _ in one.values()}) == 1 and len(one) > 1 for one in used):
+        apart = {rates[name] for one in used for name in one}
+        changes = len({size for one in used for size, _ in one.values()}) > 1
+        kernel = next(kernel for _, kernel in used[0].values())
+        if max(apart) > _TIMES * min(apart) and changes:
+            yield RULE.finding(
+                title="groups have different rates, and all updates use one",
+                message=f"""The groups of the optimizer have the rates
+                    {", ".join(map(number, sorted(apart)))}, and
+                    `{evidence.line(kernel.source).strip()}` multiplied the steps of all parameters
+                    with the same number, {number(next(iter(used[0].values()))[0])} in step
+                    {evidence.tapes[1].step.index}: the rate of one group is used for all.""",
+                fix='p.add_(step, alpha=-group["lr"])  # what is kept must not hold the rate',
+                step=evidence.tapes[1].step.index,
+                kernel=kernel,
+            )
+
+
+def _sizes(step: Step, rates: Mapping[str, float]) -> dict[str, tuple[float, Kernel]]:
+    """Parameter -> the number that its last update multiplied with, and the kernel."""
+    found: dict[str, tuple[float, Kernel]] = {}
+    for kernel in step.kernels if step.updates else ():
+        target = argument(kernel, "self")
+        size = constant(kernel, "value" if "addcdiv" in kernel.op else "alpha")
+        own = operator_name(kernel) in ("add_", "sub_", "addcdiv_") and kernel.phase == "update"
+        if own and target is not None and target.spec.name in rates and size is not None:
+            found[target.spec.name] = size, kernel
+    return found
 
 
 def _alike(evidence: Evidence, rates: Rates, still: list[int], moved: list[int]) -> bool:

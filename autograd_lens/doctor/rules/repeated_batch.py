@@ -2,7 +2,8 @@
 
 What it finds:
     ``next(iter(loader))`` inside the training loop, or a loop over the loader that breaks off
-    after one batch: a new iterator each time, and so its first batch again and again. Batches
+    after one batch: a new iterator each time, and so its first batch again and again; a loader
+    that shuffles behind ``itertools.cycle``, which repeats its first pass. Batches
     that hold the same few samples over and over, because a sampler was given a weight for each
     class and not for each sample.
 
@@ -39,7 +40,7 @@ import numpy.typing as npt
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import Code
+from autograd_lens.doctor.source import Code, called
 from autograd_lens.trace.graph import tensors
 from autograd_lens.trace.records import Source, Step
 
@@ -49,8 +50,41 @@ _STEPS = 3
 _MANY = 4  # samples of a batch, and times that each occurs in it
 
 
+def _cycled(evidence: Evidence) -> Iterator[Finding]:
+    """``itertools.cycle`` of a loader that shuffles: the first pass, again and again."""
+    source = evidence.loop
+    tree = evidence.code(source).tree
+    shuffling = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _shuffles(node.value)
+    }
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or called(call) != "cycle" or source is None:
+            continue
+        for one in call.args:
+            if ast.unparse(one) in shuffling or _shuffles(one):
+                yield RULE.finding(
+                    title="cycle() keeps the first pass over the loader and repeats it",
+                    message=f"""`{ast.unparse(call)}` stores the batches of the first pass: no later
+                        one is shuffled, drawn or augmented anew, and all of them stay in
+                        memory.""",
+                    fix="while True: yield from loader",
+                    events=("the program's text",),
+                    source=Source.at(source.file, call.lineno),
+                )
+                return
+
+
+def _shuffles(node: ast.expr) -> bool:
+    loader = isinstance(node, ast.Call) and called(node) == "DataLoader"
+    words = node.keywords if loader and isinstance(node, ast.Call) else []
+    return any(one.arg == "shuffle" and ast.unparse(one.value) == "True" for one in words)
+
+
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find a loop that begins its loader anew in every turn."""
+    yield from _cycled(evidence)
     steps = [step for step in evidence.full if step.backwards]
     if len(steps) < _STEPS:
         return

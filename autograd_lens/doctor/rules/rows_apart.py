@@ -303,7 +303,8 @@ def _in_the_text(evidence: Evidence) -> Iterator[Finding]:
     if source is None or of_a_library(source):
         return
     tree = evidence.code(source).tree
-    case = _shuffled_alone(tree) or _two_loaders(tree) or _carried_on(tree)
+    looks = (_shuffled_alone, _two_loaders, _carried_on, _sorted_apart)
+    case = next((one for look in looks if (one := look(tree)) is not None), None)
     if case is not None:
         line, title, what, fix = case
         yield RULE.finding(
@@ -402,6 +403,75 @@ def _partners(after: list[ast.stmt], name: str) -> Iterator[str]:
             ]
             mine = {index for base, index in rows if base == name}
             yield from (base for base, index in rows if index in mine and base != name)
+
+
+_ORDERING = frozenset({"argsort", "randperm", "permutation", "sort"})
+
+
+def _sorted_apart(tree: ast.Module) -> _Case | None:
+    """A function that puts some of what belongs together into an order, and returns all of it."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        orders = set[str]()
+        for node in ast.walk(function):
+            made = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            if isinstance(node, ast.Assign) and made and _sorts(node.value):
+                target = node.targets[0]
+                last = target.elts[-1] if isinstance(target, ast.Tuple) else target
+                orders |= {last.id} if isinstance(last, ast.Name) else set()
+        moved = {name: at for order in orders for name, at in _taken_by(function, order)}
+        returns = [one for one in function.body if isinstance(one, ast.Return)]
+        given = returns[-1].value if returns else None
+        parts = given.elts if isinstance(given, ast.Tuple) else []
+        names = {one.id for one in parts if isinstance(one, ast.Name)}
+        for group in _siblings(function):
+            left = [one for one in group if one in names and one not in moved]
+            others = [one for one in group if one in moved]
+            if left and others and not orders & names and len(function.body) > 1:
+                return (
+                    returns[-1].lineno,
+                    f"{others[0]} is put into another order, and {left[0]} is not",
+                    f"""{function.name} takes {others[0]} in another order (line
+                    {moved[others[0]]}) and returns {left[0]}, which came together with it, as it
+                    was: each sample has the answer of another one.""",
+                    f"{left[0]}[order]",
+                )
+    return None
+
+
+def _sorts(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and called(value) in _ORDERING
+
+
+def _taken_by(function: ast.FunctionDef, order: str) -> Iterator[tuple[str, int]]:
+    """Names whose rows are taken by an order: ``x[order]``, ``[x[i] for i in order]``."""
+    turning = {
+        ast.unparse(one.target)
+        for node in ast.walk(function)
+        for one in getattr(node, "generators", ())
+        if isinstance(one, ast.comprehension) and ast.unparse(one.iter).startswith(order)
+    }
+    for node in ast.walk(function):
+        row = isinstance(node, ast.Subscript) and ast.unparse(node.slice) in turning | {order}
+        if isinstance(node, ast.Subscript) and row:  # of torch.tensor(labels)[order], too
+            names = (one for one in ast.walk(node.value) if isinstance(one, ast.Name))
+            yield from ((one.id, node.lineno) for one in names)
+        elif isinstance(node, ast.Call) and called(node) == "index_select":
+            owner = getattr(node.func, "value", None)
+            if isinstance(owner, ast.Name) and order in map(ast.unparse, node.args):
+                yield owner.id, node.lineno
+
+
+def _siblings(function: ast.FunctionDef) -> Iterator[list[str]]:
+    """Names that came together: out of ``zip(*items)``."""
+    for node in ast.walk(function):
+        zipped = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        target = node.targets[0] if isinstance(node, ast.Assign) and zipped else None
+        if isinstance(target, ast.Tuple) and ast.unparse(node).partition("=")[2].startswith(
+            " zip("
+        ):
+            yield [one.id for one in target.elts if isinstance(one, ast.Name)]
 
 
 def _two_loaders(tree: ast.Module) -> _Case | None:

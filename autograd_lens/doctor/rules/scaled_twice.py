@@ -4,7 +4,7 @@ What it finds:
     A division by 255 of numbers none of which is above 1; data from which the same mean is
     subtracted, and which the same deviation divides, two times in a row; a loss that is a mean
     over its items and is divided by their number again; labels that were smoothed, for a loss
-    that smooths them.
+    that smooths them; queries that were scaled, for an attention that scales them.
 
 Why it is bad:
     All inputs are almost 0, and almost the same, or far from it; the gradients are as many times
@@ -40,7 +40,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, number
 from autograd_lens.doctor.tape import LOSSES
-from autograd_lens.doctor.terms import loss_terms
+from autograd_lens.doctor.terms import factor, loss_terms
 from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 from autograd_lens.trace.values import Value
@@ -64,6 +64,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     found = told(RULE, evidence, lambda tape: [_again(tape)], fewest=fewest)
     yield from islice(found, 1)
     yield from told(RULE, evidence, lambda tape: [_smoothed(tape)], fewest=fewest)
+    yield from told(RULE, evidence, lambda tape: (_attended(tape, one) for one in tape.kernels))
     pieces = len(evidence.optimizers) and not _adds_up(evidence)
     if pieces:
         yield from told(RULE, evidence, lambda tape: [_counted(tape)], fewest=fewest)
@@ -188,6 +189,33 @@ def _items(kernel: Kernel) -> int:
     if target is None or not means or constant(kernel, "reduction") == _NONE:
         return 0
     return target.spec.shape[0] if target.spec.shape else 0
+
+
+# -- attention --------------------------------------------------------------------------------
+
+
+def _attended(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """Queries or keys that were divided by the root of their size, for a layer that does it."""
+    layer = operator_name(kernel).startswith("_scaled_dot_product")
+    query, key = argument(kernel, "query"), argument(kernel, "key")
+    if not layer or query is None or key is None or constant(kernel, "scale") is not None:
+        return None
+    size = query.spec.shape[-1]
+    for use in (query, key):
+        made = tape.through_views(use.tensor, kernel.index)
+        while made is not None and operator_name(made) == "clone":
+            made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+        by = factor(made) if made is not None and operator_name(made) in ("mul", "div") else None
+        if made is not None and by and math.isclose(by * math.sqrt(size), 1, rel_tol=_NEAR):
+            return Case(
+                made,
+                "attention is scaled twice",
+                f"""the line multiplies with {number(by)}, one over the root of {size}, and
+                scaled_dot_product_attention does so too: the scores are {number(1 / by)} times too
+                small, and all keys get nearly the same weight""",
+                "F.scaled_dot_product_attention(q, k, v, scale=1.0)  # or q as it is",
+            )
+    return None
 
 
 # -- labels -----------------------------------------------------------------------------------

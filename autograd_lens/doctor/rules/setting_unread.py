@@ -115,9 +115,10 @@ def _parts(tree: ast.Module) -> Iterator[tuple[str, int]]:
         target = node.targets[0] if isinstance(node, ast.Assign) and made else None
         if isinstance(target, ast.Name | ast.Attribute):
             yield ast.unparse(target).rpartition(".")[2], target.lineno
-    for block in (tree, *(one for one in tree.body if isinstance(one, ast.ClassDef))):
-        for one in block.body:
-            bound = one.target if isinstance(one, ast.AnnAssign) else None
+    classes = [one.body for one in tree.body if isinstance(one, ast.ClassDef)]
+    for body in (tree.body, *classes):
+        for one in body:
+            bound: ast.expr | None = one.target if isinstance(one, ast.AnnAssign) else None
             bound = one.targets[0] if isinstance(one, ast.Assign) else bound
             value = getattr(one, "value", None)
             number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)

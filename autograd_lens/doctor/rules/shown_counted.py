@@ -34,7 +34,7 @@ from autograd_lens.doctor.cases import Case, told
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.tape import compared, made_of
-from autograd_lens.trace.graph import TapeIndex, operator_name, tensors
+from autograd_lens.trace.graph import TapeIndex, argument, constant, operator_name, tensors
 from autograd_lens.trace.records import Kernel, TensorUse
 
 RULE = Rule("AL438", "shown-counted", "error", "full")
@@ -46,6 +46,36 @@ _Mask = npt.NDArray[np.bool_]
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the first such loss."""
     yield from told(RULE, evidence, lambda tape: [_case(tape)], fewest=_PAIR)
+    yield from told(RULE, evidence, lambda tape: [_copied(tape)], fewest=_PAIR)
+
+
+def _copied(tape: TapeIndex) -> Case | None:
+    """Words of which those count that the model is given, and those do not that it is not."""
+    texts = [argument(one, "indices") for one in tape.kernels if operator_name(one) == "embedding"]
+    for loss in tape.kernels:
+        label = argument(loss, "target") if operator_name(loss).startswith("nll_loss") else None
+        ignored, value = constant(loss, "ignore_index"), label.value if label is not None else None
+        for text in texts if len(texts) == 1 and loss.requires_grad else ():
+            words = text.value if text is not None else None
+            if value is None or words is None or not (value.complete and words.complete):
+                continue
+            if value.numel != words.numel:
+                continue
+            read, wanted = words.array.ravel(), value.array.ravel()
+            counts = wanted != ignored
+            if counts.all() or not counts.any() or not np.array_equal(read[counts], wanted[counts]):
+                continue
+            hidden = np.unique(read[~counts])
+            if hidden.size == 1 and not (read[counts] == hidden[0]).any():
+                return Case(
+                    loss,
+                    "the loss counts the words that are shown and ignores the hidden ones",
+                    f"""at all {int(counts.sum())} places that count the model is given the very
+                    word that it is to say, and the {int((~counts).sum())} places that were hidden,
+                    all of them word {int(hidden[0])}, are ignored""",
+                    "labels[~chosen] = -100  # what was not hidden",
+                )
+    return None
 
 
 def _case(tape: TapeIndex) -> Case | None:

@@ -47,13 +47,46 @@ RULE = Rule("AL226", "state-behind-padding", "warning", "full")
 _PAIR = 2
 _SOME = 3  # places of padding at the end
 _SHARE = 0.25  # of the sequences
+_MOST = 0.5
 
 Tokens = npt.NDArray[np.int64]
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Find embeddings of padding that a loss depends on."""
+    """Find embeddings of padding that a loss depends on, and results that are read there."""
+    yield from told(RULE, evidence, lambda tape: (_last_place(tape, k) for k in tape.kernels))
     yield from told(RULE, evidence, _cases)
+
+
+def _last_place(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``values[:, -1]`` of texts whose last place is padding in most rows."""
+    place, given = constant(kernel, "index"), argument(kernel, "self")
+    last = operator_name(kernel) == "select" and constant(kernel, "dim") == 1 and place is not None
+    if not last or given is None or not kernel.requires_grad or len(given.spec.shape) < _PAIR:
+        return None
+    rows, places = given.spec.shape[:_PAIR]
+    if place not in (-1, places - 1) or any("pack" in operator_name(one) for one in tape.kernels):
+        return None
+    recurrent = any("weight_hh" in use.spec.name for k in tape.kernels for use in tensors(k.inputs))
+    behind = list(tape.ancestors(given.tensor, kernel.index))
+    attends = any("softmax" in one.op or "scaled_dot" in one.op for one in behind)
+    for reader in behind if not recurrent and not attends else ():
+        tokens = argument(reader, "indices") if operator_name(reader) == "embedding" else None
+        padding, value = constant(reader, "padding_idx"), tokens.value if tokens else None
+        if value is None or not value.complete or value.shape != (rows, places):
+            continue
+        if padding is None or padding < 0:
+            return None
+        empty = _behind(value.array, int(padding), 1)[:, -1]
+        if empty.mean() >= _MOST:
+            return Case(
+                kernel,
+                "the last place is read, and it is padding",
+                f"""{empty.mean():.0%} of the texts end in padding, and what the model says
+                of a text is read at the last of {places} places: behind its end""",
+                "last = (ids != pad).sum(1) - 1; values.gather(1, last[:, None])",
+            )
+    return None
 
 
 def _cases(tape: TapeIndex) -> Iterator[Case | None]:

@@ -3,7 +3,8 @@
 What it finds:
     A checkpoint that holds the state of an optimizer, a scheduler or a scaler, of which the
     program loads the weights and goes on training, and never that state; an optimizer that is
-    made anew behind the line that loaded its state.
+    made anew behind the line that loaded its state, or that holds the parameters in another order
+    than the one whose state it is given.
 
 Why it is bad:
     Momentum and second moments begin at zero, and the rate where it began: the first updates
@@ -40,10 +41,12 @@ from typing import TypeGuard
 from autograd_lens.doctor.evidence import Evidence, of_a_library
 from autograd_lens.doctor.finding import Finding, Rule
 from autograd_lens.doctor.source import called
+from autograd_lens.trace.kept import Optimizer
 from autograd_lens.trace.records import Source
 
 RULE = Rule("AL618", "state-not-restored", "warning", "light", explains=("AL511",))
 
+_PAIR = 2  # words of a name, the model's left out
 _DEEP = 3  # calls that are followed
 _OPTIMIZERS = frozenset({"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "RAdam", "Adamax"})
 _Case = tuple[int, str, str, str]  # line, title, what happens, fix
@@ -55,7 +58,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if source is None or of_a_library(source):
         return
     tree = evidence.code(source).tree
-    case = _left(tree) or _anew(tree)
+    case = _left(tree) or _anew(tree) or _other_order(evidence, tree)
     if case is not None:
         line, title, what, fix = case
         yield RULE.finding(
@@ -166,6 +169,32 @@ def _trains(tree: ast.Module, statement: ast.AST, depth: int = _DEEP) -> bool:
         and any(_trains(tree, one, depth - 1) for one in node.body)
         for node in ast.walk(tree)
     )
+
+
+def _other_order(evidence: Evidence, tree: ast.Module) -> _Case | None:
+    """An optimizer that is given the state of one with the same parameters in another order."""
+    loads = [one for one in _loads(tree) if "opt" in ast.unparse(one.func)]
+    load = loads[0] if loads and len(evidence.optimizers) > 1 else None
+    known = [(one, _order(evidence, one)) for one in evidence.optimizers]
+    for one, mine in known:
+        for other, theirs in known:
+            same = sorted(mine) == sorted(theirs) and len(set(mine)) == len(mine) > 1
+            if one is not other and load is not None and same and mine != theirs:
+                return (
+                    load.lineno,
+                    "an optimizer gets a state that is in another order",
+                    f"""one optimizer of the program holds {", ".join(mine[:3])}, ..., and another
+                    one {", ".join(theirs[:3])}, ...: states go by place, so
+                    `{ast.unparse(load)}` gives parameters the moments of others.""",
+                    "# make both optimizers from the parameters in the same order",
+                )
+    return None
+
+
+def _order(evidence: Evidence, optimizer: Optimizer) -> list[str]:
+    """The names of an optimizer's parameters within their models, in order."""
+    held = [evidence.parameters[index].name for index in optimizer.holds if index is not None]
+    return [".".join(name.split(".")[-_PAIR:]) for name in held]
 
 
 def _anew(tree: ast.Module) -> _Case | None:

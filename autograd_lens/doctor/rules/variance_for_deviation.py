@@ -53,6 +53,7 @@ _CLOSE = 1e-6
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find noise that is scaled with a variance."""
     yield from told(RULE, evidence, lambda tape: (_never_small(tape, one) for one in tape.kernels))
+    yield from told(RULE, evidence, lambda tape: (_squared_log(tape, one) for one in tape.kernels))
     yield from _by_name(evidence)
     for tape in evidence.tapes:
         for backward in range(len(tape.step.backwards)):
@@ -82,6 +83,31 @@ def _never_small(tape: TapeIndex, kernel: Kernel) -> Case | None:
         never below 1, and no gradient goes back where it is 1""",
         "log_std = self.log_std(h)  # no activation",
     )
+
+
+def _squared_log(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """``log(v**2)`` of a v of which ``exp(v / 2)`` scales noise: a logarithm already."""
+    if operator_name(kernel) != "log" or not kernel.requires_grad or kernel.phase != "forward":
+        return None
+    made = tape.through_views(next(tensors(kernel.inputs)).tensor, kernel.index)
+    while made is not None and operator_name(made) in ("add", "clamp_min", "clamp"):
+        made = tape.through_views(next(tensors(made.inputs)).tensor, made.index)
+    if made is None or operator_name(made) not in ("pow", "square"):
+        return None
+    logarithm = next(tensors(made.inputs)).tensor
+    for reader in tape.readers(logarithm):
+        halves = operator_name(reader) in ("mul", "div")
+        scaled = tape.readers(reader.outputs[0].tensor) if halves else [reader]
+        if any(operator_name(one) == "exp" for one in scaled):
+            return Case(
+                kernel,
+                "the logarithm of a variance is squared as if it were a deviation",
+                """exp() of these numbers scales the noise, so they are logarithms; here they are
+                squared, and the logarithm of that is taken, as of deviations: the divergence is
+                smallest where they are 1 or -1""",
+                "kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()",
+            )
+    return None
 
 
 def _by_name(evidence: Evidence) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
 from autograd_lens.doctor.finding import Finding, Rule, plural
-from autograd_lens.doctor.source import called, loops_around
+from autograd_lens.doctor.source import assignments, called, loops_around
 from autograd_lens.doctor.terms import factor, loss_terms
 from autograd_lens.trace.graph import TapeIndex
 from autograd_lens.trace.records import Kernel, Source
@@ -49,6 +49,7 @@ _Expression = tuple[str, int, str]  # file, line, what the term is multiplied wi
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Find factors that are 0 in all full steps and that the loop computes."""
+    yield from _whole(evidence)
     steps, tapes = len(evidence.losses), evidence.tapes
     late = bool(tapes) and tapes[-1].step.index >= steps // 2
     if steps < _FEWEST_STEPS or len(tapes) < _FEWEST_TAPES or not late:
@@ -60,6 +61,32 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if line:
                 yield _finding(evidence, place, kernel, line)
                 return
+
+
+def _whole(evidence: Evidence) -> Iterator[Finding]:
+    """``t = step // steps`` that mixes two numbers: ``a * (1 - t) + b * t``."""
+    source = evidence.loop
+    tree = evidence.code(source).tree
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or source is None:
+            continue
+        text = ast.unparse(function)
+        for node in ast.walk(function):
+            for target, value in assignments(node):
+                cuts = isinstance(value, ast.BinOp) and isinstance(value.op, ast.FloorDiv)
+                name = ast.unparse(target)
+                mixes = f"(1 - {name})" in text or f"(1.0 - {name})" in text
+                if cuts and mixes and name.isidentifier() and f"// {name}" not in text:
+                    yield RULE.finding(
+                        title=f"{name} is to go from 0 to 1, and is a whole number",
+                        message=f"""`{ast.unparse(node)}` divides whole numbers and cuts the
+                            fraction off: {name} is 0 until the end, and what it and 1 - {name}
+                            mix does not change on the way.""",
+                        fix=ast.unparse(node).replace("//", "/"),
+                        events=("the program's text",),
+                        source=Source.at(source.file, value.lineno),
+                    )
+                    return
 
 
 def _factors(evidence: Evidence, tape: TapeIndex) -> Iterator[tuple[_Expression, Kernel]]:

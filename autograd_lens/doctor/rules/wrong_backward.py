@@ -19,8 +19,9 @@ Corrected:
         return grad * 2 * x
 
 When it is silent:
-    Forwards that round, compare, clamp or only hand on what they are given: such a Function has
-    a backward of its own for a reason (straight through, reversed, scaled). Without experiments.
+    Forwards that round, compare, clamp or only hand on what they are given, or that are given
+    something for their backward alone: such a Function has a backward of its own for a reason
+    (straight through, reversed, scaled, a feedback of its own). Without experiments.
 
 References:
     https://docs.pytorch.org/docs/stable/notes/extending.html
@@ -28,6 +29,7 @@ References:
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograd_lens.doctor.evidence import Evidence
@@ -46,10 +48,37 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if not _runs_functions(step):
             continue
         for slope in evidence.experiments.slopes(step.index):
-            if abs(slope.given - slope.right) > _APART * slope.scale > 0:
+            wrong = abs(slope.given - slope.right) > _APART * slope.scale > 0
+            if wrong and not _on_purpose(evidence, step, slope):
                 yield _finding(step, slope)
                 return
         return
+
+
+def _on_purpose(evidence: Evidence, step: Step, slope: Slope) -> bool:
+    """Whether the forward keeps an argument for its backward that it does not compute with."""
+    tree = evidence.code(step.kernels[slope.kernel].source).tree
+    for owner in ast.walk(tree):
+        named = isinstance(owner, ast.ClassDef) and owner.name == slope.function
+        for method in getattr(owner, "body", ()) if named else ():
+            if isinstance(method, ast.FunctionDef) and method.name == "forward":
+                given = {one.arg for one in method.args.args[1:]}
+                read = {
+                    node.id
+                    for statement in method.body
+                    if not ast.unparse(statement).startswith("ctx.")
+                    for node in ast.walk(statement)
+                    if isinstance(node, ast.Name)
+                }
+                kept = {
+                    node.id
+                    for statement in method.body
+                    if "save_for_backward" in ast.unparse(statement)
+                    for node in ast.walk(statement)
+                    if isinstance(node, ast.Name)
+                }
+                return bool((given & kept) - read)
+    return False
 
 
 def _runs_functions(step: Step) -> bool:

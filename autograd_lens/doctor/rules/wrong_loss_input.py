@@ -62,6 +62,7 @@ RULE = Rule("AL405", "wrong-loss-input", "error", "full")
 _ROUNDING = 1e-3
 _UNEVEN = 0.02  # off 1
 _MOST = 0.5  # of the items
+_LOST = 0.1  # of a distribution
 _ROWS = 8  # that have no answer in common by chance
 _SOFTMAX = frozenset({"_softmax", "_log_softmax"})
 _LOGITS = frozenset({"_log_softmax", "binary_cross_entropy_with_logits"})
@@ -235,6 +236,32 @@ def _one_answer(tape: TapeIndex, kernel: Kernel) -> Case | None:
         place 5""",
         "labels = torch.arange(len(scores))",
     )
+
+
+def _not_whole(tape: TapeIndex, kernel: Kernel) -> Case | None:
+    """Shares of a distribution that were spread over classes, of which some got lost."""
+    pair = list(tensors(kernel.inputs)) if operator_name(kernel) == "mul" else []
+    for share, logs in (pair, pair[::-1]) if len(pair) == _PAIR else ():
+        value, made = share.value, tape.maker(share.tensor, kernel.index)
+        spread = made is not None and operator_name(made).startswith(("scatter_add", "index_add"))
+        if not spread or logs.tensor not in tape.differentiable or value is None:
+            continue
+        if not value.complete or len(value.shape) != _PAIR or value.array.min() < 0:
+            continue
+        sums = value.array.sum(1)
+        lost = sums < 1 - _LOST
+        bounded = 1 - _LOST < float(sums.max()) < 1 + _UNEVEN
+        if lost.mean() >= _UNEVEN and bounded:
+            return Case(
+                kernel,
+                "a part of the target distributions is lost",
+                f"""rows of the target add up to 1 at most, and {number(100 * float(lost.mean()))} %
+                to less, down to {number(float(sums.min()))}: where it was spread over its
+                neighbours, something fell between them""",
+                "# where both neighbours are one, give it all that there is",
+                made.source if made is not None else None,
+            )
+    return None
 
 
 def _focal(tape: TapeIndex, kernel: Kernel) -> Case | None:
@@ -593,6 +620,7 @@ _LOOKS = (
     _several,
     _other_axis,
     _one_answer,
+    _not_whole,
     _focal,
     _rectified,
     _rate,

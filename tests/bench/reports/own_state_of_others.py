@@ -12,8 +12,8 @@ state = None
 for epoch in range(5):
     for a, b in loader:
         out, state = g(a, state)  # bug
-        # fix: out, state = g(a)
-        state = state.detach()
+        state = state.detach()  # bug
+        # fix: out, _ = g(a)
         loss = nn.functional.cross_entropy(h(out[:, -1]), b)
         opt.zero_grad()
         loss.backward()

@@ -21,11 +21,11 @@ def train(net, opt, steps):
 
 
 net, opt = build()
-train(net, opt, 15)
+train(net, opt, 5)
 file = io.BytesIO()
 torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "step": 15}, file)
 file.seek(0)
 state = torch.load(file)
 net, opt = build()
 net.load_state_dict(state["net"])
-train(net, opt, 15)
+train(net, opt, 5)

@@ -31,7 +31,7 @@ class Run:
 
 
 first = Run()
-first.fit(12)
+first.fit(5)
 second = Run()
 second.restore(first.state())
-second.fit(12)
+second.fit(5)

@@ -21,7 +21,7 @@ def train(net, opt, steps):
 
 
 net, opt = build()
-train(net, opt, 15)
+train(net, opt, 5)
 file = io.BytesIO()
 torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "step": 15}, file)
 file.seek(0)
@@ -29,4 +29,4 @@ state = torch.load(file)
 net, opt = build()
 net.load_state_dict(state["net"])
 opt.load_state_dict(state["opt"])
-train(net, opt, 15)
+train(net, opt, 5)
