@@ -705,8 +705,7 @@ class FullRecorder:
                 self._hand(segment, written, saved)
             self._hold(written.template, segment)
             self._next_switch = min(self._next_switch, self._next_tape(step + 1) - 1)
-            kept = self._aside is None or self._needs.inputs
-            self.inputs.keeping = kept and not self._needs.tapes  # which hold what they read
+            self.inputs.keeping = self._aside is None or self._needs.inputs
 
     def _hand(self, segment: Segment, written: _Written, saved: tuple[int, ...]) -> None:
         """Light steps keep from here on what nodes save: a step of this structure is handed it."""

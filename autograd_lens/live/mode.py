@@ -65,6 +65,8 @@ _new: Any = tuple.__new__  # a third of the time that calling the class takes
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
 _FUNCTION: Any = torch.autograd.function.BackwardCFunction.apply  # runs a custom backward
 _NO_HOOKS = frozenset({_FUNCTION.__code__, shy.CODE})  # that the engine itself calls
+_DISPATCH = TorchDispatchMode.__torch_dispatch__.__name__
+_WRAPPERS = ("_dynamo/eval_frame.py", "torch/_compile.py")  # that torch puts around modes
 _Tensor = torch.Tensor
 _DEFAULT = torch.default_generator
 _NO_RESULT = (tuple,)
@@ -596,9 +598,13 @@ class TapeMode(TorchDispatchMode):
         while frame is not None and frame.f_code is not _ENGINE:
             if call is None and frame.f_code is MODULE_CALL:
                 call = frame
-            outermost, frame = frame, frame.f_back
+            if not frame.f_code.co_filename.endswith(_WRAPPERS):
+                outermost = frame.f_code
+            frame = frame.f_back
         module = OUTSIDE if call is None else self._modules.path_of(call)
-        return module, outermost is not None and outermost.f_code not in _NO_HOOKS
+        if outermost is None or outermost.co_name == _DISPATCH:
+            return module, False  # a mode of the program, which hands on the engine's own kernels
+        return module, outermost not in _NO_HOOKS
 
     def _caller(self, frame: FrameType | None) -> FrameType | None:
         """The program's frame that a kernel of the engine comes from, kept for the next ones."""

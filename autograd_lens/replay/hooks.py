@@ -281,6 +281,8 @@ class executed_hooks:  # noqa: N801  a context manager, named as a function is
         def behind(
             gradients: tuple[object, ...], _given: tuple[object, ...]
         ) -> tuple[object, ...] | None:
+            if place.copied:
+                self._held.clear()  # another node that was sent the same may keep it
             made = _made(place.behind) | place.foreign
             self._bind(place.leaving, gradients, made)
             leaf = None if place.leaf is None else self._registers[place.leaf]

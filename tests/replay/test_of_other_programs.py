@@ -1295,6 +1295,25 @@ def test_hooks_that_hold_gradients_and_read_what_was_put_aside(tmp_path: Path) -
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+def test_a_hook_that_looks_at_all_gradients_and_runs_no_kernel(tmp_path: Path) -> None:
+    net = small()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen: list[int] = []
+
+    def turn(step: int) -> None:
+        optimizer.zero_grad()
+        handle = torch.autograd.graph.register_multi_grad_hook(
+            tuple(net.parameters()), lambda grads: seen.append(len(grads))
+        )
+        net(X).square().mean().backward()
+        if step % 2:
+            handle.remove()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+    assert seen
+
+
 def test_what_a_loop_left_and_a_draw_reads_first_comes_from_outside(tmp_path: Path) -> None:
     """A sampler: where it stands is moved along gradients, with a momentum that is drawn anew."""
     held = [torch.ones(3, requires_grad=True)]
