@@ -58,6 +58,19 @@ def test_behind_the_backward_it_is_read_again_whatever_was_seen(stream: Stream) 
     assert read(stream, tensor).digest != first.digest
 
 
+def test_a_large_value_from_outside_stays_one_object_until_it_is_another() -> None:
+    stream = Stream(1 << 20, 1 << 20)
+    tensor = torch.zeros(100_000)
+    first = read(stream, tensor)
+    assert first == tensor.numpy().tobytes()
+    stream.turn()
+    assert read(stream, tensor) is first
+    tensor.numpy()[7] = 1  # NumPy writes without a word
+    stream.turn()
+    second = read(stream, tensor)
+    assert second == tensor.numpy().tobytes() != first
+
+
 def test_what_comes_from_outside_is_read_every_time_while_it_is_of_middle_size(
     stream: Stream,
 ) -> None:

@@ -80,9 +80,16 @@ def _recursion(evidence: Evidence) -> Iterator[Finding]:
             isinstance(one, ast.If) and _ENDS.search(ast.unparse(one)) for one in loop.body
         )
         asked = any(_ENDS.search(ast.unparse(one)) for one in loop.body)
+        made = {  # keep = 1 - done
+            ast.unparse(target)
+            for one in loop.body
+            for target, value in assignments(one)
+            if _ENDS.search(ast.unparse(value)) and not _recurs(one)
+        }
         for one in loop.body if asked and not guarded else ():
             name = _recurs(one)
-            if name and not _ENDS.search(ast.unparse(one)):
+            read = {node.id for node in ast.walk(one) if isinstance(node, ast.Name)}
+            if name and not _ENDS.search(ast.unparse(one)) and not read & (made - _deltas(loop)):
                 yield RULE.finding(
                     title=f"{name} goes on across the ends of episodes",
                     message=f"""`{ast.unparse(one)}` adds what came of the next step, whether or not
@@ -127,6 +134,17 @@ def _out_of_time(evidence: Evidence) -> Iterator[Finding]:
                     source=Source.at(source.file, value.lineno),
                 )
                 return
+
+
+def _deltas(loop: ast.For) -> set[str]:
+    """Names of what a step earned: sums with a reward, of which the ends are a part."""
+    return {
+        ast.unparse(target)
+        for one in loop.body
+        for target, value in assignments(one)
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
+        if re.search(r"rew|\br\b|\br\[", ast.unparse(value))
+    }
 
 
 def _recurs(statement: ast.stmt) -> str:
