@@ -14,9 +14,11 @@ of fewer levels is drawn in one go, and its DOT is what torchviz writes, line by
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import importlib.machinery
 import importlib.util
+import logging
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType, SimpleNamespace
@@ -206,11 +208,24 @@ def _load_torchviz() -> ModuleType | None:
         loader = importlib.machinery.SourceFileLoader(f"{__name__}.copy", f"{folder}/dot.py")
         module = ModuleType(loader.name)
         vars(module)["__builtins__"] = vars(builtins) | {"__import__": _import_for_torchviz}
-        loader.exec_module(module)
+        with _unheard("graphviz"):  # it tells what is deprecated, to a program that logs all
+            loader.exec_module(module)
     except (ImportError, OSError, AttributeError):
         return None
     vars(module).update(id=_key, Variable=MirrorTensor)
     return module
+
+
+@contextlib.contextmanager
+def _unheard(name: str) -> Iterator[None]:
+    """Keep what a library logs out of the program's own log."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _import_for_torchviz(name: str, *args: Any, **kwargs: Any) -> Any:

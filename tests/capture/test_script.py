@@ -377,3 +377,21 @@ def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(TraceExistsError):
         run_script(str(fine), [], tmp_path / "run.lens")
     assert (tmp_path / "run.lens").read_text() == "keep me"
+
+
+def test_a_program_that_logs_everything_logs_nothing_of_ours(tmp_path: Path) -> None:
+    logs = """
+        import logging, sys, torch
+        logging.basicConfig(stream=sys.stdout, level=logging.DEBUG)
+        w = torch.ones(2, requires_grad=True)
+        for _ in range(3):
+            w.square().sum().backward()
+        print(w.grad.tolist())
+    """
+    script = write(tmp_path, "logs", logs)
+    command = [sys.executable, "-m", "autograd_lens", "run", "-o", "logs.lens", script]
+    # A process of its own: what has been imported once logs nothing again.
+    done = subprocess.run(
+        command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[6.0, 6.0]\n"
