@@ -22,8 +22,8 @@ Corrected:
         h = cell(x_t, h)
 
 When it is silent:
-    States that are cut between steps; turns that each have a loss of their own, and turns that
-    run under no_grad.
+    States that are cut between steps, or handed on by another way as well; turns that each have
+    a loss of their own, and turns of an evaluation.
 
 References:
     https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
@@ -48,35 +48,51 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Find the line that cuts."""
     for step in evidence.full:
         for cuts in _cuts(step).values():
-            if len(cuts) >= _FEWEST:
-                yield _finding(evidence, step, cuts)
+            last = step.kernels[max(cuts)]  # else no turn is learned from: it is an evaluation
+            if len(cuts) >= _FEWEST and last.node is not None:
+                yield _finding(evidence, step, list(cuts.values()))
                 return
 
 
-def _cuts(step: Step) -> dict[int, list[Kernel]]:
-    """Line -> its detach() of results that no backward came to, and that are read on."""
+def _cuts(step: Step) -> dict[int, dict[int, Kernel]]:
+    """Line -> its detach() of results that no backward came to, by the kernel that works on.
+
+    Of the states of several layers, cut between the same two turns, one stands for all.
+    """
     tape = TapeIndex(step)
-    found: dict[int, list[Kernel]] = {}
+    found: dict[int, dict[int, Kernel]] = {}
     for kernel in step.kernels:
         if operator_name(kernel) != "detach" or kernel.phase != "forward" or not kernel.source:
             continue
         maker = tape.maker(next(tensors(kernel.inputs)).tensor, kernel.index)
-        if maker is not None and maker.requires_grad and _turns(tape, kernel, maker):
-            found.setdefault(kernel.source.line, []).append(kernel)
+        turn = _next_turn(tape, kernel, maker) if maker is not None else None
+        if turn is not None:
+            found.setdefault(kernel.source.line, {}).setdefault(turn.index, kernel)
     return found
 
 
-def _turns(tape: TapeIndex, cut: Kernel, maker: Kernel) -> bool:
-    """Whether a cut result is of no other use, and the same line then works on with it."""
+def _next_turn(tape: TapeIndex, cut: Kernel, maker: Kernel) -> Kernel | None:
+    """The first kernel of the line that made a cut result which works on with it.
+
+    None where the result is of another use as well.
+    """
     used = any(one.node is not None for one in tape.readers(maker.outputs[0].tensor))
+    goes_on = any(
+        one.node is not None
+        for use in tensors(maker.inputs)
+        if tape.maker(use.tensor, maker.index) is not None
+        for one in tape.readers(use.tensor)
+    )
     if (
-        maker.node is not None
+        not maker.requires_grad
+        or maker.node is not None
         or used
+        or goes_on
         or kept_for_backward(tape, cut)
         or cut.source is None
         or maker.source is None
     ):
-        return False
+        return None
     later = (
         kernel
         for kernel in tape.kernels[cut.index + 1 :]
@@ -84,11 +100,12 @@ def _turns(tape: TapeIndex, cut: Kernel, maker: Kernel) -> bool:
         if kernel.op == maker.op and kernel.module == maker.module
     )
     following = next((one for one in later if one.source == maker.source), None)
-    return following is not None and any(
+    reads = following is not None and any(
         one.index == cut.index
         for use in tensors(following.inputs)
         for one in tape.ancestors(use.tensor, following.index)
     )
+    return following if reads else None
 
 
 def _finding(evidence: Evidence, step: Step, cuts: list[Kernel]) -> Finding:

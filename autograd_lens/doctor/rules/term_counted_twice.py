@@ -52,7 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _twice(tape: TapeIndex, root: Kernel) -> tuple[TensorUse, Kernel] | None:
     """The number, and the kernel that added it first."""
-    waiting, seen = [root], dict[int, Kernel]()
+    waiting, seen = [root], dict[tuple[int, int], Kernel]()  # by what made a tensor what it is
     while waiting:
         kernel = waiting.pop(0)
         plain = operator_name(kernel) in _ADDS and constant(kernel, "alpha") in (None, 1)
@@ -60,9 +60,10 @@ def _twice(tape: TapeIndex, root: Kernel) -> tuple[TensorUse, Kernel] | None:
             maker = tape.maker(use.tensor, kernel.index)
             if use.spec.shape != () or maker is None or not maker.requires_grad:
                 continue
-            if use.tensor in seen:  # one kernel may have made several: unbind
-                return use, min(kernel, seen[use.tensor], key=lambda one: one.index)
-            seen[use.tensor] = kernel
+            key = use.tensor, maker.index  # one kernel may have made several: unbind
+            if key in seen:
+                return use, min(kernel, seen[key], key=lambda one: one.index)
+            seen[key] = kernel
             waiting.append(maker)
     return None
 
