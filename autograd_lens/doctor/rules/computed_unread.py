@@ -44,7 +44,7 @@ from autograd_lens.doctor.tape import training_path
 from autograd_lens.trace.graph import TapeIndex, argument, operator_name, tensors
 from autograd_lens.trace.records import Kernel, Source
 
-RULE = Rule("AL439", "computed-unread", "error", "full")
+RULE = Rule("AL439", "computed-unread", "warning", "full")
 
 _PURE = re.compile(
     r"abs|add|bmm|bool|cat|chunk|clamp|clip|clone|cos|cosine_similarity|cumprod|cumsum|detach|div|dropout|"
