@@ -346,7 +346,7 @@ class FullRecorder:
             outputs: What backward is called on.
             fingerprint: The graph.
         """
-        places = self._needs.saved.get(fingerprint, ())
+        places = self._needs.saved_in(fingerprint)
         found = (saved_at(outputs, place) for place in places)
         return [tensor for tensor in found if tensor is not None]
 

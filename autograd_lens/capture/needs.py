@@ -275,6 +275,17 @@ class Needs:
         """Whether a step has to be recorded, at least lean."""
         return self.tapes or self.waits_in(step) or (self._unsure and step < _EARLY)
 
+    def saved_in(self, fingerprint: str) -> tuple[SavedPlace, ...]:
+        """Where in a graph stands what is to be kept with light rows (NOTE 3).
+
+        A graph that no full step has shown may be that of a known tape, met in another order: it
+        is looked at in the same places.
+        """
+        known = any(fingerprint in graphs for graphs in self._known)
+        if known or len(self.saved) != 1:
+            return self.saved.get(fingerprint, ())
+        return next(iter(self.saved.values()))
+
     def waits_in(self, step: int) -> bool:
         """Whether a step may be the one that a graph waits for (NOTE 2)."""
         alone = self._alone.values()

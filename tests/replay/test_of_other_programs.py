@@ -1295,6 +1295,39 @@ def test_hooks_that_hold_gradients_and_read_what_was_put_aside(tmp_path: Path) -
     assert all_proved(checks(tmp_path / "run.lens", turn))
 
 
+class TiedWords(nn.Module):
+    """A language model whose first and last layer share their weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.norm = nn.Embedding(16, 16), nn.LayerNorm(16)
+        self.block = nn.TransformerEncoderLayer(16, 4, 64, batch_first=True, norm_first=True)
+        self.head = nn.Linear(16, 16, bias=False)
+        self.head.weight = self.words.weight
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.head(self.norm(self.block(self.words(tokens))))
+        return result
+
+
+def test_a_batch_cut_by_hand_where_the_graph_is_met_in_two_orders(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = torch.randint(0, 16, (400,))
+    net = TiedWords()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4)
+
+    def turn(_step: int) -> None:
+        cuts = torch.randint(0, 390, (2,))
+        tokens = torch.stack([data[cut : cut + 8] for cut in cuts])
+        wanted = torch.stack([data[cut + 1 : cut + 9] for cut in cuts])
+        loss = nn.functional.cross_entropy(net(tokens).view(-1, 16), wanted.view(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    assert all_proved(checks(tmp_path / "run.lens", turn))
+
+
 def test_a_hook_that_looks_at_all_gradients_and_runs_no_kernel(tmp_path: Path) -> None:
     net = small()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
