@@ -281,9 +281,9 @@ class Needs:
         A graph that no full step has shown may be that of a known tape, met in another order: it
         is looked at in the same places.
         """
-        known = any(fingerprint in graphs for graphs in self._known)
-        if known or len(self.saved) != 1:
-            return self.saved.get(fingerprint, ())
+        own = self.saved.get(fingerprint, ())
+        if own or len(self.saved) != 1 or any(fingerprint in graphs for graphs in self._known):
+            return own
         return next(iter(self.saved.values()))
 
     def waits_in(self, step: int) -> bool:

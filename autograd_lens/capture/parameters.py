@@ -299,8 +299,8 @@ def name_entries(
         id(state): f"{parameters.get(id(parameter), 'parameter')}.{name}"
         for parameter, state, name in states
     }
-    variables = {id(buffer): name for buffer, name in registry.buffers()}
-    variables |= {key: name for key, name in name_tensors(frames).items() if key not in variables}
+    buffers = {id(buffer): name for buffer, name in registry.buffers()}
+    variables = name_tensors(frames) | buffers
     for entry in entries:
         tensor = entry.reference()
         if tensor is None or entry.name:

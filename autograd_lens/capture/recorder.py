@@ -426,8 +426,10 @@ class Recorder:
                 call,
                 self._graphs.key_of(graph).reached,
             )
-        if self.inputs.active:  # behind the end of a step, which tells what is wanted
-            self.inputs.collect(self._full.saved_by(outputs, self._graphs.fingerprints[graph]))
+        # Behind the end of a step, which tells what is wanted.
+        fingerprint = self._graphs.fingerprints[graph]
+        if self.inputs.active and (saved := self._full.saved_by(outputs, fingerprint)):
+            self.inputs.collect(saved)
         if met:
             self._full.met(self.steps.index, met)
         return graph, loss, values, grads, calls
