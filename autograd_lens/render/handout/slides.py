@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from autograd_lens.render.handout.blocks import Block, Cell, Figure, Formulas, R
 from autograd_lens.render.handout.graph import folds, lesson_graph, sheet_graph
 from autograd_lens.render.handout.player import Teller, Told
 from autograd_lens.render.handout.wording import reason
-from autograd_lens.render.rooms import Box, Rooms
+from autograd_lens.render.rooms import Box, Rooms, Sheet
 from autograd_lens.render.worked import worked_node, worked_update
 from autograd_lens.trace.expr import TEXTBOOK, Equation, write
 from autograd_lens.trace.reader import Trace
@@ -114,21 +115,27 @@ class _Board:
         self.outline = of = teller.outline(self.main)
         nodes = of.graph.nodes if of else ()
         self._known = {(each.index, _VALUE) for each in nodes if each.variable}
-        self._sheet = Rooms(of).fitting() if of else None
         self._folded = of is not None and folds(of.graph)
-        if of and self._sheet and self._folded:
+        if of and self._folded and self._sheet:
             titles = [box_title(of, leaf) for leaf in self._sheet.leaves]
             self._svg = sheet_graph(self._sheet, titles, draw, _ROOM)
         else:
             self._svg = lesson_graph(shown, teller.source, draw, _ROOM)
+
+    @cached_property
+    def _sheet(self) -> Sheet | None:
+        return Rooms(self.outline).fitting() if self.outline else None
+
+    @cached_property
+    def _turns(self) -> Sequence[tuple[tuple[int, ...], ...]]:
+        return self._sheet.turns() if self._sheet else ()
 
     def part(self, node: int | None) -> _Place | None:
         """The box of a sheet that a node stands in, and in which of its repetitions."""
         place = self._place(node)
         if place is None or self._sheet is None:
             return None
-        box, turns = self._sheet.leaves[place], self._sheet.turns()[place]
-        turn = _turn(node, turns)
+        box, turn = self._sheet.leaves[place], _turn(node, self._turns[place])
         frame = self._around(box)
         if box.kind == "room" and frame.kind == "room" and frame is not box:
             first, this = frame.names[0], frame.names[turn]
